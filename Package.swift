@@ -1,0 +1,62 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every Swift target is compiled alike: Swift 6 mode, warnings are errors, and nothing is imported by accident.
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// For targets that touch bytes but own no stacks, threads or C handles: each unsafe expression must say `unsafe`.
+let memorySafe = house + [.strictMemorySafety()]
+
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "tandem",
+    products: [
+        .library(name: "Tandem", targets: ["Tandem"]),
+        .library(name: "HTTPWire", targets: ["HTTPWire"]),
+        .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
+        .library(name: "TandemFetch", targets: ["TandemFetch"]),
+        .executable(name: "tandemd", targets: ["tandemd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+    ],
+    targets: [
+        .target(name: "CTandem"),
+        .target(name: "Tandem", dependencies: ["CTandem"], swiftSettings: house),
+        .target(name: "HTTPWire", dependencies: [httpTypes], swiftSettings: memorySafe),
+        .target(name: "TandemHTTP", dependencies: ["Tandem", "HTTPWire", "CTandem", httpTypes, logging], swiftSettings: house),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CTandemCurl", dependencies: ["CCurl"]),
+        .target(name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes], swiftSettings: house),
+        .target(
+            name: "TandemService",
+            dependencies: [
+                "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "tandemd",
+            dependencies: [
+                "TandemService",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem"], swiftSettings: house),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
+        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemServiceTests", dependencies: ["TandemService"], swiftSettings: house),
+    ]
+)
