@@ -20,6 +20,7 @@ let package = Package(
     name: "tandem",
     products: [
         .library(name: "Tandem", targets: ["Tandem"]),
+        .library(name: "CTandem", targets: ["CTandem"]),
         .library(name: "HTTPWire", targets: ["HTTPWire"]),
         .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),

@@ -1,0 +1,81 @@
+#if defined(__x86_64__)
+// void tandem_context_switch(void **save, void *to)
+//
+// Saves what the System V ABI lets a callee keep (rbx, rbp, r12-r15, the control bits of mxcsr and
+// x87) on the current stack, stores the stack pointer in *save, and goes on where `to` was saved.
+// Both sides are suspended in this same function, so one CFI description fits before and after.
+    .text
+    .globl tandem_context_switch
+    .hidden tandem_context_switch
+    .type tandem_context_switch, @function
+    .p2align 4
+tandem_context_switch:
+    .cfi_startproc
+    pushq %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    pushq %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbx, 0
+    pushq %r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r12, 0
+    pushq %r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r13, 0
+    pushq %r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r14, 0
+    pushq %r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r15, 0
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw 4(%rsp)
+
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+
+    ldmxcsr (%rsp)
+    fldcw 4(%rsp)
+    addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    popq %r15
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r15
+    popq %r14
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r14
+    popq %r13
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r13
+    popq %r12
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r12
+    popq %rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbx
+    popq %rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbp
+    retq
+    .cfi_endproc
+    .size tandem_context_switch, . - tandem_context_switch
+
+// The root frame of every fiber: rbx holds the fiber. The undefined return address tells
+// debuggers and Swift's crash backtrace that the stack ends here.
+    .globl tandem_context_boot
+    .hidden tandem_context_boot
+    .type tandem_context_boot, @function
+    .p2align 4
+tandem_context_boot:
+    .cfi_startproc
+    .cfi_undefined %rip
+    movq %rbx, %rdi
+    callq tandem_fiber_main@PLT
+    ud2
+    .cfi_endproc
+    .size tandem_context_boot, . - tandem_context_boot
+#endif
+    .section .note.GNU-stack,"",@progbits

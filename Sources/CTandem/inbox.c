@@ -1,0 +1,52 @@
+#include "inbox.h"
+
+#include <unistd.h>
+
+bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait) {
+  uintptr_t tagged = (uintptr_t)item | (is_wait ? 1 : 0);
+  uintptr_t head = __atomic_load_n(&inbox->head, __ATOMIC_RELAXED);
+  do {
+    if (head == TANDEM_INBOX_CLOSED) return false;
+    *tandem_item_link(tagged) = head;
+  } while (!__atomic_compare_exchange_n(&inbox->head, &head, tagged, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+  tandem_inbox_wake(inbox);
+  return true;
+}
+
+void tandem_inbox_wake(tandem_inbox *inbox) {
+  /* One write a sleep: whoever clears the flag writes. */
+  if (__atomic_load_n(&inbox->asleep, __ATOMIC_SEQ_CST) &&
+      __atomic_exchange_n(&inbox->asleep, 0, __ATOMIC_SEQ_CST)) {
+    uint64_t one = 1;
+    ssize_t written;
+    do written = write(inbox->event_fd, &one, sizeof one);
+    while (written < 0);
+  }
+}
+
+static uintptr_t exchange_and_reverse(tandem_inbox *inbox, uintptr_t replacement) {
+  uintptr_t item = __atomic_exchange_n(&inbox->head, replacement, __ATOMIC_SEQ_CST);
+  uintptr_t oldest = 0;
+  while (item) {
+    uintptr_t *link = tandem_item_link(item), next = *link;
+    *link = oldest;
+    oldest = item;
+    item = next;
+  }
+  return oldest;
+}
+
+uintptr_t tandem_inbox_take(tandem_inbox *inbox) {
+  if (tandem_inbox_is_empty(inbox)) return 0;
+  return exchange_and_reverse(inbox, 0);
+}
+
+uintptr_t tandem_inbox_close(tandem_inbox *inbox) { return exchange_and_reverse(inbox, TANDEM_INBOX_CLOSED); }
+
+bool tandem_inbox_prepare_sleep(tandem_inbox *inbox) {
+  /* The store and the load below must not change places with the put's, or both sides miss the other. */
+  __atomic_store_n(&inbox->asleep, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&inbox->head, __ATOMIC_SEQ_CST) == 0) return true;
+  __atomic_store_n(&inbox->asleep, 0, __ATOMIC_RELAXED);
+  return false;
+}

@@ -1,0 +1,85 @@
+internal import CTandem
+
+/// Calls async code from blocking code and returns its result.
+///
+/// On a green thread the green stack hands the thread back to its task, which awaits `operation` itself: no task is
+/// made, so task-locals, cancellation and priority are the caller's own, and the hub serves others meanwhile. When
+/// `operation` does not suspend, neither does the task. On an ordinary OS thread that thread really blocks, and the
+/// operation runs on a hub of the shared group.
+///
+/// - Throws: What `operation` throws, the same value; `TandemError` `notOnGreenThread`, naming the caller's file and
+///   line, when called directly in async code, where nothing can be parked.
+@available(*, noasync)
+@inlinable
+public func awaiting<Success>(
+    file: StaticString = #fileID, line: UInt = #line, _ operation: () async throws -> Success
+) throws -> Success {
+    var outcome: Result<Success, any Error>?
+    try hand(over: {
+        do { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
+    }, file, line)
+    return try outcome!.get()
+}
+
+/// As `awaiting`, for an operation that throws one type of error, which can also say that the bridge was misused: the
+/// call throws just that type.
+@available(*, noasync)
+@inlinable
+public func awaiting<Success, Failure: BridgeFailure>(
+    file: StaticString = #fileID, line: UInt = #line, _ operation: () async throws(Failure) -> Success
+) throws(Failure) -> Success {
+    var outcome: Result<Success, Failure>?
+    do throws(TandemError) {
+        try hand(over: {
+            do throws(Failure) { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
+        }, file, line)
+    } catch {
+        throw Failure(misuse: error)
+    }
+    return try outcome!.get()
+}
+
+/// As `awaiting`, for an operation that throws nothing: what is left is misuse of the bridge.
+@available(*, noasync)
+@inlinable
+public func awaiting<Success>(
+    file: StaticString = #fileID, line: UInt = #line, _ operation: () async -> Success
+) throws(TandemError) -> Success {
+    var outcome: Success?
+    try hand(over: { outcome = await operation() }, file, line)
+    return outcome!
+}
+
+/// An error type that can carry a misuse of the bridge, so that typed throws cross `awaiting` unchanged.
+public protocol BridgeFailure: Error {
+    /// The operation was never called: `awaiting` stood where nothing can be parked.
+    init(misuse: TandemError)
+}
+
+/// Has `operation` awaited by the task that owns this stack, and returns when it has ended. Owns it until then.
+@inline(never)
+@usableFromInline
+func hand(over operation: () async -> Void, _ file: StaticString, _ line: UInt) throws(TandemError) {
+    let borrowed = BorrowedClosure.borrow(operation)
+    if let fiber = tandem_current_fiber() {
+        guard fiber.pointee.task == tandem_current_task() else { throw .wrongTask("awaiting", file, line) }
+        fiber.operation.initialize(to: borrowed)
+        tandem_fiber_suspend(fiber, .awaiting)
+    } else if tandem_current_hub() != nil || tandem_current_task() != nil {
+        throw .misuse("awaiting", file, line)
+    } else {
+        blockThread(on: borrowed)
+    }
+}
+
+/// Blocks this OS thread, which is no hub's and runs no task, until the operation has ended on a hub.
+private func blockThread(on operation: BorrowedClosure) {
+    // Carried to another thread while this one only waits: nobody uses it twice.
+    nonisolated(unsafe) let operation = operation
+    let done = ThreadEvent()
+    Task(executorPreference: HubGroup.shared.nextHub()) {
+        await operation.callAsync()
+        done.set()
+    }
+    done.wait()
+}

@@ -1,0 +1,43 @@
+/// A closure that does not escape, carried by its two words from the frame that owns it to the frame that calls it.
+///
+/// Both bridges pass a closure to another stack and return only when it has run, so it never outlives its owner. Swift
+/// cannot see that: `withoutActuallyEscaping` would allocate a context at every call. A closure parameter that does not
+/// escape is passed as a function pointer and a context pointer and never retained, exactly as this struct is passed;
+/// the casts below rest on that, and `BorrowedClosureTests` checks it for debug and release code.
+///
+/// The owner must be a frame that holds the closure as a parameter until the call has ended.
+struct BorrowedClosure {
+    private let function: UnsafeRawPointer
+    private let context: UnsafeRawPointer?
+
+    /// Borrows a blocking closure.
+    @inline(never)
+    static func borrow(_ closure: () -> Void) -> BorrowedClosure {
+        unsafeBitCast(Identity(function: { $0 }), to: TakesBlocking.self).function(closure)
+    }
+
+    /// Borrows an async closure.
+    @inline(never)
+    static func borrow(_ closure: () async -> Void) -> BorrowedClosure {
+        unsafeBitCast(Identity(function: { $0 }), to: TakesAsync.self).function(closure)
+    }
+
+    /// Calls what was borrowed as a blocking closure.
+    func callBlocking() {
+        unsafeBitCast(CallsBlocking(function: { $0() }), to: CallsBlockingWords.self).function(self)
+    }
+
+    /// Calls what was borrowed as an async closure, on the caller's executor.
+    func callAsync() async {
+        await unsafeBitCast(CallsAsync(function: { await $0() }), to: CallsAsyncWords.self).function(self)
+    }
+}
+
+// Functions are cast inside structs: alone they would be wrapped in thunks for a generic parameter.
+private struct Identity { let function: (BorrowedClosure) -> BorrowedClosure }
+private struct TakesBlocking { let function: (() -> Void) -> BorrowedClosure }
+private struct TakesAsync { let function: (() async -> Void) -> BorrowedClosure }
+private struct CallsBlocking { let function: (() -> Void) -> Void }
+private struct CallsBlockingWords { let function: (BorrowedClosure) -> Void }
+private struct CallsAsync { let function: (() async -> Void) async -> Void }
+private struct CallsAsyncWords { let function: (BorrowedClosure) async -> Void }

@@ -1,0 +1,42 @@
+internal import CTandem
+
+extension Hub {
+    /// Runs `body` on a borrowed stack, in the running task, and awaits for it whatever it waits for.
+    ///
+    /// This frame is the green thread's host: it stays on the hub's own stack, and each time the green stack hands the
+    /// thread back it suspends the task, or awaits the operation, as any async function would.
+    func host(_ name: GreenThreadName, _ body: BorrowedClosure) async throws(TandemError) {
+        guard let fiber = tandem_stack_take(stacks) else {
+            throw TandemError(
+                .outOfStacks,
+                "no memory for another green stack (\(stacks.pointee.in_use) in use): limit concurrency, or lower the stack size")
+        }
+        fiber.body.initialize(to: body)
+        fiber.pointee.name = name.pointer
+        fiber.pointee.task = tandem_current_task()
+        run: while true {
+            switch tandem_fiber_resume(fiber) {
+            case .finished:
+                break run
+            case .parked:
+                await park(fiber.pointee.waiting_on!)
+            case .awaiting:
+                await fiber.operation.pointee.callAsync()
+            }
+            assert(isCurrent, "a green thread's task came back on another thread")
+        }
+        tandem_stack_give_back(stacks, fiber)
+    }
+
+    /// As `host`, for callers that have no error to throw: like any allocation, running out of memory ends the process.
+    func hostOrTrap(_ name: GreenThreadName, _ body: BorrowedClosure) async {
+        do throws(TandemError) { try await host(name, body) } catch { fatalError(error.message) }
+    }
+
+    /// As `hostOrTrap`, from a task that is not on a hub: it moves here for the length of the call.
+    func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {
+        // The caller is suspended until the body has ended: nobody else uses it.
+        nonisolated(unsafe) let body = body
+        await withTaskExecutorPreference(self) { await hostOrTrap(name, body) }
+    }
+}

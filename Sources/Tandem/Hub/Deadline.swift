@@ -1,0 +1,40 @@
+internal import CTandem
+
+/// A point on the monotonic clock after which a wait gives up.
+public struct Deadline: Hashable, Comparable, Sendable {
+    /// Nanoseconds on CLOCK_MONOTONIC; `UInt64.max` means never.
+    @usableFromInline let nanoseconds: UInt64
+
+    @usableFromInline init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    /// Waits as long as it takes.
+    public static let never = Deadline(nanoseconds: .max)
+
+    /// This much from now. Zero or less has already passed.
+    public static func after(_ duration: Duration) -> Deadline {
+        let now = tandem_monotonic_nanoseconds()
+        let (sum, overflow) = now.addingReportingOverflow(duration.nanosecondsClamped)
+        return Deadline(nanoseconds: overflow ? .max : sum)
+    }
+
+    /// Time left, never negative. `nil` for `never`.
+    public var remaining: Duration? {
+        guard self != .never else { return nil }
+        let now = tandem_monotonic_nanoseconds()
+        return .nanoseconds(nanoseconds > now ? Int64(clamping: nanoseconds - now) : 0)
+    }
+
+    public static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
+}
+
+extension Duration {
+    /// Whole nanoseconds, rounded up so that nobody wakes early; 0 for a negative duration.
+    var nanosecondsClamped: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return .max }
+        let (sum, carried) = product.addingReportingOverflow((UInt64(attoseconds) + 999_999_999) / 1_000_000_000)
+        return carried ? .max : sum
+    }
+}

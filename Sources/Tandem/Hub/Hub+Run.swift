@@ -1,0 +1,38 @@
+extension Hub {
+    /// Makes the calling OS thread a hub, runs `body` on it, and returns when `body` has ended.
+    ///
+    /// What was spawned meanwhile and still lives is cancelled and waited for, at most `stopGrace`. Must not be called
+    /// on a thread that runs a hub already.
+    ///
+    /// - Throws: What `body` throws; `TandemError` when the kernel refuses what a hub needs.
+    public static func run<Success: Sendable>(
+        _ configuration: HubConfiguration = HubConfiguration(), _ body: @escaping @Sendable () async throws -> Success
+    ) throws -> Success {
+        let hub = try Hub(configuration: configuration)
+        let outcome = Event<Success>()
+        Task(executorPreference: hub) {
+            do { outcome.send(try await body()) } catch { outcome.fail(error) }
+            hub.requestStop()
+        }
+        hub.runLoop()
+        return try outcome.outcome!.get()
+    }
+
+    /// Starts an async task on this hub, from any thread. A hub that stops cancels it and waits for it.
+    ///
+    /// Use this where `Task { }` would be used elsewhere: `Task { }` and `Task.detached` leave the hub.
+    @discardableResult
+    public func spawn<Success: Sendable>(
+        name: GreenThreadName = "task", _ body: @escaping @Sendable () async throws -> Success
+    ) -> Task<Success, any Error> {
+        Task(executorPreference: self) { try await self.registered(name, body) }
+    }
+
+    /// Runs `body` listed among the tasks that stopping this hub cancels. A task that comes too late never starts.
+    func registered<Success>(_ name: GreenThreadName, _ body: () async throws -> Success) async throws -> Success {
+        guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
+        let key = withUnsafeCurrentTask { tasks.add($0!, name: name) }
+        defer { tasks.remove(key) }
+        return try await body()
+    }
+}

@@ -1,0 +1,47 @@
+internal import CTandem
+internal import Glibc
+
+/// Suspends the task for at least this long; `.zero` lets others run once. On a hub this is the hub's own timer; a task
+/// that is on none sleeps by Swift's.
+///
+/// - Throws: `CancellationError`, at once when the task is cancelled.
+public func sleep(for duration: Duration) async throws {
+    guard let hub = Hub.current else { return try await Task.sleep(for: duration) }
+    guard duration > .zero else {
+        await Task.yield()
+        return try Task.checkCancellation()
+    }
+    let wait = hub.beginWait(deadline: .after(duration))
+    await park(wait)
+    if hub.finishWait(wait) == .cancelled { throw CancellationError() }
+}
+
+/// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS
+/// thread really sleeps.
+///
+/// - Throws: `CancellationError`, at once when the task is cancelled; `TandemError` `notOnGreenThread` when called
+///   directly in async code.
+@available(*, noasync)
+public func sleep(for duration: Duration, file: StaticString = #fileID, line: UInt = #line) throws {
+    guard let hub = Hub.current, tandem_current_fiber() != nil else {
+        return try sleepWithoutGreenThread(duration, file, line)
+    }
+    let fiber = try currentFiber("sleep", file, line)
+    let wait = hub.beginWait(deadline: duration > .zero ? .after(duration) : .never)
+    if duration <= .zero { post(wait, TANDEM_WAKE_READY) }
+    parkGreenThread(fiber, wait)
+    let cancelled = hub.finishWait(wait) == .cancelled
+    if cancelled || Task.isCancelled { throw CancellationError() }
+}
+
+private func sleepWithoutGreenThread(_ duration: Duration, _ file: StaticString, _ line: UInt) throws(TandemError) {
+    let onThread = tandem_current_hub() == nil && tandem_current_task() == nil
+    guard duration > .zero else {
+        if onThread { sched_yield() }
+        return
+    }
+    guard onThread else { throw .misuse("sleep", file, line) }
+    let nanoseconds = duration.nanosecondsClamped
+    var left = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    withUnsafeMutablePointer(to: &left) { left in while nanosleep(left, left) != 0 {} }
+}
