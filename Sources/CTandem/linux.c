@@ -40,8 +40,8 @@ int tandem_eventfd(void) {
   return fd < 0 ? -errno : fd;
 }
 
-int tandem_accept(int fd, struct sockaddr_storage *address, socklen_t *length) {
-  int accepted = accept4(fd, (struct sockaddr *)address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+int tandem_accept(int fd, void *address, socklen_t *length) {
+  int accepted = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return accepted < 0 ? -errno : accepted;
 }
 

@@ -23,7 +23,7 @@ int tandem_epoll_control(int epoll_fd, int operation, int fd, uint32_t events, u
 int tandem_eventfd(void);
 
 /// accept4(2), non-blocking and close-on-exec. Returns the fd, or a negative errno.
-int tandem_accept(int fd, struct sockaddr_storage *address, socklen_t *length);
+int tandem_accept(int fd, void *address, socklen_t *length);
 
 /// signalfd(2) for these signals, which are blocked in the calling thread (and in the threads it
 /// starts later). Returns the fd, or a negative errno.

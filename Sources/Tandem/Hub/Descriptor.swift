@@ -157,6 +157,30 @@ public final class Descriptor {
         }
     }
 
+    /// Accepts a connection that is there, without waiting: nil when none is. The new number is non-blocking and
+    /// close-on-exec, and the caller's to close. Throws `systemCall` or `closed`.
+    ///
+    /// - Parameter address: Where the peer's `sockaddr` is put; room for a `sockaddr_storage`.
+    public func acceptAvailable(
+        address: UnsafeMutableRawBufferPointer
+    ) throws(TandemError) -> (fd: CInt, addressLength: Int)? {
+        guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
+        guard mayRead else { return nil }
+        while true {
+            var length = socklen_t(address.count)
+            let accepted = tandem_accept(fd, address.baseAddress!, &length)
+            if accepted >= 0 { return (accepted, Int(length)) }
+            switch -accepted {
+            // The peer has gone again; the next may be there.
+            case EINTR, ECONNABORTED: continue
+            case EAGAIN:
+                mayRead = false
+                return nil
+            case let error: throw .systemCall("accept4", error)
+            }
+        }
+    }
+
     /// Reads at least one byte, or returns 0 at the end of the stream.
     public func read(into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never) async throws -> Int {
         while true {

@@ -21,6 +21,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let inbox: UnsafeMutablePointer<tandem_inbox>
     let stacks: UnsafeMutablePointer<tandem_stack_pool>
     let poller: Poller
+    /// Happens when the loop has ended.
+    let ended = Event<Void>()
     private let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
     private nonisolated(unsafe) var executor: UnownedTaskExecutor!
@@ -102,12 +104,14 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         precondition(failed == 0, "sigaltstack: errno \(failed)")
         while !isStopping { turn() }
         unwind()
+        dropLocals()
         tandem_overflow_unwatch_thread()
         tandem_set_current_hub(nil)
         takeIn(tandem_inbox_close(inbox))
         while let job = tandem_job_queue_pop(ready) {
             (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
         }
+        ended.send(())
     }
 
     /// One turn: what arrived, what is ready (within the budget), what is due, what the kernel says.
@@ -197,7 +201,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     }
 
     /// Drops the hub's locals; their deinits run on the hub's thread.
-    func dropLocals() { locals.removeAll() }
+    private func dropLocals() {
+        // A local's deinit may ask for another local.
+        while let key = locals.keys.first { locals[key] = nil }
+    }
 
     // MARK: Counts
 

@@ -53,6 +53,19 @@ public final class HubGroup: Sendable {
         for thread in running { pthread_join(thread, nil) }
     }
 
+    /// As the blocking form, without blocking: suspends until every hub has ended. Not from a task of these hubs.
+    public func shutdown() async {
+        precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
+        for hub in hubs { hub.requestStop() }
+        for hub in hubs { _ = try? await hub.ended.wait() }
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        // They have left their loops: this is the time a thread takes to exit.
+        for thread in running { pthread_join(thread, nil) }
+    }
+
     private static func startThread(running hub: Hub) throws(TandemError) -> pthread_t {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(hub).toOpaque()

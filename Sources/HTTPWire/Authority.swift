@@ -1,0 +1,98 @@
+/// The grammar of `uri-host [":" port]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
+enum Authority {
+    /// Whether `bytes` is a host that is not empty and an optional port of at most 65,535. User information is refused, as
+    /// RFC 9110 section 4.2.4 asks of a recipient.
+    ///
+    /// The grammar lets a port be empty after its colon, which means the default; `portRequired` does not (RFC 9110 section
+    /// 9.3.6).
+    static func isValid(_ bytes: Span<UInt8>, portRequired: Bool = false) -> Bool {
+        guard let hostEnd = bytes.isEmpty ? nil : endOfHost(bytes), hostEnd > 0 else { return false }
+        guard hostEnd < bytes.count else { return !portRequired }
+        guard bytes[hostEnd] == UInt8(ascii: ":") else { return false }
+        return isPort(bytes.extracting((hostEnd + 1)..<bytes.count), required: portRequired)
+    }
+
+    /// The index after the host, or nil if it is malformed.
+    private static func endOfHost(_ bytes: Span<UInt8>) -> Int? {
+        if bytes[0] == UInt8(ascii: "[") {
+            guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
+            return isIPv6(bytes.extracting(1..<close)) ? close + 1 : nil
+        }
+        let name = ByteSet.hostName
+        var index = 0
+        while index < bytes.count {
+            if name.contains(bytes[index]) {
+                index &+= 1
+            } else if bytes[index] == UInt8(ascii: "%") {
+                guard index + 2 < bytes.count, bytes[index + 1].hexDigitValue != nil, bytes[index + 2].hexDigitValue != nil
+                else { return nil }
+                index += 3
+            } else {
+                break
+            }
+        }
+        return index
+    }
+
+    private static func isPort(_ bytes: Span<UInt8>, required: Bool) -> Bool {
+        guard bytes.count <= 5, !(required && bytes.isEmpty) else { return false }
+        var port = 0
+        for index in bytes.indices {
+            guard bytes[index].isDigit else { return false }
+            port = port * 10 + Int(bytes[index] - UInt8(ascii: "0"))
+        }
+        return port <= 65_535
+    }
+
+    /// Eight groups of one to four hexadecimal digits; `::` once for any number of zero groups; the last two may be an IPv4
+    /// address (RFC 3986 section 3.2.2). Zones and future versions are refused.
+    private static func isIPv6(_ bytes: Span<UInt8>) -> Bool {
+        var groups = 0
+        var isShortened = false
+        var index = 0
+        while index < bytes.count {
+            if bytes[index] == UInt8(ascii: ":") {
+                // A colon where a group should start is the second of a `::`, so there must be one before or after it.
+                guard !isShortened, index + 1 < bytes.count || index > 0 else { return false }
+                if index == 0 {
+                    guard bytes.count > 1, bytes[1] == UInt8(ascii: ":") else { return false }
+                    index = 1
+                }
+                isShortened = true
+                index += 1
+                continue
+            }
+            let start = index
+            while index < bytes.count, bytes[index].hexDigitValue != nil { index += 1 }
+            if index < bytes.count, bytes[index] == UInt8(ascii: ".") {
+                groups += 2
+                return isIPv4(bytes.extracting(start..<bytes.count)) && (isShortened ? groups < 8 : groups == 8)
+            }
+            guard (1...4).contains(index - start) else { return false }
+            groups += 1
+            guard index < bytes.count else { break }
+            guard bytes[index] == UInt8(ascii: ":"), index + 1 < bytes.count else { return false }
+            index += 1
+        }
+        return isShortened ? groups < 8 : groups == 8
+    }
+
+    /// Four decimal numbers of at most 255, without leading zeros.
+    private static func isIPv4(_ bytes: Span<UInt8>) -> Bool {
+        var numbers = 0
+        var start = 0
+        while start <= bytes.count {
+            let end = bytes.firstIndex(of: UInt8(ascii: "."), from: start) ?? bytes.count
+            guard (1...3).contains(end - start), end - start == 1 || bytes[start] != UInt8(ascii: "0") else { return false }
+            var number = 0
+            for index in start..<end {
+                guard bytes[index].isDigit else { return false }
+                number = number * 10 + Int(bytes[index] - UInt8(ascii: "0"))
+            }
+            guard number <= 255 else { return false }
+            numbers += 1
+            start = end + 1
+        }
+        return numbers == 4
+    }
+}

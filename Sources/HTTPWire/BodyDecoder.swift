@@ -1,0 +1,65 @@
+public import HTTPTypes
+
+/// What one call of a body decoder did.
+public struct BodyStep: Sendable, Hashable {
+    /// What the consumed bytes come to.
+    public enum Outcome: Sendable, Hashable {
+        /// Content: this range of the bytes passed in, never empty, ending where the consumed bytes end.
+        case data(Range<Int>)
+        /// All bytes are consumed and the body has not ended.
+        case needMore
+        /// The body has ended. What follows the consumed bytes is the next request.
+        case end
+    }
+
+    /// How many of the bytes passed in are done with; they are not to be passed in again.
+    public let consumed: Int
+    /// What the consumed bytes come to.
+    public let outcome: Outcome
+}
+
+/// Takes a request's body out of the bytes of a connection, whatever its framing (RFC 9112 section 6).
+///
+///     var decoder = BodyDecoder(framing: head.framing)
+///     reading: while true {
+///         let step = try decoder.decode(buffer.span.bytes)
+///         if case .data(let range) = step.outcome { consume(buffer[range]) }
+///         buffer.removeFirst(step.consumed)
+///         switch step.outcome {
+///         case .data: continue
+///         case .needMore: try receive(into: &buffer)
+///         case .end: break reading
+///         }
+///     }
+public struct BodyDecoder: Sendable {
+    /// Bytes still to come, without chunks.
+    private var remaining: Int
+    private var chunks: ChunkedDecoder?
+
+    /// A decoder for the one body that follows a head. Without chunks, only the length counts and no limit applies.
+    public init(framing: BodyFraming, limits: HTTPWireLimits = HTTPWireLimits()) {
+        switch framing {
+        case .none: (remaining, chunks) = (0, nil)
+        case .length(let length): (remaining, chunks) = (length, nil)
+        case .chunked: (remaining, chunks) = (0, ChunkedDecoder(limits: limits))
+        }
+    }
+
+    /// Whether the whole body has been consumed. A connection that closes before has cut the body short.
+    public var isComplete: Bool { chunks?.isComplete ?? (remaining == 0) }
+
+    /// The fields after the last chunk, once the body is complete.
+    public var trailers: HTTPFields { chunks?.trailers ?? [:] }
+
+    /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
+    ///
+    /// - Parameter bytes: What follows the bytes consumed so far.
+    /// - Throws: What is wrong with a chunk. Nothing further can be parsed from this connection.
+    public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
+        if let step = try chunks?.decode(bytes) { return step }
+        guard remaining > 0 else { return BodyStep(consumed: 0, outcome: .end) }
+        let count = min(remaining, bytes.byteCount)
+        remaining -= count
+        return BodyStep(consumed: count, outcome: count == 0 ? .needMore : .data(0..<count))
+    }
+}

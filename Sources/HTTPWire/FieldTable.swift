@@ -1,0 +1,41 @@
+/// Where something is in a head: offsets from its first byte. 16 bits, because a head is at most 65,535 bytes.
+struct ByteRange: BitwiseCopyable, Hashable, Sendable {
+    var start: UInt16
+    var end: UInt16
+
+    init(_ start: Int, _ end: Int) {
+        self.start = UInt16(start)
+        self.end = UInt16(end)
+    }
+
+    var range: Range<Int> { Int(start)..<Int(end) }
+    var count: Int { Int(end) - Int(start) }
+}
+
+/// Where a field line's name and value are.
+struct FieldEntry: BitwiseCopyable, Sendable {
+    var name: ByteRange
+    var value: ByteRange
+}
+
+/// The entries of the fields seen so far. Sixteen live in the table itself, so that a usual head allocates nothing here.
+struct FieldTable: Sendable {
+    private var inline = InlineArray<16, FieldEntry>(repeating: FieldEntry(name: ByteRange(0, 0), value: ByteRange(0, 0)))
+    private var overflow: [FieldEntry] = []
+    private(set) var count = 0
+
+    subscript(index: Int) -> FieldEntry {
+        index < inline.count ? inline[index] : overflow[index - inline.count]
+    }
+
+    mutating func append(_ entry: FieldEntry) {
+        if count < inline.count { inline[count] = entry } else { overflow.append(entry) }
+        count += 1
+    }
+
+    /// Forgets all entries, and the memory of an unusually long table with them.
+    mutating func removeAll() {
+        if !overflow.isEmpty { overflow = [] }
+        count = 0
+    }
+}

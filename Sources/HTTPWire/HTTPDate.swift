@@ -1,0 +1,87 @@
+/// A moment as HTTP writes it (IMF-fixdate, RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 bytes.
+///
+/// It is formatted when it is made, by arithmetic alone, so that a server can make one a second and use it for all responses
+/// of that second.
+public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
+    /// Seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
+    public let unixSeconds: Int
+
+    /// The text, ASCII.
+    public let bytes: InlineArray<29, UInt8>
+
+    /// Formats a moment. Those beyond the years 1 and 9999, which four digits cannot write, become the first or the last
+    /// second of these.
+    public init(unixSeconds: Int) {
+        let seconds = min(max(unixSeconds, -62_135_596_800), 253_402_300_799)
+        let (days, time) = seconds.flooredDivision(by: 86_400)
+        let (year, month, day) = Self.date(ofDay: days)
+        // Day 0 was a Thursday.
+        let weekday = (days + 4).flooredDivision(by: 7).remainder
+
+        var text = InlineArray<29, UInt8>(repeating: .space)
+        Self.put("Sun,Mon,Tue,Wed,Thu,Fri,Sat,", from: weekday * 4, count: 4, at: 0, of: &text)
+        Self.put(day, digits: 2, at: 5, of: &text)
+        Self.put("JanFebMarAprMayJunJulAugSepOctNovDec", from: (month - 1) * 3, count: 3, at: 8, of: &text)
+        Self.put(year, digits: 4, at: 12, of: &text)
+        Self.put(time / 3_600, digits: 2, at: 17, of: &text)
+        Self.put("::", from: 0, count: 1, at: 19, of: &text)
+        Self.put(time / 60 % 60, digits: 2, at: 20, of: &text)
+        Self.put("::", from: 0, count: 1, at: 22, of: &text)
+        Self.put(time % 60, digits: 2, at: 23, of: &text)
+        Self.put("GMT", from: 0, count: 3, at: 26, of: &text)
+        self.unixSeconds = seconds
+        bytes = text
+    }
+
+    /// The text.
+    public var description: String {
+        String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+    }
+
+    /// Two dates are equal if they are the same second.
+    public static func == (left: HTTPDate, right: HTTPDate) -> Bool {
+        left.unixSeconds == right.unixSeconds
+    }
+
+    /// Hashes the second.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(unixSeconds)
+    }
+
+    /// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+    ///
+    /// Years are counted from March, so that a leap day is the last of its year, in eras of 400 years, which are all alike.
+    private static func date(ofDay day: Int) -> (year: Int, month: Int, day: Int) {
+        let (era, dayOfEra) = (day + 719_468).flooredDivision(by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        // The months from March on have 31, 30, 31, 30, 31 days, and again: 153 days in five of them.
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
+    }
+
+    private static func put(_ number: Int, digits: Int, at index: Int, of text: inout InlineArray<29, UInt8>) {
+        var rest = number
+        for digit in stride(from: index + digits - 1, through: index, by: -1) {
+            text[digit] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+    }
+
+    private static func put(
+        _ names: String, from start: Int, count: Int, at index: Int, of text: inout InlineArray<29, UInt8>
+    ) {
+        let names = names.utf8.span
+        for offset in 0..<count { text[index + offset] = names[start + offset] }
+    }
+}
+
+extension Int {
+    /// Quotient and remainder of a division that rounds down, so that the remainder is never negative.
+    fileprivate func flooredDivision(by divisor: Int) -> (quotient: Int, remainder: Int) {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+}

@@ -1,0 +1,105 @@
+/// What a peer sent is not HTTP/1.1, exceeds a limit, or asks for what is not supported.
+///
+/// After one of these where the next message starts is unknown: answer with ``status`` and close the connection.
+public struct HTTPParseError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong.
+    public let code: Code
+
+    /// Creates an error, for tests and for layers above that refuse a request in the same words.
+    public init(_ code: Code) {
+        self.code = code
+    }
+
+    /// The status a server should answer: 400, 414, 417, 431, 501 or 505.
+    public var status: Int { code.kind.status }
+
+    /// One sentence that says what is wrong and, where it helps, the remedy. It holds nothing the peer sent, so that it can
+    /// be logged and sent as it is.
+    public var reason: String { code.kind.reason }
+
+    /// The status and the reason.
+    public var description: String { "\(status): \(reason)" }
+}
+
+extension HTTPParseError {
+    /// One of the static members of this type. More may be added, so a `switch` needs a `default`.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        let kind: Kind
+
+        /// The name of the static member.
+        public var description: String { "\(kind)" }
+
+        /// A CR that no LF follows (RFC 9112 section 2.2); 400.
+        public static let bareCarriageReturn = Code(kind: .bareCarriageReturn)
+        /// An LF that no CR precedes (RFC 9112 section 2.2); 400.
+        public static let bareLineFeed = Code(kind: .bareLineFeed)
+
+        /// The request line exceeds ``HTTPWireLimits/requestLine``; 414.
+        public static let requestLineTooLong = Code(kind: .requestLineTooLong)
+        /// The method is empty or not a token (RFC 9110 section 9.1); 400.
+        public static let invalidMethod = Code(kind: .invalidMethod)
+        /// The request target is empty, holds a byte that no URI holds, or has a form that its method does not allow
+        /// (RFC 9112 section 3.2); 400.
+        public static let invalidTarget = Code(kind: .invalidTarget)
+        /// A `%` in the request target without two hexadecimal digits (RFC 3986 section 2.1); 400.
+        public static let invalidPercentEncoding = Code(kind: .invalidPercentEncoding)
+        /// The request line has no version, as in HTTP/0.9; 400.
+        public static let missingVersion = Code(kind: .missingVersion)
+        /// The version is not of the form `HTTP/1.1` (RFC 9112 section 2.3); 400.
+        public static let invalidVersion = Code(kind: .invalidVersion)
+        /// The version is neither HTTP/1.0 nor HTTP/1.1; 505.
+        public static let unsupportedVersion = Code(kind: .unsupportedVersion)
+
+        /// A field line exceeds ``HTTPWireLimits/fieldLine``; 431.
+        public static let fieldLineTooLong = Code(kind: .fieldLineTooLong)
+        /// More fields than ``HTTPWireLimits/fieldCount``; 431.
+        public static let tooManyFields = Code(kind: .tooManyFields)
+        /// The field section exceeds ``HTTPWireLimits/headBytes``, or the trailers ``HTTPWireLimits/trailerBytes``; 431.
+        public static let fieldSectionTooLarge = Code(kind: .fieldSectionTooLarge)
+        /// A field name is empty or not a token (RFC 9110 section 5.1); 400.
+        public static let invalidFieldName = Code(kind: .invalidFieldName)
+        /// Space or tab between a field name and its colon (RFC 9112 section 5.1); 400.
+        public static let whitespaceBeforeColon = Code(kind: .whitespaceBeforeColon)
+        /// A field line without a colon; 400.
+        public static let missingColon = Code(kind: .missingColon)
+        /// A field line that starts with space or tab, which continued the line before it in the past (RFC 9112 section
+        /// 5.2), or was skipped by some when it was the first (section 2.2); 400.
+        public static let foldedField = Code(kind: .foldedField)
+        /// A control byte in a field value (RFC 9110 section 5.5); 400.
+        public static let invalidFieldValue = Code(kind: .invalidFieldValue)
+
+        /// An HTTP/1.1 request without `Host` (RFC 9112 section 3.2); 400.
+        public static let missingHost = Code(kind: .missingHost)
+        /// More than one `Host` (RFC 9112 section 3.2); 400.
+        public static let duplicateHost = Code(kind: .duplicateHost)
+        /// `Host` is not `uri-host [":" port]`, or empty (RFC 9110 section 7.2); 400.
+        public static let invalidHost = Code(kind: .invalidHost)
+        /// `Content-Length` is not one decimal number that fits 63 bits (RFC 9110 section 8.6); 400.
+        public static let invalidContentLength = Code(kind: .invalidContentLength)
+        /// More than one `Content-Length`, be they equal or not (RFC 9112 section 6.3); 400.
+        public static let duplicateContentLength = Code(kind: .duplicateContentLength)
+        /// `Transfer-Encoding` repeated, malformed, or with `chunked` twice or not last (RFC 9112 section 6.1); 400.
+        public static let invalidTransferEncoding = Code(kind: .invalidTransferEncoding)
+        /// A transfer coding other than `chunked` (RFC 9112 section 6.1); 501.
+        public static let unsupportedTransferCoding = Code(kind: .unsupportedTransferCoding)
+        /// Both `Transfer-Encoding` and `Content-Length` (RFC 9112 section 6.3); 400.
+        public static let conflictingFraming = Code(kind: .conflictingFraming)
+        /// `Transfer-Encoding` in an HTTP/1.0 request (RFC 9112 section 6.1); 400.
+        public static let transferEncodingInHTTP10 = Code(kind: .transferEncodingInHTTP10)
+        /// An expectation other than `100-continue` (RFC 9110 section 10.1.1); 417.
+        public static let unsupportedExpectation = Code(kind: .unsupportedExpectation)
+
+        /// A chunk size that is not hexadecimal digits only (RFC 9112 section 7.1); 400.
+        public static let invalidChunkSize = Code(kind: .invalidChunkSize)
+        /// A chunk size beyond 63 bits, or with more digits than ``HTTPWireLimits/chunkSizeDigits``; 400.
+        public static let chunkSizeTooLarge = Code(kind: .chunkSizeTooLarge)
+        /// A chunk extension that is not `;token`, `;token=token` or `;token="text"` (RFC 9112 section 7.1.1); 400.
+        public static let invalidChunkExtension = Code(kind: .invalidChunkExtension)
+        /// Extensions exceed ``HTTPWireLimits/chunkExtensionBytes`` or ``HTTPWireLimits/bodyExtensionBytes``; 400.
+        public static let chunkExtensionsTooLong = Code(kind: .chunkExtensionsTooLong)
+        /// The content of a chunk is not followed by CRLF, so that its size was wrong (RFC 9112 section 7.1); 400.
+        public static let missingChunkEnd = Code(kind: .missingChunkEnd)
+        /// A field in the trailers that frames, routes, authenticates or describes the content (RFC 9110 section 6.5.1); 400.
+        public static let forbiddenTrailer = Code(kind: .forbiddenTrailer)
+    }
+}

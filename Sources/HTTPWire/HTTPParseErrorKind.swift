@@ -1,0 +1,65 @@
+/// The cases behind ``HTTPParseError/Code``, each with the status and the sentence it is reported with.
+extension HTTPParseError {
+    enum Kind: UInt8 {
+        case bareCarriageReturn, bareLineFeed
+        case requestLineTooLong, invalidMethod, invalidTarget, invalidPercentEncoding
+        case missingVersion, invalidVersion, unsupportedVersion
+        case fieldLineTooLong, tooManyFields, fieldSectionTooLarge
+        case invalidFieldName, whitespaceBeforeColon, missingColon, foldedField, invalidFieldValue
+        case missingHost, duplicateHost, invalidHost
+        case invalidContentLength, duplicateContentLength
+        case invalidTransferEncoding, unsupportedTransferCoding, conflictingFraming, transferEncodingInHTTP10
+        case unsupportedExpectation
+        case invalidChunkSize, chunkSizeTooLarge, invalidChunkExtension, chunkExtensionsTooLong, missingChunkEnd
+        case forbiddenTrailer
+
+        var status: Int {
+            switch self {
+            case .requestLineTooLong: 414
+            case .unsupportedExpectation: 417
+            case .fieldLineTooLong, .tooManyFields, .fieldSectionTooLarge: 431
+            case .unsupportedTransferCoding: 501
+            case .unsupportedVersion: 505
+            default: 400
+            }
+        }
+
+        var reason: String {
+            switch self {
+            case .bareCarriageReturn: "A CR is not followed by LF; lines end with CRLF."
+            case .bareLineFeed: "An LF is not preceded by CR; lines end with CRLF."
+            case .requestLineTooLong: "The request line is too long."
+            case .invalidMethod: "The request does not start with a method name followed by one space."
+            case .invalidTarget: "The request target is not one that the method allows, or holds a character that no URI holds."
+            case .invalidPercentEncoding: "A % in the request target is not followed by two hexadecimal digits; write %25 for %."
+            case .missingVersion: "The request line has no HTTP version."
+            case .invalidVersion: "The request line does not end with HTTP/1.1 after one space."
+            case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are served here."
+            case .fieldLineTooLong: "A header field is too long."
+            case .tooManyFields: "There are too many header fields."
+            case .fieldSectionTooLarge: "The header fields are too large in all."
+            case .invalidFieldName: "A header field name is empty or holds a character that is not allowed in a name."
+            case .whitespaceBeforeColon: "There is whitespace between a header field name and its colon."
+            case .missingColon: "A header field line has no colon."
+            case .foldedField: "A header field line starts with whitespace; write the whole field on one line."
+            case .invalidFieldValue: "A header field value holds a control character."
+            case .missingHost: "The Host header field is missing."
+            case .duplicateHost: "There is more than one Host header field."
+            case .invalidHost: "The Host is not a name or an address with an optional port."
+            case .invalidContentLength: "Content-Length is not one decimal number in range."
+            case .duplicateContentLength: "There is more than one Content-Length."
+            case .invalidTransferEncoding: "Transfer-Encoding is malformed; chunked must be there once, and last."
+            case .unsupportedTransferCoding: "Only the transfer coding chunked is implemented."
+            case .conflictingFraming: "There are both Transfer-Encoding and Content-Length; send one of them."
+            case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding; send Content-Length."
+            case .unsupportedExpectation: "The only expectation that can be met is 100-continue."
+            case .invalidChunkSize: "A chunk size is not made of hexadecimal digits only."
+            case .chunkSizeTooLarge: "A chunk size is too large."
+            case .invalidChunkExtension: "A chunk extension is malformed."
+            case .chunkExtensionsTooLong: "The chunk extensions are too long."
+            case .missingChunkEnd: "A chunk is not followed by CRLF where its size says that it ends."
+            case .forbiddenTrailer: "A trailer field is one that is only allowed in the header."
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/// Decodes percent-encoded text (RFC 3986 section 2.1).
+public enum PercentDecoding {
+    /// Decodes one path segment, or with `plusIsSpace` one name or value of a form (`application/x-www-form-urlencoded`).
+    ///
+    /// Split a path at its slashes first: `%2F` decodes to a slash that separates nothing.
+    ///
+    /// - Returns: The text, or nil if a `%` is not followed by two hexadecimal digits, or the result is not UTF-8 or holds
+    ///   NUL, which ends a string in C code that it may be passed on to.
+    public static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool = false) -> String? {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(bytes.count)
+        var index = 0
+        while index < bytes.count {
+            var byte = bytes[index]
+            index &+= 1
+            if byte == UInt8(ascii: "%") {
+                guard index + 1 < bytes.count, let high = bytes[index].hexDigitValue, let low = bytes[index + 1].hexDigitValue
+                else { return nil }
+                byte = high << 4 | low
+                index &+= 2
+            } else if plusIsSpace, byte == UInt8(ascii: "+") {
+                byte = .space
+            }
+            guard byte != 0 else { return nil }
+            decoded.append(byte)
+        }
+        return String(validating: decoded, as: UTF8.self)
+    }
+
+    /// The same for text.
+    public static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        decode(Array(text.utf8).span, plusIsSpace: plusIsSpace)
+    }
+}

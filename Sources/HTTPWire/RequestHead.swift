@@ -1,0 +1,62 @@
+public import HTTPTypes
+
+/// The request line and the fields of one request, checked.
+///
+/// It is one reference to one heap object, which holds the bytes as they were received. Strings and ``fields`` are made each
+/// time they are asked for: keep what is needed twice.
+public struct RequestHead: Sendable {
+    let storage: HeadStorage
+
+    /// The bytes of the head, with the empty line that ends it, and with one before the request line if there was one.
+    public var byteCount: Int { storage.summary.byteCount }
+
+    /// The method. It may be one that nobody knows: answer that with 501.
+    public var method: HTTPRequest.Method {
+        // The parser has checked that an unknown method is a token, which is all that the initialiser asks for.
+        storage.summary.method.method ?? HTTPRequest.Method(storage.string(storage.summary.methodRange))!
+    }
+
+    /// The version in the request line.
+    public var version: HTTPVersion { storage.summary.version }
+
+    /// The form of the request target.
+    public var targetForm: RequestTargetForm { storage.summary.target.form }
+
+    /// The request target as received.
+    public var target: String { storage.string(storage.summary.targetRange) }
+
+    /// The path, still percent-encoded, without the query: `/` for an absolute target without one, `*` in asterisk form and
+    /// empty in authority form.
+    public var path: String { storage.string(storage.summary.target.path) }
+
+    /// What follows the first `?` of the target, still percent-encoded; nil without a `?`. See ``QueryItems``.
+    public var query: String? { storage.summary.target.query.map(storage.string) }
+
+    /// The host and the port, as received: of the target if it has them, which wins (RFC 9112 section 3.2.2), else of
+    /// `Host`. Nil only for an HTTP/1.0 request with neither.
+    public var authority: String? { storage.summary.authority.map(storage.string) }
+
+    /// Where the body ends.
+    public var framing: BodyFraming { storage.summary.framing }
+
+    /// The value of `Content-Length`, in bytes.
+    public var contentLength: Int? {
+        if case .length(let length) = framing { length } else { nil }
+    }
+
+    /// Whether the client lets the connection be used again (RFC 9112 section 9.3).
+    public var keepAlive: Bool { storage.summary.keepAlive }
+
+    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1).
+    public var expectsContinue: Bool { storage.summary.expectsContinue }
+
+    /// Calls `body` with the bytes of ``path``, so that a route can be found without a string.
+    public func withPathBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+        try storage.withBytes(storage.summary.target.path, body)
+    }
+
+    /// Calls `body` with the bytes of the whole head, as received.
+    public func withBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+        try storage.withBytes(ByteRange(0, byteCount), body)
+    }
+}

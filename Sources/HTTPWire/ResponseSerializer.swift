@@ -1,0 +1,120 @@
+public import HTTPTypes
+
+/// Writes responses (RFC 9112 sections 4 to 6) to the end of a byte array.
+public enum ResponseSerializer {
+    /// `HTTP/1.1 100 Continue` as a whole (RFC 9110 section 15.2.1).
+    public static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+
+    /// Writes the status line, the fields and the empty line.
+    ///
+    /// Framing, `Connection` and `Date` are the serializer's: those among `fields` are left out, so that there are never two.
+    /// An interim response (1xx) has none of them.
+    ///
+    /// - Parameters:
+    ///   - status: Its reason phrase is written, or the usual one if it is empty.
+    ///   - framing: How the body is framed. A status that never has a body has no framing, and HTTP/1.0 has no chunks: then
+    ///     the body goes on until the connection closes.
+    ///   - version: That of the request. The response is HTTP/1.1 in any case (RFC 9110 section 2.5).
+    ///   - isHead: Whether the request was `HEAD`: the same fields, no body.
+    ///   - keepAlive: Whether the connection is to be kept; if not, the response says so.
+    ///   - date: The current second, or nil without a clock.
+    ///   - output: What is appended to, and left as it was if an error is thrown.
+    /// - Returns: How the body has to be written. After ``ResponseFraming/untilClose`` the connection has to be closed.
+    @discardableResult
+    public static func writeHead(
+        status: HTTPResponse.Status,
+        fields: HTTPFields,
+        framing: ResponseFraming,
+        version: HTTPVersion,
+        isHead: Bool = false,
+        keepAlive: Bool,
+        date: HTTPDate?,
+        into output: inout [UInt8]
+    ) throws(HTTPSerializeError) -> ResponseFraming {
+        let start = output.count
+        do throws(HTTPSerializeError) {
+            try writeStatusLine(status, into: &output)
+            try writeFields(fields, into: &output)
+        } catch {
+            output.removeSubrange(start...)
+            throw error
+        }
+        let allowed = framing.allowed(for: status, version: version)
+        let body = isHead ? .none : allowed
+        if status.kind != .informational {
+            writeFraming(allowed, into: &output)
+            writeConnection(keepAlive && body != .untilClose, version: version, into: &output)
+            if let date { write(date, into: &output) }
+        }
+        output.append("\r\n")
+        return body
+    }
+
+    private static func writeStatusLine(
+        _ status: HTTPResponse.Status, into output: inout [UInt8]
+    ) throws(HTTPSerializeError) {
+        guard (100...999).contains(status.code) else { throw .invalidStatus(status.code) }
+        output.append("HTTP/1.1 ")
+        output.append(decimal: status.code)
+        output.append(.space)
+        let start = output.count
+        output.append(status.reasonPhrase.isEmpty ? standardReasonPhrase(status.code) : status.reasonPhrase)
+        guard output.isFieldContent(from: start) else { throw .invalidReasonPhrase }
+        output.append("\r\n")
+    }
+
+    private static func writeFields(_ fields: HTTPFields, into output: inout [UInt8]) throws(HTTPSerializeError) {
+        for field in fields where !field.name.isWrittenBySerializer {
+            try writeField(field, into: &output)
+        }
+    }
+
+    /// A field name is a token by its type; a value may hold control bytes, and is checked.
+    static func writeField(_ field: HTTPField, into output: inout [UInt8]) throws(HTTPSerializeError) {
+        output.append(field.name.rawName)
+        output.append(": ")
+        let start = output.count
+        unsafe field.withUnsafeBytesOfValue { unsafe output.append(contentsOf: $0) }
+        guard output.isFieldContent(from: start) else { throw .invalidFieldValue(name: field.name.rawName) }
+        output.append("\r\n")
+    }
+
+    private static func writeFraming(_ framing: ResponseFraming, into output: inout [UInt8]) {
+        switch framing {
+        case .none, .untilClose: break
+        case .length(let length):
+            output.append("Content-Length: ")
+            output.append(decimal: length)
+            output.append("\r\n")
+        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
+        }
+    }
+
+    /// Only what the version does not imply (RFC 9112 section 9.3).
+    private static func writeConnection(_ keepAlive: Bool, version: HTTPVersion, into output: inout [UInt8]) {
+        switch (keepAlive, version) {
+        case (false, _): output.append("Connection: close\r\n")
+        case (true, .http1_0): output.append("Connection: keep-alive\r\n")
+        case (true, .http1_1): break
+        }
+    }
+
+    private static func write(_ date: HTTPDate, into output: inout [UInt8]) {
+        output.append("Date: ")
+        output.append(date.bytes.span)
+        output.append("\r\n")
+    }
+}
+
+extension HTTPField.Name {
+    /// Whether the serializer writes this field itself.
+    fileprivate var isWrittenBySerializer: Bool {
+        switch canonicalName.utf8.count {
+        case 4: canonicalName == "date"
+        case 10: canonicalName == "connection"
+        case 14: canonicalName == "content-length"
+        case 17: canonicalName == "transfer-encoding"
+        default: false
+        }
+    }
+}

@@ -1,0 +1,27 @@
+public import HTTPTypes
+
+/// An answer that a handler gives by throwing: the status, and one sentence for whoever reads the body.
+public struct HTTPError: Error, Sendable, CustomStringConvertible {
+    /// The status of the answer.
+    public var status: HTTPResponse.Status
+    /// The body, sent as text with a line feed.
+    public var message: String
+    /// Further header fields of the answer.
+    public var headers: HTTPFields
+
+    /// Creates an error.
+    public init(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
+        self.status = status
+        self.message = message
+        self.headers = headers
+    }
+
+    public var description: String { "\(status.code): \(message)" }
+
+    /// The answer.
+    var response: Response {
+        var response = Response(status: status, text: message + "\n")
+        response.headers.append(contentsOf: headers)
+        return response
+    }
+}

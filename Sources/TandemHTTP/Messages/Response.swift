@@ -1,0 +1,71 @@
+public import HTTPTypes
+
+/// What a handler answers: a status, header fields, and a body that is at hand or is written bit by bit.
+///
+/// `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the server's: those among `headers` are left out.
+public struct Response: Sendable {
+    enum Body: Sendable {
+        case bytes([UInt8])
+        case stream(length: Int?, ResponseStream)
+    }
+
+    /// The status.
+    public var status: HTTPResponse.Status
+    /// The header fields.
+    public var headers: HTTPFields
+    var body: Body
+
+    /// An answer with these bytes as its body.
+    public init(status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = .bytes(body)
+    }
+
+    /// An answer in `text/plain; charset=utf-8`.
+    public init(status: HTTPResponse.Status = .ok, text: String) {
+        self.init(status: status, headers: Response.textHeaders, body: Array(text.utf8))
+    }
+
+    /// An answer in `application/json`; the text must be JSON.
+    public init(status: HTTPResponse.Status = .ok, json: String) {
+        self.init(status: status, json: Array(json.utf8))
+    }
+
+    /// An answer in `application/json`; the bytes must be JSON in UTF-8.
+    public init(status: HTTPResponse.Status = .ok, json: [UInt8]) {
+        self.init(status: status, headers: Response.jsonHeaders, body: json)
+    }
+
+    /// An answer whose body `body` writes, in async style, after the head has been sent. Chunked, unless its length is
+    /// given. When `body` throws, or writes less than it announced, the connection is cut, so that the client can tell.
+    public init(
+        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
+        streamingAsync body: @escaping @Sendable (ResponseWriter) async throws -> Void
+    ) {
+        self.status = status
+        self.headers = headers
+        self.body = .stream(length: contentLength, .async(body))
+    }
+
+    /// An answer whose body `body` writes, in blocking style on a green thread, after the head has been sent. Chunked,
+    /// unless its length is given. When `body` throws, or writes less than it announced, the connection is cut.
+    public init(
+        status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
+        streamingBlocking body: @escaping @Sendable (ResponseWriter) throws -> Void
+    ) {
+        self.status = status
+        self.headers = headers
+        self.body = .stream(length: contentLength, .blocking(body))
+    }
+
+    // Made once: answers share their storage until somebody adds a field.
+    private static let textHeaders: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
+    private static let jsonHeaders: HTTPFields = [.contentType: "application/json"]
+}
+
+/// Code that writes a body, in either style.
+enum ResponseStream: Sendable {
+    case async(@Sendable (ResponseWriter) async throws -> Void)
+    case blocking(@Sendable (ResponseWriter) throws -> Void)
+}

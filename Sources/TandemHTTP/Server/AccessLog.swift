@@ -1,0 +1,46 @@
+public import HTTPTypes
+
+/// Told of every request when it is over. Called on the hub that served it: must not block.
+public protocol AccessLog: Sendable {
+    /// One request has ended.
+    func record(_ entry: AccessLogEntry)
+}
+
+/// How one request went.
+public struct AccessLogEntry: Sendable {
+    /// The style of the handler that answered.
+    public enum Style: String, Sendable {
+        case blocking, async
+        /// The server itself answered: no route matched, or the request was refused.
+        case none
+    }
+
+    /// How it ended.
+    public enum Outcome: String, Sendable {
+        /// The answer was sent in full.
+        case completed
+        /// The client went away, or the server was stopped, and the handler was cancelled.
+        case cancelled
+        /// The answer could not be sent in full.
+        case failed
+    }
+
+    /// The request's method; nil when the head could not be parsed.
+    public var method: HTTPRequest.Method?
+    /// The request's target as sent; nil when the head could not be parsed.
+    public var target: String?
+    /// The pattern of the route that matched.
+    public var route: String?
+    public var style: Style
+    /// The number of the hub in its group.
+    public var hub: Int
+    /// The status that was sent, or would have been.
+    public var status: Int
+    /// Bytes of the answer that were sent or buffered, head included.
+    public var bytes: Int
+    /// From the end of the request's head to the end of the answer.
+    public var duration: Duration
+    /// The peer, as `Request.remoteAddress`.
+    public var remoteAddress: String
+    public var outcome: Outcome
+}

@@ -1,0 +1,425 @@
+internal import CTandem
+internal import Glibc
+internal import HTTPTypes
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+
+/// One client's connection: reads requests one after the other, has them answered, writes the answers in order.
+///
+/// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
+// @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
+final class Connection: @unchecked Sendable {
+    let server: HubServer
+    let descriptor: Descriptor
+    let remoteAddress: SocketAddress
+    var task: Task<Void, any Error>?
+
+    /// The answer in the making will be the last on this connection.
+    var mustClose = false
+    /// The head of an answer to the present request has been put into the output.
+    private(set) var hasAnswered = false
+    /// Waiting for the first byte of a request.
+    private(set) var isIdle = false
+
+    private var parser: RequestHeadParser
+    private var input: [UInt8] = []
+    private var inputStart = 0
+    private var output: [UInt8] = []
+    private var outputStart = 0
+    private var answerBytes = 0
+    private var handlerRuns = false
+    private var graceTimer: HubTimer?
+    private(set) var lostPeer: String?
+
+    private var configuration: HTTPServerConfiguration { server.configuration }
+
+    init(server: HubServer, descriptor: Descriptor, remoteAddress: SocketAddress) {
+        self.server = server
+        self.descriptor = descriptor
+        self.remoteAddress = remoteAddress
+        parser = RequestHeadParser(limits: server.configuration.wireLimits)
+    }
+
+    // MARK: Life
+
+    /// Serves until either side closes. Never throws: what goes wrong on a connection ends that connection.
+    func run() async {
+        descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
+        do {
+            while let head = try await nextHead() {
+                try await serve(head)
+                if mustClose { break }
+            }
+            try await flush()
+            if mustClose { await lingerBeforeClose() }
+        } catch let error as HTTPParseError {
+            await refuse(.init(code: error.status), error.reason)
+        } catch let error as HTTPError {
+            await refuse(error.status, error.message)
+        } catch {
+            // Cancelled, reset, or too slow: nobody is left to tell.
+        }
+        close()
+    }
+
+    private func close() {
+        graceTimer?.disarm()
+        graceTimer = nil
+        descriptor.close()
+        server.giveBack(&output)
+        server.giveBack(&input)
+    }
+
+    /// Closes an idle connection, from the server. One that is busy is told to close after its answer.
+    func drain() {
+        mustClose = true
+        if isIdle { descriptor.close() }
+    }
+
+    // MARK: Heads
+
+    /// The next request's head; nil when the client has ended, or has been idle for too long.
+    private func nextHead() async throws -> RequestHead? {
+        var headDeadline: Deadline?
+        while true {
+            if inputStart < input.count {
+                if let head = try parse() { return head }
+            } else if !parser.hasStarted {
+                releaseInput()
+            }
+            switch try receive() {
+            case .some: continue
+            case .end:
+                if parser.hasStarted { mustClose = false }
+                return nil
+            case .nothing: break
+            }
+            if server.isDraining, !parser.hasStarted { return nil }
+            try await flush()
+            if parser.hasStarted, headDeadline == nil { headDeadline = .after(configuration.headerTimeout) }
+            isIdle = !parser.hasStarted
+            defer { isIdle = false }
+            do {
+                try await descriptor.wait(for: .readable, deadline: headDeadline ?? .after(configuration.idleTimeout))
+            } catch let error as TandemError where error.code == .timedOut {
+                guard parser.hasStarted else { return nil }
+                throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")
+            }
+        }
+    }
+
+    private func parse() throws(HTTPParseError) -> RequestHead? {
+        let input = input
+        guard let head = try parser.parse(input.span.bytes.extracting(inputStart..<input.count)) else { return nil }
+        inputStart += head.byteCount
+        return head
+    }
+
+    // MARK: One request
+
+    private func serve(_ head: RequestHead) async throws {
+        let start = configuration.accessLog == nil ? 0 : tandem_monotonic_nanoseconds()
+        let body = RequestBody(
+            connection: self, head: head, limit: configuration.maxBodyBytes, limits: configuration.wireLimits)
+        hasAnswered = false
+        answerBytes = 0
+        mustClose = mustClose || !head.keepAlive || server.isDraining
+        let (index, request, handler, name) = server.dispatch(head, body)
+        var status = HTTPResponse.Status.internalServerError
+        var outcome = AccessLogEntry.Outcome.failed
+        defer {
+            if start != 0 {
+                log(head, index, status, outcome, nanoseconds: tandem_monotonic_nanoseconds() - start)
+            }
+        }
+        do {
+            let response: Response
+            do {
+                handlerRuns = true
+                defer { handlerRuns = false }
+                watchHalfClosed()
+                response = try await handler.answer(request, name: name)
+            } catch {
+                graceTimer?.disarm()
+                status = .init(code: 499, reasonPhrase: "Client Closed Request")
+                response = try answer(to: error, head, body)
+            }
+            status = response.status
+            try await send(response, head, body, name: name)
+            graceTimer?.disarm()
+            outcome = .completed
+        } catch {
+            if Task.isCancelled {
+                outcome = .cancelled
+                server.logger.info(
+                    "request cancelled",
+                    metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "reason": "\(lostPeer ?? "the server stops")"])
+            }
+            throw error
+        }
+        try await finish(body)
+    }
+
+    /// The answer to a handler that threw. Rethrows when nobody is left to answer.
+    private func answer(to error: any Error, _ head: RequestHead, _ body: RequestBody) throws -> Response {
+        if Task.isCancelled { throw error }
+        if let error = error as? HTTPError { return error.response }
+        if let error = error as? TandemError, error.code == .timedOut, !body.isComplete, !body.isUnasked {
+            mustClose = true
+            return HTTPError(.requestTimeout, "the body made no progress for \(configuration.bodyTimeout)").response
+        }
+        server.logger.error(
+            "handler threw", metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
+        return HTTPError(.internalServerError, "internal server error").response
+    }
+
+    private func send(_ response: Response, _ head: RequestHead, _ body: RequestBody, name: GreenThreadName) async throws {
+        if !body.isComplete, body.isUnasked || (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
+        switch response.body {
+        case .bytes(let bytes):
+            let framing = try write(response, .length(bytes.count), head)
+            if framing != .none { append(bytes) }
+        case .stream(let length, let stream):
+            let framing = try write(response, length.map { .length($0) } ?? .chunked, head)
+            if framing == .untilClose { mustClose = true }
+            try await flush()
+            guard framing != .none else { return }
+            let writer = ResponseWriter(connection: self, framing: framing)
+            try await self.stream(stream, to: writer, head, name: name)
+        }
+    }
+
+    private func stream(
+        _ stream: ResponseStream, to writer: ResponseWriter, _ head: RequestHead, name: GreenThreadName
+    ) async throws {
+        do {
+            handlerRuns = true
+            defer { handlerRuns = false }
+            watchHalfClosed()
+            switch stream {
+            case .async(let body): try await body(writer)
+            case .blocking(let body): try await blocking(name: name) { try body(writer) }
+            }
+            guard try writer.finish() else {
+                throw HTTPError(.internalServerError, "the body is shorter than its announced length")
+            }
+        } catch {
+            if !Task.isCancelled {
+                server.logger.error(
+                    "streamed answer cut short",
+                    metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
+            }
+            // The client can tell by the missing end; a second answer must not follow.
+            throw TandemError(.closed, "the answer was cut short")
+        }
+    }
+
+    /// Puts the head into the output. A handler's bad header becomes a 500.
+    private func write(_ response: Response, _ framing: ResponseFraming, _ head: RequestHead) throws -> ResponseFraming {
+        let isHead = head.method == .head
+        do throws(HTTPSerializeError) {
+            return try writeHead(response.status, response.headers, framing, version: head.version, isHead: isHead)
+        } catch {
+            server.logger.error(
+                "handler gave a header field that cannot be sent", metadata: ["http.target": "\(head.target)", "error": "\(error)"])
+            throw HTTPError(.internalServerError, "internal server error")
+        }
+    }
+
+    private func writeHead(
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, version: HTTPVersion, isHead: Bool
+    ) throws(HTTPSerializeError) -> ResponseFraming {
+        let date = server.date()
+        let keepAlive = !mustClose
+        let written = try withOutput { output throws(HTTPSerializeError) in
+            try ResponseSerializer.writeHead(
+                status: status, fields: fields, framing: framing, version: version, isHead: isHead, keepAlive: keepAlive,
+                date: date, into: &output)
+        }
+        hasAnswered = true
+        return written
+    }
+
+    /// After the answer: drops the rest of the body, if it is short, and sends, unless more requests are buffered.
+    private func finish(_ body: RequestBody) async throws {
+        if inputStart < input.count, body.isComplete, !mustClose, output.count - outputStart < HubServer.bufferSize {
+            server.flushLater(self)
+            return
+        }
+        try await flush()
+        guard !mustClose, !body.isComplete else { return }
+        var dropped = 0
+        while let piece = try await body.read() {
+            dropped += piece.count
+            guard dropped <= configuration.drainLimit else {
+                mustClose = true
+                return
+            }
+        }
+    }
+
+    private func log(
+        _ head: RequestHead, _ index: Int?, _ status: HTTPResponse.Status, _ outcome: AccessLogEntry.Outcome, nanoseconds: UInt64
+    ) {
+        let route = index.map { server.routes.routes[$0] }
+        configuration.accessLog?.record(
+            AccessLogEntry(
+                method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
+                hub: server.hub.index, status: status.code, bytes: answerBytes, duration: .nanoseconds(Int64(clamping: nanoseconds)),
+                remoteAddress: remoteAddress.description, outcome: outcome))
+    }
+
+    // MARK: Refusal
+
+    /// Answers what could not be parsed, and closes.
+    private func refuse(_ status: HTTPResponse.Status, _ message: String) async {
+        mustClose = true
+        answerBytes = 0
+        let response = HTTPError(status, message).response
+        guard !hasAnsweredInVain, case .bytes(let bytes) = response.body,
+            (try? writeHead(status, response.headers, .length(bytes.count), version: .http1_1, isHead: false)) != nil
+        else { return }
+        append(bytes)
+        configuration.accessLog?.record(
+            AccessLogEntry(
+                method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code, bytes: answerBytes,
+                duration: .zero, remoteAddress: remoteAddress.description, outcome: .completed))
+        do {
+            try await flush()
+            await lingerBeforeClose()
+        } catch {
+            // The client has gone; the answer was all there was to do.
+        }
+    }
+
+    /// An answer has begun and not ended, so that nothing else may follow it.
+    private var hasAnsweredInVain: Bool { handlerRuns }
+
+    /// Lets the client read the answer before the connection dies: closing with unread bytes in the receive buffer sends a
+    /// reset, which can overtake the answer (RFC 9112, 9.6).
+    private func lingerBeforeClose() async {
+        guard !descriptor.peer.contains(.gone) else { return }
+        shutdown(descriptor.fd, CInt(SHUT_WR))
+        let deadline = Deadline.after(.seconds(1))
+        var dropped = 0
+        while dropped < 256 * 1024 {
+            do {
+                let got = try server.scratch { try descriptor.readAvailable(into: $0) }
+                if got == 0 { return }
+                if let got { dropped += got } else { try await descriptor.wait(for: .readable, deadline: deadline) }
+            } catch {
+                return
+            }
+        }
+    }
+
+    // MARK: The peer goes away
+
+    private func peerChanged(_ peer: Descriptor.PeerState) {
+        guard handlerRuns else { return }
+        if peer.contains(.gone) {
+            cancel("the client reset the connection")
+        } else {
+            watchHalfClosed()
+        }
+    }
+
+    /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
+    private func watchHalfClosed() {
+        guard !descriptor.peer.isEmpty else { return }
+        if descriptor.peer.contains(.gone) { return cancel("the client reset the connection") }
+        let timer = graceTimer ?? HubTimer(on: server.hub) { [unowned self] in
+            if handlerRuns { cancel("the client closed its side and the answer took longer than the grace") }
+        }
+        graceTimer = timer
+        timer.arm(.after(configuration.halfCloseGrace))
+    }
+
+    private func cancel(_ reason: String) {
+        lostPeer = reason
+        task?.cancel()
+    }
+
+    // MARK: Input
+
+    enum Received { case some, nothing, end }
+
+    /// How long a body may make no progress, from now.
+    var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
+
+    /// Takes in what has arrived, without waiting.
+    func receive() throws(TandemError) -> Received {
+        if inputStart == input.count {
+            if input.capacity == 0 { input = server.lendBuffer() }
+            input.removeAll(keepingCapacity: true)
+            inputStart = 0
+        }
+        let got = try server.receive(from: descriptor, into: &input)
+        switch got {
+        case nil: return .nothing
+        case 0: return .end
+        default: return .some
+        }
+    }
+
+    private func releaseInput() {
+        server.giveBack(&input)
+        inputStart = 0
+    }
+
+    /// Takes the next piece of a body out of the input.
+    func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) {
+        let input = input
+        let step = try decoder.decode(input.span.bytes.extracting(inputStart..<input.count))
+        var piece: [UInt8] = []
+        if case .data(let range) = step.outcome {
+            piece = Array(input[(inputStart + range.lowerBound)..<(inputStart + range.upperBound)])
+        }
+        inputStart += step.consumed
+        return (step, piece)
+    }
+
+    // MARK: Output
+
+    func append(_ bytes: [UInt8]) { withOutput { $0.append(contentsOf: bytes) } }
+
+    func withOutput<Result, Failure: Error>(_ body: (inout [UInt8]) throws(Failure) -> Result) throws(Failure) -> Result {
+        if output.capacity == 0 { output = server.lendBuffer() }
+        let before = output.count
+        defer { answerBytes += output.count - before }
+        return try body(&output)
+    }
+
+    /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
+    func flush() async throws {
+        while try !flushAvailable() {
+            try await descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout))
+        }
+    }
+
+    /// Sends the output; parks the green thread.
+    @available(*, noasync)
+    func flush(file: StaticString, line: UInt) throws {
+        while try !flushAvailable() {
+            try descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout), file: file, line: line)
+        }
+    }
+
+    /// Sends what the kernel takes; returns whether that was all.
+    func flushAvailable() throws(TandemError) -> Bool {
+        while outputStart < output.count {
+            let output = output
+            let put = try output.span.bytes.withUnsafeBytes { bytes throws(TandemError) in
+                try descriptor.writeAvailable(UnsafeRawBufferPointer(rebasing: bytes[outputStart...]))
+            }
+            guard let put else { return false }
+            outputStart += put
+        }
+        if output.capacity > 0 {
+            server.giveBack(&output)
+            outputStart = 0
+        }
+        return true
+    }
+}

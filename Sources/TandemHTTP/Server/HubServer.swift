@@ -1,0 +1,229 @@
+internal import CTandem
+internal import Glibc
+internal import HTTPTypes
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+
+/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
+// @unchecked: lives on one hub, and is used there only.
+final class HubServer: @unchecked Sendable {
+    /// Bytes of a buffer when it is lent.
+    static let bufferSize = 16 * 1024
+
+    let hub: Hub
+    let configuration: HTTPServerConfiguration
+    let routes: RouteTable
+    let logger: Logger
+    private(set) var isDraining = false
+
+    private let listener: Descriptor
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private let connectionEnded = Parker()
+    private var buffers: [[UInt8]] = []
+    private let notFound: Handler
+    private var unflushed: [Connection] = []
+    private var flushTimer: HubTimer?
+    private var now = HTTPDate(unixSeconds: 0)
+
+    /// Takes over a listening socket. On the hub's thread.
+    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
+        self.hub = hub
+        self.configuration = configuration
+        self.routes = routes
+        self.logger = logger
+        listener = try Descriptor(adopting: fd)
+        notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
+        flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
+    }
+
+    var connectionCount: Int { connections.count }
+
+    // MARK: Accepting
+
+    /// Accepts until `drain`, then returns when every connection has ended.
+    func run() async {
+        do {
+            while !isDraining { try await acceptSome() }
+        } catch {
+            // The listener was closed by `drain`, or this task was cancelled.
+        }
+        listener.close()
+        if Task.isCancelled { cutAll() }
+        while !connections.isEmpty {
+            do { try await connectionEnded.park() } catch { cutAll() }
+            if Task.isCancelled, !connections.isEmpty { await Task.yield() }
+        }
+        flushTimer = nil
+    }
+
+    private func acceptSome() async throws {
+        guard connections.count < configuration.maxConnections else {
+            return try await connectionEnded.park()
+        }
+        do throws(TandemError) {
+            if let (fd, address) = try accept() { return start(fd, address) }
+        } catch {
+            guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errno) else { throw error }
+            // Out of descriptors: clients wait in the backlog; asking again at once would only spin.
+            logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
+            return try await sleep(for: .milliseconds(100))
+        }
+        try await listener.wait(for: .readable)
+    }
+
+    private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
+        var address = sockaddr_storage()
+        let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
+            try listener.acceptAvailable(address: bytes)
+        }
+        return accepted.map { ($0.fd, SocketAddress(address, length: socklen_t($0.addressLength))) }
+    }
+
+    private func start(_ fd: CInt, _ address: SocketAddress) {
+        var on: CInt = 1
+        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+        let descriptor: Descriptor
+        do throws(TandemError) {
+            descriptor = try Descriptor(adopting: fd)
+        } catch {
+            logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
+            close(fd)
+            return
+        }
+        let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
+        connections[ObjectIdentifier(connection)] = connection
+        connection.task = hub.spawn(name: "connection") {
+            await connection.run()
+            self.ended(connection)
+        }
+    }
+
+    private func ended(_ connection: Connection) {
+        connection.task = nil
+        connections[ObjectIdentifier(connection)] = nil
+        connectionEnded.unpark()
+    }
+
+    // MARK: Stopping
+
+    /// Stops accepting, closes idle connections; busy ones close after their answer.
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        listener.close()
+        for connection in connections.values { connection.drain() }
+    }
+
+    /// Cancels what still runs. Returns how many connections were cut.
+    @discardableResult
+    func cutAll() -> Int {
+        for connection in connections.values { connection.task?.cancel() }
+        return connections.count
+    }
+
+    // MARK: Dispatch
+
+    /// The handler for a request. A request that no route takes gets the server's own.
+    func dispatch(_ head: RequestHead, _ body: RequestBody) -> (Int?, Request, Handler, GreenThreadName) {
+        let request = Request(head: head, body: body)
+        if let refusal = refusal(of: head, body) {
+            return (nil, request, .async { _ in throw refusal }, "refused")
+        }
+        switch routes.match(head) {
+        case .found(let index, let parameters):
+            let route = routes.routes[index]
+            return (index, Request(head: head, parameters: parameters, body: body), route.handler, route.name)
+        case .methodNotAllowed(let allowed):
+            return (nil, request, methodNotAllowed(head.method, allowed), "method not allowed")
+        case .notFound where head.targetForm == .asterisk:
+            return (nil, request, .async { _ in Response(status: .noContent) }, "OPTIONS *")
+        case .notFound:
+            return (nil, request, notFound, "not found")
+        }
+    }
+
+    /// What is wrong with a well-formed head before any handler sees it.
+    private func refusal(of head: RequestHead, _ body: RequestBody) -> HTTPError? {
+        if let length = body.contentLength, length > configuration.maxBodyBytes {
+            return HTTPError(
+                .contentTooLarge, "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
+        }
+        switch head.method {
+        case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil
+        default:
+            // A method that some route answers is known here.
+            guard !routes.routes.contains(where: { $0.method == head.method }) else { return nil }
+            return HTTPError(.notImplemented, "this server does not know the method \(head.method.rawValue)")
+        }
+    }
+
+    private func methodNotAllowed(_ method: HTTPRequest.Method, _ allowed: [HTTPRequest.Method]) -> Handler {
+        let allow: HTTPFields = [.allow: allowed.map(\.rawValue).joined(separator: ", ")]
+        if method == .options { return .async { _ in Response(status: .noContent, headers: allow) } }
+        return routes.wrapped(
+            .async { _ in throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow) },
+            name: "method not allowed")
+    }
+
+    // MARK: Sharing
+
+    /// The second, formatted once a second.
+    func date() -> HTTPDate {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        if time.tv_sec != now.unixSeconds { now = HTTPDate(unixSeconds: time.tv_sec) }
+        return now
+    }
+
+    func lendBuffer() -> [UInt8] {
+        if let buffer = buffers.popLast() { return buffer }
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(HubServer.bufferSize)
+        return buffer
+    }
+
+    /// Takes a buffer back. One that has grown large is let go.
+    func giveBack(_ buffer: inout [UInt8]) {
+        guard buffer.capacity > 0 else { return }
+        var returned: [UInt8] = []
+        swap(&buffer, &returned)
+        guard returned.capacity <= HubServer.bufferSize * 4, buffers.count < 64 else { return }
+        returned.removeAll(keepingCapacity: true)
+        buffers.append(returned)
+    }
+
+    /// Reads what has arrived to the end of `buffer`: nil when nothing has, 0 at the end of the stream.
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) throws(TandemError) -> Int? {
+        let got = try scratch { bytes throws(TandemError) in try descriptor.readAvailable(into: bytes) }
+        if let got, got > 0 { buffer.append(contentsOf: scratchBytes[..<got]) }
+        return got
+    }
+
+    private let scratchBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
+
+    /// Bytes that are anybody's until the next suspension.
+    func scratch<Result, Failure: Error>(
+        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(scratchBytes)
+    }
+
+    deinit { scratchBytes.deallocate() }
+
+    // MARK: Writing together
+
+    /// Sends this connection's output at the end of the hub's turn, together with what is answered until then.
+    func flushLater(_ connection: Connection) {
+        if unflushed.isEmpty { flushTimer?.arm(.after(.zero)) }
+        unflushed.append(connection)
+    }
+
+    private func flushAll() {
+        for connection in unflushed {
+            // What fails or is left over here, the connection's own next flush meets.
+            _ = try? connection.flushAvailable()
+        }
+        unflushed.removeAll(keepingCapacity: true)
+    }
+}

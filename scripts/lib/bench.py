@@ -1,0 +1,310 @@
+"""The benchmark behind scripts/bench. Python's standard library only.
+
+What is measured is the server's own CPU time a request: its threads' run time as the kernel accounts it in nanoseconds
+(/proc/PID/task/TID/schedstat), taken before and after each run of wrk, over the requests that wrk counted. It says more than
+requests a second, which also depends on how busy wrk's core is.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORK = ROOT / ".build" / "bench"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    server: str
+    path: str
+    body: str | None = None  # what the answer must be, where it is fixed
+    own: str | None = None  # the row that this one is also compared with
+
+
+ROWS = [
+    Row("limit", "limit", "/plaintext", body="Hello, World!"),
+    Row("/async/plaintext", "tandemd", "/async/plaintext", body="Hello, World!"),
+    Row("/blocking/plaintext", "tandemd", "/blocking/plaintext", body="Hello, World!"),
+    Row("/async/bridge", "tandemd", "/async/bridge", own="/async/plaintext"),
+    Row("/blocking/bridge", "tandemd", "/blocking/bridge", own="/blocking/plaintext"),
+]
+
+
+class Failure(Exception):
+    """Ends the benchmark with its message."""
+
+
+@dataclasses.dataclass
+class Sample:
+    rate: float  # requests a second
+    cost: float  # CPU microseconds of the server a request
+
+
+def note(message):
+    print(message, file=sys.stderr, flush=True)
+
+
+# Building
+
+
+def build_limit():
+    source, binary = ROOT / "Benchmarks/limit/epoll_server.c", WORK / "epoll_server"
+    compiler = shutil.which("cc") or shutil.which("clang")
+    if not compiler:
+        raise Failure("no C compiler: neither cc nor clang is on the PATH")
+    run([compiler, "-std=c17", "-Wall", "-Wextra", "-O2", str(source), "-o", str(binary)])
+    return binary
+
+
+def build_tandemd():
+    command = ["swift", "build", "--configuration", "release", "--product", "tandemd"]
+    run(command)
+    shown = subprocess.run([*command, "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return pathlib.Path(shown.stdout.strip()) / "tandemd"
+
+
+def run(command):
+    note("$ " + " ".join(command))
+    # What builds say is not part of the result.
+    if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
+        raise Failure(f"{command[0]} failed")
+
+
+# Servers
+
+
+class Server:
+    """A server process on one core. The CPU time of all its threads is its cost."""
+
+    def __init__(self, name, command, port, cpu, environment):
+        self.name, self.port, self.log = name, port, WORK / f"{name}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["taskset", "--cpu-list", str(cpu), *command],  # taskset becomes the server: same process id
+                cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_until_ready(self, timeout=10):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.check_alive()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise Failure(f"{self.name} did not listen on port {self.port} within {timeout} s\n{self.last_words()}")
+
+    def check_alive(self):
+        if self.process.poll() is not None:
+            raise Failure(f"{self.name} ended with status {self.process.returncode}\n{self.last_words()}")
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def cpu_time(self):
+        """Ticks of the whole process in seconds, and each thread's own time in nanoseconds."""
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        threads = {}
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                threads[task.name] = int((task / "schedstat").read_text().split()[0])
+            except (OSError, IndexError):
+                pass  # the thread has just ended, or the kernel does not account it
+        return (int(stat[11]) + int(stat[12])) / TICKS, threads
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def cpu_seconds_between(before, after):
+    ticks = after[0] - before[0]
+    exact = sum(time - before[1].get(thread, 0) for thread, time in after[1].items()) / 1e9
+    # Ticks are coarse but also hold the threads that have ended meanwhile: believe them when they say clearly more.
+    return ticks if ticks > exact * 1.05 + 2 / TICKS else exact
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_servers(wanted, cpu):
+    """Starts each wanted server and leaves the stopping to the caller, also of those started before a failure."""
+    binaries = {name: build() for name, build in (("limit", build_limit), ("tandemd", build_tandemd)) if name in wanted}
+    servers = {}
+    try:
+        for name, binary in binaries.items():
+            port, environment = free_port(), {}
+            if name == "limit":
+                command = [str(binary), str(port)]
+            else:
+                command = [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port), "--hubs", "1"]
+                environment = {"TANDEM_LOG_ACCESS": "false"}
+            servers[name] = Server(name, command, port, cpu, environment)
+        for server in servers.values():
+            server.wait_until_ready()
+    except BaseException:
+        stop_servers(servers)
+        raise
+    return servers
+
+
+def stop_servers(servers):
+    for server in servers.values():
+        server.stop()
+
+
+# Measuring
+
+
+def check_answer(row, server):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+    url = f"http://127.0.0.1:{server.port}{row.path}"
+    try:
+        with opener.open(url, timeout=5) as answer:
+            status, body = answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        raise Failure(f"{row.name}: {url} answered {error.code}: {error.read()[:200]!r}") from None
+    except OSError as error:
+        raise Failure(f"{row.name}: {url}: {error}") from None
+    if status != 200:
+        raise Failure(f"{row.name}: {url} answered {status}")
+    if row.body is not None and body != row.body:
+        raise Failure(f"{row.name}: {url} answered {body[:200]!r} where {row.body!r} was expected")
+
+
+def measure(row, server, seconds, connections, cpu):
+    url = f"http://127.0.0.1:{server.port}{row.path}"
+    command = ["taskset", "--cpu-list", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+    before = server.cpu_time()
+    wrk = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
+    server.check_alive()
+    after = server.cpu_time()
+    requests = re.search(r"(\d+) requests in", wrk.stdout)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", wrk.stdout)
+    refused = re.search(r"Socket errors|Non-2xx", wrk.stdout)
+    if wrk.returncode or not requests or not rate or refused or int(requests[1]) == 0:
+        raise Failure(f"{row.name}: wrk had errors\n{wrk.stdout}{wrk.stderr}{server.last_words()}")
+    return Sample(rate=float(rate[1]), cost=cpu_seconds_between(before, after) / int(requests[1]) * 1e6)
+
+
+def measure_all(rows, servers, options, cpu):
+    for row in rows:
+        check_answer(row, servers[row.server])
+        measure(row, servers[row.server], 1, options.connections, cpu)  # warm-up
+    samples = {row.name: [] for row in rows}
+    for number in range(1, options.rounds + 1):
+        for row in rows:
+            sample = measure(row, servers[row.server], options.seconds, options.connections, cpu)
+            samples[row.name].append(sample)
+            note(f"round {number}: {row.name}: {sample.rate:,.0f} requests/s, {sample.cost:.2f} µs")
+    return samples
+
+
+# Reporting
+
+
+def ratio(samples, name, base):
+    """The median of the rounds' ratios, with the lowest and the highest."""
+    if base is None or base not in samples:
+        return ""
+    ratios = [a.cost / b.cost for a, b in zip(samples[name], samples[base])]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def table(rows, samples):
+    lines = [
+        "| row | requests/s | CPU µs a request | CPU to the limit | CPU to own plaintext |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        rate = statistics.median(sample.rate for sample in samples[row.name])
+        cost = statistics.median(sample.cost for sample in samples[row.name])
+        to_limit, to_own = ratio(samples, row.name, "limit"), ratio(samples, row.name, row.own)
+        lines.append(f"| {row.name} | {rate:,.0f} | {cost:.2f} | {to_limit} | {to_own} |")
+    return "\n".join(lines)
+
+
+def setting(options, server_cpu, wrk_cpu):
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return (
+        f"{model[1] if model else os.uname().machine}, Linux {os.uname().release}; "
+        f"server on CPU {server_cpu}, wrk on CPU {wrk_cpu}; {options.connections} connections; "
+        f"median of {options.rounds} rounds of {options.seconds} s, ratios with lowest and highest round.")
+
+
+def parse_arguments():
+    def positive(text):
+        number = int(text)
+        if number < 1:
+            raise ValueError(text)
+        return number
+
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=(
+        "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface."))
+    parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
+    parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
+    parser.add_argument("--connections", type=positive, default=64, help="connections that wrk keeps open (default 64)")
+    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], metavar="ROW",
+                        help="measure this row only; may be repeated: " + ", ".join(row.name for row in ROWS))
+    parser.add_argument("--skip-in-process", action="store_true", help="leave out the benchmarks in process")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    WORK.mkdir(parents=True, exist_ok=True)
+
+    cpus = sorted(os.sched_getaffinity(0))
+    server_cpu, wrk_cpu = cpus[0], cpus[min(1, len(cpus) - 1)]
+    if server_cpu == wrk_cpu:
+        note("only one core is allowed: wrk shares it with the server, so requests/s mean little; CPU a request still counts")
+
+    in_process = ["swift", "run", "--configuration", "release", "--package-path", "Benchmarks"]
+    if not options.skip_in_process:  # before measuring, so that nothing is built while servers are timed
+        run(["swift", "build", *in_process[2:], "--product", "InProcess"])
+
+    servers = start_servers({row.server for row in rows}, server_cpu)
+    try:
+        samples = measure_all(rows, servers, options, wrk_cpu)
+    finally:
+        stop_servers(servers)
+    print(setting(options, server_cpu, wrk_cpu), table(rows, samples), sep="\n\n", flush=True)
+
+    if not options.skip_in_process:
+        print(flush=True)
+        if subprocess.run([*in_process, "--skip-build", "InProcess"], cwd=ROOT).returncode != 0:
+            raise Failure("the benchmarks in process failed")
+
+
+if __name__ == "__main__":
+    # So that 'finally' stops the servers on these too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"bench: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
