@@ -30,6 +30,9 @@ extension UInt8 {
     /// Space or tab: the whitespace of RFC 9110 section 5.6.3.
     var isBlank: Bool { self == .space || self == .tab }
 
+    /// The small letter for a capital one of ASCII, else the byte itself.
+    var lowercased: UInt8 { self &- UInt8(ascii: "A") < 26 ? self | 0x20 : self }
+
     var isDigit: Bool { self &- UInt8(ascii: "0") <= 9 }
 
     /// Whether a field value may hold this byte (RFC 9110 section 5.5): tab, and all from space up but DEL.

@@ -1,4 +1,4 @@
-internal import HTTPTypes
+import HTTPTypes
 
 /// The methods of RFC 9110 and PATCH, recognised once so that asking a head for its method builds no string.
 enum KnownMethod: UInt8 {

@@ -19,7 +19,6 @@ struct RequestLineScanner: Sendable {
 
     /// Whether a byte of the request line itself has been seen.
     var hasStarted: Bool { position > start && phase != .emptyLine }
-    var isDone: Bool { phase == .done }
 
     /// Scans to the end of the request line and says whether it is there. `bytes` holds all bytes of the call before, and more.
     mutating func scan(_ bytes: Span<UInt8>, limits: HTTPWireLimits) throws(HTTPParseError) -> Bool {

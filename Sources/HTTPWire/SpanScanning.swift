@@ -35,20 +35,17 @@ extension Span<UInt8> {
         unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Whether these bytes are `lowercase` in any mix of cases. For tokens only: a control byte could pass for a `-`.
-    func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
-        guard count == lowercase.utf8CodeUnitCount else { return false }
-        // A static string's bytes are immortal.
-        let other = unsafe UnsafeBufferPointer(start: lowercase.utf8Start, count: count)
-        for index in indices where unsafe self[index] | 0x20 != other[index] { return false }
+    /// Whether these bytes are those of `lowercase`, ASCII letters in either case.
+    func equalsIgnoringCase(_ lowercase: Span<UInt8>) -> Bool {
+        guard count == lowercase.count else { return false }
+        for index in indices where self[index].lowercased != lowercase[index] { return false }
         return true
     }
 
-    /// Whether these bytes are `lowercase` in any mix of cases; see above.
-    func equalsIgnoringCase(_ lowercase: Span<UInt8>) -> Bool {
-        guard count == lowercase.count else { return false }
-        for index in indices where self[index] | 0x20 != lowercase[index] | 0x20 { return false }
-        return true
+    /// The same for a literal, whose bytes are immortal.
+    func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
+        let bytes = unsafe UnsafeBufferPointer(start: lowercase.utf8Start, count: lowercase.utf8CodeUnitCount)
+        return unsafe equalsIgnoringCase(bytes.span)
     }
 
     /// `range` without the blanks at both of its ends.

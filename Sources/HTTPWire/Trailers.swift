@@ -6,8 +6,8 @@ extension HTTPField.Name {
     /// worse, be merged into it.
     var isAllowedInTrailers: Bool {
         switch canonicalName {
-        case "content-length", "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
-            "trailer",
+        case "content-length", "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection", "upgrade",
+            "te", "trailer",
             "cache-control", "expect", "max-forwards", "pragma", "range",
             "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
             "authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate", "proxy-authenticate",

@@ -14,7 +14,8 @@ typedef struct tandem_job {
   const void *_Nullable metadata;
   uintptr_t reference_counts;
   struct tandem_job *_Nullable next;
-  void *_Nullable reserved;
+  /// Whether it was enqueued for an actor whose executor the hub is.
+  uintptr_t is_isolated;
 } tandem_job;
 
 /// First in, first out; linked through the jobs, so that enqueuing allocates nothing.

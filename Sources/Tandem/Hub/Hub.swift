@@ -26,6 +26,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     private let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
     private nonisolated(unsafe) var executor: UnownedTaskExecutor!
+    /// This hub as the executor of actors. Valid as long as the hub.
+    public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
 
     @exclusivity(unchecked) var timers = TimerHeap()
     @exclusivity(unchecked) var freeWaits: Wait?
@@ -48,6 +50,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         stacks = .allocate(capacity: 1)
         tandem_stack_pool_init(stacks, max(configuration.stackSize, 16 * 1024), greenEntry)
         executor = asUnownedTaskExecutor()
+        serialExecutor = HubExecutor(hub: self)
     }
 
     deinit {
@@ -74,15 +77,31 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     // MARK: Executor
 
     /// Puts a job on the hub. Called by the Swift runtime, from any thread.
-    public func enqueue(_ job: consuming ExecutorJob) {
-        let unowned = UnownedJob(job)
-        let raw = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
+    public func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job), isolated: false) }
+
+    func enqueue(_ unowned: UnownedJob, isolated: Bool) {
+        let job = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
+        job.pointee.is_isolated = isolated ? 1 : 0
         if isCurrent {
-            tandem_job_queue_append(ready, raw)
-        } else if !tandem_inbox_put(inbox, raw, false) {
-            // The hub has stopped. A task that outlived it ends on Swift's own pool rather than never.
-            (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)
+            tandem_job_queue_append(ready, job)
+        } else if !tandem_inbox_put(inbox, job, false) {
+            handOn(job)
         }
+    }
+
+    private func run(_ job: UnsafeMutablePointer<tandem_job>) {
+        let isolated = job.pointee.is_isolated != 0
+        let unowned = unsafeBitCast(job, to: UnownedJob.self)
+        if isolated {
+            unowned.runSynchronously(isolatedTo: serialExecutor.asUnownedSerialExecutor(), taskExecutor: executor)
+        } else {
+            unowned.runSynchronously(on: executor)
+        }
+    }
+
+    /// The hub has stopped. A task that outlived it ends on Swift's own pool rather than never.
+    private func handOn(_ job: UnsafeMutablePointer<tandem_job>) {
+        (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
     }
 
     // MARK: Loop
@@ -108,9 +127,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         tandem_overflow_unwatch_thread()
         tandem_set_current_hub(nil)
         takeIn(tandem_inbox_close(inbox))
-        while let job = tandem_job_queue_pop(ready) {
-            (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
-        }
+        while let job = tandem_job_queue_pop(ready) { handOn(job) }
         ended.send(())
     }
 
@@ -120,7 +137,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         takeIn(tandem_inbox_take(inbox))
         var budget = configuration.jobsPerTurn
         while budget > 0, let job = tandem_job_queue_pop(ready) {
-            unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: executor)
+            run(job)
             budget -= 1
         }
         if timers.count > 0 { fireTimers() }
@@ -175,7 +192,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
             }
             takeIn(tandem_inbox_take(inbox))
             while let job = tandem_job_queue_pop(ready) {
-                unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: executor)
+                run(job)
             }
             fireTimers()
             // Short, so that the grace is kept also when nothing happens.

@@ -50,9 +50,13 @@ final class HubServer: @unchecked Sendable {
         }
         listener.close()
         if Task.isCancelled { cutAll() }
-        while !connections.isEmpty {
-            do { try await connectionEnded.park() } catch { cutAll() }
-            if Task.isCancelled, !connections.isEmpty { await Task.yield() }
+        await withTaskCancellationHandler {
+            // A task of its own, so that being cancelled does not end the waiting: connections are scopes.
+            _ = try? await hub.spawn(name: "server drain") { [self] in
+                while !connections.isEmpty { try await connectionEnded.park() }
+            }.value
+        } onCancel: {
+            hub.spawn(name: "server cut") { [self] in cutAll() }
         }
         flushTimer = nil
     }

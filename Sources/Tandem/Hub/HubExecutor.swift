@@ -1,0 +1,26 @@
+internal import CTandem
+
+/// A hub as the serial executor of actors: their code runs on the hub's thread, and calls between such actors and the
+/// hub's own tasks never change threads.
+///
+///     actor Ledger {
+///         let hub: Hub
+///         nonisolated var unownedExecutor: UnownedSerialExecutor { hub.serialExecutor.asUnownedSerialExecutor() }
+///     }
+///
+/// Apart from `Hub` because Swift must know of each job whether it was enqueued for an actor.
+// @unchecked: the hub is only used to enqueue, which any thread may do.
+public final class HubExecutor: SerialExecutor, @unchecked Sendable {
+    unowned let hub: Hub
+
+    init(hub: Hub) { self.hub = hub }
+
+    /// Puts a job on the hub. Called by the Swift runtime, from any thread.
+    public func enqueue(_ job: consuming ExecutorJob) { hub.enqueue(UnownedJob(job), isolated: true) }
+
+    /// Traps off the hub's thread; behind `assumeIsolated` and its like.
+    public func checkIsolated() { hub.preconditionOnThread("checkIsolated") }
+
+    /// Whether the caller runs on the hub's thread.
+    public func isIsolatingCurrentContext() -> Bool? { hub.isCurrent }
+}

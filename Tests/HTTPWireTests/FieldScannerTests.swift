@@ -1,0 +1,102 @@
+import HTTPTypes
+import HTTPWire
+import Testing
+
+@Suite("Field lines")
+struct FieldScannerTests {
+    @Test(
+        "what is not a field line is refused",
+        arguments: [
+            Refusal("Host : a\r\n", .whitespaceBeforeColon),
+            Refusal("Host\t: a\r\n", .whitespaceBeforeColon),
+            Refusal("Content Length: 1\r\n", .whitespaceBeforeColon),
+            Refusal(" Host: a\r\n", .foldedField),
+            Refusal("\tHost: a\r\n", .foldedField),
+            Refusal("X: a\r\n b\r\n", .foldedField),
+            Refusal("X: a\r\n\tb\r\n", .foldedField),
+            Refusal("X: a\r\n \r\n", .foldedField),
+            Refusal(": a\r\n", .invalidFieldName),
+            Refusal("X(: a\r\n", .invalidFieldName),
+            Refusal("\"X\": a\r\n", .invalidFieldName),
+            Refusal("X\u{0}: a\r\n", .invalidFieldName),
+            Refusal("é: a\r\n", .invalidFieldName),
+            Refusal("X\r\n", .missingColon),
+            Refusal("X\n", .bareLineFeed),
+            Refusal("X: a\n", .bareLineFeed),
+            Refusal("X: a\nY: b\r\n", .bareLineFeed),
+            Refusal("\n", .bareLineFeed),
+            Refusal("X: a\rb\r\n", .bareCarriageReturn),
+            Refusal("X: a\r\r\n", .bareCarriageReturn),
+            Refusal("X: a\r\n\rX", .bareCarriageReturn),
+            Refusal("X: a\u{0}b\r\n", .invalidFieldValue),
+            Refusal("X: a\u{1}b\r\n", .invalidFieldValue),
+            Refusal("X: a\u{8}b\r\n", .invalidFieldValue),
+            Refusal("X: a\u{B}b\r\n", .invalidFieldValue),
+            Refusal("X: a\u{1F}b\r\n", .invalidFieldValue),
+            Refusal("X: a\u{7F}b\r\n", .invalidFieldValue),
+            Refusal("X: \u{0}\r\n", .invalidFieldValue),
+            Refusal("X: 0123456789abcdef0123456789\u{1}\r\n", .invalidFieldValue),
+        ])
+    func refused(_ refusal: Refusal) {
+        refusal.check(parse("GET / HTTP/1.1\r\n" + refusal.input + "\r\n").error)
+        // The same scanner reads trailers.
+        refusal.check(decode("0\r\n" + refusal.input + "\r\n").error)
+    }
+
+    @Test(
+        "values lose the blanks around them and keep everything else",
+        arguments: [
+            ("X:a", "a"), ("X: a", "a"), ("X:\t a \t", "a"), ("X: a b\tc", "a b\tc"), ("X:", ""), ("X: \t ", ""),
+            ("X: é", "é"), ("X: a:b, \"c\"", "a:b, \"c\""), ("X: 0123456789\tabcdefghijklmnop", "0123456789\tabcdefghijklmnop"),
+        ])
+    func values(line: String, value: String) {
+        #expect(parse(request(line)).heads.first?.fields.last == "X=\(value)")
+    }
+
+    @Test("every token character may stand in a name")
+    func names() {
+        let name = "!#$%&'*+-.^_`|~09azAZ"
+        #expect(parse(request("\(name): a")).heads.first?.fields.last == "\(name)=a")
+    }
+
+    @Test("bytes beyond ASCII are taken in values, UTF-8 or not")
+    func obsText() throws {
+        let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0x80, 0xFF] + Array("\r\n\r\n".utf8)
+        #expect(parse(bytes).heads.first?.fields.last == "X=\u{FFFD}\u{FFFD}")
+        var parser = RequestHeadParser()
+        let head = try parser.parse(bytes.span.bytes)
+        #expect(head?.fields.last?.withUnsafeBytesOfValue { Array($0) } == [0x80, 0xFF])
+    }
+
+    @Test("a field line at the limit is taken, one byte more is 431 before the line ends")
+    func lineLimit() {
+        let limits = HTTPWireLimits(fieldLine: 30)
+        let atLimit = "X: " + String(repeating: "a", count: 27)
+        #expect(parse(request(atLimit), limits: limits).heads.count == 1)
+        let head = "GET / HTTP/1.1\r\n"
+        #expect(parse(head + atLimit + "a", limits: limits).error == .fieldLineTooLong)
+        #expect(parse(head + String(repeating: "X", count: 31), limits: limits).error == .fieldLineTooLong)
+        #expect(parse(head + String(repeating: "X", count: 30), limits: limits).error == nil)
+        #expect(HTTPParseError(.fieldLineTooLong).status == 431)
+    }
+
+    @Test("as many fields as the limit are taken, one more is 431 at its first byte")
+    func countLimit() {
+        let limits = HTTPWireLimits(fieldCount: 3)
+        #expect(parse(request("A: 1", "B: 2"), limits: limits).heads.count == 1)
+        #expect(parse("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\nD", limits: limits).error == .tooManyFields)
+        #expect(HTTPParseError(.tooManyFields).status == 431)
+    }
+
+    @Test("a field section at the limit is taken, one byte more is 431")
+    func sectionLimit() {
+        let section = "Host: a\r\nX: 0123456789\r\n\r\n"
+        let head = "GET / HTTP/1.1\r\n"
+        for excess in 1...section.utf8.count {
+            let limits = HTTPWireLimits(headBytes: section.utf8.count - excess)
+            #expect(parse(head + section, limits: limits).error == .fieldSectionTooLarge)
+        }
+        #expect(parse(head + section, limits: HTTPWireLimits(headBytes: section.utf8.count)).heads.count == 1)
+        #expect(HTTPParseError(.fieldSectionTooLarge).status == 431)
+    }
+}

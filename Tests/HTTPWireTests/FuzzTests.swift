@@ -1,0 +1,75 @@
+import HTTPWire
+import Testing
+
+/// The same numbers for the same seed, on every machine and in every release (SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+@Suite("Mutated input")
+struct FuzzTests {
+    /// Small limits, so that mutations come upon them.
+    private let limits = HTTPWireLimits(
+        requestLine: 60, fieldLine: 60, fieldCount: 6, headBytes: 160, chunkExtensionBytes: 12, bodyExtensionBytes: 20,
+        trailerBytes: 40)
+
+    @Test("heads never trap and come to the same however they are cut", arguments: 0..<8 as Range<UInt64>)
+    func heads(seed: UInt64) {
+        let seeds = [
+            request("Accept: */*", "Connection: keep-alive"), request("Content-Length: 5", line: "POST /a%20b?c=d HTTP/1.1"),
+            request("Transfer-Encoding: chunked", "Expect: 100-continue"),
+            request(line: "GET http://[::1]:80/x?y HTTP/1.0", host: false),
+            request(line: "CONNECT a:443 HTTP/1.1"), request(line: "OPTIONS * HTTP/1.1"),
+            "\r\n" + request("Connection: close, x"),
+            request("X: 1\tb", "Cookie: a") + request(),
+        ]
+        forEachMutation(of: seeds, seed: seed) { bytes, cut in
+            let whole = Parsed(bytes, ends: [bytes.count], limits: limits)
+            return Parsed(bytes, ends: [cut, bytes.count], limits: limits) == whole
+                && Parsed(bytes, ends: stride(from: 1, through: bytes.count, by: 1), limits: limits) == whole
+        }
+    }
+
+    @Test("chunked bodies never trap and come to the same however they are cut", arguments: 0..<8 as Range<UInt64>)
+    func chunks(seed: UInt64) {
+        let seeds = [
+            "3\r\nabc\r\n0\r\n\r\n", "A;a=b;c=\"d\\\"\"\r\n0123456789\r\n1\r\n\r\r\n0\r\nX: 1\r\nY: 2\r\n\r\nGET", "0;a\r\n\r\n",
+            "0000000000000001\r\na\r\n7FFFFFFFFFFFFFFF\r\nb", "0\r\nX: 0123456789\r\n\r\n",
+        ]
+        forEachMutation(of: seeds, seed: seed) { bytes, cut in
+            let whole = Decoded(bytes, ends: [bytes.count], limits: limits)
+            return Decoded(bytes, ends: [cut, bytes.count], limits: limits) == whole
+                && Decoded(bytes, ends: stride(from: 1, through: bytes.count, by: 1), limits: limits) == whole
+        }
+    }
+
+    private func forEachMutation(of seeds: [String], seed: UInt64, _ holds: ([UInt8], _ cut: Int) -> Bool) {
+        let interesting = Array("\r\n\t\0 :,;=\"\\%?#*/0aF[].\u{7F}".utf8) + [0x80, 0xFF]
+        var generator = SeededGenerator(state: seed)
+        for _ in 0..<4_000 {
+            var bytes = Array(seeds.randomElement(using: &generator)!.utf8)
+            for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
+                let place = Int.random(in: 0..<bytes.count, using: &generator)
+                switch Int.random(in: 0..<5, using: &generator) {
+                case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
+                case 1: bytes[place] = interesting.randomElement(using: &generator)!
+                case 2: bytes.insert(interesting.randomElement(using: &generator)!, at: place)
+                case 3: bytes.remove(at: place)
+                default: bytes.insert(contentsOf: bytes[place..<min(place + 12, bytes.count)], at: place)
+                }
+            }
+            let cut = Int.random(in: 0...bytes.count, using: &generator)
+            if !holds(bytes, cut) {
+                Issue.record("cut at \(cut): \(String(decoding: bytes, as: UTF8.self).debugDescription)")
+                return
+            }
+        }
+    }
+}

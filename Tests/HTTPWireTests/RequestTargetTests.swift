@@ -1,0 +1,57 @@
+import HTTPWire
+import Testing
+
+@Suite("Request target")
+struct RequestTargetTests {
+    struct Example: Sendable {
+        var line: String
+        var path: String
+        var query: String?
+        var authority = "a"
+        var form: RequestTargetForm
+    }
+
+    @Test(
+        "each form gives its parts",
+        arguments: [
+            Example(line: "GET / HTTP/1.1", path: "/", form: .origin),
+            Example(line: "GET /a/b%20c HTTP/1.1", path: "/a/b%20c", form: .origin),
+            Example(line: "GET /a?b=c&d HTTP/1.1", path: "/a", query: "b=c&d", form: .origin),
+            Example(line: "GET /? HTTP/1.1", path: "/", query: "", form: .origin),
+            Example(line: "GET /a?b?c HTTP/1.1", path: "/a", query: "b?c", form: .origin),
+            Example(line: "GET //b/c HTTP/1.1", path: "//b/c", form: .origin),
+            Example(line: "GET /[]|\\\"<>^`{} HTTP/1.1", path: "/[]|\\\"<>^`{}", form: .origin),
+            Example(line: "GET http://b HTTP/1.1", path: "/", authority: "b", form: .absolute),
+            Example(line: "GET HTTP://b:80/ HTTP/1.1", path: "/", authority: "b:80", form: .absolute),
+            Example(line: "GET https://[::1]/c?d HTTP/1.1", path: "/c", query: "d", authority: "[::1]", form: .absolute),
+            Example(line: "GET http://b?/c HTTP/1.1", path: "/", query: "/c", authority: "b", form: .absolute),
+            Example(line: "OPTIONS * HTTP/1.1", path: "*", form: .asterisk),
+            Example(line: "OPTIONS /a HTTP/1.1", path: "/a", form: .origin),
+            Example(line: "CONNECT b:443 HTTP/1.1", path: "", authority: "b:443", form: .authority),
+            Example(line: "CONNECT [::1]:443 HTTP/1.1", path: "", authority: "[::1]:443", form: .authority),
+            Example(line: "BREW /pot HTTP/1.1", path: "/pot", form: .origin),
+        ])
+    func parts(_ example: Example) {
+        let words = example.line.split(separator: " ").map(String.init)
+        #expect(
+            parse(request(line: example.line)).heads.first?.line == [
+                words[0], words[1], example.path, example.query, example.authority, "\(example.form)", "HTTP/1.1",
+            ])
+    }
+
+    @Test(
+        "a form that the method does not allow, or that is malformed, is refused",
+        arguments: [
+            "GET * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS *? HTTP/1.1", "GET a HTTP/1.1", "GET a:80 HTTP/1.1",
+            "GET ?a HTTP/1.1",
+            "CONNECT / HTTP/1.1", "CONNECT a HTTP/1.1", "CONNECT a: HTTP/1.1", "CONNECT http://a:80 HTTP/1.1",
+            "CONNECT a:80?b HTTP/1.1",
+            "GET http:// HTTP/1.1", "GET http:/// HTTP/1.1", "GET http://?a HTTP/1.1", "GET http:a HTTP/1.1",
+            "GET https:// HTTP/1.1",
+            "GET http://user@a/ HTTP/1.1", "GET http://a:b/ HTTP/1.1", "GET http://a:99999/ HTTP/1.1", "GET ftp://a/ HTTP/1.1",
+            "GET ws://a/ HTTP/1.1", "GET \\a HTTP/1.1",
+        ])
+    func refused(line: String) {
+        Refusal(line, .invalidTarget).check(parse(request(line: line)).error)
+    }
+}
