@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "CTandem"),
         .target(name: "Tandem", dependencies: ["CTandem"], swiftSettings: house),
         .target(name: "HTTPWire", dependencies: [httpTypes], swiftSettings: memorySafe),
-        .target(name: "TandemHTTP", dependencies: ["Tandem", "HTTPWire", "CTandem", httpTypes, logging], swiftSettings: house),
+        .target(name: "TandemHTTP", dependencies: ["Tandem", "HTTPWire", httpTypes, logging], swiftSettings: house),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl"]),
         .target(name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes], swiftSettings: house),

@@ -195,8 +195,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
                 run(job)
             }
             fireTimers()
-            // Short, so that the grace is kept also when nothing happens.
-            poller.poll(nanoseconds: min(10_000_000, UInt64(bitPattern: timeToNextTimer()) > 0 ? 1_000_000 : 0), hub: self)
+            // Short, because nobody wakes a hub that does not announce its sleep.
+            let pause = timeToNextTimer()
+            poller.poll(nanoseconds: pause < 0 ? 1_000_000 : min(pause, 1_000_000), hub: self)
         }
     }
 

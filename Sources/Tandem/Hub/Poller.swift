@@ -90,7 +90,8 @@ final class Poller {
             let data = tandem_event_data(events + index)
             let slot = owners[Int(UInt32(truncatingIfNeeded: data))]
             guard let owner = slot.owner, slot.generation == UInt32(data >> 32) else { continue }
-            owner._withUnsafeGuaranteedRef { $0.handle(events[index].events) }
+            // Retained: what it calls may close it, and drop its last owner.
+            owner.takeUnretainedValue().handle(events[index].events)
         }
     }
 

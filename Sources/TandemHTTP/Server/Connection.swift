@@ -1,4 +1,3 @@
-internal import CTandem
 internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire
@@ -119,7 +118,7 @@ final class Connection: @unchecked Sendable {
     // MARK: One request
 
     private func serve(_ head: RequestHead) async throws {
-        let start = configuration.accessLog == nil ? 0 : tandem_monotonic_nanoseconds()
+        let start = configuration.accessLog == nil ? nil : SuspendingClock.now
         let body = RequestBody(
             connection: self, head: head, limit: configuration.maxBodyBytes, limits: configuration.wireLimits)
         hasAnswered = false
@@ -129,9 +128,7 @@ final class Connection: @unchecked Sendable {
         var status = HTTPResponse.Status.internalServerError
         var outcome = AccessLogEntry.Outcome.failed
         defer {
-            if start != 0 {
-                log(head, index, status, outcome, nanoseconds: tandem_monotonic_nanoseconds() - start)
-            }
+            if let start { log(head, index, status, outcome, duration: start.duration(to: .now)) }
         }
         do {
             let response: Response
@@ -260,13 +257,13 @@ final class Connection: @unchecked Sendable {
     }
 
     private func log(
-        _ head: RequestHead, _ index: Int?, _ status: HTTPResponse.Status, _ outcome: AccessLogEntry.Outcome, nanoseconds: UInt64
+        _ head: RequestHead, _ index: Int?, _ status: HTTPResponse.Status, _ outcome: AccessLogEntry.Outcome, duration: Duration
     ) {
         let route = index.map { server.routes.routes[$0] }
         configuration.accessLog?.record(
             AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
-                hub: server.hub.index, status: status.code, bytes: answerBytes, duration: .nanoseconds(Int64(clamping: nanoseconds)),
+                hub: server.hub.index, status: status.code, bytes: answerBytes, duration: duration,
                 remoteAddress: remoteAddress.description, outcome: outcome))
     }
 

@@ -1,4 +1,3 @@
-internal import CTandem
 internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire

@@ -1,0 +1,38 @@
+/// The parts of libcurl that Swift cannot call: functions with variable arguments, here with one type each.
+#ifndef CTANDEM_CURL_H
+#define CTANDEM_CURL_H
+
+#include <curl/curl.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// curl_easy_setopt(3), by the type of the value.
+CURLcode tandem_curl_set_long(CURL *easy, CURLoption option, long value);
+CURLcode tandem_curl_set_offset(CURL *easy, CURLoption option, int64_t value);
+CURLcode tandem_curl_set_string(CURL *easy, CURLoption option, const char *_Nullable value);
+CURLcode tandem_curl_set_pointer(CURL *easy, CURLoption option, const void *_Nullable value);
+
+/// CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION, which get the same context.
+void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_write_callback body, void *context);
+
+/// CURLOPT_OPENSOCKETFUNCTION, asked for each connection, and CURLOPT_PREREQFUNCTION, asked for each request also when
+/// it goes out on a connection that is open already. They get the same context.
+void tandem_curl_set_checks(
+    CURL *easy, curl_opensocket_callback open_socket, curl_prereq_callback before_request, void *context);
+
+/// curl_easy_getinfo(3) for a string, which lives until the handle is used again; null when there is none.
+const char *_Nullable tandem_curl_get_string(CURL *easy, CURLINFO info);
+
+/// curl_multi_setopt(3).
+CURLMcode tandem_curl_multi_set_long(CURLM *multi, CURLMoption option, long value);
+
+/// CURLMOPT_SOCKETFUNCTION and CURLMOPT_TIMERFUNCTION, which get the same context. Null uninstalls.
+void tandem_curl_multi_set_events(
+    CURLM *multi, curl_socket_callback _Nullable socket, curl_multi_timer_callback _Nullable timer, void *_Nullable context);
+
+/// The next transfer that has ended, and how; null when there is no other.
+CURL *_Nullable tandem_curl_multi_next_ended(CURLM *multi, CURLcode *result);
+
+#pragma clang assume_nonnull end
+#endif

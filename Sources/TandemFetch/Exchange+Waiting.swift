@@ -1,0 +1,38 @@
+internal import Tandem
+
+/// The two loops in which all waiting of this module is done, one a style. A caller that leaves early, by cancellation or
+/// any other error, leaves no transfer behind.
+extension Exchange {
+    func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
+        try checkUnused()
+        do {
+            while true {
+                if case .done(let value) = try step(self) { return value }
+                try await parker.park()
+            }
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    @available(*, noasync)
+    func run<Value>(_ file: StaticString, _ line: UInt, _ step: (Exchange) throws -> Step<Value>) throws -> Value {
+        try checkUnused()
+        do {
+            while true {
+                if case .done(let value) = try step(self) { return value }
+                try parker.park(file: file, line: line)
+            }
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    private func checkUnused() throws(FetchError) {
+        guard !parker.isOccupied else {
+            throw FetchError(.busy, "somebody else already reads this response: one reader at a time")
+        }
+    }
+}

@@ -1,0 +1,37 @@
+internal import HTTPTypes
+
+extension FetchRequest {
+    /// Fields that say where the message ends or belong to one connection: libcurl's own business.
+    private static let framing: Set<HTTPField.Name> = [
+        .contentLength, .transferEncoding, .connection, .upgrade, .te, .trailer, .expect,
+        HTTPField.Name("Keep-Alive")!, HTTPField.Name("Proxy-Connection")!,
+    ]
+
+    /// Whether the request has a body, if only an empty one: these methods mean something by it.
+    var sendsBody: Bool { body != nil || method == .post || method == .put || method == .patch }
+
+    /// Throws `badRequest` for what must not be sent.
+    func check() throws(FetchError) {
+        if method == .connect { throw FetchError(.badRequest, "CONNECT makes a tunnel, which is not a fetch") }
+        if method == .head, body != nil { throw FetchError(.badRequest, "a HEAD request has no body") }
+        if let field = headers.first(where: { FetchRequest.framing.contains($0.name) }) {
+            throw FetchError(.badRequest, "leave the field \(field.name) out: the client frames the message itself")
+        }
+    }
+
+    /// Changes into the request that a redirect with this status asks for.
+    mutating func redirect(status: HTTPResponse.Status, toOtherOrigin: Bool) {
+        let becomesGet = status.code == 303 ? method != .head : (status.code == 301 || status.code == 302) && method == .post
+        if becomesGet {
+            method = .get
+            body = nil
+            for name in [HTTPField.Name.contentType, .contentEncoding, .contentLanguage] { headers[name] = nil }
+        }
+        if toOtherOrigin {
+            // Meant for the first origin alone.
+            for name in [HTTPField.Name.authorization, .proxyAuthorization, .cookie, FetchRequest.host] { headers[name] = nil }
+        }
+    }
+
+    private static let host = HTTPField.Name("Host")!
+}

@@ -1,0 +1,39 @@
+public import HTTPTypes
+public import Tandem
+
+/// One request, and the conditions under which it may be made.
+public struct FetchRequest: Sendable {
+    /// An absolute URL, `http` or `https`. A user name and password in it are sent as Basic authentication.
+    public var url: String
+    /// The method; any but CONNECT.
+    public var method: HTTPRequest.Method
+    /// The fields to send. Those that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are
+    /// the client's own business: a request that has them is refused.
+    public var headers: HTTPFields
+    /// The body; nil for none.
+    public var body: [UInt8]?
+    /// When the whole exchange must be over; nil for the client's `timeout`, counted from the call.
+    public var deadline: Deadline?
+    /// Most bytes of the response's body, decoded, kept whole or streamed; nil for the client's `maxResponseBytes`.
+    public var maxResponseBytes: Int?
+    /// Most redirects to follow. With 0 a redirect is an answer as any other; with more, one redirect too many is an
+    /// error (`tooManyRedirects`).
+    ///
+    /// 303, and 301 and 302 after POST, go on as GET without the body. `Authorization`, `Cookie` and `Host` do not
+    /// follow to another origin.
+    public var followRedirects = 0
+    /// Asked about each address before it is used, also when the connection is open already; false refuses
+    /// (`refused`). Runs on the hub's own stack: it must not wait.
+    public var checkConnect: (@Sendable (ResolvedAddress) -> Bool)?
+    /// Asked about each redirect's URL, absolute, before it is followed; false refuses (`refused`). Runs in the caller's
+    /// task: it must not wait.
+    public var checkRedirect: (@Sendable (String) -> Bool)?
+
+    /// A request for `url`.
+    public init(url: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:], body: [UInt8]? = nil) {
+        self.url = url
+        self.method = method
+        self.headers = headers
+        self.body = body
+    }
+}

@@ -1,0 +1,41 @@
+internal import CCurl
+internal import CTandemCurl
+internal import Glibc
+
+extension Transfer {
+    /// Has libcurl tell this transfer what arrives, and ask it what it may do. The multi keeps the transfer for as long
+    /// as libcurl has the handle.
+    func install(on easy: EasyHandle) {
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        tandem_curl_set_receivers(
+            easy.pointer,
+            { bytes, size, count, context in
+                let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
+                // Anything but the count makes libcurl give up.
+                return Transfer.from(context).receive(headLine: line) ? line.count : 0
+            },
+            { bytes, size, count, context in
+                Transfer.from(context).receive(bodyPiece: UnsafeRawBufferPointer(start: bytes, count: size * count))
+            }, context)
+        guard checkConnect != nil else { return }
+        tandem_curl_set_checks(
+            easy.pointer,
+            { context, _, wanted in
+                guard let context, let wanted else { return CURL_SOCKET_BAD }
+                // libcurl's struct is longer than it declares: the address is read in place.
+                let address = UnsafeRawPointer(wanted) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
+                guard
+                    Transfer.from(context).mayOpenSocket(to: ResolvedAddress(address.assumingMemoryBound(to: sockaddr.self)))
+                else { return CURL_SOCKET_BAD }
+                return socket(wanted.pointee.family, wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue), wanted.pointee.protocol)
+            },
+            { context, address, _, port, _ in
+                let address = address.flatMap { ResolvedAddress(String(cString: $0), port: Int(port)) }
+                return Transfer.from(context).maySendRequest(to: address) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            }, context)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> Transfer {
+        Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue()
+    }
+}
