@@ -54,10 +54,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
+        .executableTarget(
+            name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
         .testTarget(name: "TandemTests", dependencies: ["Tandem"], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
-        .testTarget(name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"], swiftSettings: house),
+        .testTarget(
+            name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
+            exclude: ["Upstream/upstream.py"], swiftSettings: house),
         .testTarget(name: "TandemServiceTests", dependencies: ["TandemService"], swiftSettings: house),
     ]
 )

@@ -10,7 +10,7 @@ extension FetchError {
 
     private static func meaning(of result: CURLcode) -> (Code, String) {
         switch result {
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_URL_MALFORMAT:
             (.badURL, "not a URL that can be fetched")
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             (.couldNotResolve, "the name of the host could not be resolved")

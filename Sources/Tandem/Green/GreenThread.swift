@@ -14,6 +14,7 @@ public final class GreenThread<Success: Sendable>: Sendable {
     /// Task-locals and priority are the creator's.
     ///
     /// - Parameter name: Who this is, in messages about overflow or stalls.
+    @discardableResult
     public init(
         name: GreenThreadName = "green thread", on hub: Hub? = nil, _ body: @escaping @Sendable () throws -> Success
     ) {

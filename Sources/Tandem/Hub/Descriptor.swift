@@ -28,10 +28,13 @@ public final class Descriptor {
     /// What is known of the peer.
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
-    @exclusivity(unchecked) private(set) var isClosed = false
+    // Open once the poller has it: an initializer that throws leaves nothing to close.
+    @exclusivity(unchecked) private(set) var isClosed = true
     // Edge-triggered readiness: true until a call says EAGAIN or falls short.
     @exclusivity(unchecked) private var mayRead = true
     @exclusivity(unchecked) private var mayWrite = true
+    // Until a send says otherwise.
+    @exclusivity(unchecked) private var isSocket = true
     @exclusivity(unchecked) private var reader: Wait?
     @exclusivity(unchecked) private var writer: Wait?
     // A level-triggered watcher, for libraries that do their own reading and writing.
@@ -48,6 +51,7 @@ public final class Descriptor {
         watcher = nil
         try hub.poller.add(
             self, fd: fd, events: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
+        isClosed = false
     }
 
     /// What a watcher is told.
@@ -69,6 +73,7 @@ public final class Descriptor {
         self.fd = fd
         watcher = handler
         try hub.poller.add(self, fd: fd, events: Descriptor.epollEvents(events))
+        isClosed = false
     }
 
     deinit {
@@ -145,10 +150,14 @@ public final class Descriptor {
     public func writeAvailable(_ buffer: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
         while true {
-            let put = Glibc.write(fd, buffer.baseAddress, buffer.count)
+            // A peer that has gone is an error here, not a SIGPIPE that ends the process.
+            let put = isSocket
+                ? send(fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
+                : Glibc.write(fd, buffer.baseAddress, buffer.count)
             if put >= 0 { return put }
             switch errno {
             case EINTR: continue
+            case ENOTSOCK: isSocket = false
             case EAGAIN:
                 mayWrite = false
                 return nil

@@ -135,11 +135,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     private func turn() {
         turns &+= 1
         takeIn(tandem_inbox_take(inbox))
-        var budget = configuration.jobsPerTurn
-        while budget > 0, let job = tandem_job_queue_pop(ready) {
-            run(job)
-            budget -= 1
-        }
+        runReady()
         if timers.count > 0 { fireTimers() }
         if ready.pointee.head != nil || isStopping {
             poller.poll(nanoseconds: 0, hub: self)
@@ -147,6 +143,15 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
             // The flag is set: `requestStop` from here on writes the eventfd.
             poller.poll(nanoseconds: isStopping ? 0 : timeToNextTimer(), hub: self)
             tandem_inbox_finish_sleep(inbox)
+        }
+    }
+
+    /// Runs what is ready, within the budget.
+    private func runReady() {
+        var budget = configuration.jobsPerTurn
+        while budget > 0, let job = tandem_job_queue_pop(ready) {
+            run(job)
+            budget -= 1
         }
     }
 
@@ -191,13 +196,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
                 return
             }
             takeIn(tandem_inbox_take(inbox))
-            while let job = tandem_job_queue_pop(ready) {
-                run(job)
-            }
+            // Within the budget: a task that yields for ever must not outlive the grace.
+            runReady()
             fireTimers()
             // Short, because nobody wakes a hub that does not announce its sleep.
-            let pause = timeToNextTimer()
-            poller.poll(nanoseconds: pause < 0 ? 1_000_000 : min(pause, 1_000_000), hub: self)
+            let isIdle = ready.pointee.head == nil && timeToNextTimer() != 0
+            poller.poll(nanoseconds: isIdle ? 1_000_000 : 0, hub: self)
         }
     }
 

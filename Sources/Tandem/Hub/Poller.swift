@@ -47,6 +47,7 @@ final class Poller {
     /// Registers the descriptor for these events. The caller keeps it alive until `remove`.
     func add(_ descriptor: Descriptor, fd: CInt, events: UInt32) throws(TandemError) {
         let number = Int(fd)
+        guard number >= 0 else { throw .systemCall("epoll_ctl", EBADF) }
         if number >= owners.count { grow(toHold: number) }
         guard owners[number].owner == nil else {
             throw TandemError(

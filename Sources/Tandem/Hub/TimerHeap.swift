@@ -9,6 +9,8 @@ struct TimerHeap: ~Copyable {
     private var capacity = 64
     private(set) var count = 0
     private var nextSequence: UInt64 = 0
+    // The last moment looked at. What is armed later and already due waits for the next look, behind what was due.
+    private var looked: UInt64 = 0
 
     init() { slots = .allocate(capacity: capacity) }
 
@@ -19,7 +21,7 @@ struct TimerHeap: ~Copyable {
 
     mutating func insert(_ wait: Wait, deadline: UInt64) {
         if count == capacity { grow() }
-        wait.pointee.deadline = deadline
+        wait.pointee.deadline = max(deadline, looked &+ 1)
         wait.pointee.sequence = nextSequence
         nextSequence += 1
         count += 1
@@ -41,6 +43,7 @@ struct TimerHeap: ~Copyable {
 
     /// Removes and returns the earliest wait whose deadline is not after `now`.
     mutating func popDue(_ now: UInt64) -> Wait? {
+        looked = now
         guard count > 0, slots[0].pointee.deadline <= now else { return nil }
         let due = slots[0]
         remove(due)

@@ -23,7 +23,7 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         self.limit = limit
         contentLength = if case .length(let length) = head.framing { length } else { head.framing == .none ? 0 : nil }
         decoder = BodyDecoder(framing: head.framing, limits: limits)
-        owesContinue = head.expectsContinue && head.framing != .none
+        owesContinue = head.expectsContinue && !head.framing.isEmpty
     }
 
     /// Whether all of it has been read.
@@ -40,13 +40,17 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// The next piece, or nil at the end. Throws `HTTPError` (400, 408, 413), `CancellationError`, or `TandemError` when the
     /// connection breaks.
     public func read() async throws -> [UInt8]? {
-        if try begin() { try await connection.flush() }
+        let asks = try begin()
         defer { isReading = false }
+        if asks { try await connection.flush() }
         while true {
             switch try advance() {
             case .piece(let bytes): return bytes
             case .end: return nil
-            case .wait: try await connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline)
+            case .wait:
+                do {
+                    try await connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline)
+                } catch { throw failure(error) }
             }
         }
     }
@@ -55,14 +59,17 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
-        if try begin() { try connection.flush(file: file, line: line) }
+        let asks = try begin()
         defer { isReading = false }
+        if asks { try connection.flush(file: file, line: line) }
         while true {
             switch try advance() {
             case .piece(let bytes): return bytes
             case .end: return nil
             case .wait:
-                try connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline, file: file, line: line)
+                do {
+                    try connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline, file: file, line: line)
+                } catch { throw failure(error) }
             }
         }
     }
@@ -123,15 +130,25 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
                 }
                 return .piece(piece)
             case .needMore:
+                // A reset wakes the reader too: that the request is cancelled says more than ECONNRESET.
+                try Task.checkCancellation()
                 switch try connection.receive() {
                 case .nothing: return .wait
                 case .some: continue
                 case .end:
                     connection.mustClose = true
-                    throw TandemError(.closed, "the client closed the connection in the middle of the body")
+                    throw HTTPError(.badRequest, "the client ended the connection in the middle of the body")
                 }
             }
         }
+    }
+
+    /// What a reader is told of a wait that failed.
+    private func failure(_ error: any Error) -> any Error {
+        guard let error = error as? TandemError, error.code == .timedOut else { return error }
+        connection.mustClose = true
+        let timeout = connection.server.configuration.bodyTimeout
+        return HTTPError(.requestTimeout, "the body made no progress for \(timeout)")
     }
 
     private func startCollecting(_ limit: Int) throws(HTTPError) -> [UInt8] {

@@ -10,6 +10,7 @@ public final class ResponseWriter: @unchecked Sendable {
     private let connection: Connection
     private let framing: ResponseFraming
     private var left: Int?
+    private var isOver = false
 
     init(connection: Connection, framing: ResponseFraming) {
         self.connection = connection
@@ -32,7 +33,10 @@ public final class ResponseWriter: @unchecked Sendable {
         try connection.flush(file: file, line: line)
     }
 
-    private func append(_ bytes: [UInt8]) throws(HTTPError) {
+    private func append(_ bytes: [UInt8]) throws {
+        guard !isOver else {
+            throw TandemError(.closed, "this answer has ended: a ResponseWriter is valid until the closure that got it returns")
+        }
         guard !bytes.isEmpty else { return }
         if let left {
             guard bytes.count <= left else {
@@ -50,6 +54,7 @@ public final class ResponseWriter: @unchecked Sendable {
 
     /// Whether everything that was announced has been written; then the end has been too.
     func finish() throws -> Bool {
+        isOver = true
         if framing == .chunked { try connection.withOutput { output in try ResponseSerializer.writeLastChunk(into: &output) } }
         return left ?? 0 == 0
     }

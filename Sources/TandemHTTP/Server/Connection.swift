@@ -27,6 +27,7 @@ final class Connection: @unchecked Sendable {
     private var output: [UInt8] = []
     private var outputStart = 0
     private var answerBytes = 0
+    /// A handler, or the closure that streams its answer, runs.
     private var handlerRuns = false
     private var graceTimer: HubTimer?
     private(set) var lostPeer: String?
@@ -46,12 +47,16 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
+            var served = 0
             while let head = try await nextHead() {
                 try await serve(head)
                 if mustClose { break }
+                served += 1
+                // A client whose requests never run dry shares the hub all the same.
+                if served % 64 == 0 { await Task.yield() }
             }
             try await flush()
-            if mustClose { await lingerBeforeClose() }
+            if hasAnswered { await lingerBeforeClose() }
         } catch let error as HTTPParseError {
             await refuse(.init(code: error.status), error.reason)
         } catch let error as HTTPError {
@@ -80,22 +85,17 @@ final class Connection: @unchecked Sendable {
 
     /// The next request's head; nil when the client has ended, or has been idle for too long.
     private func nextHead() async throws -> RequestHead? {
+        hasAnswered = false
         var headDeadline: Deadline?
         while true {
-            if inputStart < input.count {
-                if let head = try parse() { return head }
-            } else if !parser.hasStarted {
-                releaseInput()
-            }
+            if inputStart < input.count, let head = try parse() { return head }
             switch try receive() {
             case .some: continue
-            case .end:
-                if parser.hasStarted { mustClose = false }
-                return nil
+            case .end: return nil
             case .nothing: break
             }
-            if server.isDraining, !parser.hasStarted { return nil }
             try await flush()
+            if server.isDraining, !parser.hasStarted { return nil }
             if parser.hasStarted, headDeadline == nil { headDeadline = .after(configuration.headerTimeout) }
             isIdle = !parser.hasStarted
             defer { isIdle = false }
@@ -121,63 +121,63 @@ final class Connection: @unchecked Sendable {
         let start = configuration.accessLog == nil ? nil : SuspendingClock.now
         let body = RequestBody(
             connection: self, head: head, limit: configuration.maxBodyBytes, limits: configuration.wireLimits)
-        hasAnswered = false
         answerBytes = 0
         mustClose = mustClose || !head.keepAlive || server.isDraining
         let (index, request, handler, name) = server.dispatch(head, body)
-        var status = HTTPResponse.Status.internalServerError
-        var outcome = AccessLogEntry.Outcome.failed
-        defer {
-            if let start { log(head, index, status, outcome, duration: start.duration(to: .now)) }
-        }
+        // For the log, when nobody is left to answer.
+        var status = 499
         do {
-            let response: Response
+            let response = try await answer(to: request, from: handler, name: name)
+            status = response.status.code
             do {
-                handlerRuns = true
-                defer { handlerRuns = false }
-                watchHalfClosed()
-                response = try await handler.answer(request, name: name)
-            } catch {
-                graceTimer?.disarm()
-                status = .init(code: 499, reasonPhrase: "Client Closed Request")
-                response = try answer(to: error, head, body)
+                try await send(response, head, body, name: name)
+            } catch let error as Unsendable {
+                status = 500
+                try await send(substitute(for: error, head), head, body, name: name)
             }
-            status = response.status
-            try await send(response, head, body, name: name)
-            graceTimer?.disarm()
-            outcome = .completed
+            try await deliver(body)
+            log(head, index, status, .completed, since: start)
         } catch {
+            log(head, index, status, Task.isCancelled ? .cancelled : .failed, since: start)
             if Task.isCancelled {
-                outcome = .cancelled
                 server.logger.info(
                     "request cancelled",
                     metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "reason": "\(lostPeer ?? "the server stops")"])
             }
             throw error
         }
-        try await finish(body)
+        try await dropRest(of: body)
+    }
+
+    /// What the handler answers, by returning or by throwing.
+    private func answer(to request: Request, from handler: Handler, name: GreenThreadName) async throws -> Response {
+        do {
+            beginWatching()
+            defer { endWatching() }
+            return try await handler.answer(request, name: name)
+        } catch {
+            return try answer(to: error, request.head)
+        }
     }
 
     /// The answer to a handler that threw. Rethrows when nobody is left to answer.
-    private func answer(to error: any Error, _ head: RequestHead, _ body: RequestBody) throws -> Response {
+    private func answer(to error: any Error, _ head: RequestHead) throws -> Response {
         if Task.isCancelled { throw error }
         if let error = error as? HTTPError { return error.response }
-        if let error = error as? TandemError, error.code == .timedOut, !body.isComplete, !body.isUnasked {
-            mustClose = true
-            return HTTPError(.requestTimeout, "the body made no progress for \(configuration.bodyTimeout)").response
-        }
         server.logger.error(
             "handler threw", metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
         return HTTPError(.internalServerError, "internal server error").response
     }
 
     private func send(_ response: Response, _ head: RequestHead, _ body: RequestBody, name: GreenThreadName) async throws {
-        if !body.isComplete, body.isUnasked || (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
+        if !body.isComplete, body.isUnasked { mustClose = true }
         switch response.body {
         case .bytes(let bytes):
+            if !body.isComplete, (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
             let framing = try write(response, .length(bytes.count), head)
             if framing != .none { append(bytes) }
         case .stream(let length, let stream):
+            // The stream may still read the body; what it leaves is dropped afterwards.
             let framing = try write(response, length.map { .length($0) } ?? .chunked, head)
             if framing == .untilClose { mustClose = true }
             try await flush()
@@ -191,9 +191,8 @@ final class Connection: @unchecked Sendable {
         _ stream: ResponseStream, to writer: ResponseWriter, _ head: RequestHead, name: GreenThreadName
     ) async throws {
         do {
-            handlerRuns = true
-            defer { handlerRuns = false }
-            watchHalfClosed()
+            beginWatching()
+            defer { endWatching() }
             switch stream {
             case .async(let body): try await body(writer)
             case .blocking(let body): try await blocking(name: name) { try body(writer) }
@@ -212,16 +211,33 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Puts the head into the output. A handler's bad header becomes a 500.
-    private func write(_ response: Response, _ framing: ResponseFraming, _ head: RequestHead) throws -> ResponseFraming {
-        let isHead = head.method == .head
-        do throws(HTTPSerializeError) {
-            return try writeHead(response.status, response.headers, framing, version: head.version, isHead: isHead)
-        } catch {
-            server.logger.error(
-                "handler gave a header field that cannot be sent", metadata: ["http.target": "\(head.target)", "error": "\(error)"])
-            throw HTTPError(.internalServerError, "internal server error")
+    /// An answer that cannot be put on the wire; nothing of it has been.
+    private struct Unsendable: Error {
+        let reason: String
+    }
+
+    /// Puts the head into the output.
+    private func write(
+        _ response: Response, _ framing: ResponseFraming, _ head: RequestHead
+    ) throws(Unsendable) -> ResponseFraming {
+        guard response.status.kind != .informational else {
+            throw Unsendable(reason: "\(response.status.code) is an interim status, and the client would wait for the final one")
         }
+        if case .length(..<0) = framing { throw Unsendable(reason: "the announced length is negative") }
+        do throws(HTTPSerializeError) {
+            return try writeHead(
+                response.status, response.headers, framing, version: head.version, isHead: head.method == .head)
+        } catch {
+            throw Unsendable(reason: "\(error)")
+        }
+    }
+
+    /// What is sent in place of an answer that cannot be.
+    private func substitute(for error: Unsendable, _ head: RequestHead) -> Response {
+        server.logger.error(
+            "handler gave an answer that cannot be sent",
+            metadata: ["http.target": "\(head.target)", "error": "\(error.reason)"])
+        return HTTPError(.internalServerError, "internal server error").response
     }
 
     private func writeHead(
@@ -238,13 +254,17 @@ final class Connection: @unchecked Sendable {
         return written
     }
 
-    /// After the answer: drops the rest of the body, if it is short, and sends, unless more requests are buffered.
-    private func finish(_ body: RequestBody) async throws {
+    /// Sends the answer: at the end of the turn, together with those behind it, when more requests are buffered.
+    private func deliver(_ body: RequestBody) async throws {
         if inputStart < input.count, body.isComplete, !mustClose, output.count - outputStart < HubServer.bufferSize {
             server.flushLater(self)
-            return
+        } else {
+            try await flush()
         }
-        try await flush()
+    }
+
+    /// Reads and drops what the handler left of the body, if it is short; else the connection has to be closed.
+    private func dropRest(of body: RequestBody) async throws {
         guard !mustClose, !body.isComplete else { return }
         var dropped = 0
         while let piece = try await body.read() {
@@ -257,31 +277,34 @@ final class Connection: @unchecked Sendable {
     }
 
     private func log(
-        _ head: RequestHead, _ index: Int?, _ status: HTTPResponse.Status, _ outcome: AccessLogEntry.Outcome, duration: Duration
+        _ head: RequestHead, _ index: Int?, _ status: Int, _ outcome: AccessLogEntry.Outcome, since start: SuspendingClock.Instant?
     ) {
+        guard let start else { return }
         let route = index.map { server.routes.routes[$0] }
         configuration.accessLog?.record(
             AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
-                hub: server.hub.index, status: status.code, bytes: answerBytes, duration: duration,
+                hub: server.hub.index, status: status, bytes: answerBytes, duration: start.duration(to: .now),
                 remoteAddress: remoteAddress.description, outcome: outcome))
     }
 
     // MARK: Refusal
 
-    /// Answers what could not be parsed, and closes.
+    /// Answers what could not be parsed, and closes. A request that has been answered already gets no second answer.
     private func refuse(_ status: HTTPResponse.Status, _ message: String) async {
         mustClose = true
-        answerBytes = 0
-        let response = HTTPError(status, message).response
-        guard !hasAnsweredInVain, case .bytes(let bytes) = response.body,
-            (try? writeHead(status, response.headers, .length(bytes.count), version: .http1_1, isHead: false)) != nil
-        else { return }
-        append(bytes)
-        configuration.accessLog?.record(
-            AccessLogEntry(
-                method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code, bytes: answerBytes,
-                duration: .zero, remoteAddress: remoteAddress.description, outcome: .completed))
+        if !hasAnswered {
+            answerBytes = 0
+            let response = HTTPError(status, message).response
+            guard case .bytes(let bytes) = response.body,
+                (try? writeHead(status, response.headers, .length(bytes.count), version: .http1_1, isHead: false)) != nil
+            else { return }
+            append(bytes)
+            configuration.accessLog?.record(
+                AccessLogEntry(
+                    method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code,
+                    bytes: answerBytes, duration: .zero, remoteAddress: remoteAddress.description, outcome: .completed))
+        }
         do {
             try await flush()
             await lingerBeforeClose()
@@ -289,9 +312,6 @@ final class Connection: @unchecked Sendable {
             // The client has gone; the answer was all there was to do.
         }
     }
-
-    /// An answer has begun and not ended, so that nothing else may follow it.
-    private var hasAnsweredInVain: Bool { handlerRuns }
 
     /// Lets the client read the answer before the connection dies: closing with unread bytes in the receive buffer sends a
     /// reset, which can overtake the answer (RFC 9112, 9.6).
@@ -322,6 +342,16 @@ final class Connection: @unchecked Sendable {
         }
     }
 
+    private func beginWatching() {
+        handlerRuns = true
+        watchHalfClosed()
+    }
+
+    private func endWatching() {
+        handlerRuns = false
+        graceTimer?.disarm()
+    }
+
     /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
     private func watchHalfClosed() {
         guard !descriptor.peer.isEmpty else { return }
@@ -348,21 +378,18 @@ final class Connection: @unchecked Sendable {
     /// Takes in what has arrived, without waiting.
     func receive() throws(TandemError) -> Received {
         if inputStart == input.count {
-            if input.capacity == 0 { input = server.lendBuffer() }
-            input.removeAll(keepingCapacity: true)
-            inputStart = 0
+            // Until something arrives, this connection holds no buffer.
+            server.giveBack(&input)
+        } else if inputStart > 0 {
+            input.removeFirst(inputStart)
         }
+        inputStart = 0
         let got = try server.receive(from: descriptor, into: &input)
         switch got {
         case nil: return .nothing
         case 0: return .end
         default: return .some
         }
-    }
-
-    private func releaseInput() {
-        server.giveBack(&input)
-        inputStart = 0
     }
 
     /// Takes the next piece of a body out of the input.

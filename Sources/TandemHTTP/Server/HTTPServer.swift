@@ -98,11 +98,11 @@ public final class HTTPServer: Sendable {
 
     private func serve(_ fd: CInt, on hub: Hub) async throws {
         let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, logger: logger)
-        let isStopped = state.withLock { state in
+        let grace = state.withLock { state in
             state.parts.append(part)
-            return state.grace != nil
+            return state.grace
         }
-        if isStopped { part.drain() }
+        if let grace { part.stop(grace: grace) }
         await part.run()
         state.withLock { state in state.parts.removeAll { $0 === part } }
     }
@@ -124,14 +124,7 @@ public final class HTTPServer: Sendable {
             state.grace = grace
             return state.parts
         }
-        for part in parts {
-            part.hub.spawn(name: "server stop") {
-                part.drain()
-                try await sleep(for: grace)
-                let cut = part.cutAll()
-                if cut > 0 { self.logger.warning("grace is over, connections cut", metadata: ["count": "\(cut)"]) }
-            }
-        }
+        for part in parts { part.hub.spawn(name: "server stop") { part.stop(grace: grace) } }
     }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.

@@ -23,41 +23,51 @@ final class HubServer: @unchecked Sendable {
     private let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
+    private var graceTimer: HubTimer?
+    private var graceEnd = Deadline.never
     private var now = HTTPDate(unixSeconds: 0)
 
-    /// Takes over a listening socket. On the hub's thread.
+    /// Takes over a listening socket, also when it throws. On the hub's thread.
     init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
         self.hub = hub
         self.configuration = configuration
         self.routes = routes
         self.logger = logger
-        listener = try Descriptor(adopting: fd)
+        do throws(TandemError) {
+            listener = try Descriptor(adopting: fd)
+        } catch {
+            close(fd)
+            throw error
+        }
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
+        graceTimer = HubTimer(on: hub) { [unowned self] in graceIsOver() }
     }
 
     var connectionCount: Int { connections.count }
 
     // MARK: Accepting
 
-    /// Accepts until `drain`, then returns when every connection has ended.
+    /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
         do {
             while !isDraining { try await acceptSome() }
-        } catch {
+        } catch where isDraining || Task.isCancelled {
             // The listener was closed by `drain`, or this task was cancelled.
+        } catch {
+            logger.critical("cannot accept any more", metadata: ["error": "\(error)"])
         }
         listener.close()
-        if Task.isCancelled { cutAll() }
-        await withTaskCancellationHandler {
-            // A task of its own, so that being cancelled does not end the waiting: connections are scopes.
-            _ = try? await hub.spawn(name: "server drain") { [self] in
-                while !connections.isEmpty { try await connectionEnded.park() }
+        while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
+        if !connections.isEmpty {
+            cutAll()
+            // A task that is cancelled cannot wait any more; another can.
+            await Task(executorPreference: hub) { [self] in
+                while !connections.isEmpty { try? await connectionEnded.park() }
             }.value
-        } onCancel: {
-            hub.spawn(name: "server cut") { [self] in cutAll() }
         }
         flushTimer = nil
+        graceTimer = nil
     }
 
     private func acceptSome() async throws {
@@ -67,8 +77,9 @@ final class HubServer: @unchecked Sendable {
         do throws(TandemError) {
             if let (fd, address) = try accept() { return start(fd, address) }
         } catch {
-            guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errno) else { throw error }
-            // Out of descriptors: clients wait in the backlog; asking again at once would only spin.
+            // This listener is closed, or none.
+            if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
+            // Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
             logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
             return try await sleep(for: .milliseconds(100))
         }
@@ -96,7 +107,8 @@ final class HubServer: @unchecked Sendable {
         }
         let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
-        connection.task = hub.spawn(name: "connection") {
+        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
+        connection.task = Task(executorPreference: hub) {
             await connection.run()
             self.ended(connection)
         }
@@ -110,19 +122,31 @@ final class HubServer: @unchecked Sendable {
 
     // MARK: Stopping
 
-    /// Stops accepting, closes idle connections; busy ones close after their answer.
-    func drain() {
+    /// Stops accepting, closes idle connections; busy ones close after their answer, and are cut when the grace is over.
+    func stop(grace: Duration) {
+        drain()
+        let end = Deadline.after(grace)
+        guard end < graceEnd else { return }
+        graceEnd = end
+        graceTimer?.arm(end)
+    }
+
+    private func drain() {
         guard !isDraining else { return }
         isDraining = true
         listener.close()
         for connection in connections.values { connection.drain() }
     }
 
-    /// Cancels what still runs. Returns how many connections were cut.
-    @discardableResult
-    func cutAll() -> Int {
+    private func graceIsOver() {
+        guard !connections.isEmpty else { return }
+        logger.warning("grace is over, connections cut", metadata: ["count": "\(connections.count)"])
+        cutAll()
+    }
+
+    /// Cancels what still runs.
+    private func cutAll() {
         for connection in connections.values { connection.task?.cancel() }
-        return connections.count
     }
 
     // MARK: Dispatch
@@ -149,6 +173,7 @@ final class HubServer: @unchecked Sendable {
     /// What is wrong with a well-formed head before any handler sees it.
     private func refusal(of head: RequestHead, _ body: RequestBody) -> HTTPError? {
         if let length = body.contentLength, length > configuration.maxBodyBytes {
+            body.connection.mustClose = true
             return HTTPError(
                 .contentTooLarge, "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
         }
@@ -196,10 +221,14 @@ final class HubServer: @unchecked Sendable {
         buffers.append(returned)
     }
 
-    /// Reads what has arrived to the end of `buffer`: nil when nothing has, 0 at the end of the stream.
+    /// Reads what has arrived to the end of `buffer`, which is lent when there is none: nil when nothing has, 0 at the end
+    /// of the stream.
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) throws(TandemError) -> Int? {
         let got = try scratch { bytes throws(TandemError) in try descriptor.readAvailable(into: bytes) }
-        if let got, got > 0 { buffer.append(contentsOf: scratchBytes[..<got]) }
+        if let got, got > 0 {
+            if buffer.capacity == 0 { buffer = lendBuffer() }
+            buffer.append(contentsOf: scratchBytes[..<got])
+        }
         return got
     }
 

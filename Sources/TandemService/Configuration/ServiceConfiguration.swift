@@ -1,0 +1,41 @@
+internal import Configuration
+public import Logging
+public import TandemHTTP
+
+/// Everything that can be set about the daemon. `Setting.all` says under which key each value is found; the commented
+/// config/tandemd.yaml says it to people.
+public struct ServiceConfiguration: Sendable {
+    /// What outbound fetches may reach, and how much of it.
+    public struct Fetch: Sendable {
+        /// Origins that `/blocking/fetch` and its like may reach, beside the service's own.
+        public var allow: [Origin] = []
+        /// Names among those that may resolve to a private address (RFC 1918, RFC 6598, unique local). Every other name must
+        /// resolve to a public one.
+        public var privateHosts: [String] = []
+        /// From the first byte sent to the last received; then the answer is 504.
+        public var timeout: Duration = .seconds(30)
+        /// Bytes of an upstream's body; with more, the answer is 502 or, once it has begun, cut off.
+        public var maxResponseBytes = 64 * 1024 * 1024
+        /// Redirects followed one after the other, each checked like the first URL. 0 hands a redirect on as the answer.
+        public var maxRedirects = 5
+    }
+
+    /// The HTTP server, its limits, and its hubs.
+    public var http = HTTPServerConfiguration()
+    /// Outbound fetches.
+    public var fetch = Fetch()
+    /// How long requests in flight may go on after the first SIGTERM or SIGINT; then they are cancelled.
+    public var shutdownGrace: Duration = .seconds(30)
+    /// The least level that is logged to standard error.
+    public var logLevel: Logger.Level = .info
+    /// Whether each request is logged to standard output.
+    public var logsAccess = true
+
+    /// The defaults.
+    public init() {}
+
+    /// The defaults, with what `reader` knows put over them. `ConfigurationLoader` has checked its values.
+    init(reader: ConfigReader) {
+        for setting in Setting.all { setting.read(reader, &self) }
+    }
+}

@@ -1,0 +1,49 @@
+internal import Logging
+internal import Tandem
+internal import TandemHTTP
+
+extension Setting {
+    /// Every key there is, in the order of config/tandemd.yaml.
+    public static let all: [Setting] = [
+        .text(
+            "http.host", \.http.host, expectation: "a numeric IPv4 or IPv6 address, or localhost", flag: "--host",
+            parse: { $0 == "localhost" || IPAddress($0) != nil ? $0 : nil }, render: { $0 }),
+        .integer("http.port", \.http.port, 0...65_535, flag: "--port"),
+        .integer("http.hubs", \.http.hubs, 1...256, flag: "--hubs"),
+        .integer("http.backlog", \.http.backlog, 1...65_535, unit: "connections"),
+        .integer("http.max-connections", \.http.maxConnections, 1...1_000_000, unit: "connections"),
+        .integer("http.max-body-bytes", \.http.maxBodyBytes, 0...1_099_511_627_776, unit: "bytes"),
+        .milliseconds("http.header-timeout-ms", \.http.headerTimeout, timeouts),
+        .milliseconds("http.idle-timeout-ms", \.http.idleTimeout, timeouts),
+        .milliseconds("http.body-timeout-ms", \.http.bodyTimeout, timeouts),
+        .milliseconds("http.write-timeout-ms", \.http.writeTimeout, timeouts),
+        .milliseconds("http.half-close-grace-ms", \.http.halfCloseGrace, 0...86_400_000),
+        .integer("http.limits.request-line-bytes", \.http.wireLimits.requestLine, 64...65_535, unit: "bytes"),
+        .integer("http.limits.field-line-bytes", \.http.wireLimits.fieldLine, 64...65_535, unit: "bytes"),
+        .integer("http.limits.field-count", \.http.wireLimits.fieldCount, 1...1_000, unit: "header fields"),
+        .integer("http.limits.head-bytes", \.http.wireLimits.headBytes, 128...65_535, unit: "bytes"),
+        .integer("http.limits.trailer-bytes", \.http.wireLimits.trailerBytes, 0...65_535, unit: "bytes"),
+        .integer("http.limits.drain-bytes", \.http.drainLimit, 0...1_073_741_824, unit: "bytes"),
+        .integer("hub.stack-size-kib", \.http.hub.stackSize, 64...1_048_576, unit: "KiB", scale: 1_024),
+        .list(
+            "fetch.allow", \.fetch.allow, expectation: "a list of origins, each like https://api.example.com:8443",
+            flag: "--fetch-allow", parse: { Origin($0) }, render: \.description),
+        .list(
+            "fetch.private-hosts", \.fetch.privateHosts, expectation: "a list of host names",
+            parse: { text in
+                guard case .name(let name)? = Host(text) else { return nil }
+                return name
+            }, render: { $0 }),
+        .milliseconds("fetch.timeout-ms", \.fetch.timeout, timeouts),
+        .integer("fetch.max-response-bytes", \.fetch.maxResponseBytes, 0...1_099_511_627_776, unit: "bytes"),
+        .integer("fetch.max-redirects", \.fetch.maxRedirects, 0...20, unit: "redirects"),
+        .milliseconds("shutdown.grace-ms", \.shutdownGrace, 0...86_400_000),
+        .text(
+            "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
+        .boolean("log.access", \.logsAccess),
+    ]
+
+    /// At most a day: longer is a typing error, and no deadline ever overflows.
+    private static let timeouts = 1...86_400_000
+}

@@ -1,0 +1,47 @@
+internal import TandemHTTP
+
+/// The query of a request, read strictly: what is not exactly as expected is answered 400 with a sentence that says so.
+struct Parameters {
+    private let items: QueryItems
+
+    /// Throws 400 when the query does not decode.
+    init(_ request: Request) throws(HTTPError) { items = try request.query }
+
+    /// A query by itself, for tests.
+    init(_ items: QueryItems) { self.items = items }
+
+    /// Whether the parameter is there at all.
+    func has(_ name: String) -> Bool { items[name] != nil }
+
+    /// The only value of that name, a whole number in decimal digits.
+    func number(_ name: String, in range: ClosedRange<Int>) throws(HTTPError) -> Int {
+        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        let text = try single(name, expected)
+        guard let number = wholeNumber(text), range.contains(number) else {
+            throw HTTPError(.badRequest, "the parameter \(name) must be \(expected), not \(quoted(text))")
+        }
+        return number
+    }
+
+    /// The only value of that name, a duration in milliseconds.
+    func milliseconds(_ name: String) throws(HTTPError) -> Duration {
+        .milliseconds(try number(name, in: 0...600_000))
+    }
+
+    /// The only value of that name.
+    func single(_ name: String, _ expected: String) throws(HTTPError) -> String {
+        try several(name, 1...1, expected)[0]
+    }
+
+    /// The values of that name, as many as `count` allows.
+    func several(_ name: String, _ count: ClosedRange<Int>, _ expected: String) throws(HTTPError) -> [String] {
+        let values = items.values(of: name)
+        guard !values.isEmpty else { throw HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected)") }
+        guard values.count <= count.upperBound else {
+            let most = count.upperBound == 1 ? "once" : "\(count.upperBound) times"
+            throw HTTPError(
+                .badRequest, "the parameter \(name) stands \(values.count) times in the query: expected it at most \(most)")
+        }
+        return values
+    }
+}

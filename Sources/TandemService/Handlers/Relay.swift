@@ -1,0 +1,31 @@
+internal import Tandem
+internal import TandemFetch
+internal import TandemHTTP
+
+/// The header fields of an echo: the body is what the client says it is.
+func echoHeaders(_ request: Request) -> HTTPFields {
+    contentHeaders(request[.contentType])
+}
+
+/// What of an upstream's head is handed on: the type of the body. Everything else is between the upstream and us.
+func relayedHeaders(_ upstream: FetchStream) -> HTTPFields {
+    contentHeaders(upstream.headers[.contentType])
+}
+
+/// `nosniff`: a browser must not take content that others made for more than it is declared to be.
+private func contentHeaders(_ type: String?) -> HTTPFields {
+    [.contentType: type ?? "application/octet-stream", .xContentTypeOptions: "nosniff"]
+}
+
+/// What a client is told when the fetch that it asked for fails; other errors, cancellation among them, stay what they are. A
+/// URL that is bad by now is one that the upstream has redirected to.
+func upstreamFailure(_ error: any Error) -> any Error {
+    guard let error = error as? FetchError else { return error }
+    let status: HTTPResponse.Status =
+        switch error.code {
+        case .refused: .forbidden
+        case .timedOut: .gatewayTimeout
+        default: .badGateway
+        }
+    return HTTPError(status, "the fetch failed: \(error.message)")
+}

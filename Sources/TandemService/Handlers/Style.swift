@@ -1,0 +1,2 @@
+/// A handler's style.
+enum Style: String, Sendable, CaseIterable { case blocking, async }

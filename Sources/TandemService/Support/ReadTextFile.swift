@@ -1,0 +1,29 @@
+internal import Glibc
+
+/// Why a file could not be read.
+struct FileReadingError: Error {
+    let message: String
+
+    init(_ message: String) { self.message = message }
+
+    init(_ call: String, errno: CInt) { message = "\(call): \(String(cString: strerror(errno)))" }
+}
+
+/// The whole of a UTF-8 file that is no longer than `limit` bytes.
+func readTextFile(_ path: String, upTo limit: Int) throws(FileReadingError) -> String {
+    let fd = open(path, O_RDONLY | O_CLOEXEC)
+    guard fd >= 0 else { throw FileReadingError("cannot open it", errno: errno) }
+    defer { close(fd) }
+    var bytes: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 16_384)
+    while true {
+        let count = read(fd, &piece, piece.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw FileReadingError("cannot read it", errno: errno) }
+        guard count > 0 else { break }
+        bytes += piece[..<count]
+        guard bytes.count <= limit else { throw FileReadingError("longer than \(limit) bytes: that is no configuration") }
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw FileReadingError("not UTF-8 text") }
+    return text
+}

@@ -1,0 +1,17 @@
+internal import ArgumentParser
+internal import TandemService
+
+/// `tandemd check-config`
+struct CheckConfig: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check the configuration, and print what is in force and where each value comes from.",
+        discussion: "Ends with 78 when something is wrong. What it prints is itself a configuration file.")
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() throws {
+        let loaded = try options.load()
+        print("# tandemd \(tandemVersion), \(loaded.file ?? "no configuration file")")
+        print(loaded.yaml)
+    }
+}

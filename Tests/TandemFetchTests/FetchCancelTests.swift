@@ -1,0 +1,89 @@
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct FetchCancelTests {
+    let upstream = Upstream()
+    let client = FetchClient()
+
+    @Test(arguments: Style.allCases) func endsTheFetchAtOnce(_ style: Style) async throws {
+        let request = FetchRequest(url: upstream.url("/silent"))
+        try await onHub { hub in
+            let done = Event<FetchResponse>()
+            let cancel = style.start(hub, client, request, done: done)
+            // This one, and those that ask.
+            var asked = 0
+            try await until {
+                asked += 1
+                return try await upstream.count("requests") == asked + 1
+            }
+            cancel()
+            await #expect(throws: CancellationError.self) { try await done.wait() }
+            #expect(FetchStatistics(of: hub).transfers == 0)
+            try await until { try await upstream.count("disconnects") == 1 }
+        }
+    }
+
+    @Test(arguments: Style.allCases) func beforeTheFirstStepSendsNothing(_ style: Style) async throws {
+        let request = FetchRequest(url: upstream.url("/silent"))
+        try await onHub { hub in
+            let done = Event<FetchResponse>()
+            let task = hub.spawn {
+                withUnsafeCurrentTask { $0!.cancel() }
+                do { done.send(try await style.execute(client, request)) } catch { done.fail(error) }
+            }
+            await #expect(throws: CancellationError.self) { try await done.wait() }
+            _ = await task.result
+            let accepted = try await upstream.count("accepted")
+            #expect(accepted == 1)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func closesAStreamThatIsRead(_ style: Style) async throws {
+        let request = FetchRequest(url: upstream.url("/stall"))
+        try await onHub { hub in
+            let stream = try await style.stream(client, request)
+            _ = try await style.read(stream)
+            let task = hub.spawn { try await style.read(stream) }
+            try await sleep(for: .milliseconds(5))
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(FetchStatistics(of: hub).transfers == 0)
+            try await until { try await upstream.count("disconnects") == 1 }
+        }
+    }
+
+    /// At any moment: while connecting, sending, receiving, ending.
+    @Test(arguments: Style.allCases) func atRandomMomentsLeavesNothing(_ style: Style) async throws {
+        let requests = ["/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/redirect?n=302&to=/fixed"].map {
+            var request = FetchRequest(url: upstream.url($0))
+            request.followRedirects = 1
+            return request
+        }
+        try await onHub { hub in
+            var random = SystemRandomNumberGenerator()
+            for round in 0..<300 {
+                let done = Event<FetchResponse>()
+                let cancel = style.start(hub, client, requests[round % requests.count], done: done)
+                try await sleep(for: .microseconds(Int.random(in: 0..<6000, using: &random)))
+                cancel()
+                do { _ = try await done.wait() } catch is CancellationError {}
+                #expect(FetchStatistics(of: hub).transfers == 0)
+            }
+        }
+    }
+
+    @Test func stoppingTheHubEndsItsFetches() async throws {
+        let request = FetchRequest(url: upstream.url("/silent"))
+        let done = Event<FetchResponse>()
+        try await onThread {
+            try Hub.run {
+                _ = Style.blocking.start(Hub.current!, client, request, done: done)
+                try await until { FetchStatistics(of: Hub.current!).transfers == 1 }
+            }
+        }
+        #expect(throws: CancellationError.self) { try done.outcome?.get() }
+        try await until { try await upstream.count("disconnects") <= 1 }
+    }
+}

@@ -1,0 +1,106 @@
+import HTTPTypes
+import Synchronization
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct FetchRequestTests {
+    let upstream = Upstream()
+    let client = FetchClient()
+
+    @Test(arguments: Style.allCases, [HTTPRequest.Method.post, .put, .patch, .delete, .get])
+    func sendsMethodFieldsAndBody(_ style: Style, _ method: HTTPRequest.Method) async throws {
+        var request = FetchRequest(url: upstream.url("/echo?a=b"), method: method, body: Array("the body".utf8))
+        request.headers[.contentType] = "text/x-test"
+        request.headers[HTTPField.Name("X-Empty")!] = ""
+        let text = try await onHub { [request] _ in try await style.execute(client, request).text }
+        #expect(text.hasPrefix("\(method.rawValue) /echo?a=b\n") && text.hasSuffix("\n\nthe body"))
+        #expect(text.contains("Content-Type: text/x-test\n") && text.contains("X-Empty: \n"))
+        #expect(text.contains("User-Agent: Tandem\n") && !text.contains("Expect"))
+    }
+
+    @Test func addsNoContentTypeOfItsOwn() async throws {
+        for body: [UInt8]? in [nil, [], [1, 2, 3]] {
+            let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+            let text = try await onHub { _ in try await client.execute(request).text }
+            #expect(!text.contains("Content-Type") && text.contains("Content-Length: \(body?.count ?? 0)\n"))
+        }
+    }
+
+    @Test func headHasNoBody() async throws {
+        var request = FetchRequest(url: upstream.url("/gzip?n=100000"), method: .head)
+        request.maxResponseBytes = 10
+        let response = try await onHub { [request] _ in try await client.execute(request) }
+        #expect(response.body.isEmpty && response.headers[.contentEncoding] == "gzip" && response.headers[.contentLength] != nil)
+    }
+
+    @Test func fieldsCannotBeInjected() async throws {
+        var configuration = FetchConfiguration()
+        configuration.userAgent = "agent\r\nX-Evil: 1"
+        var request = FetchRequest(url: upstream.url("/echo"))
+        request.headers[HTTPField.Name("X-Test")!] = "value\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1"
+        let text = try await onHub { [request, configuration] _ in
+            try await FetchClient(configuration: configuration).execute(request).text
+        }
+        #expect(!text.contains("\nX-Evil"))
+        #expect(text.contains("X-Test: value") && text.contains("User-Agent: agent"))
+    }
+
+    @Test(arguments: ["Content-Length", "Transfer-Encoding", "connection", "Upgrade", "Expect", "Keep-Alive"])
+    func refusesFieldsThatFrameTheMessage(_ name: String) async throws {
+        var request = FetchRequest(url: upstream.url("/echo"))
+        request.headers[HTTPField.Name(name)!] = "1"
+        let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }
+        #expect(error?.code == .badRequest)
+    }
+
+    @Test func refusesMethodsThatAreNoFetch() async throws {
+        for request in [
+            FetchRequest(url: upstream.url("/echo"), method: .connect), FetchRequest(url: upstream.url("/"), method: .head, body: [1]),
+        ] {
+            let error = try await onHub { _ in try await fetchError { try await client.execute(request) } }
+            #expect(error?.code == .badRequest)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func asksAboutEachAddress(_ style: Style) async throws {
+        let asked = Mutex<[ResolvedAddress]>([])
+        var request = FetchRequest(url: upstream.url("/fixed"))
+        request.checkConnect = { address in
+            asked.withLock { $0.append(address) }
+            return true
+        }
+        try await onHub { [request] _ in
+            for _ in 0..<2 { _ = try await style.execute(client, request) }
+        }
+        // When the connection is opened, and before each request on it.
+        #expect(asked.withLock { $0 } == Array(repeating: ResolvedAddress("127.0.0.1", port: upstream.port)!, count: 3))
+    }
+
+    @Test(arguments: Style.allCases) func refusedAddressesAreNotConnectedTo(_ style: Style) async throws {
+        var request = FetchRequest(url: upstream.url("/fixed"))
+        request.checkConnect = { $0.isPublic }
+        try await onHub { [request] _ in
+            let error = try await fetchError { try await style.execute(client, request) }
+            #expect(error?.code == .refused)
+            #expect(error?.message.contains("refused 127.0.0.1:\(upstream.port)") == true)
+            let accepted = try await upstream.count("accepted")
+            #expect(accepted == 1)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func aConnectionThatIsOpenAlreadyIsAskedAboutToo(_ style: Style) async throws {
+        let plain = FetchRequest(url: upstream.url("/fixed"))
+        var checked = plain
+        checked.checkConnect = { _ in false }
+        try await onHub { [checked] _ in
+            _ = try await style.execute(client, plain)
+            let error = try await fetchError { try await style.execute(client, checked) }
+            #expect(error?.code == .refused)
+            // The first request, and the question.
+            let requests = try await upstream.count("requests")
+            #expect(requests == 2)
+        }
+    }
+}

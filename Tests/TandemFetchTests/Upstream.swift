@@ -1,0 +1,62 @@
+import Glibc
+import HTTPTypes
+import TandemFetch
+
+/// The server of `Upstream/upstream.py`, running as a process of its own for as long as this value lives.
+final class Upstream: Sendable {
+    let port: Int
+    private let process: pid_t
+    private let control: CInt
+
+    init(file: StaticString = #filePath) {
+        let script = "\(file)".replacingLastComponent(with: "Upstream/upstream.py")
+        // One socket for its input and its output; closed in whatever other process a test starts meanwhile.
+        var ends: [CInt] = [0, 0]
+        precondition(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        var process: pid_t = 0
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("python3"), strdup(script), nil]
+        let failed = posix_spawnp(&process, "python3", &actions, nil, &arguments, environ)
+        precondition(failed == 0, "python3 is needed for these tests: \(String(cString: strerror(failed)))")
+        for argument in arguments { free(argument) }
+        posix_spawn_file_actions_destroy(&actions)
+        close(ends[1])
+        self.process = process
+        control = ends[0]
+        port = Upstream.readNumber(control)
+    }
+
+    deinit {
+        // It ends when its input does: all requests with it.
+        close(control)
+        var status: CInt = 0
+        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+    }
+
+    func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
+
+    /// What the server has counted, by `X-`-less names: accepted, disconnects, requests.
+    func count(_ name: String) async throws -> Int {
+        // By a client of its own kind: the connection it uses is kept, and counted once.
+        let answer = try await FetchClient().get(url("/counts"))
+        return answer.headers.first { $0.name.rawName == name }.flatMap { Int($0.value) } ?? -1
+    }
+
+    private static func readNumber(_ fd: CInt) -> Int {
+        var number = 0
+        var byte: UInt8 = 0
+        while read(fd, &byte, 1) == 1, byte != 0x0a { number = number * 10 + Int(byte - 0x30) }
+        precondition(number > 0, "upstream.py did not start")
+        return number
+    }
+}
+
+extension String {
+    fileprivate func replacingLastComponent(with name: String) -> String {
+        let directory = self[...(lastIndex(of: "/") ?? startIndex)]
+        return directory + name
+    }
+}

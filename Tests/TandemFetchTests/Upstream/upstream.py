@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""A server for the tests of TandemFetch: it misbehaves on request.
+
+Prints the port it listens on, then serves until its standard input ends, so that it never outlives the tests.
+"""
+
+import gzip
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+lock = threading.Lock()
+counts = {"accepted": 0, "disconnects": 0, "requests": 0}
+
+
+def count(what):
+    with lock:
+        counts[what] += 1
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def process_request(self, request, client_address):
+        count("accepted")
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, body, status=200, fields=()):
+        self.send_response(status)
+        for name, value in fields:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def start_chunks(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+
+    def sever(self):
+        """Ends the connection with a reset."""
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+        self.close_connection = True
+
+    def await_disconnect(self):
+        """Waits until the client has gone away."""
+        try:
+            while self.connection.recv(4096):
+                pass
+        except OSError:
+            pass
+        count("disconnects")
+        self.close_connection = True
+
+    def do_GET(self):
+        count("requests")
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        number = int(query.get("n", "0"))
+        path = url.path
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if path == "/fixed":
+            self.answer(b"hello, tandem", fields=[("X-Answer", "fixed"), ("X-Many", "1"), ("X-Many", "2"), ("X-Empty", "")])
+        elif path == "/chunked":
+            self.start_chunks()
+            for index in range(number):
+                self.chunk(b"chunk %d;" % index)
+            self.wfile.write(b"0\r\nX-Trailer: late\r\n\r\n")
+        elif path == "/gzip":
+            self.answer(gzip.compress(b"z" * number), fields=[("Content-Encoding", "gzip")])
+        elif path == "/early":
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            self.answer(b"late")
+        elif path == "/silent":
+            self.await_disconnect()
+        elif path == "/slow":
+            time.sleep(number / 1000)
+            self.answer(b"slow")
+        elif path == "/drip":
+            self.start_chunks()
+            for _ in range(number):
+                self.chunk(b"drip")
+                time.sleep(0.002)
+            self.chunk(b"")
+        elif path == "/reset":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100)
+            self.wfile.flush()
+            time.sleep(0.05)
+            self.sever()
+        elif path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100)
+            self.close_connection = True
+        elif path == "/hangup":
+            self.close_connection = True
+        elif path == "/garbage":
+            self.wfile.write(b"\x00\x01 no HTTP at all\r\n\r\n")
+            self.close_connection = True
+        elif path == "/endless":
+            self.start_chunks()
+            try:
+                while True:
+                    self.chunk(b"e" * 16384)
+            except OSError:
+                count("disconnects")
+                self.close_connection = True
+        elif path == "/stall":
+            # A piece, then nothing.
+            self.start_chunks()
+            self.chunk(b"stall")
+            self.await_disconnect()
+        elif path == "/big":
+            self.answer(bytes(index % 251 for index in range(251)) * (number // 251) + b"!" * (number % 251))
+        elif path == "/fields":
+            self.answer(b"", fields=[(f"X-Field-{index}", "v" * 1000) for index in range(number)])
+        elif path == "/redirect":
+            self.answer(b"go away", number, [("Location", query["to"])])
+        elif path == "/loop":
+            self.answer(b"", 302, [("Location", f"/loop?n={number + 1}")])
+        elif path == "/counts":
+            with lock:
+                self.answer(json.dumps(counts).encode(), fields=[(name, str(value)) for name, value in counts.items()])
+        elif path == "/echo":
+            self.echo(body)
+        else:
+            self.answer(b"no such thing", 404)
+
+    def echo(self, body):
+        lines = [f"{self.command} {self.path}"] + [f"{name}: {value}" for name, value in self.headers.items()]
+        self.answer("\n".join(lines).encode() + b"\n\n" + body)
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET
+
+
+server = Server(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
+sys.stdin.read()
+os._exit(0)

@@ -1,0 +1,101 @@
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Keep-alive")
+    struct KeepAliveTests {
+        @Test("a connection serves one request after the other", arguments: Style.allCases)
+        func reused(style: Style) async throws {
+            try await withServer(routes: { $0.plain("/", style) }) { live in
+                let client = try live.connect()
+                for _ in 0..<3 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(answer.text == "ok")
+                    #expect(answer["connection"] == nil)
+                }
+                #expect(try live.connectionCount() == 1)
+            }
+        }
+
+        @Test(
+            "a client that asks for it gets its answer and the end",
+            arguments: ["close", "Close", "keep-alive, close", "foo,close", " close ,"])
+        func close(connection: String) async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nConnection: \(connection)\r\n\r\n")
+                #expect(answer.status == 200)
+            }
+        }
+
+        @Test("a request behind one that closes is not executed")
+        func nothingAfterClose() async throws {
+            let calls = Count()
+            try await withServer(routes: { router in
+                router.get("/", async: { _ in
+                    calls.add()
+                    return Response()
+                })
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().closes)
+                #expect(try client.isAtEnd())
+                #expect(calls.value == 1)
+            }
+        }
+
+        @Test("HTTP/1.0 is answered once, unless it asks for more")
+        func http10() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                #expect(try live.refusal(of: "GET / HTTP/1.0\r\n\r\n").text == "ok")
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer["connection"] == "keep-alive")
+                    #expect(answer.text == "ok")
+                }
+            }
+        }
+
+        @Test("an error in between does not poison the connection", arguments: Style.allCases)
+        func errorInBetween(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { router in
+                router.plain("/", style)
+                router.on(.get, "/throws", style) { _ in throw Broken() }
+            }) { live in
+                let client = try live.connect()
+                for (path, status) in [("/", 200), ("/nowhere", 404), ("/", 200), ("/throws", 500), ("/", 200)] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().status == status)
+                }
+            }
+        }
+
+        @Test("a client that is idle for too long is disconnected without a word")
+        func idleTimeout() async throws {
+            try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
+                let fresh = try live.connect()
+                let used = try live.connect()
+                try used.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try used.answer().status == 200)
+                #expect(try fresh.isAtEnd())
+                #expect(try used.isAtEnd())
+                #expect(live.access.entries.count == 1)
+            }
+        }
+
+        @Test("an empty line before a request does not make the connection slow, only idle")
+        func emptyLineIsIdle() async throws {
+            try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n")
+                #expect(try client.answer().status == 200)
+                #expect(try client.isAtEnd())
+            }
+        }
+    }
+}

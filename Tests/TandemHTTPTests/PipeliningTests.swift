@@ -1,0 +1,121 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Pipelining")
+    struct PipeliningTests {
+        static func numbered(_ router: Router, _ style: Style) {
+            router.on(.get, "/{number}", style) { Response(text: $0.parameters["number"]!) }
+        }
+
+        static func requests(_ numbers: Range<Int>) -> String {
+            numbers.map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined()
+        }
+
+        @Test("a hundred requests in one segment are answered in order", arguments: Style.allCases)
+        func oneSegment(style: Style) async throws {
+            try await withServer(routes: { Self.numbered($0, style) }) { live in
+                let client = try live.connect()
+                try client.send(Self.requests(0..<100))
+                for number in 0..<100 { #expect(try client.answer().text == "\(number)") }
+            }
+        }
+
+        @Test("a request may be split at every byte, with the next one behind it", arguments: Style.allCases)
+        func splitEverywhere(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let request = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
+                let client = try live.connect()
+                for split in 1..<request.count {
+                    try client.send(request[..<split])
+                    // What was sent has been taken in before the rest follows.
+                    #expect(try eventually { try live.statistics().waits >= 1 })
+                    try client.send(request[split...] + request)
+                    #expect(try client.answer().text == "abc")
+                    #expect(try client.answer().text == "abc")
+                }
+            }
+        }
+
+        @Test("an answer does not wait for the slow handler behind it", arguments: Style.allCases)
+        func slowSecond(style: Style) async throws {
+            let event = Event<Void>()
+            try await withServer(routes: { router in
+                router.plain("/", style)
+                router.waiting("/slow", style, for: event)
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+                #expect(!client.hears(withinMilliseconds: 50))
+                event.send(())
+                #expect(try client.answer().text == "ok")
+                #expect(try client.answer().text == "ok")
+            }
+        }
+
+        @Test("fast requests behind a slow one are answered after it, in order", arguments: Style.allCases)
+        func slowFirst(style: Style) async throws {
+            let event = Event<Void>()
+            let started = Count()
+            try await withServer(routes: { router in
+                router.waiting("/slow", style, for: event, started: started)
+                Self.numbered(router, style)
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.requests(0..<20))
+                #expect(eventually { started.value == 1 })
+                #expect(!client.hears(withinMilliseconds: 50))
+                event.send(())
+                #expect(try client.answer().text == "ok")
+                for number in 0..<20 { #expect(try client.answer().text == "\(number)") }
+            }
+        }
+
+        @Test("answers before a malformed request arrive before the refusal")
+        func malformedBehind() async throws {
+            try await withServer(routes: { Self.numbered($0, .async) }) { live in
+                let client = try live.connect()
+                try client.send(Self.requests(0..<10) + "NONSENSE\r\n\r\n")
+                for number in 0..<10 { #expect(try client.answer().text == "\(number)") }
+                #expect(try client.answer().status == 400)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("answers reach a client that has sent FIN behind its requests")
+        func finBehind() async throws {
+            try await withServer(routes: { Self.numbered($0, .async) }) { live in
+                let client = try live.connect()
+                try client.send(Self.requests(0..<100))
+                client.halfClose()
+                for number in 0..<100 { #expect(try client.answer().text == "\(number)") }
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("requests that wait behind a slow one are held back in the client, not buffered without limit", arguments: Style.allCases)
+        func inputIsBounded(style: Style) async throws {
+            let event = Event<Void>()
+            try await withServer(routes: { router in
+                router.waiting("/slow", style, for: event)
+                Self.numbered(router, style)
+            }) { live in
+                let count = 100_000
+                let bytes = Array(("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.requests(0..<count)).utf8)
+                let client = try live.connect(sendBuffer: 64 * 1024)
+                let taken = try client.sendUntilBlocked(bytes)
+                #expect(taken < bytes.count)
+                event.send(())
+                let sending = inBackground { try client.send(bytes[taken...]) }
+                #expect(try client.answer().text == "ok")
+                for number in 0..<count {
+                    let text = try client.answer().text
+                    try #require(text == "\(number)")
+                }
+                try sending.wait()
+            }
+        }
+    }
+}

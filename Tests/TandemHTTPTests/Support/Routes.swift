@@ -1,0 +1,108 @@
+import Tandem
+import TandemHTTP
+
+/// The style of a handler under test.
+enum Style: String, CaseIterable, Sendable, CustomStringConvertible {
+    case blocking, async
+    var description: String { rawValue }
+    /// As the access log says it.
+    var logged: AccessLogEntry.Style { self == .blocking ? .blocking : .async }
+}
+
+extension Router {
+    /// A handler that does not wait, in this style.
+    func on(_ method: HTTPRequest.Method = .get, _ path: String, _ style: Style, _ answer: @escaping @Sendable (Request) throws -> Response) {
+        switch style {
+        case .blocking: on(method, path, blocking: answer)
+        case .async: on(method, path, async: { try answer($0) })
+        }
+    }
+
+    /// Answers "ok" at once.
+    func plain(_ path: String = "/", _ style: Style = .async) { on(.get, path, style) { _ in Response(text: "ok") } }
+
+    /// Answers "ok" after this long.
+    func sleeping(_ path: String, _ style: Style, milliseconds: Int) {
+        let duration = Duration.milliseconds(milliseconds)
+        switch style {
+        case .blocking:
+            get(path, blocking: { _ in
+                try sleep(for: duration)
+                return Response(text: "ok")
+            })
+        case .async:
+            get(path, async: { _ in
+                try await sleep(for: duration)
+                return Response(text: "ok")
+            })
+        }
+    }
+
+    /// Answers "ok" when the event has happened; tells `started` that it waits.
+    func waiting(_ path: String, _ style: Style, for event: Event<Void>, started: Count = Count()) {
+        switch style {
+        case .blocking:
+            get(path, blocking: { _ in
+                started.add()
+                try event.wait()
+                return Response(text: "ok")
+            })
+        case .async:
+            get(path, async: { _ in
+                started.add()
+                try await event.wait()
+                return Response(text: "ok")
+            })
+        }
+    }
+
+    /// Answers the body that it collected.
+    func collecting(_ path: String = "/", _ style: Style, upTo limit: Int = 1 << 30) {
+        switch style {
+        case .blocking: post(path, blocking: { Response(body: try $0.body.collect(upTo: limit)) })
+        case .async: post(path, async: { Response(body: try await $0.body.collect(upTo: limit)) })
+        }
+    }
+
+    /// Streams the body back while it reads it.
+    func echoing(_ path: String = "/", _ style: Style) {
+        switch style {
+        case .blocking:
+            post(path, blocking: { request in
+                Response(streamingBlocking: { writer in
+                    while let piece = try request.body.read() { try writer.write(piece) }
+                })
+            })
+        case .async:
+            post(path, async: { request in
+                Response(streamingAsync: { writer in
+                    for try await piece in request.body { try await writer.write(piece) }
+                })
+            })
+        }
+    }
+
+    /// Streams these pieces.
+    func streaming(
+        _ path: String = "/", _ style: Style, status: HTTPResponse.Status = .ok, contentLength: Int? = nil, _ pieces: [[UInt8]],
+        then end: @escaping @Sendable () throws -> Void = {}
+    ) {
+        get(path, async: { _ in
+            switch style {
+            case .blocking:
+                Response(status: status, contentLength: contentLength, streamingBlocking: { writer in
+                    for piece in pieces { try writer.write(piece) }
+                    try end()
+                })
+            case .async:
+                Response(status: status, contentLength: contentLength, streamingAsync: { writer in
+                    for piece in pieces { try await writer.write(piece) }
+                    try end()
+                })
+            }
+        })
+    }
+}
+
+/// Bytes that a shift or a loss would show in.
+func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }

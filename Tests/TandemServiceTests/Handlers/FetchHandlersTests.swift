@@ -1,0 +1,176 @@
+import Foundation
+import Synchronization
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemService
+
+/// fetch and fanout, in both styles.
+@Suite(.timeLimit(.minutes(1)))
+struct FetchHandlersTests {
+    @Test(arguments: Style.allCases)
+    func oneThreadFetchesFromItself(style: Style) async throws {
+        try await withService { service async throws in
+            for other in Style.allCases {
+                let stopwatch = Stopwatch()
+                let url = "http://localhost:\(service.port)/\(other)/sleep?ms=100"
+                let answer = try await service.get(service.fetchPath(style, url))
+                #expect(answer.text == "ok")
+                #expect(stopwatch.elapsed >= .milliseconds(100))
+            }
+            // Not percent-encoded, as people type it.
+            let answer = try await service.get("/\(style)/fetch?url=http://localhost:\(service.port)/async/sleep?ms=1")
+            #expect(answer.text == "ok")
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func statusTypeAndBodyComeThrough(style: Style) async throws {
+        try await withService { service async throws in
+            let missing = try await service.get(service.fetchPath(style, service.origin + "/nowhere"))
+            #expect(missing.status == .notFound)
+            #expect(missing.text == "nothing is at /nowhere\n")
+            let json = try await service.get(service.fetchPath(style, service.origin + "/async/json"))
+            #expect(json.headers[.contentType] == "application/json")
+            #expect(json.headers[.xContentTypeOptions] == "nosniff")
+            let long = try await service.get(
+                service.fetchPath(style, service.origin + "/async/stream?chunks=50&bytes=65536&ms=0"))
+            #expect(long.body.count == 50 * 65_536)
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func aRefusedURLIs400Or403(style: Style) async throws {
+        try await withService { service async throws in
+            for (url, status) in [
+                ("nonsense", 400), ("ftp://localhost/", 400), ("http://2130706433:\(service.port)/", 400),
+                ("http://user@localhost/", 400),
+                ("http://example.com/", 403), ("http://169.254.169.254/", 403), ("https://localhost:\(service.port)/", 403),
+                ("http://127.0.0.1:1/", 403),
+            ] {
+                for endpoint in ["fetch", "fanout"] {
+                    let answer = try await service.get(service.fetchPath(style, url, endpoint: endpoint))
+                    #expect(answer.status.code == status, "\(url)")
+                    #expect(answer.text.hasPrefix("the URL is refused: "), "\(answer.text)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func aNameThatLeadsInwardIs403(style: Style) async throws {
+        let name = ProcessInfo.processInfo.hostName
+        // Only where the machine's own name resolves to a loopback or private address, as it does on Debian and in containers.
+        guard let host = Host(name), case .name(let ownName) = host, ownName != "localhost", canResolve(ownName) else { return }
+        try await withService(configure: {
+            $0.fetch.allow = [Origin(scheme: .http, host: host, port: 9)]
+        }) { service async throws in
+            let answer = try await service.get(service.fetchPath(style, "http://\(ownName):9/"))
+            #expect(answer.status == .forbidden, "\(answer.text)")
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func anUpstreamThatFailsIs502AndOneThatIsTooSlow504(style: Style) async throws {
+        try await withUpstream(routes: { router in
+            router.get(
+                "/slow",
+                async: { _ in
+                    try await sleep(for: .seconds(60))
+                    return Response()
+                })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:1")!, Origin("http://127.0.0.1:\(upstream)")!]
+                $0.fetch.timeout = .milliseconds(100)
+            }) { service async throws in
+                let failed = try await service.get(service.fetchPath(style, "http://127.0.0.1:1/"))
+                #expect(failed.status == .badGateway)
+                let slow = try await service.get(service.fetchPath(style, "http://127.0.0.1:\(upstream)/slow"))
+                #expect(slow.status == .gatewayTimeout)
+                #expect(slow.text.hasPrefix("the fetch failed: "))
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func redirectsAreHeldToTheSameRules(style: Style) async throws {
+        try await withUpstream(routes: { router in
+            for (path, target) in [
+                ("/in", "/async/json"), ("/out", "http://169.254.169.254/latest"), ("/file", "file:///etc/passwd"),
+            ] {
+                router.get(path, async: { _ in Response(status: .found, headers: [.location: target]) })
+            }
+            router.get("/async/json", async: { _ in Response(text: "arrived") })
+            router.get("/loop", async: { _ in Response(status: .found, headers: [.location: "/loop"]) })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+            }) { service async throws in
+                for (path, status) in [("/in", 200), ("/out", 403), ("/file", 502), ("/loop", 502)] {
+                    let answer = try await service.get(service.fetchPath(style, "http://127.0.0.1:\(upstream)\(path)"))
+                    #expect(answer.status.code == status, "\(path): \(answer.text)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func aBodyThatIsTooLongIsCutOff(style: Style) async throws {
+        try await withService(configure: {
+            $0.fetch.maxResponseBytes = 1_000
+        }) { service async throws in
+            await #expect(throws: FetchError.self) {
+                _ = try await service.get(service.fetchPath(style, service.origin + "/async/stream?chunks=10&bytes=1000&ms=1"))
+            }
+            #expect(try await service.get("/healthz").text == "ok")
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func fanOutFetchesAllAtOnce(style: Style) async throws {
+        let most = Mutex((now: 0, high: 0))
+        try await withUpstream(routes: { router in
+            router.get(
+                "/slow",
+                async: { _ in
+                    most.withLock { $0 = ($0.now + 1, max($0.high, $0.now + 1)) }
+                    try await sleep(for: .milliseconds(300))
+                    most.withLock { $0.now -= 1 }
+                    return Response(text: "0123456789")
+                })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!, Origin("http://127.0.0.1:1")!]
+            }) { service async throws in
+                let slow = "http://127.0.0.1:\(upstream)/slow"
+                let urls = Array(repeating: slow, count: 5) + ["http://127.0.0.1:1/", service.origin + "/nowhere"]
+                let target = "/\(style)/fanout?" + urls.map { "url=" + percentEncoded($0) }.joined(separator: "&")
+                let answer = try await JSONSerialization.jsonObject(with: Data(service.get(target).body)) as? [String: Any]
+                let results = try #require(answer?["results"] as? [[String: Any]])
+                #expect(results.map { $0["url"] as? String } == urls)
+                #expect(
+                    results.prefix(5).allSatisfy {
+                        $0["status"] as? Int == 200 && $0["bytes"] as? Int == 10 && $0["error"] == nil
+                    })
+                #expect(results[0]["milliseconds"] as? Double ?? 0 >= 300)
+                #expect(results[5]["status"] is NSNull && results[5]["error"] is String)
+                #expect(results[6]["status"] as? Int == 404)
+                #expect(answer?["milliseconds"] as? Double ?? 0 >= 300)
+                #expect(most.withLock { $0.high } == 5)
+            }
+        }
+    }
+
+    private func canResolve(_ name: String) -> Bool {
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(name, nil, nil, &found) == 0, let found else { return false }
+        defer { freeaddrinfo(found) }
+        var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        getnameinfo(found.pointee.ai_addr, found.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+        let numeric = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return IPAddress(numeric).map { $0.scope != .global } ?? false
+    }
+}

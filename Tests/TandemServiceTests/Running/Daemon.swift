@@ -1,0 +1,66 @@
+import Foundation
+
+/// A tandemd process, with an environment of its own and in a directory without configuration.
+final class Daemon {
+    private let process = Process()
+    private let outputFile = Daemon.temporaryFile()
+    private let errorFile = Daemon.temporaryFile()
+
+    struct DidNotStart: Error {
+        let errors: String
+    }
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        // Next to the test runner, where SwiftPM builds both.
+        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
+        process.arguments = arguments
+        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
+        process.currentDirectoryURL = FileManager.default.temporaryDirectory
+        process.standardOutput = try FileHandle(forWritingTo: outputFile)
+        process.standardError = try FileHandle(forWritingTo: errorFile)
+        try process.run()
+    }
+
+    convenience init(_ arguments: String..., environment: [String: String] = [:]) throws {
+        try self.init(arguments, environment: environment)
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        for file in [outputFile, errorFile] { try? FileManager.default.removeItem(at: file) }
+    }
+
+    var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }
+    var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
+
+    func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
+
+    /// Waits until it has ended; returns its exit code.
+    func wait() -> Int32 {
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    /// Waits until standard error has this text.
+    func awaitError(_ text: String) throws {
+        while !errors.contains(text) {
+            guard process.isRunning else { throw DidNotStart(errors: errors) }
+            usleep(5_000)
+        }
+    }
+
+    /// Waits until it listens; returns the port.
+    func port() throws -> Int {
+        try awaitError(" hub")
+        guard let match = errors.firstMatch(of: /listening on http:\/\/[^ ]*:([0-9]+) with/), let port = Int(match.1) else {
+            throw DidNotStart(errors: errors)
+        }
+        return port
+    }
+
+    private static func temporaryFile() -> URL {
+        let url = FileManager.default.temporaryDirectory.appending(path: "tandemd-\(UUID().uuidString).log")
+        _ = FileManager.default.createFile(atPath: url.path(), contents: nil)
+        return url
+    }
+}

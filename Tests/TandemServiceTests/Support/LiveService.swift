@@ -1,0 +1,80 @@
+import Logging
+import Tandem
+import TandemFetch
+import TandemHTTP
+
+@testable import TandemService
+
+/// The service on a port of its own and one hub, in this process, with a client for it.
+struct LiveService: Sendable {
+    let port: Int
+    let client = FetchClient()
+
+    var origin: String { "http://127.0.0.1:\(port)" }
+
+    func get(_ target: String) async throws -> FetchResponse { try await client.get(origin + target) }
+
+    /// The path of a fetch of `url`, which is percent-encoded.
+    func fetchPath(_ style: Style, _ url: String, endpoint: String = "fetch") -> String {
+        "/\(style)/\(endpoint)?url=\(percentEncoded(url))"
+    }
+}
+
+/// Runs the service while `body` does. `extend` may add routes.
+func withService(
+    configure: (inout ServiceConfiguration) -> Void = { _ in }, routes extend: (Router) -> Void = { _ in },
+    _ body: (LiveService) async throws -> Void
+) async throws {
+    var configuration = ServiceConfiguration()
+    configuration.http.port = 0
+    configuration.logLevel = .critical
+    configure(&configuration)
+    let service = Service(configuration)
+    let router = service.router
+    extend(router)
+    try await withServer(router, configuration.http) { port in
+        service.upstreams.serverListens(on: port)
+        try await body(LiveService(port: port))
+    }
+}
+
+/// Runs a server on a hub of its own while `body` does.
+func withServer(
+    _ router: Router, _ configuration: HTTPServerConfiguration, _ body: (_ port: Int) async throws -> Void
+) async throws {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let server = HTTPServer(router: router, configuration: configuration, logger: logger)
+    let serving = Task.detached { try await server.run() }
+    do {
+        try await body(server.waitUntilListening())
+        server.stop(grace: .zero)
+        try await serving.value
+    } catch {
+        server.stop(grace: .zero)
+        _ = await serving.result
+        throw error
+    }
+}
+
+/// A server that misbehaves, on a port of its own.
+func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -> Void) async throws {
+    let router = Router()
+    routes(router)
+    var configuration = HTTPServerConfiguration()
+    configuration.port = 0
+    try await withServer(router, configuration, body)
+}
+
+/// Everything but letters and digits as %XX.
+func percentEncoded(_ text: String) -> String {
+    text.utf8.map { byte in
+        let character = Character(Unicode.Scalar(byte))
+        return character.isASCII && (character.isLetter || character.isNumber)
+            ? String(character) : "%" + String(byte, radix: 16).leftPadded
+    }.joined()
+}
+
+extension String {
+    fileprivate var leftPadded: String { count == 1 ? "0" + self : self }
+}

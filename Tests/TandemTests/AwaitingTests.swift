@@ -1,0 +1,393 @@
+internal import Glibc
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct AwaitingTests {
+    // MARK: On a green thread
+
+    @Test func `the operation runs in the same task, on the hub's own stack`() async throws {
+        try await onHub {
+            let task = currentTask()
+            try await blocking {
+                let green = GreenThreadIdentity.current
+                try awaiting { () async throws -> Void in
+                    #expect(currentTask() == task)
+                    #expect(GreenThreadIdentity.current == nil)
+                    await Task.yield()
+                    #expect(currentTask() == task)
+                }
+                #expect(GreenThreadIdentity.current == green)
+            }
+        }
+    }
+
+    @Test func `the value comes back from code that suspends, and from code that does not`() async throws {
+        try await onHub {
+            let values = try await blocking {
+                [
+                    try awaiting { 1 },
+                    try awaiting { await Task.yield(); return 2 },
+                    try awaiting { try await sleep(for: .milliseconds(1)); return 3 },
+                    try awaiting { try await Task.sleep(for: .milliseconds(1)); return 4 },
+                    try awaiting { await Task.detached { 5 }.value },
+                    try awaiting { await MainActor.run { 6 } },
+                ]
+            }
+            #expect(values == [1, 2, 3, 4, 5, 6])
+        }
+    }
+
+    @Test func `the same error value comes back, its type preserved`() async throws {
+        try await onHub {
+            try await blocking {
+                let failure = FailureObject()
+                #expect {
+                    try awaiting {
+                        await Task.yield()
+                        throw failure
+                    }
+                } throws: {
+                    $0 as? FailureObject === failure
+                }
+
+                // Compiles only because the call throws just this type.
+                func typed() throws(TypedFailure) -> Int {
+                    try awaiting { () async throws(TypedFailure) -> Int in
+                        await Task.yield()
+                        throw .own(3)
+                    }
+                }
+                #expect(throws: TypedFailure.own(3)) { try typed() }
+
+                // And here only misuse is left.
+                func total() throws(TandemError) -> Int { try awaiting { await Task.yield(); return 9 } }
+                #expect(try total() == 9)
+            }
+        }
+    }
+
+    @Test func `a callee that does not suspend makes no trip through the run queue`() async throws {
+        try await onHub {
+            let ran = Counter()
+            let other = Hub.current!.spawn { ran.add() }
+            let before = Hub.counts.turns
+            try await blocking {
+                var sum = 0
+                for number in 1...1_000 { sum += try awaiting { await plusOne(number) } }
+                #expect(sum == 501_500)
+            }
+            #expect(ran.value == 0, "somebody who was ready all the time")
+            #expect(Hub.counts.turns == before)
+            try await other.value
+        }
+        @Sendable func plusOne(_ number: Int) async -> Int { number + 1 }
+    }
+
+    @Test(.enabled(if: AllocationCounter.isAvailable && !Sanitizer.any, "this runtime lets nobody count"))
+    func `a callee that does not suspend allocates nothing, in both directions`() async throws {
+        let (awaitings, blockings, control) = try await onHub {
+            let numbers = Array(0..<100)
+            var sum = 0
+            // Once before, for stacks, metadata and lazy globals.
+            await blocking { for number in numbers { sum += number } }
+            let blockings = await AllocationCounter.count { for number in numbers { await blocking { sum += number } } }
+            let awaitings = try await blocking {
+                try awaiting { sum += 1 }
+                return AllocationCounter.count { for number in numbers { try? awaiting { sum += number } } }
+            }
+            let control = AllocationCounter.count { for _ in numbers { keep(FailureObject()) } }
+            #expect(sum == 3 * 4950 + 1)
+            return (awaitings, blockings, control)
+        }
+        #expect(control >= 100, "the counter counts")
+        #expect(awaitings == 0)
+        #expect(blockings == 0)
+    }
+
+    @Test func `others run while the operation is suspended`() async throws {
+        try await onHub {
+            let log = Recorder<String>()
+            let other = Hub.current!.spawn { log.add("other") }
+            try await blocking {
+                log.add("before")
+                try awaiting { await Task.yield() }
+                log.add("after")
+            }
+            try await other.value
+            #expect(log.all == ["before", "other", "after"])
+        }
+    }
+
+    @Test func `task-locals are the caller's, and what the operation binds is gone after it`() async throws {
+        try await onHub {
+            try await blocking {
+                try Local.$level.withValue(1) {
+                    try awaiting { () async throws -> Void in
+                        #expect(Local.level == 1)
+                        await Local.$level.withValue(2) {
+                            await Task.yield()
+                            #expect(Local.level == 2)
+                        }
+                    }
+                    #expect(Local.level == 1)
+                }
+                #expect(Local.level == 0)
+            }
+        }
+    }
+
+    @Test func `structured children of the operation have ended when it returns`() async throws {
+        try await onHub {
+            let ended = Counter()
+            try await blocking {
+                try awaiting {
+                    await withTaskGroup { group in
+                        for _ in 0..<10 { group.addTask { await Task.yield(); ended.add() } }
+                    }
+                }
+                #expect(ended.value == 10)
+            }
+        }
+    }
+
+    // MARK: Nesting
+
+    @Test(arguments: [false, true])
+    func `styles alternate two hundred levels deep, a task-local rebound and read at each`(suspends: Bool) async throws {
+        @Sendable func asynchronous(_ level: Int) async throws -> [Int] {
+            #expect(Local.level == level)
+            if suspends { await Task.yield() }
+            guard level < 200 else { return [level] }
+            let deeper = try await Local.$level.withValue(level + 1) { try await blocking { try synchronous(level + 1) } }
+            #expect(Local.level == level)
+            return [level] + deeper
+        }
+        @Sendable func synchronous(_ level: Int) throws -> [Int] {
+            #expect(Local.level == level)
+            if suspends { try sleep(for: .zero) }
+            guard level < 200 else { return [level] }
+            let deeper = try Local.$level.withValue(level + 1) { try awaiting { try await asynchronous(level + 1) } }
+            #expect(Local.level == level)
+            return [level] + deeper
+        }
+        try await onHub {
+            #expect(try await asynchronous(0) == Array(0...200))
+            #expect(try await blocking { try synchronous(0) } == Array(0...200))
+            #expect(Hub.counts.greenThreadsHighWater == 101)
+        }
+    }
+
+    @Test func `an error crosses a hundred bridges unchanged`() async throws {
+        let failure = FailureObject()
+        @Sendable func asynchronous(_ level: Int) async throws { try await blocking { try synchronous(level - 1) } }
+        @Sendable func synchronous(_ level: Int) throws {
+            guard level > 0 else { throw failure }
+            try awaiting { try await asynchronous(level) }
+        }
+        try await onHub {
+            await #expect { try await asynchronous(50) } throws: { $0 as? FailureObject === failure }
+        }
+    }
+
+    // MARK: Where nothing can be parked
+
+    @Test func `directly in async code on a hub each blocking call throws, and names its place and the remedy`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let event = Event<Void>()
+            let thread = GreenThread { try sleep(for: forever) }
+            let calls: [(line: Int, call: () throws -> Void)] = [
+                (#line, { try awaiting { () async throws -> Void in Issue.record("ran") } }),
+                (#line, { try awaiting { () async -> Void in Issue.record("ran") } }),
+                (#line, { try sleep(for: .milliseconds(1)) }),
+                (#line, { try event.wait() }),
+                (#line, { try thread.wait() }),
+                (#line, { try Parker().park() }),
+                (#line, { try a.wait(for: .readable) }),
+                (#line, { _ = try a.read(into: .init(start: nil, count: 0)) }),
+                (#line, { try a.write(.init(start: nil, count: 0)) }),
+            ]
+            for (line, call) in calls {
+                let error = #expect(throws: TandemError.self) { try call() }
+                #expect(error?.code == .notOnGreenThread)
+                let message = error?.message ?? ""
+                #expect(message.contains("TandemTests/AwaitingTests.swift:\(line): "))
+                #expect(message.contains("await blocking { }"))
+            }
+            #expect(throws: TypedFailure.misused(TandemError(.notOnGreenThread, ""))) {
+                try synchronously { try awaiting { () async throws(TypedFailure) -> Void in Issue.record("ran") } }
+            }
+            thread.cancel()
+            await #expect(throws: CancellationError.self) { try await thread.wait() }
+        }
+    }
+
+    @Test func `in a task on Swift's own pool blocking calls throw rather than hang`() async {
+        let event = Event<Void>()
+        let calls: [() throws -> Void] = [
+            { try awaiting { () async -> Void in } }, { try event.wait() }, { try sleep(for: .milliseconds(1)) },
+        ]
+        for call in calls {
+            #expect(throws: TandemError(.notOnGreenThread, "")) { try call() }
+        }
+    }
+
+    @Test func `in the hub's own callbacks blocking calls throw`() async throws {
+        try await onHub {
+            var outcome: Result<Void, any Error>?
+            let timer = HubTimer(on: Hub.current!) { outcome = Result { try awaiting { () async -> Void in } } }
+            timer.arm(.after(.zero))
+            try await turnUntil { outcome != nil }
+            #expect(throws: TandemError(.notOnGreenThread, "")) { try outcome?.get() }
+        }
+    }
+
+    // MARK: On an ordinary thread
+
+    @Test func `on an ordinary thread the thread blocks and the operation runs on a hub`() async throws {
+        let green = GreenThread {
+            try sleep(for: .milliseconds(5))
+            return "green"
+        }
+        let event = Event<String>()
+        let later = Task {
+            try await sleep(for: .milliseconds(5))
+            event.send("event")
+        }
+        let values = try await onThread {
+            #expect(Hub.current == nil)
+            try sleep(for: .zero)
+            try sleep(for: .microseconds(10))
+            return [
+                try awaiting {
+                    #expect(Hub.current != nil)
+                    try await sleep(for: .milliseconds(1))
+                    return "async"
+                },
+                try green.wait(), try event.wait(),
+            ]
+        }
+        #expect(values == ["async", "green", "event"])
+        try await later.value
+    }
+
+    @Test func `on an ordinary thread errors, typed ones and deadlines come back`() async throws {
+        let failure = FailureObject()
+        try await onThread {
+            #expect { try awaiting { throw failure } } throws: { $0 as? FailureObject === failure }
+            #expect(throws: TypedFailure.own(1)) {
+                try awaiting { () async throws(TypedFailure) -> Void in throw .own(1) }
+            }
+            #expect(throws: TandemError(.timedOut, "")) { try Event<Void>().wait(deadline: .after(.milliseconds(1))) }
+        }
+    }
+
+    @Test func `on an ordinary thread the operation has the thread's task-locals`() async throws {
+        try await onThread {
+            try Local.$level.withValue(8) {
+                #expect(try awaiting { await Task.yield(); return Local.level } == 8)
+            }
+        }
+    }
+
+    @Test func `a hundred ordinary threads wait at once`() async throws {
+        let event = Event<Int>()
+        let sum = try await withThrowingTaskGroup { group in
+            for _ in 0..<100 { group.addTask { try await onThread { try event.wait() } } }
+            event.send(3)
+            return try await group.reduce(0, +)
+        }
+        #expect(sum == 300)
+    }
+
+    // MARK: Task.immediate
+
+    @Test func `a task that only runs on top of a green thread cannot park its stack`() async throws {
+        try await onHub {
+            try await blocking {
+                for call in [{ try sleep(for: .milliseconds(1)) }, { try awaiting { await Task.yield() } }] as [@Sendable () throws -> Void] {
+                    let task = Task.immediate(executorPreference: Hub.current!) { try synchronously(call) }
+                    #expect(throws: TandemError(.wrongTask, "")) { try awaiting { try await task.value } }
+                }
+                // The stack itself is as it was.
+                try sleep(for: .zero)
+            }
+        }
+    }
+
+    @Test func `a task started on top of a green thread suspends and goes on by itself`() async throws {
+        try await onHub {
+            let (sum, first) = try await blocking {
+                let log = Recorder<String>()
+                let task = Task.immediate(executorPreference: Hub.current!) {
+                    log.add("first segment")
+                    try await sleep(for: .microseconds(10))
+                    let inner = try await blocking { try sleep(for: .zero); return 20 }
+                    return inner + 1
+                }
+                let first = log.all
+                try sleep(for: .microseconds(5))
+                return (try awaiting { try await task.value }, first)
+            }
+            #expect(first == ["first segment"], "at once, on the caller's stack")
+            #expect(sum == 21)
+        }
+    }
+}
+
+/// Keeps the optimizer from dropping an object.
+@inline(never) private func keep(_ object: AnyObject) { withExtendedLifetime(object) {} }
+
+/// Counts the heap objects that this thread makes, by the runtime's own hook for instruments.
+enum AllocationCounter {
+    private typealias Allocate = @convention(c) (UnsafeRawPointer?, Int, Int) -> UnsafeMutableRawPointer?
+    nonisolated(unsafe) private static var original: Allocate?
+    nonisolated(unsafe) private static var counted = 0
+    nonisolated(unsafe) private static var thread = pthread_t()
+
+    private static var hook: UnsafeMutablePointer<Allocate>? {
+        dlsym(nil, "_swift_allocObject")?.assumingMemoryBound(to: Allocate.self)
+    }
+    private static var isEnabled: UnsafeMutablePointer<Bool>? {
+        dlsym(nil, "_swift_enableSwizzlingOfAllocationAndRefCountingFunctions_forInstrumentsOnly")?
+            .assumingMemoryBound(to: Bool.self)
+    }
+
+    static var isAvailable: Bool { hook != nil && isEnabled != nil }
+
+    static func count(_ body: () async throws -> Void) async rethrows -> Int {
+        start()
+        defer { stop() }
+        try await body()
+        return counted
+    }
+
+    static func count(_ body: () throws -> Void) rethrows -> Int {
+        start()
+        defer { stop() }
+        try body()
+        return counted
+    }
+
+    private static func start() {
+        thread = pthread_self()
+        original = hook!.pointee
+        hook!.pointee = { metadata, size, alignment in
+            if pthread_equal(pthread_self(), AllocationCounter.thread) != 0 { AllocationCounter.counted += 1 }
+            return AllocationCounter.original!(metadata, size, alignment)
+        }
+        isEnabled!.pointee = true
+        counted = 0
+    }
+
+    private static func stop() {
+        isEnabled!.pointee = false
+        hook!.pointee = original!
+    }
+}

@@ -1,0 +1,403 @@
+internal import Glibc
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct DescriptorTests {
+    // MARK: Reading and writing
+
+    @Test func `async code and a green thread talk to each other`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let green = GreenThread { [b = Loan(b)] in
+                let question: String = try b.value.receive()
+                try b.value.send("\(question), world")
+            }
+            try await sleep(for: .zero)
+            try a.send("hello")
+            #expect(try await a.receive() == "hello, world")
+            try await green.wait()
+        }
+    }
+
+    @Test func `one reader and one writer wait on the same descriptor`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair(bufferSize: 4096)
+            defer {
+                a.close()
+                b.close()
+            }
+            let big = [UInt8](repeating: 7, count: 1 << 20)
+            let writer = GreenThread { [a = Loan(a)] in try big.withUnsafeBytes { try a.value.write($0) } }
+            let reader = GreenThread { [a = Loan(a)] in try a.value.receive() }
+            try await turnUntilParked(2)
+            #expect(!writer.isFinished)
+            #expect(!reader.isFinished)
+            try b.send("while you write")
+            #expect(try await reader.wait() == "while you write")
+            #expect(!writer.isFinished)
+            #expect(try await drain(b, big.count).allSatisfy { $0 == 7 })
+            try await writer.wait()
+        }
+    }
+
+    /// Reads this many bytes.
+    private func drain(_ descriptor: Descriptor, _ count: Int) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 10_000, alignment: 1)
+        defer { buffer.deallocate() }
+        while bytes.count < count {
+            let got = try await descriptor.read(into: buffer)
+            guard got > 0 else { break }
+            bytes += buffer[..<got]
+        }
+        return bytes
+    }
+
+    @Test func `megabytes cross small socket buffers unchanged, from blocking to async and back`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair(bufferSize: 4096)
+            defer {
+                a.close()
+                b.close()
+            }
+            var random = SeededGenerator(seed: 11)
+            let bytes = (0..<(2 << 20)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let sender = GreenThread { [a = Loan(a)] in try bytes.withUnsafeBytes { try a.value.write($0) } }
+            #expect(try await drain(b, bytes.count) == bytes)
+            try await sender.wait()
+
+            let receiver = GreenThread { [a = Loan(a)] in
+                var received: [UInt8] = []
+                try withUnsafeTemporaryAllocation(byteCount: 10_000, alignment: 1) { buffer in
+                    while received.count < bytes.count { received += buffer[..<(try a.value.read(into: buffer))] }
+                }
+                return received
+            }
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+            defer { copy.deallocate() }
+            copy.copyBytes(from: bytes)
+            try await b.write(UnsafeRawBufferPointer(copy))
+            #expect(try await receiver.wait() == bytes)
+        }
+    }
+
+    @Test func `an accepted connection is non-blocking and echoes`() async throws {
+        try await onHub {
+            let (listening, address) = tcpListener()
+            let listener = try Descriptor(adopting: listening)
+            let server = GreenThread { [listener = Loan(listener)] in
+                try withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { room in
+                    while true {
+                        if let (fd, length) = try listener.value.acceptAvailable(address: room) {
+                            #expect(length == MemoryLayout<sockaddr_in>.size)
+                            #expect(fcntl(fd, F_GETFL) & CInt(O_NONBLOCK) != 0)
+                            #expect(fcntl(fd, F_GETFD) & FD_CLOEXEC != 0)
+                            let peer = try Descriptor(adopting: fd)
+                            try peer.send(try peer.receive())
+                            peer.close()
+                            return
+                        }
+                        try listener.value.wait(for: .readable)
+                    }
+                }
+            }
+            try await sleep(for: .zero)
+            let number = tcpSocket()
+            startConnecting(number, to: address)
+            let client = try Descriptor(adopting: number)
+            try client.send("over tcp")
+            #expect(try await client.receive() == "over tcp")
+            #expect(try await client.receive() == "", "the end of the stream")
+            try await server.wait()
+            client.close()
+            listener.close()
+        }
+    }
+
+    // MARK: Misuse
+
+    @Test func `a second reader is refused, with the number`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let first = GreenThread { [a = Loan(a)] in try a.value.receive() }
+            try await turnUntilParked(1)
+            let error = await #expect(throws: TandemError.self) { _ = try await a.receive() }
+            #expect(error?.code == .descriptorBusy)
+            #expect(error?.message.contains("file descriptor \(a.fd) ") == true)
+            try b.send("to the first")
+            #expect(try await first.wait() == "to the first")
+        }
+    }
+
+    @Test func `a regular file is refused, with the reason`() async throws {
+        try await onHub {
+            let fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+            defer { close(fd) }
+            let error = #expect(throws: TandemError.self) { _ = try Descriptor(adopting: fd) }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("file descriptor \(fd) is a regular file") == true)
+        }
+    }
+
+    @Test func `a number that is registered already is refused, and one that is none`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            #expect(throws: TandemError(.descriptorBusy, "")) { _ = try Descriptor(adopting: a.fd) }
+            #expect(throws: TandemError(.systemCall, "", errno: EBADF)) { _ = try Descriptor(adopting: 1_000_000) }
+            #expect(throws: TandemError(.systemCall, "", errno: EBADF)) { _ = try Descriptor(adopting: -1) }
+        }
+    }
+
+    @Test func `a descriptor cannot be made off a hub`() {
+        #expect(throws: TandemError(.hubStopped, "")) { _ = try Descriptor(adopting: 0) }
+    }
+
+    @Test func `a descriptor dropped without being closed ends the process`() async {
+        await #expect(processExitsWith: .failure) {
+            _ = try await onHub { _ = try Descriptor(adopting: socketPair().0) }
+        }
+    }
+
+    // MARK: Ending
+
+    @Test(arguments: [Descriptor.Direction.readable, .writable])
+    func `closing wakes whoever waits, in either style, with closed`(direction: Descriptor.Direction) async throws {
+        try await onHub {
+            for green in [false, true] {
+                let (a, b) = try descriptorPair(bufferSize: 4096)
+                defer {
+                    a.close()
+                    b.close()
+                }
+                try exhaust(a)
+                let loan = Loan(a)
+                let waiter = Hub.current!.spawn {
+                    if green {
+                        try await blocking { try loan.value.wait(for: direction) }
+                    } else {
+                        try await loan.value.wait(for: direction)
+                    }
+                }
+                try await turnUntilParked(1)
+                a.close()
+                await #expect(throws: TandemError(.closed, "")) { try await waiter.value }
+                a.close()  // harmless
+                #expect(throws: TandemError(.closed, "")) { try a.send("x") }
+                await #expect(throws: TandemError(.closed, "")) { _ = try await a.receive() }
+                await #expect(throws: TandemError(.closed, "")) { try await a.wait(for: direction) }
+                b.close()
+            }
+        }
+    }
+
+    @Test func `a relinquished number stays open and can be adopted again`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let again = try Descriptor(adopting: a.relinquish())
+            try b.send("still here")
+            #expect(try await again.receive() == "still here")
+            #expect(throws: TandemError(.closed, "")) { try a.send("x") }
+            again.close()
+            b.close()
+        }
+    }
+
+    @Test func `a number that the kernel gives out again is never confused with its last owner`() async throws {
+        try await onHub {
+            var reused = 0
+            var last: CInt = -1
+            for round in 0..<2_000 {
+                let (a, b) = try descriptorPair()
+                defer {
+                    a.close()
+                    b.close()
+                }
+                if a.fd == last { reused += 1 }
+                last = a.fd
+                let loan = Loan(a)
+                let waiter = Hub.current!.spawn { _ = try await loan.value.receive() }
+                try await sleep(for: .zero)
+                // The event of the byte and the close come in the same turn: it must not reach the next owner.
+                try b.send("for the old owner")
+                a.close()
+                b.close()
+                let (c, d) = try descriptorPair()
+                defer {
+                    c.close()
+                    d.close()
+                }
+                try exhaust(c)
+                let next = Hub.current!.spawn { [c = Loan(c)] in try await c.value.receive() }
+                // Closed while it waited, or the byte came first: never anything else.
+                do { try await waiter.value } catch { #expect(error as? TandemError == TandemError(.closed, "")) }
+                try await sleep(for: .zero)
+                #expect(c.peer == [])
+                try d.send("\(round)")
+                #expect(try await next.value == "\(round)")
+            }
+            #expect(reused > 0)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a deadline ends the wait with timedOut, and leaves nothing behind`(green: Bool) async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let before = Hub.counts.living
+            for _ in 0..<10 {
+                await #expect(throws: TandemError(.timedOut, "")) {
+                    if green {
+                        try await blocking { let _: String = try a.receive(deadline: .after(.microseconds(100))) }
+                    } else {
+                        _ = try await a.receive(deadline: .after(.microseconds(100)))
+                    }
+                }
+                #expect(Hub.counts.living == before)
+            }
+            try b.send("later")
+            #expect(try await a.receive(deadline: .after(forever)) == "later")
+            #expect(Hub.counts.living == before)
+        }
+    }
+
+    /// Reads and writes until neither is possible, so that the next of either has to wait.
+    private func exhaust(_ descriptor: Descriptor) throws {
+        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            buffer.initializeMemory(as: UInt8.self, repeating: 0)
+            while try descriptor.writeAvailable(UnsafeRawBufferPointer(buffer)) != nil {}
+            #expect(try descriptor.readAvailable(into: buffer) == nil)
+        }
+    }
+
+    // MARK: Peers
+
+    @Test func `a half-close and a close of the peer are told once each`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            var seen: [Descriptor.PeerState] = []
+            a.onPeerChange = { seen.append($0) }
+            try b.send("last words")
+            shutdown(b.fd, CInt(SHUT_WR))
+            try await turnUntil { !seen.isEmpty }
+            #expect(seen == [.halfClosed])
+            #expect(a.peer == .halfClosed)
+            #expect(try await a.receive() == "last words")
+            #expect(try await a.receive() == "")
+            #expect(try await a.receive() == "", "again and again")
+            try a.send("it can still read")
+            #expect(try await b.receive() == "it can still read")
+            b.close()
+            try await turnUntil { seen.count > 1 }
+            #expect(seen == [.halfClosed, [.halfClosed, .gone]])
+            a.close()
+        }
+    }
+
+    @Test func `a reset wakes the reader with the kernel's error and tells of the peer`() async throws {
+        try await onHub {
+            let (listening, address) = tcpListener()
+            let number = tcpSocket()
+            startConnecting(number, to: address)
+            let accepted = accept(listening, nil, nil)
+            let client = try Descriptor(adopting: number)
+            var gone = false
+            client.onPeerChange = { gone = $0.contains(.gone) }
+            let reader = GreenThread { [client = Loan(client)] in try client.value.receive() }
+            try await turnUntilParked(1)
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(accepted, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+            close(accepted)
+            await #expect(throws: TandemError(.systemCall, "", errno: ECONNRESET)) { try await reader.wait() }
+            #expect(gone)
+            client.close()
+            close(listening)
+        }
+    }
+
+    @Test func `a descriptor may be closed and dropped by its own handler`() async throws {
+        try await onHub {
+            let (a, b) = socketPair()
+            let holder = Box<Descriptor>()
+            holder.value = try Descriptor(adopting: a)
+            var told = 0
+            holder.value!.onPeerChange = { _ in
+                holder.value!.close()
+                holder.value = nil
+                told += 1
+            }
+            close(b)
+            try await turnUntil { told > 0 }
+            #expect(told == 1)
+        }
+    }
+
+    // MARK: Watching
+
+    @Test func `a watcher is told as long as it is so, and only of what it asked for`() async throws {
+        try await onHub {
+            let (a, b) = socketPair()
+            var told: [Descriptor.WatchEvents] = []
+            let watch = try Descriptor(watching: a, for: .readable) { told.append($0) }
+            try await sleep(for: .milliseconds(1))
+            #expect(told.isEmpty)
+            write(b, "x", 1)
+            try await turnUntil { told.count >= 3 }
+            #expect(told.allSatisfy { $0 == .readable })
+            try watch.watch(for: .writable)
+            told = []
+            try await turnUntil { told.count >= 3 }
+            #expect(told.allSatisfy { $0 == .writable })
+            watch.stopWatching()
+            told = []
+            try await sleep(for: .milliseconds(1))
+            #expect(told.isEmpty)
+            #expect(fcntl(a, F_GETFD) != -1, "the number belongs to somebody else")
+            close(a)
+            close(b)
+        }
+    }
+
+    @Test func `a watcher may be stopped and dropped by its own handler`() async throws {
+        try await onHub {
+            let (a, b) = socketPair()
+            let holder = Box<Descriptor>()
+            let told = Counter()
+            holder.value = try Descriptor(watching: a, for: .writable) { [big = (0..<100).map { $0 }] _ in
+                holder.value!.stopWatching()
+                holder.value = nil
+                // What the closure holds must outlive the descriptor.
+                told.add(big.count)
+            }
+            try await turnUntil { told.value > 0 }
+            #expect(told.value == 100)
+            close(a)
+            close(b)
+        }
+    }
+}

@@ -1,0 +1,415 @@
+internal import CTandem
+internal import Glibc
+internal import Synchronization
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct HubTests {
+    // MARK: Life
+
+    @Test func `run returns what the body returns, and leaves the thread no hub's`() async throws {
+        let (value, inside, after) = try await onThread {
+            let before = GreenThreadIdentity.osThread
+            let (value, inside) = try Hub.run { (42, Hub.current != nil && GreenThreadIdentity.osThread == before) }
+            return (value, inside, Hub.current == nil)
+        }
+        #expect(value == 42)
+        #expect(inside, "the body runs on the calling thread, which is the hub's")
+        #expect(after)
+    }
+
+    @Test func `run throws the same error that the body throws`() async throws {
+        let failure = FailureObject()
+        await #expect { try await onThread { try Hub.run { throw failure } } } throws: { $0 as? FailureObject === failure }
+    }
+
+    @Test func `a thread can be a hub again and again`() async throws {
+        let sum = try await onThread { try (1...50).map { number in try Hub.run { number } }.reduce(0, +) }
+        #expect(sum == 1275)
+    }
+
+    @Test func `what still lives when the body ends is cancelled and waited for`() async throws {
+        let log = Recorder<String>()
+        try await onThread {
+            try Hub.run {
+                let parked = Event<Void>()
+                GreenThread {
+                    parked.send(())
+                    do { try sleep(for: forever) } catch { log.add("green: \(error)") }
+                }
+                Hub.current!.spawn {
+                    // Cleanup that needs the hub to turn.
+                    do { try await sleep(for: forever) } catch { await Task.yield() }
+                    log.add("async")
+                }
+                try await parked.wait()
+                try await sleep(for: .zero)
+            }
+            log.add("returned")
+        }
+        #expect(log.all.last == "returned")
+        #expect(Set(log.all) == ["green: CancellationError()", "async", "returned"])
+    }
+
+    @Test func `a leftover that ignores its cancellation is named, and run returns when the grace is over`() async throws {
+        let result = await #expect(processExitsWith: .exitCode(7), observing: [\.standardErrorContent]) {
+            try await onThread {
+                var configuration = HubConfiguration()
+                configuration.stopGrace = .milliseconds(20)
+                try Hub.run(configuration) {
+                    Hub.current!.spawn(name: "stubborn") { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }
+                    try await sleep(for: .zero)
+                }
+                exit(7)
+            }
+        }
+        let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(said.contains("stopped with 1 task(s) that did not end when cancelled: stubborn"))
+    }
+
+    @Test func `a leftover that yields for ever is named too, and does not keep run from returning`() async throws {
+        let result = await #expect(processExitsWith: .exitCode(7), observing: [\.standardErrorContent]) {
+            try await onThread {
+                var configuration = HubConfiguration()
+                configuration.stopGrace = .milliseconds(20)
+                try Hub.run(configuration) {
+                    Hub.current!.spawn(name: "restless") { while true { await Task.yield() } }
+                    try await sleep(for: .zero)
+                }
+                exit(7)
+            }
+        }
+        let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(said.contains("stopped with 1 task(s) that did not end when cancelled: restless"))
+    }
+
+    @Test func `running a hub on a hub's thread ends the process`() async {
+        await #expect(processExitsWith: .failure) {
+            try await onThread { try Hub.run { try synchronously { try Hub.run {} } } }
+        }
+    }
+
+    @Test func `a task enqueued after the hub has stopped runs elsewhere and is not lost`() async throws {
+        let hub = try await onThread { try Hub.run { Hub.current! } }
+        #expect(await Task(executorPreference: hub) { Hub.current == nil }.value)
+        await #expect(throws: TandemError(.hubStopped, "")) { try await hub.spawn {}.value }
+        await #expect(throws: TandemError(.hubStopped, "")) { try await GreenThread(on: hub) {}.wait() }
+    }
+
+    @Test func `a task that sleeps elsewhere while its hub stops goes on elsewhere`() async throws {
+        let task = try await onThread {
+            try Hub.run {
+                Task(executorPreference: Hub.current!) {
+                    try await Task.sleep(for: .milliseconds(20))
+                    return Hub.current == nil
+                }
+            }
+        }
+        #expect(try await task.value)
+    }
+
+    /// In a process of its own, where nobody else opens or closes anything.
+    @Test func `hubs leave no file descriptor behind`() async {
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                try Hub.run {}
+                let before = openDescriptors()
+                for _ in 0..<100 {
+                    try Hub.run {
+                        let (a, b) = try descriptorPair()
+                        defer {
+                            a.close()
+                            b.close()
+                        }
+                        let echo = GreenThread { try sleep(for: .microseconds(1)) }
+                        try a.send("x")
+                        _ = try await b.receive()
+                        try await echo.wait()
+                    }
+                }
+                let after = openDescriptors()
+                precondition(after == before, "\(before) descriptors before, \(after) after")
+            }
+        }
+    }
+
+    /// The last job of a hub comes from another thread, which may still be on its way out of `enqueue` when the hub
+    /// has run that job and is freed. The sanitizers see whether it then touches the hub.
+    @Test func `a hub may end while the thread that woke it is still about to return`() async throws {
+        try await onThread {
+            for _ in 0..<2_000 { try Hub.run { await Task.detached {}.value } }
+        }
+    }
+
+    // MARK: Turns
+
+    @Test func `an idle hub sleeps: it makes no turns`() async throws {
+        try await onHub {
+            let before = Hub.counts.turns
+            try await sleep(for: .milliseconds(200))
+            #expect(Hub.counts.turns - before <= 3)
+        }
+    }
+
+    @Test func `what other threads enqueue while the hub is busy is taken in at once`() async throws {
+        let jobs = 40_000
+        var configuration = HubConfiguration()
+        configuration.jobsPerTurn = 1_000
+        try await onHub(configuration) {
+            let hub = Hub.current!
+            let (threadsDone, ran) = (Counter(), Counter())
+            for _ in 0..<4 {
+                startThread {
+                    for _ in 0..<(jobs / 4) { Task(executorPreference: hub) { ran.add() } }
+                    threadsDone.add()
+                }
+            }
+            // Holds the hub's thread: nothing is taken in meanwhile.
+            while threadsDone.value < 4 { usleep(1_000) }
+            #expect(ran.value == 0)
+            let before = hub.statistics.turns
+            try await turnUntil { ran.value == jobs }
+            #expect(hub.statistics.turns - before <= UInt64(jobs / 1_000) + 3)
+        }
+    }
+
+    @Test func `tasks run first in, first out`() async throws {
+        try await onHub {
+            let order = Recorder<Int>()
+            let tasks = (0..<1_000).map { number in Hub.current!.spawn { order.add(number) } }
+            for task in tasks { try await task.value }
+            #expect(order.all == Array(0..<1_000))
+        }
+    }
+
+    @Test func `what is spawned stays on its hub's thread through awaits, children and actors`() async throws {
+        actor Account { func thread() async -> Int { await Task.yield(); return GreenThreadIdentity.osThread } }
+        try await onHub {
+            let home = GreenThreadIdentity.osThread
+            try await Task.sleep(for: .milliseconds(1))
+            #expect(GreenThreadIdentity.osThread == home, "back from a sleep on Swift's own timer")
+            #expect(await Account().thread() == home, "in a default actor")
+            let children = await withTaskGroup { group in
+                for _ in 0..<10 { group.addTask { await Task.yield(); return GreenThreadIdentity.osThread } }
+                return await group.reduce(into: Set()) { $0.insert($1) }
+            }
+            #expect(children == [home])
+        }
+    }
+
+    // MARK: Fairness
+
+    /// Counts the jobs that ran since the deadline passed.
+    private final class Latecomers: Sendable {
+        let due: Deadline
+        private let number = Counter()
+        let stop = Atomic<Bool>(false)
+        init(_ due: Deadline) { self.due = due }
+        var count: Int { number.value }
+        var isStopped: Bool { stop.load(ordering: .relaxed) }
+        func look() { if due.remaining == .zero { number.add() } }
+    }
+
+    private static let crowd = Sanitizer.any ? 1_000 : 10_000
+
+    private func withCrowd(
+        green: Bool, due: Duration, _ body: @escaping @Sendable (Latecomers) async throws -> Void
+    ) async throws {
+        var configuration = HubConfiguration()
+        configuration.stackSize = 64 * 1024
+        try await onHub(configuration) {
+            // The crowd takes its time to form, and the deadline counts from then.
+            let formed = Counter()
+            let latecomers = Mutex<Latecomers?>(nil)
+            let tasks = (0..<Self.crowd).map { _ in
+                Hub.current!.spawn {
+                    formed.add()
+                    if green {
+                        try await blocking {
+                            while true {
+                                let seen = latecomers.withLock { $0 }
+                                seen?.look()
+                                if seen?.isStopped == true { return }
+                                try sleep(for: .zero)
+                            }
+                        }
+                    } else {
+                        while true {
+                            let seen = latecomers.withLock { $0 }
+                            seen?.look()
+                            if seen?.isStopped == true { return }
+                            await Task.yield()
+                        }
+                    }
+                }
+            }
+            try await turnUntil { formed.value == Self.crowd }
+            let seen = Latecomers(.after(due))
+            latecomers.withLock { $0 = seen }
+            try await body(seen)
+            seen.stop.store(true, ordering: .relaxed)
+            for task in tasks { try await task.value }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a crowd of ready tasks delays a timer by one turn's budget at most`(green: Bool) async throws {
+        try await withCrowd(green: green, due: .milliseconds(1)) { seen in
+            let fired = Event<Int>()
+            let timer = HubTimer(on: Hub.current!) { fired.send(seen.count) }
+            timer.arm(seen.due)
+            let late = try await fired.wait()
+            #expect(late <= HubConfiguration().jobsPerTurn)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a crowd of ready tasks delays a sleeper by one round of the crowd at most`(green: Bool) async throws {
+        try await withCrowd(green: green, due: .milliseconds(1)) { seen in
+            try await sleep(for: seen.due.remaining!)
+            #expect(seen.count <= Self.crowd + 3 * HubConfiguration().jobsPerTurn)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a crowd of ready tasks does not starve a socket`(green: Bool) async throws {
+        try await withCrowd(green: green, due: .zero) { seen in
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let echo = GreenThread { [b = Loan(b)] in
+                for _ in 0..<3 { try b.value.send(try b.value.receive()) }
+            }
+            for _ in 0..<3 {
+                try a.send("ping")
+                #expect(try await a.receive() == "ping")
+            }
+            try await echo.wait()
+            a.close()
+            b.close()
+            // Start, three times there and back, and the end: each at most a round of the crowd, and a turn or two.
+            #expect(seen.count <= 10 * (Self.crowd + 3 * HubConfiguration().jobsPerTurn))
+        }
+    }
+
+    // MARK: Locals, timers
+
+    @Test func `a local is made once a hub and dropped on its thread`() async throws {
+        final class Pool {
+            let dropped: Event<Bool>
+            let thread = GreenThreadIdentity.osThread
+            init(_ dropped: Event<Bool>) { self.dropped = dropped }
+            deinit { dropped.send(GreenThreadIdentity.osThread == thread && Hub.current != nil) }
+        }
+        let dropped = Event<Bool>()
+        try await onThread {
+            try Hub.run {
+                let pool = Hub.current!.local(Pool.self) { Pool(dropped) }
+                #expect(Hub.current!.local(Pool.self) { fatalError("made twice") } === pool)
+            }
+        }
+        #expect(try dropped.outcome?.get() == true)
+    }
+
+    @Test func `timers fire by deadline, equal ones in the order armed`() async throws {
+        try await onHub {
+            let hub = Hub.current!
+            let order = Recorder<Int>()
+            let soon = Deadline.after(.milliseconds(5))
+            let timers = (0..<10).map { number in HubTimer(on: hub) { order.add(number) } }
+            for number in [3, 1, 4, 0, 5, 9, 2, 6] { timers[number].arm(soon) }
+            timers[8].arm(.after(.milliseconds(10)))
+            timers[7].arm(.after(.milliseconds(1)))
+            timers[9].disarm()
+            timers[3].arm(soon)
+            try await turnUntil { order.count == 9 }
+            #expect(order.all == [7, 1, 4, 0, 5, 2, 6, 3, 8])
+        }
+    }
+
+    @Test func `fifty thousand timers armed and cancelled leave none`() async throws {
+        try await onHub {
+            let hub = Hub.current!
+            let before = hub.statistics.timers
+            let timers = (0..<50_000).map { _ in HubTimer(on: hub) { Issue.record("fired") } }
+            for timer in timers { timer.arm(.after(forever)) }
+            #expect(hub.statistics.timers == before + 50_000)
+            for timer in timers { timer.disarm() }
+            #expect(hub.statistics.timers == before)
+        }
+    }
+
+    @Test func `a timer that arms itself again, already due, lets everybody else run`() async throws {
+        try await onHub {
+            let hub = Hub.current!
+            let past = Deadline.after(.zero)
+            var fired = 0
+            let box = Box<HubTimer>()
+            box.value = HubTimer(on: hub) { [unowned box] in
+                fired += 1
+                box.value!.arm(past)
+            }
+            box.value!.arm(past)
+            let before = hub.statistics.turns
+            try await sleep(for: .milliseconds(2))
+            #expect(fired >= 1)
+            #expect(fired <= Int(hub.statistics.turns - before) + 1, "once a turn")
+            box.value = nil
+        }
+    }
+
+    @Test func `a timer may be dropped by its own handler`() async throws {
+        try await onHub {
+            let box = Box<HubTimer>()
+            var fired = 0
+            box.value = HubTimer(on: Hub.current!) {
+                fired += 1
+                box.value = nil
+            }
+            box.value!.arm(.after(.zero))
+            try await turnUntil { fired == 1 }
+        }
+    }
+
+    @Test func `a signal that interrupts the hub's sleep is an empty turn`() async throws {
+        signal(SIGUSR2) { _ in }
+        try await onHub {
+            let hubThread = pthread_self()
+            let sent = Counter()
+            startThread {
+                for _ in 0..<200 {
+                    pthread_kill(hubThread, SIGUSR2)
+                    sent.add()
+                    usleep(200)
+                }
+            }
+            let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
+            let reader = GreenThread { [b = Loan(b)] in try b.value.receive() }
+            try await sleep(for: .milliseconds(20))
+            #expect(sent.value > 0)
+            try a.send("through")
+            #expect(try await reader.wait() == "through")
+            // Not before the last signal: the thread must outlive them.
+            try await turnUntil { sent.value == 200 }
+        }
+    }
+}
+
+/// Carries a value that belongs to the hub's thread into a green thread of the same hub.
+struct Loan<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+/// A place for one value.
+final class Box<Value> {
+    var value: Value?
+}

@@ -1,0 +1,235 @@
+internal import CTandem
+internal import Glibc
+internal import Synchronization
+internal import Testing
+
+@testable import Tandem
+
+/// Runs `body` as a task on a hub of its own, on a new OS thread, and then checks that the hub is as empty as before:
+/// no stack lent out, no wait, deadline, task or descriptor left. The check comes at once, without letting anything
+/// settle: when a call of Tandem has returned, it must have cleaned up.
+@discardableResult
+func onHub<Success: Sendable>(
+    _ configuration: HubConfiguration = HubConfiguration(), sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: @escaping @Sendable () async throws -> Success
+) async throws -> Success {
+    let (hubs, started) = AsyncStream.makeStream(of: Hub.self)
+    let finish = Event<Void>()
+    async let ran: Void = onThread {
+        try Hub.run(configuration) {
+            started.yield(Hub.current!)
+            try await finish.wait()
+        }
+    }
+    var iterator = hubs.makeAsyncIterator()
+    guard let hub = await iterator.next() else {
+        try await ran
+        throw Unexpected("the hub did not start")
+    }
+    // A task made here, so that what it expects is booked on the running test.
+    let outcome = await Task(executorPreference: hub) { () -> Result<Success, any Error> in
+        let before = hub.statistics
+        let outcome: Result<Success, any Error>
+        do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+        #expect(hub.statistics.living == before.living, sourceLocation: sourceLocation)
+        return outcome
+    }.value
+    finish.send(())
+    try await ran
+    return try outcome.get()
+}
+
+/// Runs `body` on a new OS thread, which is no hub's and runs no task, and returns its result when the thread is done.
+func onThread<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success) async throws -> Success {
+    try await withCheckedThrowingContinuation { continuation in
+        startThread { continuation.resume(with: Result(catching: body)) }
+    }
+}
+
+/// Starts a detached OS thread.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Body: Sendable {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+    var thread = pthread_t()
+    let failed = pthread_create(
+        &thread, nil,
+        {
+            Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run()
+            return nil
+        }, Unmanaged.passRetained(Body(body)).toOpaque())
+    precondition(failed == 0, "pthread_create: errno \(failed)")
+    pthread_detach(thread)
+}
+
+struct Unexpected: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension HubStatistics {
+    /// What lives now, without what only ever grows.
+    var living: [String: Int] {
+        ["green threads": greenThreads, "tasks": tasks, "waits": waits, "timers": timers, "descriptors": descriptors]
+    }
+}
+
+extension Hub {
+    /// The statistics of the caller's hub.
+    static var counts: HubStatistics { Hub.current!.statistics }
+}
+
+/// Something to fail with that can be told from its likes.
+struct Failure: Error, Equatable { var number = 0 }
+
+/// An error that is compared by identity: the same one, not an equal one.
+final class FailureObject: Error {}
+
+/// Also carries misuse of the bridge, so that `awaiting` may throw just this type.
+enum TypedFailure: BridgeFailure, Equatable {
+    case own(Int)
+    case misused(TandemError)
+    init(misuse: TandemError) { self = .misused(misuse) }
+}
+
+/// A value that several tasks of a test add to, from any thread.
+final class Recorder<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+    var all: [Element] { elements.withLock { $0 } }
+    var count: Int { elements.withLock { $0.count } }
+    func add(_ element: Element) { elements.withLock { $0.append(element) } }
+}
+
+/// A number that several tasks of a test count up, from any thread.
+final class Counter: Sendable {
+    private let number = Atomic<Int>(0)
+    var value: Int { number.load(ordering: .sequentiallyConsistent) }
+    func add(_ amount: Int = 1) { number.add(amount, ordering: .sequentiallyConsistent) }
+}
+
+enum Local {
+    @TaskLocal static var level = 0
+}
+
+/// A longer wait than any test takes: who waits this long waits for something else.
+let forever = Duration.seconds(3600)
+
+/// Lets all others run until `condition` holds. Fails rather than loop for ever.
+func turnUntil(sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool) async throws {
+    let deadline = Deadline.after(.seconds(20))
+    while !condition() {
+        guard deadline > .after(.zero) else {
+            Issue.record("still not so after 20 seconds", sourceLocation: sourceLocation)
+            throw Unexpected("timed out")
+        }
+        try await sleep(for: .zero)
+    }
+}
+
+/// Lets all others run until this many calls of the test wait on its hub. (One more is `onHub`'s own.)
+func turnUntilParked(_ number: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    try await turnUntil(sourceLocation: sourceLocation) { Hub.counts.waits == number + 1 }
+}
+
+/// xorshift: the same numbers in each run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed | 1 }
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+}
+
+/// Which sanitizer this process was built with.
+enum Sanitizer {
+    static let address = dlsym(nil, "__asan_init") != nil
+    static let thread = dlsym(nil, "__tsan_init") != nil
+    static var any: Bool { address || thread }
+}
+
+/// Calls `body` directly: how async code comes to call what is `noasync`, unseen by the compiler.
+func synchronously<Success>(_ body: () throws -> Success) rethrows -> Success { try body() }
+
+// MARK: Descriptors
+
+/// How many file descriptors this process has open, its first 4096 looked at.
+func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
+
+/// Two connected stream sockets, non-blocking.
+func socketPair(bufferSize: CInt? = nil) -> (CInt, CInt) {
+    var pair: [CInt] = [-1, -1]
+    let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    precondition(socketpair(AF_UNIX, type, 0, &pair) == 0, "socketpair: errno \(errno)")
+    if var bufferSize {
+        for fd in pair {
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bufferSize, socklen_t(MemoryLayout<CInt>.size))
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufferSize, socklen_t(MemoryLayout<CInt>.size))
+        }
+    }
+    return (pair[0], pair[1])
+}
+
+/// Two descriptors of the current hub, connected.
+func descriptorPair(bufferSize: CInt? = nil) throws -> (Descriptor, Descriptor) {
+    let (a, b) = socketPair(bufferSize: bufferSize)
+    return (try Descriptor(adopting: a), try Descriptor(adopting: b))
+}
+
+/// A non-blocking TCP listener on a free port of the loopback address, and where it listens.
+func tcpListener() -> (fd: CInt, address: sockaddr_in) {
+    let fd = tcpSocket()
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            precondition(bind(fd, $0, length) == 0 && listen(fd, 128) == 0 && getsockname(fd, $0, &length) == 0)
+        }
+    }
+    return (fd, address)
+}
+
+func tcpSocket() -> CInt {
+    socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+}
+
+/// Starts to connect; on loopback it is done at once or in progress.
+func startConnecting(_ fd: CInt, to address: sockaddr_in) {
+    var address = address
+    withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            _ = connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+}
+
+extension Descriptor {
+    func send(_ text: String) throws {
+        var text = text
+        let put = try text.withUTF8 { try writeAvailable(UnsafeRawBufferPointer($0)) }
+        #expect(put == text.utf8.count)
+    }
+
+    func receive(deadline: Deadline = .never) async throws -> String {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
+        defer { buffer.deallocate() }
+        let count = try await read(into: buffer, deadline: deadline)
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    @available(*, noasync)
+    func receive(deadline: Deadline = .never) throws -> String {
+        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            let count = try read(into: buffer, deadline: deadline)
+            return String(decoding: buffer[..<count], as: UTF8.self)
+        }
+    }
+}
+
+/// The running task, to compare it.
+func currentTask() -> UnsafeRawPointer? { tandem_current_task() }

@@ -1,0 +1,115 @@
+internal import CTandem
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.timeLimit(.minutes(1)))
+struct TimerHeapTests {
+    /// Waits with deadlines of their own, freed at the end.
+    private final class Waits {
+        let all: UnsafeMutableBufferPointer<tandem_wait>
+        init(_ count: Int) {
+            all = .allocate(capacity: count)
+            all.initialize(repeating: tandem_wait())
+        }
+        deinit { all.deallocate() }
+        subscript(index: Int) -> UnsafeMutablePointer<tandem_wait> { all.baseAddress! + index }
+    }
+
+    private func drain(_ heap: inout TimerHeap) -> [UnsafeMutablePointer<tandem_wait>] {
+        var order: [UnsafeMutablePointer<tandem_wait>] = []
+        while let wait = heap.popDue(.max) { order.append(wait) }
+        return order
+    }
+
+    @Test func `an empty heap has no earliest deadline and nothing due`() {
+        var heap = TimerHeap()
+        #expect(heap.earliest == .max)
+        #expect(heap.popDue(.max) == nil)
+    }
+
+    @Test func `what is due includes the deadline itself and nothing after it`() {
+        let waits = Waits(2)
+        var heap = TimerHeap()
+        heap.insert(waits[0], deadline: 10)
+        heap.insert(waits[1], deadline: 11)
+        #expect(heap.earliest == 10)
+        #expect(heap.popDue(9) == nil)
+        #expect(heap.popDue(10) == waits[0])
+        #expect(heap.popDue(10) == nil)
+        #expect(heap.popDue(11) == waits[1])
+        #expect(heap.count == 0)
+    }
+
+    @Test func `equal deadlines come out in the order they were armed`() {
+        let waits = Waits(500)
+        var heap = TimerHeap()
+        for index in 0..<500 { heap.insert(waits[index], deadline: UInt64(1 + index % 3)) }
+        let expected = (0..<3).flatMap { rest in (0..<500).filter { $0 % 3 == rest }.map { waits[$0] } }
+        #expect(drain(&heap) == expected)
+    }
+
+    @Test func `a wait that came out or was removed says that it is armed no more`() {
+        let waits = Waits(2)
+        var heap = TimerHeap()
+        heap.insert(waits[0], deadline: 1)
+        heap.insert(waits[1], deadline: 2)
+        #expect(waits[0].pointee.heap_position != 0)
+        heap.remove(waits[0])
+        _ = heap.popDue(.max)
+        #expect(waits[0].pointee.heap_position == 0)
+        #expect(waits[1].pointee.heap_position == 0)
+    }
+
+    /// A timer's handler that arms it again, already due, must not keep the hub in this turn for ever, nor push
+    /// itself in front of those that were due with it.
+    @Test func `a deadline that has passed when it is armed is due at the next look, behind those due already`() {
+        let waits = Waits(2)
+        var heap = TimerHeap()
+        heap.insert(waits[0], deadline: 50)
+        heap.insert(waits[1], deadline: 60)
+        #expect(heap.popDue(100) == waits[0])
+        heap.insert(waits[0], deadline: 50)
+        #expect(heap.popDue(100) == waits[1])
+        #expect(heap.popDue(100) == nil)
+        #expect(heap.popDue(101) == waits[0])
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
+    func `agrees with a sorted list under random arming, removing and popping`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let waits = Waits(3000)
+        var heap = TimerHeap()
+        // Who is armed, in the order in which they must come out.
+        var reference: [(deadline: UInt64, order: Int, index: Int)] = []
+        var idle = Array(0..<3000)
+        var now: UInt64 = 0
+        for step in 0..<20_000 {
+            switch UInt32.random(in: 0..<10, using: &random) {
+            case 0..<5:
+                guard !idle.isEmpty else { continue }
+                let index = idle.remove(at: Int.random(in: 0..<idle.count, using: &random))
+                let deadline = now + 1 + UInt64.random(in: 0..<500, using: &random)
+                heap.insert(waits[index], deadline: deadline)
+                let place = reference.firstIndex { $0.deadline > deadline } ?? reference.count
+                reference.insert((deadline, step, index), at: place)
+            case 5..<8:
+                guard !reference.isEmpty else { continue }
+                let gone = reference.remove(at: Int.random(in: 0..<reference.count, using: &random))
+                heap.remove(waits[gone.index])
+                idle.append(gone.index)
+            default:
+                now += UInt64.random(in: 0..<5, using: &random)
+                while let due = heap.popDue(now) {
+                    let expected = reference.removeFirst()
+                    #expect(due == waits[expected.index])
+                    idle.append(expected.index)
+                }
+                #expect(reference.first.map { $0.deadline > now } ?? true)
+            }
+            #expect(heap.count == reference.count)
+            #expect(heap.earliest == reference.first?.deadline ?? .max)
+        }
+        #expect(drain(&heap) == reference.map { waits[$0.index] })
+    }
+}
