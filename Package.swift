@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
-            exclude: ["Upstream/upstream.py"], swiftSettings: house),
+            exclude: ["Upstream"], swiftSettings: house),
         .testTarget(name: "TandemServiceTests", dependencies: ["TandemService"], swiftSettings: house),
     ]
 )

@@ -35,11 +35,38 @@ static void finish_switch_to_fiber(tandem_fiber *fiber) {
 #endif
 }
 
+/* The rounding mode and the like, in the form in which tandem_context_switch saves them. */
+static uint64_t float_control(void) {
+#if defined(__x86_64__)
+  uint32_t mxcsr;
+  uint16_t x87;
+  __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
+  return (mxcsr & 0xffc0) | (uint64_t)x87 << 32; /* without mxcsr's flags: what happened is no setting */
+#elif defined(__aarch64__)
+  uint64_t fpcr;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+  return fpcr;
+#endif
+}
+
+static void set_float_control(uint64_t control) {
+#if defined(__x86_64__)
+  uint32_t mxcsr = (uint32_t)control;
+  uint16_t x87 = (uint16_t)(control >> 32);
+  __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(x87));
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(control));
+#endif
+}
+
 /* First function on every fiber. Called by tandem_context_boot. */
 __attribute__((used, noreturn)) void tandem_fiber_main(tandem_fiber *fiber) {
   finish_switch_to_fiber(fiber);
+  uint64_t control = float_control();
   for (;;) {
     fiber->entry(fiber);
+    /* The next on this stack starts as the first did. */
+    if (float_control() != control) set_float_control(control);
     tandem_fiber_suspend(fiber, tandem_signal_finished);
   }
 }
@@ -58,19 +85,14 @@ void tandem_fiber_prepare(tandem_fiber *fiber, void (*entry)(tandem_fiber *)) {
   *--sp = 0;
   *--sp = 0;
   *--sp = 0;
-  uint32_t mxcsr;
-  uint16_t x87;
-  __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
-  *--sp = (uintptr_t)mxcsr | (uintptr_t)x87 << 32;
+  *--sp = float_control();
 #elif defined(__aarch64__)
   /* What tandem_context_switch loads: x19...x30, d8...d15, fpcr. */
   sp -= 22;
   memset(sp, 0, 22 * sizeof *sp);
   sp[0] = (uintptr_t)fiber;                /* x19 */
   sp[11] = (uintptr_t)tandem_context_boot; /* x30 */
-  uint64_t fpcr;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-  sp[20] = fpcr;
+  sp[20] = float_control();
 #else
 #error "Tandem knows x86_64 and aarch64"
 #endif

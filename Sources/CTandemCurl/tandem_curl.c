@@ -23,10 +23,12 @@ void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_writ
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, context);
 }
 
-void tandem_curl_set_checks(
-    CURL *easy, curl_opensocket_callback open_socket, curl_prereq_callback before_request, void *context) {
+void tandem_curl_set_open_socket(CURL *easy, curl_opensocket_callback open_socket, void *context) {
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
+}
+
+void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context) {
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, context);
 }

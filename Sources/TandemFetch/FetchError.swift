@@ -36,6 +36,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         /// libcurl has no memory, or the hub stopped.
         public static let unavailable = Code(value: .unavailable)
 
+        /// Its name.
         public var description: String { value.rawValue }
     }
 
@@ -54,11 +55,13 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         self.curlCode = curlCode
     }
 
+    /// The message.
     public var description: String { message }
 
     /// Two errors are the same when their codes are: messages carry places.
     public static func == (a: FetchError, b: FetchError) -> Bool { a.code == b.code && a.curlCode == b.curlCode }
 
+    /// By code, as `==`.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(code)
         hasher.combine(curlCode)

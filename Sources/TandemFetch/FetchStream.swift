@@ -1,14 +1,15 @@
 public import HTTPTypes
 internal import Tandem
 
+// @unchecked: `exchange` is used on `hub`'s thread alone, where every call goes first.
 /// An answer whose body is read as it arrives.
 ///
 /// At most 256 KiB wait to be read: then the transfer pauses, and with it the server, until the reader comes back. Read
 /// to the end, `close()`, or drop the stream; each gives up its connection, and only the first keeps it for reuse.
 ///
 /// Any thread may hold it, one at a time may read it; reading happens on the hub that opened it.
-// @unchecked: `exchange` is used on `hub`'s thread alone, where every call goes first.
 public final class FetchStream: AsyncSequence, @unchecked Sendable {
+    /// A piece of the body, never empty.
     public typealias Element = [UInt8]
 
     /// The status.
@@ -72,6 +73,7 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         let stream: FetchStream
 
+        /// As `FetchStream.read()`.
         public mutating func next() async throws -> [UInt8]? { try await stream.read() }
     }
 }

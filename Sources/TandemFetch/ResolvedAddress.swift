@@ -33,10 +33,12 @@ public struct ResolvedAddress: Hashable, Sendable, CustomStringConvertible {
         switch CInt(address.pointee.sa_family) {
         case AF_INET:
             let address = raw.loadUnaligned(as: sockaddr_in.self)
-            self.init(octets: withUnsafeBytes(of: address.sin_addr) { Array($0) }, port: Int(UInt16(bigEndian: address.sin_port)))
+            let octets = withUnsafeBytes(of: address.sin_addr) { Array($0) }
+            self.init(octets: octets, port: Int(UInt16(bigEndian: address.sin_port)))
         case AF_INET6:
             let address = raw.loadUnaligned(as: sockaddr_in6.self)
-            self.init(octets: withUnsafeBytes(of: address.sin6_addr) { Array($0) }, port: Int(UInt16(bigEndian: address.sin6_port)))
+            let octets = withUnsafeBytes(of: address.sin6_addr) { Array($0) }
+            self.init(octets: octets, port: Int(UInt16(bigEndian: address.sin6_port)))
         default: return nil
         }
     }
@@ -48,6 +50,7 @@ public struct ResolvedAddress: Hashable, Sendable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// Host and port, an IPv6 address in brackets.
     public var description: String { octets.count == 4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
 
     private static let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]

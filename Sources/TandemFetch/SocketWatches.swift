@@ -1,20 +1,20 @@
 internal import CCurl
-internal import Tandem
+package import Tandem
 
 /// libcurl's sockets, as the hub watches them: level-triggered, under libcurl's own numbers.
 ///
 /// libcurl opens and closes them; a number may be closed and opened again between two calls.
-struct SocketWatches {
+package struct SocketWatches {
     private var watches: [CInt: Descriptor] = [:]
     private let ready: (CInt, CInt) -> Void
 
     /// `ready` is called on the hub's own stack with the number and `CURL_CSELECT_*`.
-    init(ready: @escaping (_ fd: CInt, _ events: CInt) -> Void) { self.ready = ready }
+    package init(ready: @escaping (_ fd: CInt, _ events: CInt) -> Void) { self.ready = ready }
 
-    var count: Int { watches.count }
+    package var count: Int { watches.count }
 
     /// Watches `fd` for these events from now on, and for no others.
-    mutating func watch(_ fd: CInt, for events: Descriptor.WatchEvents) throws(TandemError) {
+    package mutating func watch(_ fd: CInt, for events: Descriptor.WatchEvents) throws(TandemError) {
         if let watched = watches[fd] {
             do throws(TandemError) {
                 return try watched.watch(for: events)
@@ -28,10 +28,10 @@ struct SocketWatches {
     }
 
     /// Stops watching `fd`. Harmless when nobody does, or when it is closed.
-    mutating func remove(_ fd: CInt) { watches.removeValue(forKey: fd)?.stopWatching() }
+    package mutating func remove(_ fd: CInt) { watches.removeValue(forKey: fd)?.stopWatching() }
 
     /// Stops watching all.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         for watched in watches.values { watched.stopWatching() }
         watches = [:]
     }

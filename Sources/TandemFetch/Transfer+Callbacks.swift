@@ -17,18 +17,22 @@ extension Transfer {
             { bytes, size, count, context in
                 Transfer.from(context).receive(bodyPiece: UnsafeRawBufferPointer(start: bytes, count: size * count))
             }, context)
-        guard checkConnect != nil else { return }
-        tandem_curl_set_checks(
+        tandem_curl_set_open_socket(
             easy.pointer,
             { context, _, wanted in
-                guard let context, let wanted else { return CURL_SOCKET_BAD }
+                guard let wanted else { return CURL_SOCKET_BAD }
                 // libcurl's struct is longer than it declares: the address is read in place.
                 let address = UnsafeRawPointer(wanted) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
-                guard
-                    Transfer.from(context).mayOpenSocket(to: ResolvedAddress(address.assumingMemoryBound(to: sockaddr.self)))
-                else { return CURL_SOCKET_BAD }
-                return socket(wanted.pointee.family, wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue), wanted.pointee.protocol)
-            },
+                guard Transfer.from(context).mayOpenSocket(to: address.assumingMemoryBound(to: sockaddr.self)) else {
+                    return CURL_SOCKET_BAD
+                }
+                // libcurl's own would be inherited by processes that the application starts, and stay open there.
+                let type = wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
+                return socket(wanted.pointee.family, type, wanted.pointee.protocol)
+            }, context)
+        guard checkConnect != nil else { return }
+        tandem_curl_set_before_request(
+            easy.pointer,
             { context, address, _, port, _ in
                 let address = address.flatMap { ResolvedAddress(String(cString: $0), port: Int(port)) }
                 return Transfer.from(context).maySendRequest(to: address) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT

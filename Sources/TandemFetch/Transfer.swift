@@ -1,5 +1,5 @@
 internal import CCurl
-internal import CTandemCurl
+internal import Glibc
 internal import HTTPTypes
 internal import Tandem
 
@@ -37,6 +37,7 @@ final class Transfer {
     private var interest = Interest.head
     // The error that a callback gave up with: what libcurl then reports says less.
     private var refusal: FetchError?
+    private var wasRefused = false
     private var refusedAddress: ResolvedAddress?
     private var socketsOpened = 0
 
@@ -119,13 +120,15 @@ final class Transfer {
         case .incomplete: return true
         case .complete(let head): return receive(head)
         case .tooLarge:
-            return refuse(FetchError(.tooLarge, "\(url.origin): the head of the response is over \(ResponseHeadReader.maxBytes) bytes"))
+            let limit = ResponseHeadReader.maxBytes
+            return refuse(FetchError(.tooLarge, "\(url.origin): the head of the response is over \(limit) bytes"))
         case .malformed: return refuse(FetchError(.transfer, "\(url.origin): the answer has no valid status line"))
         }
     }
 
     private func receive(_ answer: ResponseHead) -> Bool {
-        if hasBody, let text = answer.headers[.contentLength], let length = Int(text), length > 0 {
+        // 304 speaks of the length of what it does not send.
+        if hasBody, answer.status.code != 304, let text = answer.headers[.contentLength], let length = Int(text), length > 0 {
             guard length <= body.limit else { return refuse(tooLarge) }
             body.expect(length)
         }
@@ -150,8 +153,8 @@ final class Transfer {
         }
     }
 
-    func mayOpenSocket(to address: ResolvedAddress?) -> Bool {
-        guard mayConnect(to: address) else { return false }
+    func mayOpenSocket(to address: UnsafePointer<sockaddr>) -> Bool {
+        guard checkConnect == nil || mayConnect(to: ResolvedAddress(address)) else { return false }
         socketsOpened += 1
         return true
     }
@@ -159,9 +162,9 @@ final class Transfer {
     func maySendRequest(to address: ResolvedAddress?) -> Bool { mayConnect(to: address) || refuse(refused) }
 
     private func mayConnect(to address: ResolvedAddress?) -> Bool {
-        guard let checkConnect else { return true }
-        if let address, checkConnect(address) { return true }
+        if let address, let checkConnect, checkConnect(address) { return true }
         refusedAddress = address
+        wasRefused = true
         return false
     }
 
@@ -196,7 +199,7 @@ final class Transfer {
         switch result {
         case CURLE_OK:
             return head == nil ? FetchError(.transfer, "\(url.origin): the connection ended without an answer") : nil
-        case CURLE_COULDNT_CONNECT where refusedAddress != nil && socketsOpened == 0:
+        case CURLE_COULDNT_CONNECT where wasRefused && socketsOpened == 0:
             return refused
         case CURLE_OPERATION_TIMEDOUT:
             return deadline.exceeded(url.origin, connected: head != nil)

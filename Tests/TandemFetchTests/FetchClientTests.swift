@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct FetchClientTests {
-    let upstream = Upstream()
+    let upstream = Upstream.shared
     let client = FetchClient()
 
     @Test(arguments: Style.allCases) func getsABodyOfKnownLength(_ style: Style) async throws {
@@ -70,6 +70,7 @@ struct FetchClientTests {
     }
 
     @Test func bothStylesUseOneConnection() async throws {
+        let upstream = Upstream()
         let url = upstream.url("/fixed")
         try await onHub { hub in
             for _ in 0..<10 {
@@ -84,6 +85,7 @@ struct FetchClientTests {
     }
 
     @Test func keepsToTheLimitOfConnections() async throws {
+        let upstream = Upstream()
         var configuration = FetchConfiguration()
         configuration.maxConnectionsPerHost = 3
         let client = FetchClient(configuration: configuration)

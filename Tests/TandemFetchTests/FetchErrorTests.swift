@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct FetchErrorTests {
-    let upstream = Upstream()
+    let upstream = Upstream.shared
     let client = FetchClient()
 
     @Test(arguments: Style.allCases, ["/reset", "/short", "/hangup", "/garbage"])
@@ -19,6 +19,7 @@ struct FetchErrorTests {
     }
 
     @Test(arguments: Style.allCases) func aDeadlineEndsASlowExchange(_ style: Style) async throws {
+        let upstream = Upstream()
         let base = FetchRequest(url: upstream.url("/silent?token=secret").replacing("http://", with: "http://me:secret@"))
         let error = try await onHub { _ in
             var request = base
@@ -32,6 +33,7 @@ struct FetchErrorTests {
     }
 
     @Test func aDeadlineThatHasPassedSendsNothing() async throws {
+        let upstream = Upstream()
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.deadline = .after(.zero)
         let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }

@@ -6,10 +6,12 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct FetchRedirectTests {
-    let upstream = Upstream()
+    let upstream = Upstream.shared
     let client = FetchClient()
 
-    func request(_ path: String, method: HTTPRequest.Method = .get, follow: Int = 1) -> FetchRequest {
+    func request(
+        _ path: String, method: HTTPRequest.Method = .get, follow: Int = 1, at upstream: Upstream = .shared
+    ) -> FetchRequest {
         var request = FetchRequest(url: upstream.url(path), method: method)
         request.followRedirects = follow
         return request
@@ -23,7 +25,8 @@ struct FetchRedirectTests {
     }
 
     @Test(arguments: Style.allCases) func isFollowedWhenAsked(_ style: Style) async throws {
-        let request = request("/redirect?n=302&to=/fixed")
+        let upstream = Upstream()
+        let request = request("/redirect?n=302&to=/fixed", at: upstream)
         let response = try await onHub { _ in
             let response = try await style.execute(client, request)
             // The body of the redirect was read, so that its connection could go on.
@@ -60,7 +63,8 @@ struct FetchRedirectTests {
     }
 
     @Test(arguments: Style.allCases) func oneTooManyIsAnError(_ style: Style) async throws {
-        let request = request("/loop?n=0", follow: 5)
+        let upstream = Upstream()
+        let request = request("/loop?n=0", follow: 5, at: upstream)
         try await onHub { _ in
             let error = try await fetchError { try await style.execute(client, request) }
             #expect(error?.code == .tooManyRedirects)

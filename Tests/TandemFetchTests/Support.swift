@@ -71,7 +71,9 @@ enum Style: String, CaseIterable, Sendable {
         }
     }
 
-    func get(_ client: FetchClient, _ url: String) async throws -> FetchResponse { try await execute(client, FetchRequest(url: url)) }
+    func get(_ client: FetchClient, _ url: String) async throws -> FetchResponse {
+        try await execute(client, FetchRequest(url: url))
+    }
 
     func stream(_ client: FetchClient, _ request: FetchRequest) async throws -> FetchStream {
         switch self {
@@ -103,4 +105,3 @@ enum Style: String, CaseIterable, Sendable {
         }
     }
 }
-

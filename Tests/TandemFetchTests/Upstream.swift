@@ -8,8 +8,13 @@ final class Upstream: Sendable {
     private let process: pid_t
     private let control: CInt
 
-    init(file: StaticString = #filePath) {
-        let script = "\(file)".replacingLastComponent(with: "Upstream/upstream.py")
+    /// One for all tests that do not count. It ends with the process.
+    static let shared = Upstream()
+
+    /// A self-signed certificate for 127.0.0.1, and its key.
+    static let certificate = file("tls.pem")
+
+    init(tls: Bool = false) {
         // One socket for its input and its output; closed in whatever other process a test starts meanwhile.
         var ends: [CInt] = [0, 0]
         precondition(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
@@ -18,7 +23,9 @@ final class Upstream: Sendable {
         posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         var process: pid_t = 0
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("python3"), strdup(script), nil]
+        var arguments: [UnsafeMutablePointer<CChar>?] = [
+            strdup("python3"), strdup(Upstream.file("upstream.py")), tls ? strdup(Upstream.certificate) : nil, nil,
+        ]
         let failed = posix_spawnp(&process, "python3", &actions, nil, &arguments, environ)
         precondition(failed == 0, "python3 is needed for these tests: \(String(cString: strerror(failed)))")
         for argument in arguments { free(argument) }
@@ -36,11 +43,11 @@ final class Upstream: Sendable {
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
     }
 
-    func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
+    func url(_ path: String, scheme: String = "http") -> String { "\(scheme)://127.0.0.1:\(port)\(path)" }
 
-    /// What the server has counted, by `X-`-less names: accepted, disconnects, requests.
+    /// What the server has counted: accepted (connections), requests (this one too), disconnects (of clients it was
+    /// still answering).
     func count(_ name: String) async throws -> Int {
-        // By a client of its own kind: the connection it uses is kept, and counted once.
         let answer = try await FetchClient().get(url("/counts"))
         return answer.headers.first { $0.name.rawName == name }.flatMap { Int($0.value) } ?? -1
     }
@@ -52,11 +59,9 @@ final class Upstream: Sendable {
         precondition(number > 0, "upstream.py did not start")
         return number
     }
-}
 
-extension String {
-    fileprivate func replacingLastComponent(with name: String) -> String {
-        let directory = self[...(lastIndex(of: "/") ?? startIndex)]
-        return directory + name
+    private static func file(_ name: String, here: StaticString = #filePath) -> String {
+        let here = "\(here)"
+        return here[...here.lastIndex(of: "/")!] + "Upstream/\(name)"
     }
 }

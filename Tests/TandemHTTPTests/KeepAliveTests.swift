@@ -84,7 +84,7 @@ extension ServerTests {
                 #expect(try used.answer().status == 200)
                 #expect(try fresh.isAtEnd())
                 #expect(try used.isAtEnd())
-                #expect(live.access.entries.count == 1)
+                #expect(live.logged(1).count == 1)
             }
         }
 

@@ -106,7 +106,7 @@ struct BlockingTests {
         try await onHub {
             let hub = Hub.current!
             for priority in [TaskPriority.low, .high] {
-                let seen = await Task(executorPreference: hub, priority: priority) { await blocking { Task.currentPriority } }.value
+                let seen = await Task(executorPreference: hub, priority: priority) { await blocking { Task.basePriority } }.value
                 #expect(seen == priority)
             }
         }

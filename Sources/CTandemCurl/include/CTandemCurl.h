@@ -16,10 +16,11 @@ CURLcode tandem_curl_set_pointer(CURL *easy, CURLoption option, const void *_Nul
 /// CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION, which get the same context.
 void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_write_callback body, void *context);
 
-/// CURLOPT_OPENSOCKETFUNCTION, asked for each connection, and CURLOPT_PREREQFUNCTION, asked for each request also when
-/// it goes out on a connection that is open already. They get the same context.
-void tandem_curl_set_checks(
-    CURL *easy, curl_opensocket_callback open_socket, curl_prereq_callback before_request, void *context);
+/// CURLOPT_OPENSOCKETFUNCTION: makes the socket of each connection.
+void tandem_curl_set_open_socket(CURL *easy, curl_opensocket_callback open_socket, void *context);
+
+/// CURLOPT_PREREQFUNCTION: asked for each request, also when it goes out on a connection that is open already.
+void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context);
 
 /// curl_easy_getinfo(3) for a string, which lives until the handle is used again; null when there is none.
 const char *_Nullable tandem_curl_get_string(CURL *easy, CURLINFO info);

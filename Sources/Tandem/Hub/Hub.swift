@@ -224,8 +224,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     /// Drops the hub's locals; their deinits run on the hub's thread.
     private func dropLocals() {
-        // A local's deinit may ask for another local.
-        while let key = locals.keys.first { locals[key] = nil }
+        // Each goes when the dictionary has let it go: its deinit may ask for another local.
+        while let key = locals.keys.first { _ = locals.removeValue(forKey: key) }
     }
 
     // MARK: Counts

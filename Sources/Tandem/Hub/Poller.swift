@@ -29,7 +29,8 @@ final class Poller {
             throw .systemCall("eventfd", -wakeDescriptor)
         }
         events = .allocate(capacity: Poller.eventsPerPoll)
-        owners = .allocate(capacity: 64)
+        // Events come for the eventfd too, whatever its number.
+        owners = .allocate(capacity: max(64, Int(wakeDescriptor) + 1))
         owners.initialize(repeating: Slot())
         // Edge-triggered: the counter is never read. Generation 0 is nobody else's.
         let failed = tandem_epoll_control(

@@ -16,7 +16,8 @@ public final class Parker {
 
     /// Lets the parked caller go on, or the next one that comes.
     public func unpark() {
-        if let parked, let hub = Hub.current {
+        // One who was woken already, by a cancellation say, has no use for this: the next one has.
+        if let parked, parked.pointee.woken_by == 0, let hub = Hub.current {
             hub.wake(parked, TANDEM_WAKE_READY)
         } else {
             permit = true

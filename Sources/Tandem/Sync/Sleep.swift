@@ -13,7 +13,9 @@ public func sleep(for duration: Duration) async throws {
     }
     let wait = hub.beginWait(deadline: .after(duration))
     await park(wait)
-    if hub.finishWait(wait) == .cancelled { throw CancellationError() }
+    let cancelled = hub.finishWait(wait) == .cancelled
+    // A short sleep may be over before a cancellation that came first was taken in.
+    if cancelled || Task.isCancelled { throw CancellationError() }
 }
 
 /// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS

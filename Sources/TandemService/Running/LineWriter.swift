@@ -1,6 +1,7 @@
 internal import CTandem
 internal import Glibc
 internal import Synchronization
+internal import Tandem
 
 /// Lines from the hubs to a file descriptor, by a thread of its own: a pipe that nobody empties must not stop a hub.
 ///
@@ -8,8 +9,10 @@ internal import Synchronization
 /// `interval`, or as soon as one buffer holds `batch` bytes. When the reader is so slow that a buffer reaches `most` bytes,
 /// further lines are dropped and counted; the count is written in their place.
 final class LineWriter: Sendable {
-    /// Longest that a line waits.
+    /// Longest that a line waits, in milliseconds.
     static let interval: CInt = 100
+    /// Longest that `finish` waits for the reader, in milliseconds.
+    static let patience: CInt = 2_000
     /// Bytes that are not kept waiting.
     static let batch = 32 * 1_024
     /// Bytes that a hub's buffer holds at most.
@@ -24,7 +27,7 @@ final class LineWriter: Sendable {
     private final class Shard: Sendable {
         let buffer = Mutex(Buffer())
 
-        var isFull: Bool { buffer.withLock { $0.bytes.count >= LineWriter.batch } }
+        var count: Int { buffer.withLock { $0.bytes.count } }
 
         func take() -> [UInt8] {
             buffer.withLock { buffer in
@@ -41,33 +44,44 @@ final class LineWriter: Sendable {
 
     private let shards: [Shard]
     private let output: CInt
+    /// Written to wake the thread.
     private let bell: CInt
+    /// Written by the thread when it ends.
+    private let farewell: CInt
+    /// Whether the thread sleeps until it is woken; else it looks at the buffers by itself.
+    private let isAsleep = Atomic<Bool>(false)
     private let isEnding = Atomic<Bool>(false)
-    private let thread = Mutex<pthread_t?>(nil)
 
-    /// A writer to `output`, which stays open, for this many hubs. Its thread runs until `finish`.
-    init(to output: CInt, hubs: Int) {
+    /// A writer to `output`, which stays open, for this many hubs. Throws when the kernel refuses what it needs.
+    init(to output: CInt, hubs: Int) throws(TandemError) {
         shards = (0..<hubs).map { _ in Shard() }
         self.output = output
         bell = tandem_eventfd()
-        precondition(bell >= 0, "eventfd: errno \(-bell)")
+        farewell = tandem_eventfd()
+        try check("eventfd", -min(bell, farewell, 0))
     }
 
-    deinit { close(bell) }
+    deinit {
+        close(bell)
+        close(farewell)
+    }
 
-    /// Starts the thread.
-    func start() {
+    /// Starts the thread, which runs until `finish`. Throws when the kernel refuses it.
+    func start() throws(TandemError) {
         var started = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
         let failed = pthread_create(
             &started, nil,
             { context in
                 tandem_name_thread("log")
-                Unmanaged<LineWriter>.fromOpaque(context!).takeRetainedValue().writeLoop()
+                let writer = Unmanaged<LineWriter>.fromOpaque(context!).takeRetainedValue()
+                writer.writeLoop()
+                LineWriter.ring(writer.farewell)
                 return nil
             }, context)
-        precondition(failed == 0, "pthread_create: errno \(failed)")
-        thread.withLock { $0 = started }
+        if failed != 0 { Unmanaged<LineWriter>.fromOpaque(context).release() }
+        try check("pthread_create", failed)
+        pthread_detach(started)
     }
 
     /// Adds what `append` appends to the buffer of a hub. Any thread; never waits for the reader.
@@ -79,25 +93,27 @@ final class LineWriter: Sendable {
             }
             let before = buffer.bytes.count
             append(&buffer.bytes)
-            return before == 0 || before < Self.batch && buffer.bytes.count >= Self.batch
+            if before == 0 { return isAsleep.exchange(false, ordering: .sequentiallyConsistent) }
+            return before < Self.batch && buffer.bytes.count >= Self.batch
         }
-        if mustRing { ring() }
+        if mustRing { Self.ring(bell) }
     }
 
-    /// Writes what is left and ends the thread. Blocks the caller until then.
+    /// Has what is left written and the thread end. Blocks the caller until then, but not for longer than `patience`: what a
+    /// reader has not taken by then is lost.
     func finish() {
         isEnding.store(true, ordering: .releasing)
-        ring()
-        if let thread = thread.withLock({ $0.take() }) { pthread_join(thread, nil) }
+        Self.ring(bell)
+        Self.listen(farewell, milliseconds: Self.patience)
     }
 
-    private func ring() {
+    private static func ring(_ bell: CInt) {
         var one: UInt64 = 1
         _ = Glibc.write(bell, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Waits for the bell, at most this long; for ever when negative.
-    private func listen(milliseconds: CInt) {
+    /// Waits for a bell, at most this long; for ever when negative.
+    private static func listen(_ bell: CInt, milliseconds: CInt) {
         var wait = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         guard poll(&wait, 1, milliseconds) > 0 else { return }
         var count: UInt64 = 0
@@ -105,16 +121,17 @@ final class LineWriter: Sendable {
     }
 
     private func writeLoop() {
-        while true {
-            let isLast = isEnding.load(ordering: .acquiring)
-            if !isLast {
-                listen(milliseconds: -1)
-                if !isEnding.load(ordering: .acquiring), !shards.contains(where: \.isFull) {
-                    listen(milliseconds: Self.interval)
-                }
+        var isLast = false
+        while !isLast {
+            isAsleep.store(true, ordering: .sequentiallyConsistent)
+            // A line that comes from here on rings; one that came before is seen.
+            if shards.allSatisfy({ $0.count == 0 }), !isEnding.load(ordering: .acquiring) { Self.listen(bell, milliseconds: -1) }
+            isAsleep.store(false, ordering: .sequentiallyConsistent)
+            if shards.allSatisfy({ $0.count < Self.batch }), !isEnding.load(ordering: .acquiring) {
+                Self.listen(bell, milliseconds: Self.interval)
             }
+            isLast = isEnding.load(ordering: .acquiring)
             for shard in shards { writeAll(shard.take()) }
-            if isLast { return }
         }
     }
 
@@ -134,4 +151,10 @@ final class LineWriter: Sendable {
             }
         }
     }
+}
+
+/// Throws for the errno that a call has left, unless it is 0.
+private func check(_ call: String, _ error: CInt) throws(TandemError) {
+    guard error != 0 else { return }
+    throw TandemError(.systemCall, "\(call): \(String(cString: strerror(error)))", errno: error)
 }

@@ -39,9 +39,10 @@ public struct Service: Sendable {
     /// - Throws: `ServiceError` when the server cannot listen.
     @available(*, noasync)
     public func run() throws {
+        ProcessSetup.prepare()
         let signals = try Signals()
-        let lines = configuration.logsAccess ? LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs) : nil
-        lines?.start()
+        let lines = configuration.logsAccess ? try LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs) : nil
+        try lines?.start()
         defer { lines?.finish() }
         var http = configuration.http
         http.accessLog = lines.map { LineAccessLog(writer: $0) }

@@ -9,10 +9,9 @@ struct Signals {
 
     private let fd: CInt
 
-    /// Takes the signals over from the whole process, and ignores SIGPIPE. To be called before any thread is started: threads
-    /// inherit what is blocked.
+    /// Takes the signals over from the whole process. To be called before any thread is started: threads inherit what is
+    /// blocked.
     init() throws(TandemError) {
-        signal(SIGPIPE, SIG_IGN)
         fd = tandem_signalfd(Self.handled, CInt(Self.handled.count))
         guard fd >= 0 else { throw TandemError(.systemCall, "signalfd: \(String(cString: strerror(-fd)))", errno: -fd) }
     }

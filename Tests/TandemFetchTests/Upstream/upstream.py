@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """A server for the tests of TandemFetch: it misbehaves on request.
 
-Prints the port it listens on, then serves until its standard input ends, so that it never outlives the tests.
+Prints the port it listens on, then serves until its standard input ends, so that it never outlives the tests. With an
+argument it speaks TLS, with the certificate and the key of that file.
 """
 
 import gzip
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -166,6 +168,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = Server(("127.0.0.1", 0), Handler)
+if len(sys.argv) > 1:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    # The handshake is the handler's thread's, at its first read.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_port, flush=True)
 sys.stdin.read()

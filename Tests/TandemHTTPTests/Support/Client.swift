@@ -100,13 +100,17 @@ final class Client: @unchecked Sendable {
     /// Reads more into the buffer; false at the end.
     @discardableResult
     func receive() throws -> Bool {
-        buffer.removeFirst(start)
-        start = 0
-        let before = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: 64 * 1024))
-        let got = buffer.withUnsafeMutableBytes { Glibc.recv(fd, $0.baseAddress! + before, $0.count - before, 0) }
-        let error = errno
-        buffer.removeSubrange((before + max(0, got))...)
+        if start == buffer.count || start > 1 << 20 {
+            buffer.removeFirst(start)
+            start = 0
+        }
+        var error: CInt = 0
+        let got = withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 1) { bytes in
+            let got = Glibc.recv(fd, bytes.baseAddress, bytes.count, 0)
+            error = errno
+            if got > 0 { buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
+            return got
+        }
         if got >= 0 { return got > 0 }
         switch error {
         case EAGAIN: throw ClientError.timedOut
@@ -114,6 +118,9 @@ final class Client: @unchecked Sendable {
         default: throw ClientError.systemCall("recv", error)
         }
     }
+
+    /// Drops what has arrived.
+    func forget() { start = buffer.count }
 
     /// Whether something arrives, or the connection ends, within this time.
     func hears(withinMilliseconds milliseconds: Int) -> Bool {
@@ -125,7 +132,13 @@ final class Client: @unchecked Sendable {
     /// All that comes until the connection ends, in order.
     func rest() throws -> [UInt8] {
         while try receive() {}
-        return try take(buffer.count)
+        return try take(buffer.count - start)
+    }
+
+    /// What comes until the connection is cut, in order or by a reset.
+    func untilCut() throws -> [UInt8] {
+        do { while try receive() {} } catch ClientError.ended(reset: true) {}
+        return try take(buffer.count - start)
     }
 
     /// Whether the connection ends in order with nothing more on it.

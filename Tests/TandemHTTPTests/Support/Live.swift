@@ -71,6 +71,12 @@ final class Live: Sendable {
 
     func connectionCount() throws -> Int { try blockThread { [server] in await server.connectionCount() } }
 
+    /// The access log once it has this many entries: a request is logged after its answer has been sent.
+    func logged(_ count: Int) -> [AccessLogEntry] {
+        _ = eventually { access.entries.count >= count }
+        return access.entries
+    }
+
     /// Cancels the task of `run`.
     func cancelRun() { running.cancel() }
 
@@ -112,6 +118,8 @@ func withServer(
     configure(&configuration)
     let server = HTTPServer(router: router, configuration: configuration, logger: log.logger)
     try await onOwnThread {
+        // Swift's own timers open what they need at their first use.
+        try blockThread { try await Task.sleep(for: .zero) }
         let descriptors = openDescriptors()
         let outcome = play(server, log, access, sourceLocation, body)
         #expect(eventually { openDescriptors() == descriptors }, "descriptors are left", sourceLocation: sourceLocation)

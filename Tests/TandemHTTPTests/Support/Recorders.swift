@@ -5,9 +5,9 @@ import TandemHTTP
 /// Keeps what is logged.
 final class RecordingLog: Sendable {
     struct Line: Sendable {
-        var level: Logger.Level
+        var level: String
         var message: String
-        var metadata: Logger.Metadata
+        var metadata: [String: String]
     }
     private let recorded = Mutex<[Line]>([])
 
@@ -32,7 +32,7 @@ final class RecordingLog: Sendable {
         }
 
         func log(event: LogEvent) {
-            log.add(Line(level: event.level, message: "\(event.message)", metadata: event.metadata ?? [:]))
+            log.add(Line(level: "\(event.level)", message: "\(event.message)", metadata: (event.metadata ?? [:]).mapValues { "\($0)" }))
         }
     }
 }

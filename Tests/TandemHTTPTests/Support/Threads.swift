@@ -100,3 +100,4 @@ func openDescriptors() -> Int {
     while readdir(directory) != nil { count += 1 }
     return count
 }
+

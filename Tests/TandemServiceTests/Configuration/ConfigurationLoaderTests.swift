@@ -11,8 +11,9 @@ struct ConfigurationLoaderTests {
     private func load(
         _ yaml: String = "", options: [String: [String]] = [:], environment: [String: String] = [:]
     ) throws -> ConfigurationLoader.Loaded {
-        try withTemporaryFile(yaml) {
-            try ConfigurationLoader(file: $0, options: options, environment: environment).load()
+        let file = try TemporaryFile(yaml)
+        return try withExtendedLifetime(file) {
+            try ConfigurationLoader(file: file.path, options: options, environment: environment).load()
         }
     }
 

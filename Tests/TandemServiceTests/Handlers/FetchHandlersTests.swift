@@ -164,6 +164,35 @@ struct FetchHandlersTests {
         }
     }
 
+    @Test(arguments: Style.allCases, ["fetch", "fanout"])
+    func aClientThatGoesAwayEndsItsFetches(style: Style, endpoint: String) async throws {
+        let arrived = Event<Void>()
+        let cancelled = Event<Void>()
+        try await withUpstream(routes: { router in
+            router.get(
+                "/slow",
+                async: { _ in
+                    arrived.send(())
+                    do { try await sleep(for: .seconds(600)) } catch { cancelled.send(()) }
+                    return Response()
+                })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+                $0.http.halfCloseGrace = .milliseconds(10)
+            }) { service async throws in
+                let target = service.fetchPath(style, "http://127.0.0.1:\(upstream)/slow", endpoint: endpoint)
+                try await HubGroup.shared.nextHub().spawn {
+                    let client = try await RawClient(port: service.port)
+                    try await client.send("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    try await arrived.wait()
+                    client.close()
+                    try await cancelled.wait()
+                }.value
+            }
+        }
+    }
+
     private func canResolve(_ name: String) -> Bool {
         var found: UnsafeMutablePointer<addrinfo>?
         guard getaddrinfo(name, nil, nil, &found) == 0, let found else { return false }

@@ -35,23 +35,23 @@ final class Daemon {
 
     func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
 
-    /// Waits until it has ended; returns its exit code.
-    func wait() -> Int32 {
-        process.waitUntilExit()
+    /// Waits until it has ended; returns its exit code. Like all waits here it leaves the thread to other tests.
+    func wait() async throws -> Int32 {
+        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
         return process.terminationStatus
     }
 
     /// Waits until standard error has this text.
-    func awaitError(_ text: String) throws {
+    func awaitError(_ text: String) async throws {
         while !errors.contains(text) {
             guard process.isRunning else { throw DidNotStart(errors: errors) }
-            usleep(5_000)
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 
     /// Waits until it listens; returns the port.
-    func port() throws -> Int {
-        try awaitError(" hub")
+    func port() async throws -> Int {
+        try await awaitError(" hub")
         guard let match = errors.firstMatch(of: /listening on http:\/\/[^ ]*:([0-9]+) with/), let port = Int(match.1) else {
             throw DidNotStart(errors: errors)
         }

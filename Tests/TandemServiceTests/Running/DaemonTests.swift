@@ -8,97 +8,115 @@ import Testing
 /// The built tandemd as a process.
 @Suite(.timeLimit(.minutes(1)))
 struct DaemonTests {
-    @Test func aRequestInFlightIsAnsweredAfterSIGTERM() async throws {
+    @Test(arguments: Style.allCases)
+    func aRequestInFlightIsAnsweredAfterSIGTERM(style: Style) async throws {
         let daemon = try Daemon("serve", "--port", "0")
-        let port = try daemon.port()
-        let client = FetchClient()
-        #expect(try await client.get("http://127.0.0.1:\(port)/blocking/plaintext").text == "Hello, World!")
-        async let answer = client.get("http://127.0.0.1:\(port)/blocking/sleep?ms=700")
-        // In flight as soon as the daemon has read it; its own thread's work is what that takes.
-        try await Task.sleep(for: .milliseconds(200))
+        let port = try await daemon.port()
+        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/blocking/plaintext").text == "Hello, World!")
+        let (isInFlight, isStopping) = (Event<Void>(), Event<Void>())
+        let request = HubGroup.shared.nextHub().spawn {
+            let client = try await RawClient(port: port)
+            defer { client.close() }
+            try await client.send("POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nfirst")
+            try await client.receive(until: "first")
+            isInFlight.send(())
+            try await isStopping.wait()
+            try await client.send("second")
+            try await client.receive(until: "until the server closes")
+            return client.received
+        }
+        try await isInFlight.wait()
         daemon.send(SIGTERM)
-        #expect(try await answer.text == "ok")
-        #expect(daemon.wait() == 0)
-        let log = daemon.output
-        #expect(log.contains("blocking hub=0 GET /blocking/plaintext 200 "))
-        #expect(log.contains("blocking hub=0 GET /blocking/sleep?ms=700 200 "))
+        try await daemon.awaitError("stopping")
+        isStopping.send(())
+        let answer = try await request.value
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\nfirstsecond"))
+        #expect(try await daemon.wait() == 0)
+        #expect(daemon.output.contains("blocking hub=0 GET /blocking/plaintext 200 "))
+        #expect(daemon.output.contains("\(style) hub=0 POST /\(style)/echo 200 "))
         #expect(daemon.errors.contains("tandemd \(tandemVersion) listening on http://127.0.0.1:\(port) with 1 hub\n"))
     }
 
-    @Test func theGraceEnds() async throws {
+    /// Starts a request that takes ten minutes, and returns when the first part of the answer is there.
+    private func startLongRequest(_ port: Int, _ style: Style) async throws -> FetchStream {
+        let url = "http://127.0.0.1:\(port)/\(style)/stream?chunks=2&bytes=5&ms=600000"
+        let stream = try await FetchClient().stream(FetchRequest(url: url))
+        #expect(try await stream.read() == Array("....\n".utf8))
+        return stream
+    }
+
+    @Test(arguments: Style.allCases)
+    func theGraceEnds(style: Style) async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_SHUTDOWN_GRACE_MS": "100"])
-        let port = try daemon.port()
-        let answer = Task { try await FetchClient().get("http://127.0.0.1:\(port)/async/sleep?ms=600000") }
-        try await Task.sleep(for: .milliseconds(200))
+        let stream = try await startLongRequest(daemon.port(), style)
         daemon.send(SIGINT)
-        #expect(daemon.wait() == 0)
-        await #expect(throws: FetchError.self) { _ = try await answer.value }
+        #expect(try await daemon.wait() == 0)
+        await #expect(throws: FetchError.self) { _ = try await stream.read() }
+        #expect(daemon.output.contains("\(style)/stream?chunks=2&bytes=5&ms=600000 200 "))
+        #expect(daemon.output.hasSuffix(" cancelled\n"))
     }
 
     @Test func aSecondSignalEndsItAtOnce() async throws {
         let daemon = try Daemon("serve", "--port", "0", "--hubs", "2")
-        let port = try daemon.port()
-        let answer = Task { try await FetchClient().get("http://127.0.0.1:\(port)/blocking/sleep?ms=600000") }
-        try await Task.sleep(for: .milliseconds(200))
+        let stream = try await startLongRequest(daemon.port(), .blocking)
         daemon.send(SIGTERM)
-        try daemon.awaitError("stopping")
+        try await daemon.awaitError("stopping")
         daemon.send(SIGINT)
-        #expect(daemon.wait() == 130)
-        await #expect(throws: FetchError.self) { _ = try await answer.value }
+        #expect(try await daemon.wait() == 130)
+        await #expect(throws: FetchError.self) { _ = try await stream.read() }
     }
 
-    @Test func aBusyPortIsNamed() throws {
+    @Test func aBusyPortIsNamed() async throws {
         let first = try Daemon("serve", "--port", "0")
-        let port = try first.port()
+        let port = try await first.port()
         let second = try Daemon("serve", "--port", "\(port)")
-        #expect(second.wait() == 1)
+        #expect(try await second.wait() == 1)
         #expect(second.errors.contains("http://127.0.0.1:\(port)"))
         #expect(second.errors.contains("http.port"))
         first.send(SIGTERM)
-        #expect(first.wait() == 0)
+        #expect(try await first.wait() == 0)
     }
 
-    @Test func aBadConfigurationEndsWith78() throws {
-        try withTemporaryFile("http:\n  prot: 1\n") { path in
-            for arguments in [["serve", "--config", path], ["check-config", "--config", path]] {
-                let daemon = try Daemon(arguments)
-                #expect(daemon.wait() == 78)
-                #expect(daemon.errors == "tandemd: \(path):2: http.prot: unknown key; did you mean http.port?\n")
-            }
+    @Test func aBadConfigurationEndsWith78() async throws {
+        let file = try TemporaryFile("http:\n  prot: 1\n")
+        for command in ["serve", "check-config"] {
+            let daemon = try Daemon(command, "--config", file.path)
+            #expect(try await daemon.wait() == 78)
+            #expect(daemon.errors == "tandemd: \(file.path):2: http.prot: unknown key; did you mean http.port?\n")
         }
-        #expect(try Daemon("serve", environment: ["TANDEM_HTP_PORT": "1"]).wait() == 78)
-        #expect(try Daemon("serve", "--port", "65536").wait() == 78)
-        #expect(try Daemon("serve", "--fetch-allow", "nonsense").wait() == 78)
-        #expect(try Daemon("serve", "--config", "/nonexistent").wait() == 78)
+        #expect(try await Daemon("serve", environment: ["TANDEM_HTP_PORT": "1"]).wait() == 78)
+        #expect(try await Daemon("serve", "--port", "65536").wait() == 78)
+        #expect(try await Daemon("serve", "--fetch-allow", "nonsense").wait() == 78)
+        #expect(try await Daemon("serve", "--config", "/nonexistent").wait() == 78)
     }
 
-    @Test func wrongUsageEndsWith64() throws {
-        #expect(try Daemon("serve", "--port", "x").wait() == 64)
-        #expect(try Daemon("sevre").wait() == 64)
-        #expect(try Daemon("serve", "--nonsense").wait() == 64)
+    @Test func wrongUsageEndsWith64() async throws {
+        #expect(try await Daemon("serve", "--port", "x").wait() == 64)
+        #expect(try await Daemon("sevre").wait() == 64)
+        #expect(try await Daemon("serve", "--nonsense").wait() == 64)
     }
 
-    @Test func theHealthCheckTellsWhetherItRuns() throws {
+    @Test func theHealthCheckTellsWhetherItRuns() async throws {
         let daemon = try Daemon("--port", "0")
-        let port = try daemon.port()
-        #expect(try Daemon("healthcheck", "--port", "\(port)").wait() == 0)
-        #expect(try Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/healthz").wait() == 0)
-        #expect(try Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/nowhere").wait() == 1)
-        #expect(try Daemon("healthcheck", environment: ["TANDEM_HTTP_PORT": "\(port)"]).wait() == 0)
+        let port = try await daemon.port()
+        #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 0)
+        #expect(try await Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/healthz").wait() == 0)
+        #expect(try await Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/nowhere").wait() == 1)
+        #expect(try await Daemon("healthcheck", environment: ["TANDEM_HTTP_PORT": "\(port)"]).wait() == 0)
         daemon.send(SIGTERM)
-        #expect(daemon.wait() == 0)
-        #expect(try Daemon("healthcheck", "--port", "\(port)").wait() == 1)
+        #expect(try await daemon.wait() == 0)
+        #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 1)
     }
 
-    @Test func theOtherCommandsPrint() throws {
+    @Test func theOtherCommandsPrint() async throws {
         let version = try Daemon("version")
-        #expect(version.wait() == 0)
+        #expect(try await version.wait() == 0)
         #expect(version.output == "tandemd \(tandemVersion)\n")
         let routes = try Daemon("routes")
-        #expect(routes.wait() == 0)
+        #expect(try await routes.wait() == 0)
         #expect(routes.output.contains("GET /blocking/sleep\n") && routes.output.contains("POST /async/echo\n"))
         let check = try Daemon("check-config", "--port", "1234")
-        #expect(check.wait() == 0)
+        #expect(try await check.wait() == 0)
         #expect(check.output.contains("port: 1234") && check.output.contains("# --port"))
     }
 }

@@ -7,8 +7,8 @@ import Testing
 struct LineWriterTests {
     @Test func linesOfAllHubsArriveWithoutAFinish() throws {
         let pipe = Pipe()
-        let writer = LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 2)
-        writer.start()
+        let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 2)
+        try writer.start()
         defer { writer.finish() }
         writer.write(hub: 0) { $0 += "one\n".utf8 }
         writer.write(hub: 1) { $0 += "two\n".utf8 }
@@ -19,8 +19,8 @@ struct LineWriterTests {
 
     @Test func finishWritesWhatIsLeft() throws {
         let pipe = Pipe()
-        let writer = LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
-        writer.start()
+        let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
+        try writer.start()
         for number in 0..<1_000 { writer.write(hub: 0) { $0 += "\(number)\n".utf8 } }
         writer.finish()
         try pipe.fileHandleForWriting.close()
@@ -30,8 +30,8 @@ struct LineWriterTests {
 
     @Test func aReaderThatDoesNotReadStopsNobody() throws {
         let pipe = Pipe()
-        let writer = LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
-        writer.start()
+        let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
+        try writer.start()
         let line = Array(repeating: UInt8(ascii: "x"), count: 1_023) + [UInt8(ascii: "\n")]
         // Far more than a pipe and the buffers hold: returns all the same, and what was dropped is said.
         for _ in 0..<20_000 { writer.write(hub: 0) { $0 += line } }
@@ -44,6 +44,19 @@ struct LineWriterTests {
         let text = String(decoding: LineWriterTests.received.wait(), as: UTF8.self)
         #expect(text.contains("lines dropped, the reader is too slow\n"))
         #expect(text.utf8.count < 4 << 20)
+    }
+
+    @Test func finishDoesNotWaitForAReaderThatDoesNotRead() throws {
+        let pipe = Pipe()
+        let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
+        try writer.start()
+        writer.write(hub: 0) { $0 += [UInt8](repeating: 0, count: 1 << 20) }
+        let stopwatch = Stopwatch()
+        writer.finish()
+        #expect(stopwatch.elapsed < .seconds(10))
+        // Lets the thread go, before the pipe does.
+        var left = 1 << 20
+        while left > 0 { left -= pipe.fileHandleForReading.availableData.count }
     }
 
     private static let received = Received()

@@ -63,6 +63,7 @@ func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -
     routes(router)
     var configuration = HTTPServerConfiguration()
     configuration.port = 0
+    configuration.halfCloseGrace = .milliseconds(10)
     try await withServer(router, configuration, body)
 }
 

@@ -1,0 +1,56 @@
+import Glibc
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct SocketWatchesTests {
+    /// Both ends of a new pipe.
+    private func pipe() -> (reading: CInt, writing: CInt) {
+        var ends: [CInt] = [0, 0]
+        precondition(Glibc.pipe(&ends) == 0)
+        return (ends[0], ends[1])
+    }
+
+    @Test func aNumberClosedAndOpenedAgainIsWatchedAnew() async throws {
+        try await onHub { _ in
+            var told: [CInt] = []
+            var watches = SocketWatches { fd, _ in told.append(fd) }
+            let old = pipe()
+            let new = pipe()
+            try watches.watch(old.reading, for: .readable)
+            // Nobody says so, and epoll forgets the number.
+            close(old.reading)
+            #expect(dup2(new.reading, old.reading) == old.reading)
+            try watches.watch(old.reading, for: .readable)
+            #expect(watches.count == 1)
+            #expect(write(new.writing, "x", 1) == 1)
+            try await until { !told.isEmpty }
+            #expect(told.first == old.reading)
+            watches.removeAll()
+            for fd in [old.reading, old.writing, new.reading, new.writing] { close(fd) }
+        }
+    }
+
+    @Test func removingWhatIsUnknownOrClosedIsHarmless() async throws {
+        try await onHub { _ in
+            var watches = SocketWatches { _, _ in }
+            watches.remove(12345)
+            let ends = pipe()
+            try watches.watch(ends.reading, for: .readable)
+            close(ends.reading)
+            watches.remove(ends.reading)
+            watches.remove(ends.reading)
+            #expect(watches.count == 0)
+            close(ends.writing)
+        }
+    }
+
+    @Test func aNumberThatIsNotOpenIsAnError() async throws {
+        try await onHub { _ in
+            var watches = SocketWatches { _, _ in }
+            #expect(throws: TandemError.self) { try watches.watch(54321, for: .readable) }
+            #expect(watches.count == 0)
+        }
+    }
+}

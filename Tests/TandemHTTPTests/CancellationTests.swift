@@ -1,0 +1,258 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Clients that go away")
+    struct CancellationTests {
+        /// What a handler waits for when its client goes away.
+        enum Waiting: String, CaseIterable, Sendable { case sleeping, readingBody }
+
+        /// Goes down `depth` bridges, alternating the styles, and waits at the bottom.
+        static func descend(_ depth: Int, _ waiting: Waiting, _ request: Request, _ started: Count) async throws {
+            guard depth > 0 else {
+                started.add()
+                switch waiting {
+                case .sleeping: try await sleep(for: .seconds(60))
+                case .readingBody: _ = try await request.body.collect(upTo: 1000)
+                }
+                return
+            }
+            try await blocking { try descendBlocking(depth - 1, waiting, request, started) }
+        }
+
+        @available(*, noasync)
+        static func descendBlocking(_ depth: Int, _ waiting: Waiting, _ request: Request, _ started: Count) throws {
+            guard depth > 0 else {
+                started.add()
+                switch waiting {
+                case .sleeping: try sleep(for: .seconds(60))
+                case .readingBody: _ = try request.body.collect(upTo: 1000)
+                }
+                return
+            }
+            try awaiting { try await descend(depth - 1, waiting, request, started) }
+        }
+
+        /// A handler that waits that deep, and keeps the error it got.
+        static func waiting(_ router: Router, _ style: Style, _ depth: Int, _ waiting: Waiting, _ started: Count, _ errors: Collected<String>) {
+            switch style {
+            case .blocking:
+                router.post("/", blocking: { request in
+                    do { try descendBlocking(depth, waiting, request, started) } catch {
+                        errors.add("\(type(of: error))")
+                        throw error
+                    }
+                    return Response()
+                })
+            case .async:
+                router.post("/", async: { request in
+                    do { try await descend(depth, waiting, request, started) } catch {
+                        errors.add("\(type(of: error))")
+                        throw error
+                    }
+                    return Response()
+                })
+            }
+        }
+
+        static let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+
+        @Test("a reset cancels the handler where it waits, at any depth", arguments: Style.allCases, [0, 1, 5, 50])
+        func reset(style: Style, depth: Int) async throws {
+            for waiting in Waiting.allCases {
+                let (started, errors) = (Count(), Collected<String>())
+                try await withServer(routes: { Self.waiting($0, style, depth, waiting, started, errors) }) { live in
+                    let clients = try (0..<5).map { _ in try live.connect() }
+                    for client in clients { try client.send(Self.request) }
+                    #expect(eventually { started.value == 5 })
+                    for client in clients { client.reset() }
+                    let entries = live.logged(5)
+                    #expect(errors.all == Array(repeating: "CancellationError", count: 5))
+                    #expect(entries.allSatisfy { $0.outcome == .cancelled && $0.status == 499 && $0.bytes == 0 })
+                    #expect(live.log.lines.count == 5)
+                    #expect(live.log.lines("request cancelled").allSatisfy { $0.metadata["reason"] == "the client reset the connection" })
+                    #expect(try eventually { try live.connectionCount() == 0 })
+                    #expect(try live.statistics().greenThreads == 0)
+                }
+            }
+        }
+
+        @Test("a reset cancels a stream that waits, or that its client did not read", arguments: Style.allCases)
+        func resetWhileStreaming(style: Style) async throws {
+            let started = Count()
+            try await withServer(routes: { router in
+                for (path, piece) in [("/sleeps", pattern(1)), ("/writes", pattern(1 << 20))] {
+                    router.get(path, async: { _ in
+                        switch style {
+                        case .blocking:
+                            Response(streamingBlocking: { writer in
+                                for _ in 0..<100 {
+                                    try writer.write(piece)
+                                    started.add()
+                                    if piece.count == 1 { try sleep(for: .seconds(60)) }
+                                }
+                            })
+                        case .async:
+                            Response(streamingAsync: { writer in
+                                for _ in 0..<100 {
+                                    try await writer.write(piece)
+                                    started.add()
+                                    if piece.count == 1 { try await sleep(for: .seconds(60)) }
+                                }
+                            })
+                        }
+                    })
+                }
+            }) { live in
+                for path in ["/sleeps", "/writes"] {
+                    let client = try live.connect(receiveBuffer: 16 * 1024)
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    _ = try client.head()
+                    pause(milliseconds: 20)
+                    client.reset()
+                    #expect(eventually { live.access.entries(path).map(\.outcome) == [.cancelled] })
+                }
+                #expect(live.log.lines.map(\.message) == ["request cancelled", "request cancelled"])
+            }
+        }
+
+        @Test("a client that is gone before its handler starts cancels it too", arguments: Style.allCases)
+        func goneBefore(style: Style) async throws {
+            let errors = Collected<String>()
+            try await withServer(routes: { router in
+                Self.waiting(router, style, 0, .sleeping, Count(), errors)
+                router.get("/hold", async: { _ in
+                    // Holds the hub until the client has gone.
+                    pause(milliseconds: 100)
+                    return Response()
+                })
+            }) { live in
+                let holder = try live.connect()
+                let client = try live.connect()
+                #expect(try eventually { try live.connectionCount() == 2 })
+                try holder.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+                pause(milliseconds: 20)
+                try client.send(Self.request)
+                client.reset()
+                #expect(try holder.answer().status == 200)
+                #expect(try eventually { try live.connectionCount() == 1 })
+                // It was never seen, or was cancelled at once.
+                #expect(errors.all.allSatisfy { $0 == "CancellationError" })
+            }
+        }
+
+        @Test("a client that only half-closes gets its answer within the grace", arguments: Style.allCases)
+        func halfClosedInTime(style: Style) async throws {
+            try await withServer({ $0.halfCloseGrace = .seconds(10) }, routes: { router in
+                router.sleeping("/", style, milliseconds: 100)
+                router.streaming("/stream", style, [pattern(5)])
+            }) { live in
+                for (path, body) in [("/", Array("ok".utf8)), ("/stream", pattern(5))] {
+                    let early = try live.connect()
+                    try early.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    early.halfClose()
+                    let late = try live.connect()
+                    try late.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    pause(milliseconds: 20)
+                    late.halfClose()
+                    for client in [early, late] {
+                        #expect(try client.answer().body == body)
+                        #expect(try client.isAtEnd())
+                    }
+                }
+                #expect(live.logged(4).allSatisfy { $0.outcome == .completed })
+            }
+        }
+
+        @Test("a client that half-closes and waits longer than the grace has its handler cancelled", arguments: Style.allCases)
+        func halfClosedTooLong(style: Style) async throws {
+            let (started, errors) = (Count(), Collected<String>())
+            try await withServer({ $0.halfCloseGrace = .milliseconds(100) }, routes: {
+                Self.waiting($0, style, 1, .sleeping, started, errors)
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.request)
+                #expect(eventually { started.value == 1 })
+                client.halfClose()
+                #expect(!client.hears(withinMilliseconds: 40))
+                #expect(try client.untilCut().isEmpty)
+                #expect(live.logged(1).map(\.outcome) == [.cancelled])
+                #expect(errors.all == ["CancellationError"])
+                #expect(live.log.lines("request cancelled").first?.metadata["reason"]?.contains("grace") == true)
+            }
+        }
+
+        @Test("the grace of one request does not reach into the next", arguments: Style.allCases)
+        func graceEndsWithItsRequest(style: Style) async throws {
+            try await withServer({ $0.halfCloseGrace = .milliseconds(150) }, routes: { $0.sleeping("/", style, milliseconds: 100) }) { live in
+                let client = try live.connect()
+                try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4))
+                client.halfClose()
+                for _ in 0..<4 { #expect(try client.answer().text == "ok") }
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("a handler that ignores its cancellation ends later, without harm", arguments: Style.allCases)
+        func suppressed(style: Style) async throws {
+            let (started, ended) = (Count(), Count())
+            try await withServer({ $0.halfCloseGrace = .milliseconds(20) }, routes: { router in
+                switch style {
+                case .blocking:
+                    router.get("/", blocking: { _ in
+                        started.add()
+                        try? sleep(for: .seconds(60))
+                        try? awaiting { await Task { try? await sleep(for: .milliseconds(100)) }.value }
+                        ended.add()
+                        return Response(text: "ok")
+                    })
+                case .async:
+                    router.get("/", async: { _ in
+                        started.add()
+                        try? await sleep(for: .seconds(60))
+                        await Task { try? await sleep(for: .milliseconds(100)) }.value
+                        ended.add()
+                        return Response(text: "ok")
+                    })
+                }
+            }) { live in
+                let gone = try live.connect()
+                try gone.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let half = try live.connect()
+                try half.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 2 })
+                gone.reset()
+                half.halfClose()
+                // Whoever still listens gets what it was given: nothing is lost.
+                #expect(try half.answer().text == "ok")
+                #expect(try half.isAtEnd())
+                #expect(eventually { ended.value == 2 })
+                #expect(try eventually { try live.connectionCount() == 0 })
+            }
+        }
+
+        @Test("a client that closes while its answer is written ends only its own connection", arguments: Style.allCases)
+        func closedWhileWriting(style: Style) async throws {
+            // A write to a closed connection must be an error, not a SIGPIPE.
+            try await withServer({ $0.halfCloseGrace = .milliseconds(50) }, routes: { router in
+                router.streaming("/stream", style, Array(repeating: pattern(10_000), count: 2000))
+                router.on(.get, "/bytes", style) { _ in Response(body: pattern(8 << 20)) }
+                router.plain("/", style)
+            }) { live in
+                for path in ["/stream", "/bytes"] {
+                    for _ in 0..<10 {
+                        let client = try live.connect(receiveBuffer: 16 * 1024)
+                        try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                        _ = try client.head()
+                        client.close()
+                    }
+                }
+                #expect(try eventually { try live.connectionCount() == 0 })
+                #expect(try live.get("/").text == "ok")
+                #expect(live.logged(21).count == 21)
+                #expect(live.access.entries.filter { $0.target != "/" }.allSatisfy { $0.outcome != .completed })
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Many connections on one hub")
+    struct ConcurrencyTests {
+        @Test("idle connections hold no stack and no buffer", arguments: Style.allCases)
+        func idle(style: Style) async throws {
+            try await withServer(routes: { $0.plain("/", style) }) { live in
+                func connect(_ count: Int) throws {
+                    let clients = try (0..<count).map { _ in try live.connect() }
+                    for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                    for client in clients { #expect(try client.answer().status == 200) }
+                }
+                // What is allocated once is allocated now.
+                try connect(200)
+                let before = allocatedBytes()
+                try connect(1000)
+                let each = (allocatedBytes() - before) / 1000
+                let idle = try live.statistics()
+                #expect(try live.connectionCount() == 1200)
+                #expect(idle.greenThreads == 0)
+                #expect(idle.waits >= 1200)
+                // A buffer alone would be 16 KiB.
+                #expect(each < 12_000)
+            }
+        }
+
+        @Test("200 blocking handlers that sleep 200 ms are done in less than 400 ms, on one thread")
+        func sleepers() async throws {
+            try await withServer(routes: { $0.sleeping("/", .blocking, milliseconds: 200) }) { live in
+                let clients = try (0..<200).map { _ in try live.connect() }
+                #expect(try eventually { try live.connectionCount() == 200 })
+                let start = ContinuousClock.now
+                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                for client in clients { #expect(try client.answer().text == "ok") }
+                #expect(ContinuousClock.now - start < .milliseconds(400))
+                let statistics = try live.statistics()
+                #expect(statistics.greenThreadsHighWater >= 200)
+                #expect(statistics.greenThreads == 0)
+            }
+        }
+
+        @Test("both styles run on the hub's thread")
+        func oneThread() async throws {
+            try await withServer(routes: { router in
+                for style in Style.allCases {
+                    router.on(.get, "/\(style)", style) { _ in
+                        Response(text: "\(GreenThreadIdentity.osThread) \(GreenThreadIdentity.current == nil)")
+                    }
+                }
+            }) { live in
+                let hub = try live.onHub { GreenThreadIdentity.osThread }
+                #expect(try live.get("/blocking").text == "\(hub) false")
+                #expect(try live.get("/async").text == "\(hub) true")
+            }
+        }
+
+        @Test("a handler may call its own server, which would hang a server that blocks", arguments: Style.allCases)
+        func callsItself(style: Style) async throws {
+            let port = Mutex(0)
+            try await withServer(routes: { router in
+                router.sleeping("/inner", style == .async ? .blocking : .async, milliseconds: 20)
+                switch style {
+                case .blocking:
+                    router.get("/outer", blocking: { _ in
+                        Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
+                    })
+                case .async:
+                    router.get("/outer", async: { _ in
+                        Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
+                    })
+                }
+            }) { live in
+                port.withLock { $0 = live.port }
+                let answer = try live.get("/outer")
+                #expect(answer.text.hasSuffix("ok"))
+            }
+        }
+
+        @Test("a client whose pipelined requests never run dry does not starve the others", arguments: Style.allCases)
+        func flood(style: Style) async throws {
+            try await withServer(routes: { $0.plain("/", style) }) { live in
+                let flooding = try live.connect()
+                let stop = Count()
+                let block = Array(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 20_000).utf8)
+                let sender = inBackground { while stop.value == 0 { try flooding.send(block) } }
+                let reader = inBackground { while try flooding.receive() { flooding.forget() } }
+                for _ in 0..<10 { #expect(try live.get("/").text == "ok") }
+                stop.add()
+                try sender.wait()
+                flooding.halfClose()
+                try reader.wait()
+            }
+        }
+    }
+}
+
+/// A client in both styles, for handlers.
+private struct HubClient {
+    let fd: CInt
+
+    init(port: Int) throws {
+        let client = try Client(port: port)
+        fd = dup(client.fd)
+        _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
+    }
+
+    private static func request(_ path: String) -> [UInt8] {
+        Array("GET \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".utf8)
+    }
+
+    func get(_ path: String) async throws -> [UInt8] {
+        let descriptor = try Descriptor(adopting: fd)
+        defer { descriptor.close() }
+        var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
+        guard try HubClient.request(path).withUnsafeBytes({ try descriptor.writeAvailable($0) }) != nil else { return [] }
+        while true {
+            let got = try piece.withUnsafeMutableBytes { try descriptor.readAvailable(into: $0) }
+            if got == 0 { return all }
+            if let got { all += piece[..<got] } else { try await descriptor.wait(for: .readable) }
+        }
+    }
+
+    @available(*, noasync)
+    func get(_ path: String) throws -> [UInt8] {
+        let descriptor = try Descriptor(adopting: fd)
+        defer { descriptor.close() }
+        var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
+        try HubClient.request(path).withUnsafeBytes { try descriptor.write($0) }
+        while true {
+            let got = try piece.withUnsafeMutableBytes { try descriptor.read(into: $0) }
+            if got == 0 { return all }
+            all += piece[..<got]
+        }
+    }
+}

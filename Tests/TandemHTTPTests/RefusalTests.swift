@@ -1,0 +1,224 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Refused requests")
+    struct RefusalTests {
+        static func get(_ fields: String) -> String { "GET / HTTP/1.1\r\n\(fields)\r\n" }
+
+        static let malformed: [(bytes: String, status: Int)] = [
+            ("NONSENSE\r\n\r\n", 400),
+            ("GET /\r\n\r\n", 400),
+            ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\nHost: a\n\n", 400),
+            ("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /a%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0", 400),
+            (get(""), 400),
+            (get("Host: a\r\nHost: a\r\n"), 400),
+            (get("Host: a b\r\n"), 400),
+            (get("Host : a\r\n"), 400),
+            (get("Host: a\r\n folded\r\n"), 400),
+            (get("Host: a\r\nNoColon\r\n"), 400),
+            (get("Host: a\r\nX: a\0b\r\n"), 400),
+            (get("Host: a\r\n: empty\r\n"), 400),
+            (get("Host: a\r\nContent-Length: 3, 3\r\n"), 400),
+            (get("Host: a\r\nContent-Length: -1\r\n"), 400),
+            (get("Host: a\r\nContent-Length: +3\r\n"), 400),
+            (get("Host: a\r\nContent-Length: 0_3\r\n"), 400),
+            (get("Host: a\r\nContent-Length:\r\n"), 400),
+            (get("Host: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n"), 400),
+            (get("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400),
+            (get("Host: a\r\nTransfer-Encoding: chunked, chunked\r\n"), 400),
+            ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            (get("Host: a\r\nTransfer-Encoding: xchunked\r\n"), 501),
+            (get("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n"), 501),
+            (get("Host: a\r\nExpect: more\r\n"), 417),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        ]
+
+        @Test("what is malformed is answered, in words, and the connection closed", arguments: malformed)
+        func refused(bytes: String, status: Int) async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let answer = try live.refusal(of: bytes)
+                #expect(answer.status == status)
+                #expect(answer["content-type"] == "text/plain; charset=utf-8")
+                #expect(answer.text.count > 20 && answer.text.hasSuffix(".\n"))
+                #expect(live.logged(1).map(\.status) == [status])
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("what follows a refused request is not executed")
+        func nothingAfter() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let answer = try live.refusal(
+                    of: Self.get("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n") + Self.get("Host: a\r\n"))
+                #expect(answer.status == 400)
+                #expect(live.logged(1).count == 1)
+            }
+        }
+
+        @Test("a head beyond a limit is 414 or 431, at the first byte beyond it", arguments: [false, true])
+        func limits(isComplete: Bool) async throws {
+            func text(_ count: Int) -> String { String(repeating: "x", count: count) }
+            func fields(_ count: Int, _ bytes: Int = 1) -> String { (0..<count).map { "X\($0): \(text(bytes))\r\n" }.joined() }
+            func request(_ line: String, _ fields: String = "") -> String { "\(line) HTTP/1.1\r\nHost: a\r\n\(fields)" }
+            // "GET / HTTP/1.1" has 14 bytes, "Host: a" and its end 9, "X0: " and its end 6.
+            let allowed = [
+                request("GET /" + text(86)), request("GET /", "X: \(text(197))\r\n"), request("GET /", fields(9)),
+                request("GET /", fields(3, 157)),
+            ]
+            let refused = [
+                (isComplete ? request("GET /" + text(87)) : "GET /" + text(96), 414),
+                (request("GET /", "X: \(text(198))" + (isComplete ? "\r\n" : "")), 431),
+                (request("GET /", fields(10)), 431),
+                (request("GET /", fields(3, 158)), 431),
+            ]
+            let end = isComplete ? "\r\n" : ""
+            try await withServer(
+                { $0.wireLimits = HTTPWireLimits(requestLine: 100, fieldLine: 200, fieldCount: 10, headBytes: 500) },
+                routes: { $0.get("/{path...}", async: { _ in Response(text: "ok") }) }
+            ) { live in
+                let client = try live.connect()
+                for head in allowed {
+                    try client.send(head + "\r\n")
+                    #expect(try client.answer().status == 200, "\(head)")
+                }
+                for (head, status) in refused {
+                    let answer = try live.refusal(of: head + end)
+                    #expect(answer.status == status, "\(head)")
+                }
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("a method that nobody knows is 501, one that a route has is not", arguments: Style.allCases)
+        func unknownMethod(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.plain("/", style)
+                router.on(.init("PURGE")!, "/cache", style) { _ in Response(text: "purged") }
+            }) { live in
+                let client = try live.connect()
+                for (line, status) in [("BREW /", 501), ("PURGE /cache", 200), ("PURGE /", 405), ("CONNECT a:80", 501), ("get /", 501)] {
+                    try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().status == status, "\(line)")
+                }
+            }
+        }
+
+        @Test("a path that no route has is 404, without the method 405 with Allow", arguments: Style.allCases)
+        func notFound(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.plain("/", style)
+                router.on(.post, "/thing", style) { _ in Response() }
+                router.on(.delete, "/thing", style) { _ in Response() }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+                let missing = try client.answer()
+                #expect(missing.status == 404)
+                #expect(missing.text == "nothing is at /nowhere\n")
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let first = try client.answer()
+                #expect(first.status == 405)
+                #expect(first["allow"] == "GET, HEAD, OPTIONS")
+                try client.send("HEAD /thing HTTP/1.1\r\nHost: a\r\n\r\n")
+                let second = try client.answer(toHead: true)
+                #expect(second.status == 405)
+                #expect(second["allow"] == "POST, DELETE, OPTIONS")
+            }
+        }
+
+        @Test("OPTIONS is answered for a path and for the server")
+        func options() async throws {
+            try await withServer(routes: { router in
+                router.plain("/")
+                router.on(.options, "/own", .async) { _ in Response(text: "mine") }
+            }) { live in
+                let client = try live.connect()
+                try client.send("OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let path = try client.answer()
+                #expect(path.status == 204)
+                #expect(path["allow"] == "GET, HEAD, OPTIONS")
+                try client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 204)
+                try client.send("OPTIONS /own HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "mine")
+                try client.send("OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 404)
+            }
+        }
+
+        @Test("a refusal reaches a client that is still sending", arguments: [100_000, 8 << 20])
+        func lingering(size: Int) async throws {
+            try await withServer({ $0.maxBodyBytes = 1000 }, routes: { $0.collecting("/", .async) }) { live in
+                let client = try live.connect()
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
+                // The client does not look before it has sent all, or can send no more.
+                do { try client.send(pattern(size)) } catch ClientError.ended(reset: true) {}
+                let answer = try client.answer()
+                #expect(answer.status == 413)
+                #expect(answer.closes)
+            }
+        }
+    }
+
+    @Suite("Slow clients")
+    struct SlowClientTests {
+        @Test("a head that takes too long is 408, however it trickles")
+        func slowHead() async throws {
+            try await withServer({ $0.headerTimeout = .milliseconds(150) }, routes: { $0.plain() }) { live in
+                let silent = try live.connect()
+                try silent.send("GET / HT")
+                let trickling = try live.connect()
+                let start = ContinuousClock.now
+                // A byte well within the timeout, for ever.
+                for byte in "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: 200) {
+                    do { try trickling.send("\(byte)") } catch { break }
+                    if trickling.hears(withinMilliseconds: 20) { break }
+                }
+                #expect(ContinuousClock.now - start < .seconds(3))
+                for client in [silent, trickling] {
+                    let answer = try client.answer()
+                    #expect(answer.status == 408)
+                    #expect(answer.closes)
+                    #expect(answer.text.contains("0.15 seconds"))
+                    #expect(try client.isAtEnd())
+                }
+            }
+        }
+
+        @Test("a body that makes no progress is 408", arguments: Style.allCases)
+        func slowBody(style: Style) async throws {
+            try await withServer({ $0.bodyTimeout = .milliseconds(100) }, routes: { $0.collecting("/", style) }) { live in
+                for body in ["Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n9\r\nabc", "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"] {
+                    let client = try live.connect()
+                    try client.send("POST / HTTP/1.1\r\nHost: a\r\n" + body)
+                    var answer = try client.answer()
+                    if answer.status == 100 { answer = try client.answer() }
+                    #expect(answer.status == 408)
+                    #expect(answer.closes)
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("a body that goes on slowly is waited for", arguments: Style.allCases)
+        func slowButSteady(style: Style) async throws {
+            try await withServer({ $0.bodyTimeout = .milliseconds(400) }, routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+                for _ in 0..<10 {
+                    pause(milliseconds: 60)
+                    try client.send("x")
+                }
+                #expect(try client.answer().text == "xxxxxxxxxx")
+            }
+        }
+    }
+}

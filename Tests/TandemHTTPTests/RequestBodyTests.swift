@@ -1,0 +1,393 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Request bodies")
+    struct RequestBodyTests {
+        static let head = "POST / HTTP/1.1\r\nHost: a\r\n"
+
+        static func chunked(_ pieces: [[UInt8]]) -> [UInt8] {
+            var bytes = Array((head + "Transfer-Encoding: chunked\r\n\r\n").utf8)
+            for piece in pieces { bytes += Array("\(String(piece.count, radix: 16))\r\n".utf8) + piece + [13, 10] }
+            return bytes + Array("0\r\n\r\n".utf8)
+        }
+
+        static func announced(_ body: [UInt8]) -> [UInt8] { Array((head + "Content-Length: \(body.count)\r\n\r\n").utf8) + body }
+
+        // MARK: Read
+
+        @Test("a body arrives whole, whatever its framing, and the connection goes on", arguments: Style.allCases)
+        func collected(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                for size in [0, 1, 100, 16 * 1024, 300_000] {
+                    let body = pattern(size)
+                    let pieces = stride(from: 0, to: size, by: 7000).map { Array(body[$0..<min(size, $0 + 7000)]) }
+                    for request in [Self.announced(body), Self.chunked(pieces)] {
+                        try client.send(request)
+                        let answer = try client.answer()
+                        #expect(answer.status == 200)
+                        #expect(answer.body == body)
+                        #expect(!answer.closes)
+                    }
+                }
+            }
+        }
+
+        @Test("a body that is streamed back leaves the connection open", arguments: Style.allCases)
+        func echoed(style: Style) async throws {
+            try await withServer(routes: { $0.echoing("/", style) }) { live in
+                let client = try live.connect()
+                let body = pattern(200_000)
+                for request in [Self.announced(body), Self.chunked([body]), Self.announced([])] {
+                    try client.send(request)
+                    let answer = try client.answer()
+                    #expect(answer["transfer-encoding"] == "chunked")
+                    #expect(answer.body == (request.count > 200_000 ? body : []))
+                    #expect(!answer.closes)
+                }
+            }
+        }
+
+        @Test("pieces are read one by one, and a second loop goes on where the first stopped", arguments: Style.allCases)
+        func pieces(style: Style) async throws {
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking:
+                    router.post("/", blocking: { request in
+                        let first = try request.body.read() ?? []
+                        return Response(body: first + [124] + (try request.body.collect(upTo: 100)))
+                    })
+                case .async:
+                    router.post("/", async: { request in
+                        var first: [UInt8] = []
+                        for try await piece in request.body {
+                            first = piece
+                            break
+                        }
+                        return Response(body: first + [124] + (try await request.body.collect(upTo: 100)))
+                    })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8), Array("g".utf8)]))
+                #expect(try client.answer().text == "abc|defg")
+            }
+        }
+
+        @Test("what is left of a body is known to the handler", arguments: Style.allCases)
+        func contentLength(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.post, "/", style) { Response(text: "\($0.body.contentLength.map(String.init) ?? "nil")") }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.announced(pattern(5)))
+                #expect(try client.answer().text == "5")
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "0")
+                try client.send(Self.chunked([]))
+                #expect(try client.answer().text == "nil")
+            }
+        }
+
+        @Test("a client that sends without being read is blocked, and goes on when it is", arguments: Style.allCases)
+        func backpressure(style: Style) async throws {
+            let event = Event<Void>()
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking:
+                    router.post("/", blocking: { request in
+                        try event.wait()
+                        return Response(text: "\(try request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                    })
+                case .async:
+                    router.post("/", async: { request in
+                        try await event.wait()
+                        return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                    })
+                }
+            }) { live in
+                let client = try live.connect(sendBuffer: 64 * 1024)
+                let request = Self.announced(pattern(8 << 20))
+                let taken = try client.sendUntilBlocked(request)
+                // The kernel's buffers, and none of the server's.
+                #expect(taken < 6 << 20)
+                let sending = inBackground { try client.send(request[taken...]) }
+                event.send(())
+                try sending.wait()
+                #expect(try client.answer().text == "true")
+            }
+        }
+
+        // MARK: Not read
+
+        @Test("a short body that nobody reads is dropped, and the connection goes on", arguments: Style.allCases)
+        func droppedShort(style: Style) async throws {
+            try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
+                let client = try live.connect()
+                // What is dropped must not be taken for a request.
+                let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+                for _ in 0..<3 {
+                    try client.send(Self.announced(smuggled))
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(!answer.closes)
+                }
+                // Also when it comes late, behind its answer.
+                try client.send(Self.head + "Content-Length: \(smuggled.count)\r\n\r\n")
+                #expect(try client.answer().text == "unread")
+                try client.send(smuggled + Self.announced(smuggled))
+                #expect(try client.answer().text == "unread")
+                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(live.access.entries("/smuggled").isEmpty)
+            }
+        }
+
+        @Test("a long body, or a chunked one, that nobody reads ends the connection", arguments: Style.allCases)
+        func droppedLong(style: Style) async throws {
+            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
+                for request in [Self.announced(pattern(1001)), Self.chunked([pattern(10)])] {
+                    let client = try live.connect()
+                    try client.send(request + Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(answer.closes)
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.logged(2).count == 2)
+            }
+        }
+
+        @Test("a body that turns out malformed or too long while it is dropped gets no second answer", arguments: Style.allCases)
+        func noSecondAnswer(style: Style) async throws {
+            try await withServer({ $0.maxBodyBytes = 100 }, routes: { router in
+                router.streaming("/", style, [Array("unread".utf8)])
+                router.on(.post, "/", style) { _ in Response(streamingAsync: { try await $0.write(Array("unread".utf8)) }) }
+            }) { live in
+                let chunked = Self.head + "Transfer-Encoding: chunked\r\n\r\n"
+                for request in [chunked + "NONSENSE\r\n", chunked + "ff\r\n" + String(repeating: "x", count: 255) + "\r\n0\r\n\r\n"] {
+                    let client = try live.connect()
+                    try client.send(request)
+                    #expect(try client.answer().text == "unread")
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.logged(2).map(\.status) == [200, 200])
+            }
+        }
+
+        @Test("a body that stops while it is dropped gets no second answer")
+        func noSecondAnswerAfterTimeout() async throws {
+            try await withServer({ $0.bodyTimeout = .milliseconds(80) }, routes: { $0.on(.post, "/", .async) { _ in Response() } }) { live in
+                let client = try live.connect()
+                try client.send(Self.head + "Content-Length: 10\r\n\r\nabc")
+                #expect(try client.answer().status == 200)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        // MARK: Limits
+
+        @Test("a body beyond the server's limit is 413, announced or chunked", arguments: Style.allCases)
+        func tooLarge(style: Style) async throws {
+            let calls = Count()
+            try await withServer({ $0.maxBodyBytes = 1000 }, routes: { router in
+                router.collecting("/", style)
+                router.on(.post, "/unread", style) { _ in
+                    calls.add()
+                    return Response()
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.announced(pattern(1000)))
+                #expect(try client.answer().status == 200)
+                try client.send(Self.chunked([pattern(500), pattern(500)]))
+                #expect(try client.answer().status == 200)
+
+                let refused = try live.refusal(of: Self.head + "Content-Length: 1001\r\n\r\n")
+                #expect(refused.status == 413)
+                #expect(refused.text == "the body of 1001 bytes is longer than the 1000 that this server takes\n")
+                let late = try live.refusal(of: String(decoding: Self.chunked([pattern(500), pattern(501)].map { $0.map { $0 & 63 } }), as: UTF8.self))
+                #expect(late.status == 413)
+                #expect(late.text == "the body is longer than the 1000 bytes that this server takes\n")
+                // Refused before the handler runs, whether or not it would read.
+                #expect(try live.refusal(of: "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n").status == 413)
+                #expect(calls.value == 0)
+            }
+        }
+
+        @Test("a body beyond the handler's own limit is 413", arguments: Style.allCases)
+        func tooLargeForHandler(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style, upTo: 10) }) { live in
+                let client = try live.connect()
+                try client.send(Self.announced(pattern(11)))
+                let answer = try client.answer()
+                #expect(answer.status == 413)
+                #expect(answer.text == "the body is longer than the 10 bytes that this handler takes\n")
+                // Short enough to be dropped: the connection goes on.
+                try client.send(Self.announced(pattern(10)))
+                #expect(try client.answer().body == pattern(10))
+                try client.send(Self.chunked([pattern(6), pattern(6)]))
+                #expect(try client.answer().status == 413)
+            }
+        }
+
+        @Test("a malformed chunk is 400", arguments: Style.allCases)
+        func malformedChunk(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                for chunk in ["0x3\r\nabc\r\n", "-1\r\n", "+3\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "\r\n", "fffffffffffffffff\r\n"] {
+                    let answer = try live.refusal(of: Self.head + "Transfer-Encoding: chunked\r\n\r\n" + chunk)
+                    #expect(answer.status == 400, "\(chunk)")
+                    #expect(answer.text.count > 10)
+                }
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("a client that ends in the middle of its body is answered 400, and no error of the server's is logged", arguments: Style.allCases)
+        func endsInside(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                for start in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
+                    let client = try live.connect()
+                    try client.send(Self.head + start)
+                    client.halfClose()
+                    let answer = try client.answer()
+                    #expect(answer.status == 400)
+                    #expect(answer.closes)
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("only one reader at a time", arguments: Style.allCases)
+        func oneReader(style: Style) async throws {
+            try await withServer(routes: { router in
+                switch style {
+                case .async:
+                    router.post("/", async: { request in
+                        async let first = request.body.collect(upTo: 100)
+                        await Task.yield()
+                        let second = await Task(executorPreference: Hub.current!) { try await request.body.read() }.result
+                        guard case .failure(let error as TandemError) = second else { return Response(text: "\(second)") }
+                        return Response(text: "\(error.code) \(try await first.count)")
+                    })
+                case .blocking:
+                    router.post("/", blocking: { request in
+                        let first = GreenThread { try request.body.collect(upTo: 100) }
+                        try sleep(for: .milliseconds(5))
+                        do {
+                            return Response(body: try request.body.read() ?? [])
+                        } catch let error as TandemError {
+                            return Response(text: "\(error.code) \(try first.wait().count)")
+                        }
+                    })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.head + "Content-Length: 3\r\n\r\n")
+                pause(milliseconds: 50)
+                try client.send("abc")
+                #expect(try client.answer().text == "descriptorBusy 3")
+            }
+        }
+    }
+
+    @Suite("Expect: 100-continue")
+    struct ExpectContinueTests {
+        static func head(_ framing: String, expect: String = "100-continue") -> String {
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: \(expect)\r\n\(framing)\r\n\r\n"
+        }
+
+        @Test("the client is told to go on when the body is read", arguments: Style.allCases)
+        func whenRead(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                for expect in ["100-continue", "100-Continue"] {
+                    try client.send(Self.head("Content-Length: 3", expect: expect))
+                    #expect(try client.answer().status == 100)
+                    try client.send("abc")
+                    let answer = try client.answer()
+                    #expect(answer.text == "abc")
+                    #expect(!answer.closes)
+
+                    try client.send(Self.head("Transfer-Encoding: chunked", expect: expect))
+                    #expect(try client.answer().status == 100)
+                    try client.send("3\r\nabc\r\n0\r\n\r\n")
+                    #expect(try client.answer().text == "abc")
+                }
+            }
+        }
+
+        @Test("one that does not wait is told all the same, once a request", arguments: Style.allCases)
+        func pipelined(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                try client.send(Self.head("Content-Length: 3") + "abc" + Self.head("Content-Length: 3") + "def")
+                #expect(try client.answer().status == 100)
+                #expect(try client.answer().text == "abc")
+                #expect(try client.answer().status == 100)
+                #expect(try client.answer().text == "def")
+            }
+        }
+
+        @Test("an answer that does not need the body is final and the last", arguments: Style.allCases)
+        func finalAtOnce(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.post, "/", style) { _ in Response(text: "no need") }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.head("Content-Length: 3"))
+                let answer = try client.answer()
+                #expect(answer.text == "no need")
+                #expect(answer.closes)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("nothing is put into an answer that has begun", arguments: Style.allCases)
+        func begun(style: Style) async throws {
+            try await withServer(routes: { $0.echoing("/", style) }) { live in
+                let client = try live.connect()
+                try client.send(Self.head("Content-Length: 3"))
+                let head = try client.head()
+                #expect(head.status == 200)
+                #expect(head.closes)
+                try client.send("abc")
+                #expect(try client.chunk() == Array("abc".utf8))
+                #expect(try client.chunk() == nil)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("without a body there is nothing to go on with", arguments: ["Content-Length: 0", "X: y"])
+        func noBody(framing: String) async throws {
+            try await withServer(routes: { $0.collecting("/", .async) }) { live in
+                let client = try live.connect()
+                try client.send(Self.head(framing))
+                let answer = try client.answer()
+                #expect(answer.status == 200)
+                #expect(!answer.closes)
+            }
+        }
+
+        @Test("HTTP/1.0 knows no expectations")
+        func http10() async throws {
+            try await withServer(routes: { $0.collecting("/", .async) }) { live in
+                let client = try live.connect()
+                try client.send("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
+                #expect(try client.answer().text == "abc")
+            }
+        }
+
+        @Test("any other expectation is 417")
+        func unknown() async throws {
+            try await withServer(routes: { $0.collecting("/", .async) }) { live in
+                let answer = try live.refusal(of: Self.head("Content-Length: 3", expect: "miracles"))
+                #expect(answer.status == 417)
+            }
+        }
+    }
+}

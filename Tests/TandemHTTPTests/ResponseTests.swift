@@ -1,0 +1,382 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Responses")
+    struct ResponseTests {
+        @Test("HEAD gets the fields of GET and no body", arguments: Style.allCases)
+        func head(style: Style) async throws {
+            let streamed = Count()
+            try await withServer(routes: { router in
+                router.plain("/plain", style)
+                router.streaming("/stream", style, [Array("abc".utf8)], then: { streamed.add() })
+                router.streaming("/length", style, contentLength: 3, [Array("abc".utf8)], then: { streamed.add() })
+            }) { live in
+                let client = try live.connect()
+                for path in ["/plain", "/stream", "/length"] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nHEAD \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let get = try client.answer()
+                    let head = try client.answer(toHead: true)
+                    #expect(head.status == 200)
+                    let (a, b) = (get.fields.filter { $0.name != "date" }, head.fields.filter { $0.name != "date" })
+                    #expect(a.map(\.name) == b.map(\.name))
+                    #expect(a.map(\.value) == b.map(\.value))
+                }
+                #expect(streamed.value == 2)
+            }
+        }
+
+        @Test("204 and 304 have no body and no framing, and the connection goes on", arguments: Style.allCases, [204, 304])
+        func noBody(style: Style, status: Int) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/bytes", style) { _ in Response(status: .init(code: status), body: pattern(10)) }
+                router.streaming("/stream", style, status: .init(code: status), [pattern(10)])
+            }) { live in
+                let client = try live.connect()
+                for path in ["/bytes", "/stream", "/bytes"] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status)
+                    #expect(answer["content-length"] == nil)
+                    #expect(answer["transfer-encoding"] == nil)
+                }
+                #expect(!client.hears(withinMilliseconds: 20))
+            }
+        }
+
+        @Test("every answer carries the second it was made in")
+        func date() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let before = time(nil)
+                let date = try #require(try live.get("/")["date"])
+                let after = time(nil)
+                #expect((before - 1...after).map(formatted).contains(date))
+                #expect(try live.get("/nowhere")["date"] != nil)
+            }
+        }
+
+        /// As C writes it.
+        private func formatted(_ second: time_t) -> String {
+            var (second, broken) = (second, tm())
+            gmtime_r(&second, &broken)
+            var text = [UInt8](repeating: 0, count: 40)
+            let count = text.withUnsafeMutableBytes {
+                strftime($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count, "%a, %d %b %Y %H:%M:%S GMT", &broken)
+            }
+            return String(decoding: text[..<count], as: UTF8.self)
+        }
+
+        @Test("framing fields are the server's, whatever the handler says", arguments: Style.allCases)
+        func framingFields(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/", style) { _ in
+                    var response = Response(text: "ok")
+                    response.headers[.contentLength] = "99"
+                    response.headers[.transferEncoding] = "gzip"
+                    response.headers[.connection] = "close"
+                    response.headers[.date] = "never"
+                    response.headers[.init("X-Mine")!] = "kept"
+                    return response
+                }
+            }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer["content-length"] == "2")
+                    #expect(answer["transfer-encoding"] == nil)
+                    #expect(answer["connection"] == nil)
+                    #expect(answer["date"] != "never")
+                    #expect(answer["x-mine"] == "kept")
+                }
+            }
+        }
+
+        @Test("an answer that cannot be sent is 500, and the connection goes on", arguments: Style.allCases)
+        func unsendable(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/interim", style) { _ in Response(status: .init(code: 103)) }
+                router.streaming("/negative", style, contentLength: -1, [])
+                router.plain("/", style)
+            }) { live in
+                let client = try live.connect()
+                let paths = ["/interim", "/negative"]
+                for path in paths {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 500, "\(path)")
+                    #expect(answer.text == "internal server error\n")
+                    #expect(try client.answer().text == "ok")
+                }
+                #expect(live.log.lines("handler gave an answer that cannot be sent").count == paths.count)
+                #expect(live.logged(paths.count * 2).map(\.status) == paths.flatMap { _ in [500, 200] })
+            }
+        }
+
+        @Test("a line feed in a field or a reason makes no other field and no other answer", arguments: Style.allCases)
+        func injected(style: Style) async throws {
+            let attack = "a\r\nSet-Cookie: stolen=1\r\n\r\nHTTP/1.1 200 OK\r\n"
+            try await withServer(routes: { router in
+                router.on(.get, "/field", style) { _ in Response(headers: [.init("X-Name")!: attack]) }
+                router.on(.get, "/reason", style) { _ in Response(status: .init(code: 200, reasonPhrase: attack)) }
+                router.plain("/", style)
+            }) { live in
+                let client = try live.connect()
+                for path in ["/field", "/reason"] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer()["set-cookie"] == nil)
+                    #expect(try client.answer().text == "ok")
+                }
+            }
+        }
+
+        @Test("a handler that throws is 500 and a line in the log", arguments: Style.allCases)
+        func throwing(style: Style) async throws {
+            struct Secret: Error {}
+            try await withServer(routes: { router in
+                router.on(.get, "/broken", style) { _ in throw Secret() }
+                router.on(.get, "/teapot", style) { _ in
+                    throw HTTPError(.init(code: 418), "short and stout", headers: [.retryAfter: "1"])
+                }
+                router.on(.get, "/timeout", style) { _ in throw TandemError(.timedOut, "an upstream was slow") }
+                router.on(.post, "/timeout", style) { _ in throw TandemError(.timedOut, "an upstream was slow") }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET /broken HTTP/1.1\r\nHost: a\r\n\r\n")
+                let broken = try client.answer()
+                #expect(broken.status == 500)
+                #expect(broken.text == "internal server error\n")
+                let line = try #require(live.log.lines("handler threw").first)
+                #expect(line.level == "error")
+                #expect(line.metadata["error"]!.contains("Secret"))
+                #expect(line.metadata["http.target"] == "/broken")
+                #expect(line.metadata["peer"]!.hasPrefix("127.0.0.1:"))
+
+                try client.send("GET /teapot HTTP/1.1\r\nHost: a\r\n\r\n")
+                let teapot = try client.answer()
+                #expect(teapot.status == 418)
+                #expect(teapot.text == "short and stout\n")
+                #expect(teapot["retry-after"] == "1")
+
+                // A timeout of the handler's own is not the client's fault, also when the client's body is unread.
+                try client.send("GET /timeout HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 500)
+                try client.send("POST /timeout HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+                #expect(try client.answer().status == 500)
+                #expect(live.log.lines("handler threw").count == 3)
+            }
+        }
+    }
+
+    @Suite("Streamed responses")
+    struct StreamedResponseTests {
+        @Test("each write goes out at once, as a chunk; empty ones are no end", arguments: Style.allCases)
+        func chunks(style: Style) async throws {
+            let events = [Event<Void>(), Event<Void>()]
+            try await withServer(routes: { router in
+                router.get("/", async: { _ in
+                    switch style {
+                    case .blocking:
+                        Response(streamingBlocking: { writer in
+                            try writer.write([])
+                            try writer.write(Array("one".utf8))
+                            try events[0].wait()
+                            try writer.write([])
+                            try writer.write(Array("two".utf8))
+                            try events[1].wait()
+                            try writer.write([])
+                        })
+                    case .async:
+                        Response(streamingAsync: { writer in
+                            try await writer.write([])
+                            try await writer.write(Array("one".utf8))
+                            try await events[0].wait()
+                            try await writer.write([])
+                            try await writer.write(Array("two".utf8))
+                            try await events[1].wait()
+                            try await writer.write([])
+                        })
+                    }
+                })
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head()["transfer-encoding"] == "chunked")
+                #expect(try client.chunk() == Array("one".utf8))
+                events[0].send(())
+                #expect(try client.chunk() == Array("two".utf8))
+                events[1].send(())
+                #expect(try client.chunk() == nil)
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().chunks == [3, 3])
+            }
+        }
+
+        @Test("a stream that writes nothing is an empty body", arguments: Style.allCases)
+        func empty(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, []) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().body == [])
+                }
+            }
+        }
+
+        @Test("a stream of an announced length has no chunks, and the connection goes on", arguments: Style.allCases)
+        func announced(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(4), [], pattern(6)]) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer["content-length"] == "10")
+                    #expect(answer.body == pattern(4) + pattern(6))
+                }
+            }
+        }
+
+        @Test("a stream that writes less than it announced is cut, so that the client can tell", arguments: Style.allCases)
+        func tooLittle(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(9)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head()["content-length"] == "10")
+                #expect(try client.untilCut() == pattern(9))
+                #expect(live.log.lines("streamed answer cut short").count == 1)
+                #expect(live.logged(1).map(\.outcome) == [.failed])
+            }
+        }
+
+        @Test("a write beyond the announced length throws, and nothing of it is sent", arguments: Style.allCases)
+        func tooMuch(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(6), pattern(5)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                #expect(try client.untilCut() == pattern(6))
+                #expect(live.log.lines("streamed answer cut short")[0].metadata["error"]!.contains("longer"))
+            }
+        }
+
+        @Test("a stream that throws is cut without a last chunk, and logged", arguments: Style.allCases)
+        func throwing(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                #expect(try client.chunk() == pattern(5))
+                #expect(try client.untilCut() == [])
+                #expect(live.log.lines("streamed answer cut short").count == 1)
+                #expect(live.log.lines.allSatisfy { $0.message == "streamed answer cut short" })
+            }
+        }
+
+        @Test("to HTTP/1.0 a stream ends with the connection", arguments: Style.allCases)
+        func http10(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5), pattern(6)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                let answer = try client.answer()
+                #expect(answer["transfer-encoding"] == nil)
+                #expect(answer.closes)
+                #expect(answer.body == pattern(5) + pattern(6))
+            }
+        }
+
+        @Test("a client that does not read parks the stream, and nothing else", arguments: Style.allCases)
+        func backpressure(style: Style) async throws {
+            let written = Count()
+            let (piece, count) = (pattern(64 * 1024), 256)
+            try await withServer(routes: { router in
+                router.plain()
+                router.get("/stream", async: { _ in
+                    switch style {
+                    case .blocking:
+                        Response(streamingBlocking: { writer in
+                            for _ in 0..<count {
+                                try writer.write(piece)
+                                written.add()
+                            }
+                        })
+                    case .async:
+                        Response(streamingAsync: { writer in
+                            for _ in 0..<count {
+                                try await writer.write(piece)
+                                written.add()
+                            }
+                        })
+                    }
+                })
+            }) { live in
+                let client = try live.connect(receiveBuffer: 16 * 1024)
+                try client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                // Settled: no more is written while nobody reads.
+                #expect(eventually {
+                    let before = written.value
+                    pause(milliseconds: 100)
+                    return written.value == before
+                })
+                #expect(written.value < count)
+                #expect(try live.get("/").text == "ok")
+                #expect(try live.statistics().greenThreads == (style == .blocking ? 1 : 0))
+                for _ in 0..<count { #expect(try client.chunk() == piece) }
+                #expect(try client.chunk() == nil)
+            }
+        }
+
+        @Test("a client that never reads is cut when the write timeout is over", arguments: Style.allCases)
+        func writeStall(style: Style) async throws {
+            try await withServer({ $0.writeTimeout = .milliseconds(100) }, routes: { router in
+                router.streaming("/stream", style, Array(repeating: pattern(1 << 20), count: 32))
+                router.on(.get, "/bytes", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
+            }) { live in
+                for path in ["/stream", "/bytes"] {
+                    let client = try live.connect(receiveBuffer: 16 * 1024)
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(eventually { live.access.entries(path).count == 1 })
+                    #expect(live.access.entries(path).first?.outcome == .failed)
+                    #expect(try eventually { try live.connectionCount() == 0 })
+                }
+                #expect(live.log.lines("streamed answer cut short").count == 1)
+            }
+        }
+
+        @Test("a writer that is kept cannot write into a later answer", arguments: Style.allCases)
+        func writerOutlived(style: Style) async throws {
+            let kept = Mutex<ResponseWriter?>(nil)
+            try await withServer(routes: { router in
+                router.get("/", async: { _ in
+                    Response(streamingAsync: { writer in
+                        try await writer.write(pattern(3))
+                        kept.withLock { $0 = writer }
+                    })
+                })
+                switch style {
+                case .blocking:
+                    router.get("/late", blocking: { _ in
+                        do { try kept.withLock { $0 }!.write(pattern(9)) } catch { return Response(text: "\((error as! TandemError).code)") }
+                        return Response(text: "written")
+                    })
+                case .async:
+                    router.get("/late", async: { _ in
+                        do { try await kept.withLock { $0 }!.write(pattern(9)) } catch { return Response(text: "\((error as! TandemError).code)") }
+                        return Response(text: "written")
+                    })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().body == pattern(3))
+                try client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "closed")
+                kept.withLock { $0 = nil }
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Router")
+    struct RouterTests {
+        /// A server whose handlers answer which route they are and what its segments matched.
+        static func expect(
+            _ routes: [String], _ style: Style, _ expected: [(path: String, answer: String?)], sourceLocation: SourceLocation = #_sourceLocation
+        ) async throws {
+            try await withServer(routes: { router in
+                for route in routes {
+                    router.on(.get, route, style) { request in
+                        let values = ["id", "name", "rest"].compactMap { name in request.parameters[name].map { "\(name)=\($0)" } }
+                        return Response(text: ([route] + values).joined(separator: " "))
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                for (path, expected) in expected {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == (expected == nil ? 404 : 200), "\(path)", sourceLocation: sourceLocation)
+                    if let expected { #expect(answer.text == expected, "\(path)", sourceLocation: sourceLocation) }
+                }
+            }
+        }
+
+        @Test("a literal segment beats a named one, and that the rest; a branch that leads nowhere is left again", arguments: Style.allCases)
+        func precedence(style: Style) async throws {
+            try await Self.expect(
+                ["/users/{rest...}", "/users/{id}", "/users/me", "/users/{id}/files", "/users/me/{name}"], style,
+                [
+                    ("/users/me", "/users/me"),
+                    ("/users/7", "/users/{id} id=7"),
+                    ("/users/7/files", "/users/{id}/files id=7"),
+                    ("/users/me/files", "/users/me/{name} name=files"),
+                    ("/users/7/other", "/users/{rest...} rest=7/other"),
+                    ("/users/me/a/b", "/users/{rest...} rest=me/a/b"),
+                    ("/users", nil),
+                    ("/user", nil),
+                ])
+        }
+
+        @Test("segments are decoded, one by one", arguments: Style.allCases)
+        func decoded(style: Style) async throws {
+            try await Self.expect(
+                ["/a/{id}", "/café", "/b/{rest...}", "/plus+minus"], style,
+                [
+                    ("/a/x%20y", "/a/{id} id=x y"),
+                    ("/a/x%2Fy", "/a/{id} id=x/y"),
+                    ("/%61/1", "/a/{id} id=1"),
+                    ("/caf%C3%A9", "/café"),
+                    ("/caf%c3%a9", "/café"),
+                    ("/b/x%20y/z", "/b/{rest...} rest=x y/z"),
+                    ("/plus+minus", "/plus+minus"),
+                    ("/plus%2Bminus", "/plus+minus"),
+                    // Not UTF-8: it can match nothing.
+                    ("/a/%FF", nil),
+                    ("/a/x%00y", "/a/{id} id=x\0y"),
+                ])
+        }
+
+        @Test("a slash at the end counts, and a named segment is never empty", arguments: Style.allCases)
+        func slashes(style: Style) async throws {
+            try await Self.expect(
+                ["/a", "/a/{id}", "/b/", "/c/{rest...}"], style,
+                [
+                    ("/a", "/a"), ("/a/", nil), ("/b/", "/b/"), ("/b", nil), ("//a", nil), ("/", nil),
+                    ("/c", nil), ("/c/", "/c/{rest...} rest="), ("/c//x/", "/c/{rest...} rest=/x/"),
+                ])
+        }
+
+        @Test("the query is no part of the path; an absolute target is as good as its path")
+        func targets() async throws {
+            try await Self.expect(
+                ["/", "/a"], .async,
+                [("/a?b=/c", "/a"), ("/?x", "/"), ("http://elsewhere/a", "/a"), ("http://elsewhere", "/"), ("http://elsewhere?x", "/")])
+        }
+
+        @Test("many literal paths are all found")
+        func manyLiterals() async throws {
+            let paths = (0..<500).map { "/path/number/\($0)" }
+            try await Self.expect(paths, .async, paths.map { ($0, $0) } + [("/path/number/500", nil)])
+        }
+
+        @Test("query items are decoded, and refused when they do not decode", arguments: Style.allCases)
+        func query(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/", style) { request in Response(text: try request.query["q"] ?? "nil") }
+            }) { live in
+                for (target, text) in [("/", "nil"), ("/?q=a%20b", "a b"), ("/?p=1&q=2", "2"), ("/?q=a+b", "a b")] {
+                    let answer = try live.get(target)
+                    #expect(answer.text == text, "\(target)")
+                }
+                #expect(try live.get("/?q=%FF").status == 400)
+            }
+        }
+
+        @Test("a handler sees its request", arguments: Style.allCases)
+        func request(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.put, "/a%2", style) { _ in Response() }
+                router.on(.put, "/x/{id}", style) { request in
+                    Response(text: [
+                        request.method.rawValue, request.path, request[.userAgent] ?? "nil", request[.accept] ?? "nil",
+                        "\(request.headers.count)", request.head.authority ?? "nil",
+                        "\(request.remoteAddress.hasPrefix("127.0.0.1:"))",
+                    ].joined(separator: " "))
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("PUT /x/%41?q HTTP/1.1\r\nHost: a:1\r\nAccept: b\r\nAccept: c\r\n\r\n")
+                #expect(try client.answer().text == "PUT /x/%41 nil b, c 3 a:1 true")
+            }
+        }
+
+        @Test("routes are listed in the order they were added")
+        func listing() {
+            let router = Router()
+            router.get("/", async: { _ in Response() })
+            router.post("/users/{id}", blocking: { _ in Response() })
+            router.put("/f/{path...}", async: { _ in Response() })
+            router.patch("/f/x", blocking: { _ in Response() })
+            router.delete("/f/x", async: { _ in Response() })
+            router.on(.init("PURGE")!, "/f/x", blocking: { _ in Response() })
+            #expect(router.routes == ["GET /", "POST /users/{id}", "PUT /f/{path...}", "PATCH /f/x", "DELETE /f/x", "PURGE /f/x"])
+        }
+
+        @Test("a server takes a copy of the routes")
+        func copied() async throws {
+            nonisolated(unsafe) var kept: Router?
+            try await withServer(routes: { router in
+                router.plain()
+                kept = router
+            }) { live in
+                kept!.plain("/late")
+                let answer = try live.get("/late")
+                #expect(answer.status == 404)
+            }
+        }
+
+        @Test("methods of the router answer their method, in both styles")
+        func methods() async throws {
+            try await withServer(routes: { router in
+                router.put("/b", blocking: { _ in Response(text: "put") })
+                router.patch("/b", blocking: { _ in Response(text: "patch") })
+                router.delete("/b", blocking: { _ in Response(text: "delete") })
+                router.put("/a", async: { _ in Response(text: "put") })
+                router.patch("/a", async: { _ in Response(text: "patch") })
+                router.delete("/a", async: { _ in Response(text: "delete") })
+            }) { live in
+                let client = try live.connect()
+                for path in ["/a", "/b"] {
+                    for method in ["put", "patch", "delete"] {
+                        try client.send("\(method.uppercased()) \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try client.answer().text == method)
+                    }
+                }
+            }
+        }
+    }
+
+    @Suite("Mistakes in the routes end the process")
+    struct RouterMistakeTests {
+        @Test("a path that is malformed")
+        func malformed() async {
+            await #expect(processExitsWith: .failure) { Router().get("", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("users", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/a{id}", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/{id}a", blocking: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/{}", blocking: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/{id}/{id}", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/{rest...}/a", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/a?b", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("/a%20b", async: { _ in Response() }) }
+        }
+
+        @Test("a route that exists already, whatever its segments are called")
+        func duplicate() async {
+            await #expect(processExitsWith: .failure) {
+                let router = Router()
+                router.get("/a", async: { _ in Response() })
+                router.get("/a", blocking: { _ in Response() })
+            }
+            await #expect(processExitsWith: .failure) {
+                let router = Router()
+                router.get("/a/{id}", async: { _ in Response() })
+                router.get("/a/{name}", async: { _ in Response() })
+            }
+            await #expect(processExitsWith: .success) {
+                let router = Router()
+                router.get("/a/{id}", async: { _ in Response() })
+                router.post("/a/{name}", async: { _ in Response() })
+                router.get("/a/{rest...}", async: { _ in Response() })
+                router.get("/a/b", async: { _ in Response() })
+                exit(0)
+            }
+        }
+
+        @Test("a server that is run twice")
+        func runTwice() async {
+            await #expect(processExitsWith: .failure) {
+                var configuration = HTTPServerConfiguration()
+                configuration.port = 0
+                let server = HTTPServer(router: Router(), configuration: configuration)
+                server.stop()
+                try await server.run()
+                try await server.run()
+            }
+        }
+    }
+
+    @Suite("Middleware")
+    struct MiddlewareTests {
+        /// Adds a letter to the answer's trace on the way out, and one to the log on the way in.
+        static func use(_ router: Router, _ style: Style, _ letter: String, _ entered: Collected<String>) {
+            let trace = HTTPField.Name("X-Trace")!
+            switch style {
+            case .blocking:
+                router.use(blocking: { request, next in
+                    entered.add(letter)
+                    try sleep(for: .milliseconds(1))
+                    var response: Response
+                    do { response = try next(request) } catch let error as HTTPError {
+                        response = Response(status: error.status, text: error.message)
+                    }
+                    response.headers[trace] = (response.headers[trace] ?? "") + letter
+                    return response
+                })
+            case .async:
+                router.use(async: { request, next in
+                    entered.add(letter)
+                    try await sleep(for: .milliseconds(1))
+                    var response: Response
+                    do { response = try await next(request) } catch let error as HTTPError {
+                        response = Response(status: error.status, text: error.message)
+                    }
+                    response.headers[trace] = (response.headers[trace] ?? "") + letter
+                    return response
+                })
+            }
+        }
+
+        static let mixes: [[Style]] = [[.async, .async], [.blocking, .blocking], [.async, .blocking], [.blocking, .async]]
+
+        @Test("the first that is added is outermost, in any mix of styles; 404 and 405 pass through it too", arguments: mixes, Style.allCases)
+        func order(mix: [Style], style: Style) async throws {
+            let entered = Collected<String>()
+            try await withServer(routes: { router in
+                router.sleeping("/", style, milliseconds: 1)
+                Self.use(router, mix[0], "a", entered)
+                Self.use(router, mix[1], "b", entered)
+                Self.use(router, mix[0], "c", entered)
+                // Added after the middleware, and wrapped all the same.
+                router.sleeping("/later", style, milliseconds: 1)
+            }) { live in
+                let client = try live.connect()
+                for (line, status) in [("GET /", 200), ("GET /later", 200), ("GET /nowhere", 404), ("POST /", 405)] {
+                    try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status)
+                    #expect(answer["x-trace"] == "cba")
+                }
+                #expect(entered.all == Array(repeating: ["a", "b", "c"], count: 4).flatMap(\.self))
+            }
+        }
+
+        @Test("middleware may answer by itself, change the request's answer, or throw", arguments: Style.allCases, Style.allCases)
+        func shortCircuit(outer: Style, inner: Style) async throws {
+            let calls = Count()
+            try await withServer(routes: { router in
+                switch outer {
+                case .blocking:
+                    router.use(blocking: { request, next in
+                        guard request[.authorization] != nil else { throw HTTPError(.unauthorized, "who are you?") }
+                        if request.path == "/teapot" { return Response(status: .init(code: 418)) }
+                        return try next(request)
+                    })
+                case .async:
+                    router.use(async: { request, next in
+                        guard request[.authorization] != nil else { throw HTTPError(.unauthorized, "who are you?") }
+                        if request.path == "/teapot" { return Response(status: .init(code: 418)) }
+                        return try await next(request)
+                    })
+                }
+                router.on(.get, "/", inner) { _ in
+                    calls.add()
+                    return Response(text: "ok")
+                }
+            }) { live in
+                let stranger = try live.get("/")
+                #expect(stranger.status == 401)
+                #expect(stranger.text == "who are you?\n")
+                #expect(calls.value == 0)
+                let fields = "Authorization: me\r\n"
+                #expect(try live.get("/teapot", fields: fields).status == 418)
+                #expect(try live.get("/", fields: fields).text == "ok")
+                #expect(calls.value == 1)
+            }
+        }
+
+        @Test("a reset reaches the handler through its middleware", arguments: mixes)
+        func cancelled(mix: [Style]) async throws {
+            let started = Count()
+            let entered = Collected<String>()
+            try await withServer(routes: { router in
+                Self.use(router, mix[0], "a", entered)
+                Self.use(router, mix[1], "b", entered)
+                router.waiting("/", mix[0], for: Event(), started: started)
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                client.reset()
+                #expect(live.logged(1).map(\.outcome) == [.cancelled])
+            }
+        }
+    }
+}

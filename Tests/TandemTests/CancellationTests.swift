@@ -1,0 +1,271 @@
+internal import Testing
+
+@testable import Tandem
+
+/// Cancellation across both bridges and every kind of wait.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct CancellationTests {
+    /// The ways in which a green thread can wait.
+    enum Place: String, CaseIterable, Sendable {
+        case sleep, zeroSleep, event, descriptorRead, descriptorWrite, parker, greenThread
+        case awaitingSleep, awaitingEvent, awaitingForeignSleep, awaitingBlockingSleep
+
+        /// Waits there until cancelled. `never` never happens; nobody reads or writes `socket`.
+        func wait(never: Event<Void>, socket: Descriptor, stuck: GreenThread<Void>) throws {
+            switch self {
+            case .sleep: try Tandem.sleep(for: forever)
+            case .zeroSleep: while true { try Tandem.sleep(for: .zero) }
+            case .event: try never.wait()
+            case .descriptorRead:
+                try socket.wait(for: .readable)
+                _ = try socket.receive() as String
+            case .descriptorWrite: try [UInt8](repeating: 1, count: 1 << 20).withUnsafeBytes { try socket.write($0) }
+            case .parker: try Parker().park()
+            case .greenThread: try stuck.wait()
+            case .awaitingSleep: try awaiting { try await Tandem.sleep(for: forever) }
+            case .awaitingEvent: try awaiting { try await never.wait() }
+            case .awaitingForeignSleep: try awaiting { try await Task.sleep(for: forever) }
+            case .awaitingBlockingSleep: try awaiting { try await blocking { try Tandem.sleep(for: forever) } }
+            }
+        }
+    }
+
+    @Test(arguments: Place.allCases)
+    func `a green thread that waits gets CancellationError at its line, unwinds, and its stack is free`(place: Place) async throws {
+        try await onHub {
+            let never = Event<Void>()
+            let stuck = GreenThread { try never.wait() }
+            let (a, b) = try descriptorPair(bufferSize: 4096)
+            defer {
+                a.close()
+                b.close()
+            }
+            let log = Recorder<String>()
+            let entered = Event<Void>()
+            let socket = Loan(a)
+            let task = Hub.current!.spawn {
+                try await blocking {
+                    entered.send(())
+                    defer { log.add("deferred") }
+                    do {
+                        try place.wait(never: never, socket: socket.value, stuck: stuck)
+                        log.add("after")
+                    } catch {
+                        log.add("\(error)")
+                        throw error
+                    }
+                }
+            }
+            try await entered.wait()
+            for _ in 0..<3 { try await sleep(for: .zero) }
+            #expect(log.all == [])
+            task.cancel()
+            task.cancel()  // harmless
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(log.all == ["CancellationError()", "deferred"])
+            stuck.cancel()
+            await #expect(throws: CancellationError.self) { try await stuck.wait() }
+        }
+    }
+
+    @Test func `a cancel while the thread does not wait takes effect where it waits next`() async throws {
+        try await onHub {
+            let itself = Event<GreenThread<[String]>>()
+            let thread = GreenThread<[String]> {
+                var log: [String] = []
+                try itself.wait().cancel()
+                log.append("still running, cancelled: \(Task.isCancelled)")
+                do { try Event<Void>().wait() } catch { log.append("\(error)") }
+                return log
+            }
+            itself.send(thread)
+            let log = try await thread.wait()
+            #expect(log == ["still running, cancelled: true", "CancellationError()"])
+        }
+    }
+
+    @Test func `cleanup that waits after a cancellation is cancelled too`() async throws {
+        try await onHub {
+            let log = Recorder<String>()
+            let thread = GreenThread {
+                do { try sleep(for: forever) } catch {
+                    for wait in [{ try sleep(for: .microseconds(1)) }, { try awaiting { try await sleep(for: forever) } }] as [() throws -> Void] {
+                        do { try wait() } catch { log.add("\(error)") }
+                    }
+                    throw error
+                }
+            }
+            try await turnUntilParked(1)
+            thread.cancel()
+            await #expect(throws: CancellationError.self) { try await thread.wait() }
+            #expect(log.all == ["CancellationError()", "CancellationError()"])
+        }
+    }
+
+    @Test func `whoever cancelled goes on only after the green code has unwound`() async throws {
+        try await onHub {
+            let log = Recorder<String>()
+            let entered = Event<Void>()
+            let task = Hub.current!.spawn {
+                do {
+                    try await blocking {
+                        defer { log.add("unwound") }
+                        entered.send(())
+                        do { try sleep(for: forever) } catch {
+                            // Ignores its cancellation for a while, as cleanup may.
+                            for _ in 0..<5 { try awaiting { await Task.yield() } }
+                            throw error
+                        }
+                    }
+                } catch {
+                    log.add("awaiter")
+                    throw error
+                }
+            }
+            try await entered.wait()
+            try await sleep(for: .zero)
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(log.all == ["unwound", "awaiter"])
+        }
+    }
+
+    @Test func `what suppresses its cancellation has its result delivered, through every level`() async throws {
+        try await onHub {
+            let entered = Event<Void>()
+            let thread = GreenThread {
+                try awaiting {
+                    try await blocking {
+                        try awaiting {
+                            entered.send(())
+                            do { try await sleep(for: forever) } catch { await Task.yield() }
+                            return 7
+                        }
+                    }
+                }
+            }
+            try await entered.wait()
+            thread.cancel()
+            #expect(try await thread.wait() == 7)
+        }
+    }
+
+    @Test func `a cancelled task may still borrow a stack and run what does not wait`() async throws {
+        try await onHub {
+            let task = Hub.current!.spawn {
+                withUnsafeCurrentTask { $0!.cancel() }
+                return await blocking { Task.isCancelled }
+            }
+            let isCancelled = try await task.value
+            #expect(isCancelled)
+        }
+    }
+
+    @Test func `cancelling a group cancels the blocking code of its children, and waits for it`() async throws {
+        try await onHub {
+            let unwound = Counter()
+            await withThrowingTaskGroup { group in
+                for _ in 0..<100 {
+                    group.addTask {
+                        try await blocking {
+                            defer { unwound.add() }
+                            try sleep(for: forever)
+                        }
+                    }
+                }
+                try? await sleep(for: .zero)
+                group.cancelAll()
+            }
+            #expect(unwound.value == 100)
+        }
+    }
+
+    @Test func `a cancel from another thread reaches a parked green thread`() async throws {
+        try await onHub {
+            for _ in 0..<200 {
+                let entered = Event<Void>()
+                let thread = GreenThread {
+                    entered.send(())
+                    try sleep(for: forever)
+                }
+                startThread {
+                    // Before, while or after it parks.
+                    _ = try? entered.wait()
+                    thread.cancel()
+                }
+                await #expect(throws: CancellationError.self) { try await thread.wait() }
+            }
+        }
+    }
+
+    @Test func `a cancel and what was waited for race, and one of them wins`() async throws {
+        try await onHub {
+            var outcomes = [0, 0]
+            for _ in 0..<1_000 {
+                let event = Event<Int>()
+                let thread = GreenThread { try event.wait() }
+                try await turnUntilParked(1)
+                startThread { event.send(1) }
+                startThread { thread.cancel() }
+                do {
+                    #expect(try await thread.wait() == 1)
+                    outcomes[0] += 1
+                } catch {
+                    #expect(error is CancellationError)
+                    outcomes[1] += 1
+                }
+            }
+            #expect(outcomes[0] + outcomes[1] == 1_000)
+        }
+    }
+
+    // MARK: Storms
+
+    @Test func `two thousand random cancels at random depths leave nothing behind`() async throws {
+        try await onHub {
+            var random = SeededGenerator(seed: 2_000)
+            let never = Event<Void>()
+            let threads = Recorder<GreenThread<Void>>()
+
+            @Sendable func asynchronous(_ depth: Int, _ kind: Int) async throws {
+                if kind.isMultiple(of: 3) { await Task.yield() }
+                if depth > 0 { return try await blocking { try synchronous(depth - 1, kind / 2) } }
+                if kind.isMultiple(of: 2) { try await sleep(for: forever) } else { try await never.wait() }
+            }
+            @Sendable func synchronous(_ depth: Int, _ kind: Int) throws {
+                if kind.isMultiple(of: 3) { try sleep(for: .zero) }
+                if depth > 0 { return try awaiting { try await asynchronous(depth - 1, kind / 2) } }
+                if kind.isMultiple(of: 2) { try sleep(for: forever) } else { try never.wait() }
+            }
+
+            var tasks: [Task<Void, any Error>] = []
+            for _ in 0..<2_000 {
+                let (depth, kind) = (Int.random(in: 0...8, using: &random), Int.random(in: 0..<1_000, using: &random))
+                tasks.append(
+                    Hub.current!.spawn {
+                        if kind.isMultiple(of: 5) {
+                            let thread = GreenThread { try synchronous(depth, kind) }
+                            threads.add(thread)
+                            try await thread.wait()
+                        } else {
+                            try await asynchronous(depth, kind)
+                        }
+                    })
+                // Now and then let some get deeper, and cancel some wherever they are.
+                if UInt32.random(in: 0..<4, using: &random) == 0 { try await sleep(for: .zero) }
+                if UInt32.random(in: 0..<3, using: &random) == 0 {
+                    let victim = tasks[Int.random(in: 0..<tasks.count, using: &random)]
+                    if Bool.random(using: &random) { victim.cancel() } else { startThread { victim.cancel() } }
+                }
+            }
+            for task in tasks.shuffled(using: &random) { task.cancel() }
+            for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
+            // Their waiters have gone, and left them alone.
+            for thread in threads.all {
+                #expect(!thread.isFinished)
+                thread.cancel()
+                await #expect(throws: CancellationError.self) { try await thread.wait() }
+            }
+        }
+    }
+}
