@@ -30,7 +30,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CTandem"),
@@ -43,8 +44,9 @@ let package = Package(
         .target(
             name: "TandemService",
             dependencies: [
-                "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging,
+                "CTandem", "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: house),
         .executableTarget(
@@ -62,6 +64,9 @@ let package = Package(
         .testTarget(
             name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
             exclude: ["Upstream"], swiftSettings: house),
-        .testTarget(name: "TandemServiceTests", dependencies: ["TandemService"], swiftSettings: house),
+        .testTarget(
+            name: "TandemServiceTests",
+            // `tandemd` so that it is built: some tests start it as a process.
+            dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging], swiftSettings: house),
     ]
 )

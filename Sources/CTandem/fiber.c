@@ -97,9 +97,6 @@ void tandem_fiber_prepare(tandem_fiber *fiber, void (*entry)(tandem_fiber *)) {
 #error "Tandem knows x86_64 and aarch64"
 #endif
   fiber->sp = sp;
-#if TANDEM_TSAN
-  fiber->sanitizer_fiber = __tsan_create_fiber(0);
-#endif
 }
 
 tandem_signal tandem_fiber_resume(tandem_fiber *fiber) {
@@ -108,6 +105,7 @@ tandem_signal tandem_fiber_resume(tandem_fiber *fiber) {
   thread->current = fiber;
   swift_task_enterThreadLocalContext((char *)fiber->exclusivity);
 #if TANDEM_TSAN
+  if (!fiber->sanitizer_fiber) fiber->sanitizer_fiber = __tsan_create_fiber(0); /* not before: it knows 8,128 at most */
   fiber->sanitizer_host = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(fiber->sanitizer_fiber, 0);
 #endif

@@ -1,16 +1,21 @@
 #include "inbox.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait) {
   uintptr_t tagged = (uintptr_t)item | (is_wait ? 1 : 0);
+  __atomic_fetch_add(&inbox->putting, 1, __ATOMIC_SEQ_CST);
   uintptr_t head = __atomic_load_n(&inbox->head, __ATOMIC_RELAXED);
+  bool open;
   do {
-    if (head == TANDEM_INBOX_CLOSED) return false;
+    open = head != TANDEM_INBOX_CLOSED;
+    if (!open) break;
     *tandem_item_link(tagged) = head;
   } while (!__atomic_compare_exchange_n(&inbox->head, &head, tagged, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-  tandem_inbox_wake(inbox);
-  return true;
+  if (open) tandem_inbox_wake(inbox);
+  __atomic_fetch_sub(&inbox->putting, 1, __ATOMIC_RELEASE);
+  return open;
 }
 
 void tandem_inbox_wake(tandem_inbox *inbox) {
@@ -41,7 +46,11 @@ uintptr_t tandem_inbox_take(tandem_inbox *inbox) {
   return exchange_and_reverse(inbox, 0);
 }
 
-uintptr_t tandem_inbox_close(tandem_inbox *inbox) { return exchange_and_reverse(inbox, TANDEM_INBOX_CLOSED); }
+uintptr_t tandem_inbox_close(tandem_inbox *inbox) {
+  uintptr_t items = exchange_and_reverse(inbox, TANDEM_INBOX_CLOSED);
+  while (__atomic_load_n(&inbox->putting, __ATOMIC_ACQUIRE)) sched_yield();
+  return items;
+}
 
 bool tandem_inbox_prepare_sleep(tandem_inbox *inbox) {
   /* The store and the load below must not change places with the put's, or both sides miss the other. */

@@ -57,9 +57,9 @@ extension ServerTests {
                     ("/b/x%20y/z", "/b/{rest...} rest=x y/z"),
                     ("/plus+minus", "/plus+minus"),
                     ("/plus%2Bminus", "/plus+minus"),
-                    // Not UTF-8: it can match nothing.
+                    // Not UTF-8, and NUL: they match nothing.
                     ("/a/%FF", nil),
-                    ("/a/x%00y", "/a/{id} id=x\0y"),
+                    ("/a/x%00y", nil),
                 ])
         }
 
@@ -102,7 +102,6 @@ extension ServerTests {
         @Test("a handler sees its request", arguments: Style.allCases)
         func request(style: Style) async throws {
             try await withServer(routes: { router in
-                router.on(.put, "/a%2", style) { _ in Response() }
                 router.on(.put, "/x/{id}", style) { request in
                     Response(text: [
                         request.method.rawValue, request.path, request[.userAgent] ?? "nil", request[.accept] ?? "nil",

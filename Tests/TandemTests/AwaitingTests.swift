@@ -27,9 +27,15 @@ struct AwaitingTests {
             let values = try await blocking {
                 [
                     try awaiting { 1 },
-                    try awaiting { await Task.yield(); return 2 },
-                    try awaiting { try await sleep(for: .milliseconds(1)); return 3 },
-                    try awaiting { try await Task.sleep(for: .milliseconds(1)); return 4 },
+                    try awaiting {
+                        await Task.yield(); return 2
+                    },
+                    try awaiting {
+                        try await sleep(for: .milliseconds(1)); return 3
+                    },
+                    try awaiting {
+                        try await Task.sleep(for: .milliseconds(1)); return 4
+                    },
                     try awaiting { await Task.detached { 5 }.value },
                     try awaiting { await MainActor.run { 6 } },
                 ]
@@ -61,7 +67,11 @@ struct AwaitingTests {
                 #expect(throws: TypedFailure.own(3)) { try typed() }
 
                 // And here only misuse is left.
-                func total() throws(TandemError) -> Int { try awaiting { await Task.yield(); return 9 } }
+                func total() throws(TandemError) -> Int {
+                    try awaiting {
+                        await Task.yield(); return 9
+                    }
+                }
                 let nine = try total()
                 #expect(nine == 9)
             }
@@ -123,7 +133,11 @@ struct AwaitingTests {
             try await blocking {
                 try awaiting {
                     await withTaskGroup { group in
-                        for _ in 0..<10 { group.addTask { await Task.yield(); ended.add() } }
+                        for _ in 0..<10 {
+                            group.addTask {
+                                await Task.yield(); ended.add()
+                            }
+                        }
                     }
                 }
                 #expect(ended.value == 10)
@@ -224,6 +238,7 @@ struct AwaitingTests {
             let timer = HubTimer(on: Hub.current!) { outcome = Result { try awaiting { () async -> Void in } } }
             timer.arm(.after(.zero))
             try await turnUntil { outcome != nil }
+            withExtendedLifetime(timer) {}
             #expect(throws: TandemError(.notOnGreenThread, "")) { try outcome?.get() }
         }
     }
@@ -271,7 +286,9 @@ struct AwaitingTests {
     @Test func `on an ordinary thread the operation has the thread's task-locals`() async throws {
         try await onThread {
             try Local.$level.withValue(8) {
-                let level = try awaiting { await Task.yield(); return Local.level }
+                let level = try awaiting {
+                    await Task.yield(); return Local.level
+                }
                 #expect(level == 8)
             }
         }
@@ -292,7 +309,9 @@ struct AwaitingTests {
     @Test func `a task that only runs on top of a green thread cannot park its stack`() async throws {
         try await onHub {
             try await blocking {
-                for call in [{ try sleep(for: .milliseconds(1)) }, { try awaiting { await Task.yield() } }] as [@Sendable () throws -> Void] {
+                for call in [{ try sleep(for: .milliseconds(1)) }, { try awaiting { await Task.yield() } }]
+                    as [@Sendable () throws -> Void]
+                {
                     let task = Task.immediate(executorPreference: Hub.current!) { try synchronously(call) }
                     #expect(throws: TandemError(.wrongTask, "")) { try awaiting { try await task.value } }
                 }
@@ -309,7 +328,9 @@ struct AwaitingTests {
                 let task = Task.immediate(executorPreference: Hub.current!) {
                     log.add("first segment")
                     try await sleep(for: .microseconds(10))
-                    let inner = try await blocking { try sleep(for: .zero); return 20 }
+                    let inner = try await blocking {
+                        try sleep(for: .zero); return 20
+                    }
                     return inner + 1
                 }
                 let first = log.all

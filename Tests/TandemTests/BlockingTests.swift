@@ -33,7 +33,9 @@ struct BlockingTests {
             await #expect { try await blocking { throw failure } } throws: { $0 as? FailureObject === failure }
 
             // Compiles only because the call throws just this type.
-            func typed() async throws(TypedFailure) -> Int { try await blocking { () throws(TypedFailure) -> Int in throw .own(3) } }
+            func typed() async throws(TypedFailure) -> Int {
+                try await blocking { () throws(TypedFailure) -> Int in throw .own(3) }
+            }
             await #expect(throws: TypedFailure.own(3)) { try await typed() }
 
             // And this one because it throws nothing.

@@ -37,7 +37,14 @@ struct BorrowedClosureTests {
         try await onHub {
             let number = 41
             let object = Account()
-            let values = try await blocking { (number + 1, try awaiting { await Task.yield(); return number + 2 }) }
+            let values = try await blocking {
+                (
+                    number + 1,
+                    try awaiting {
+                        await Task.yield(); return number + 2
+                    }
+                )
+            }
             #expect(values == (42, 43))
             try await blocking {
                 object.balance += 1
@@ -254,7 +261,9 @@ struct BorrowedClosureTests {
 @inline(never)
 private func swapped<First, Second>(_ first: First, _ second: Second) async throws -> (Second, First) {
     try await blocking {
-        let other = try awaiting { await Task.yield(); return second }
+        let other = try awaiting {
+            await Task.yield(); return second
+        }
         return (other, first)
     }
 }

@@ -31,7 +31,8 @@ struct CancellationTests {
     }
 
     @Test(arguments: Place.allCases)
-    func `a green thread that waits gets CancellationError at its line, unwinds, and its stack is free`(place: Place) async throws {
+    func `a green thread that waits gets CancellationError at its line, unwinds, and its stack is free`(place: Place) async throws
+    {
         try await onHub {
             let never = Event<Void>()
             let stuck = GreenThread { try never.wait() }
@@ -89,7 +90,9 @@ struct CancellationTests {
             let log = Recorder<String>()
             let thread = GreenThread {
                 do { try sleep(for: forever) } catch {
-                    for wait in [{ try sleep(for: .microseconds(1)) }, { try awaiting { try await sleep(for: forever) } }] as [() throws -> Void] {
+                    for wait in [{ try sleep(for: .microseconds(1)) }, { try awaiting { try await sleep(for: forever) } }]
+                        as [() throws -> Void]
+                    {
                         do { try wait() } catch { log.add("\(error)") }
                     }
                     throw error

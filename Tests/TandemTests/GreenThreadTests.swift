@@ -8,7 +8,9 @@ struct GreenThreadTests {
     @Test func `the value or the error comes out of wait, the same one each time, in both styles`() async throws {
         try await onHub {
             let failure = FailureObject()
-            let good = GreenThread { try sleep(for: .zero); return 13 }
+            let good = GreenThread {
+                try sleep(for: .zero); return 13
+            }
             let bad = GreenThread { throw failure }
             #expect(!good.isFinished)
             for _ in 0..<2 {
@@ -47,7 +49,10 @@ struct GreenThreadTests {
         try await onHub {
             let home = GreenThreadIdentity.osThread
             let (outer, inner) = try await blocking {
-                (GreenThreadIdentity.current, try GreenThread { (GreenThreadIdentity.current, GreenThreadIdentity.osThread) }.wait())
+                (
+                    GreenThreadIdentity.current,
+                    try GreenThread { (GreenThreadIdentity.current, GreenThreadIdentity.osThread) }.wait()
+                )
             }
             #expect(outer != nil && inner.0 != nil && outer != inner.0)
             #expect(inner.1 == home)
@@ -71,7 +76,9 @@ struct GreenThreadTests {
             let gate = Event<Int>()
             let thread = GreenThread { try gate.wait() }
             let waiters = (0..<6).map { number in
-                Hub.current!.spawn { number.isMultiple(of: 2) ? try await thread.wait() : try await blocking { try thread.wait() } }
+                Hub.current!.spawn {
+                    number.isMultiple(of: 2) ? try await thread.wait() : try await blocking { try thread.wait() }
+                }
             }
             try await turnUntilParked(7)
             waiters[0].cancel()

@@ -39,10 +39,14 @@ struct HubExecutorTests {
             let ledger = Ledger(hub: Hub.current!)
             try await withThrowingTaskGroup { group in
                 for number in 0..<50 { group.addTask { try await ledger.append(number) } }
-                for number in 50..<100 { group.addTask { try await blocking { try awaiting { try await ledger.append(number) } } } }
+                for number in 50..<100 {
+                    group.addTask { try await blocking { try awaiting { try await ledger.append(number) } } }
+                }
+                // These come without a preference for the hub: only the actor keeps them on it.
+                for number in 100..<500 { group.addTask { try await Task.detached { try await ledger.append(number) }.value } }
                 try await group.waitForAll()
             }
-            #expect(await ledger.entries.sorted() == Array(0..<100))
+            #expect(await ledger.entries.sorted() == Array(0..<500))
         }
     }
 

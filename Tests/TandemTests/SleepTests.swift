@@ -60,6 +60,7 @@ struct SleepTests {
                 let timer = HubTimer(on: Hub.current!) { outcome = Result { try sleep(for: duration) } }
                 timer.arm(.after(.zero))
                 try await turnUntil { outcome != nil }
+                withExtendedLifetime(timer) {}
                 try outcome!.get()
             }
         }
@@ -91,6 +92,17 @@ struct SleepTests {
                     }
                     await #expect(throws: CancellationError.self) { try await task.value }
                 }
+            }
+        }
+    }
+
+    @Test func `in an actor that runs on a hub nobody oversleeps`() async throws {
+        actor Sleeper { func nap() async throws { try await sleep(for: .microseconds(1)) } }
+        try await onHub {
+            let sleeper = Sleeper()
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<1_000 { group.addTask { try await sleeper.nap() } }
+                try await group.waitForAll()
             }
         }
     }

@@ -48,6 +48,9 @@ typedef struct tandem_inbox {
   /// Whether the hub sleeps in the kernel and wants a write to `event_fd`.
   uint32_t asleep;
   int event_fd;
+  /// Threads inside `tandem_inbox_put`. The hub may have run what they put, and be ready to go, while they still look
+  /// whether to wake it.
+  uint32_t putting;
 } tandem_inbox;
 
 #define TANDEM_INBOX_CLOSED ((uintptr_t)2)
@@ -61,7 +64,7 @@ bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait);
 /// Takes all items, oldest first, as a list linked through their third word (tags included).
 uintptr_t tandem_inbox_take(tandem_inbox *inbox);
 
-/// As `tandem_inbox_take`, and refuses items from now on.
+/// As `tandem_inbox_take`, and refuses items from now on. When it returns, whoever put one has left.
 uintptr_t tandem_inbox_close(tandem_inbox *inbox);
 
 /// Called by the hub before it sleeps: true when it may, false when something arrived.

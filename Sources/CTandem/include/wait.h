@@ -18,8 +18,8 @@ enum : uint32_t {
 };
 
 typedef struct tandem_wait {
-  /// The hub that will wake it, unretained.
-  void *_Nullable hub;
+  /// Of the hub that will wake it.
+  tandem_inbox *_Nullable inbox;
   /// Position in the hub's timer heap plus one; 0 when it has no deadline armed.
   uint64_t heap_position;
   /// In the inbox, or in the hub's free list. Third word: see inbox.h.
@@ -52,6 +52,13 @@ static inline uint32_t tandem_wait_take_posted(tandem_wait *wait) {
 static inline bool tandem_wait_is_posted(tandem_wait *wait) {
   return __atomic_load_n(&wait->posted, __ATOMIC_ACQUIRE) != 0;
 }
+
+/// Has TANDEM_WAKE_CANCELLED posted to `wait` when the current task is cancelled, at once if it is already. Returns what
+/// `tandem_wait_ignore_cancellation` takes, in the same task, before the wait is used for anything else.
+const void *tandem_wait_heed_cancellation(tandem_wait *wait);
+
+/// When it returns, no cancellation is posted any more.
+void tandem_wait_ignore_cancellation(const void *handler);
 
 TANDEM_NONNULL_END
 #endif

@@ -102,6 +102,13 @@ public final class Descriptor {
         try end(wait, direction)
     }
 
+    /// Lets a caller that waits to read go on and look for itself, whether or not something has arrived.
+    public func wakeReader() {
+        hub.preconditionOnThread("Descriptor.wakeReader")
+        mayRead = true
+        if let reader { hub.wake(reader, TANDEM_WAKE_READY) }
+    }
+
     /// nil when it is ready already.
     private func begin(_ direction: Direction, _ deadline: Deadline) throws -> Wait? {
         hub.preconditionOnThread("Descriptor.wait")

@@ -71,7 +71,7 @@ extension Hub {
         waitSlabs.append(slab)
         for index in 0..<Hub.waitsPerSlab {
             (slab + index).initialize(to: tandem_wait())
-            slab[index].hub = Unmanaged.passUnretained(self).toOpaque()
+            slab[index].inbox = inbox
             if index > 0 { recycle(slab + index) }
         }
         return slab
@@ -106,24 +106,23 @@ extension Hub {
 
 /// Wakes whoever waits, from any thread and also under locks: it takes none and does not call the Swift runtime.
 func post(_ wait: Wait, _ reason: UInt32) {
-    guard tandem_wait_post(wait, reason), let hub = wait.pointee.hub else { return }
-    let inbox = Unmanaged<Hub>.fromOpaque(hub)._withUnsafeGuaranteedRef { $0.inbox }
+    guard tandem_wait_post(wait, reason), let inbox = wait.pointee.inbox else { return }
     // A closed inbox means the hub has stopped, and with it every task that could wait there.
     _ = tandem_inbox_put(inbox, wait, true)
 }
 
 /// Suspends the running task until the wait is woken; cancelling the task wakes it too.
+///
+/// Stays on the hub's thread until it suspends.
 func park(_ wait: Wait) async {
     guard wait.pointee.woken_by == 0 else { return }
-    nonisolated(unsafe) let wait = wait
-    await withTaskCancellationHandler {
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            wait.pointee.continuation = unsafeBitCast(continuation, to: UnsafeMutableRawPointer.self)
-        }
-    } onCancel: {
-        // Runs under the task's status lock: post, and nothing else.
-        post(wait, TANDEM_WAKE_CANCELLED)
+    let handler = tandem_wait_heed_cancellation(wait)
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        // Woken meanwhile: in an actor, Swift may put the task at the end of the hub's queue on the way here.
+        guard wait.pointee.woken_by == 0 else { return continuation.resume() }
+        wait.pointee.continuation = unsafeBitCast(continuation, to: UnsafeMutableRawPointer.self)
     }
+    tandem_wait_ignore_cancellation(handler)
 }
 
 /// Parks the current green thread until the wait is woken. Only on a green stack.

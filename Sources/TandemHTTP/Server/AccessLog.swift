@@ -31,6 +31,7 @@ public struct AccessLogEntry: Sendable {
     public var target: String?
     /// The pattern of the route that matched.
     public var route: String?
+    /// The style of the handler.
     public var style: Style
     /// The number of the hub in its group.
     public var hub: Int
@@ -42,5 +43,23 @@ public struct AccessLogEntry: Sendable {
     public var duration: Duration
     /// The peer, as `Request.remoteAddress`.
     public var remoteAddress: String
+    /// How it ended.
     public var outcome: Outcome
+
+    /// An entry with these values.
+    public init(
+        method: HTTPRequest.Method?, target: String?, route: String?, style: Style, hub: Int, status: Int, bytes: Int,
+        duration: Duration, remoteAddress: String, outcome: Outcome
+    ) {
+        self.method = method
+        self.target = target
+        self.route = route
+        self.style = style
+        self.hub = hub
+        self.status = status
+        self.bytes = bytes
+        self.duration = duration
+        self.remoteAddress = remoteAddress
+        self.outcome = outcome
+    }
 }

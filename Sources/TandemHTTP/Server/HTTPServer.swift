@@ -72,12 +72,21 @@ public final class HTTPServer: Sendable {
             throw error
         }
         listening.send(SocketAddress(localOf: descriptors[0]).port)
-        await withTaskGroup { tasks in
-            for (hub, fd) in zip(group.hubs, descriptors) {
-                tasks.addTask(executorPreference: hub) { try? await self.serve(fd, on: hub) }
-            }
+        let outcome: Result<Void, any Error>
+        do {
+            // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
+            outcome = .success(
+                try await withThrowingTaskGroup { tasks in
+                    for (hub, fd) in zip(group.hubs, descriptors) {
+                        tasks.addTask(executorPreference: hub) { try await self.serve(fd, on: hub) }
+                    }
+                    try await tasks.waitForAll()
+                })
+        } catch {
+            outcome = .failure(error)
         }
         await group.shutdown()
+        try outcome.get()
     }
 
     /// One listener a hub, on one port. The first binds alone, so that a port that is busy is noticed.

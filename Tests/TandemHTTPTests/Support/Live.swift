@@ -119,7 +119,7 @@ func withServer(
     let server = HTTPServer(router: router, configuration: configuration, logger: log.logger)
     try await onOwnThread {
         // Swift's own timers open what they need at their first use.
-        try blockThread { try await Task.sleep(for: .zero) }
+        try blockThread { try await Task.sleep(for: .milliseconds(1)) }
         let descriptors = openDescriptors()
         let outcome = play(server, log, access, sourceLocation, body)
         #expect(eventually { openDescriptors() == descriptors }, "descriptors are left", sourceLocation: sourceLocation)

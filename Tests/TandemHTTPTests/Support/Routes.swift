@@ -105,4 +105,12 @@ extension Router {
 }
 
 /// Bytes that a shift or a loss would show in.
-func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
+func pattern(_ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count { bytes += tile.prefix(count - bytes.count) }
+    return bytes
+}
+
+// Repeats at no power of two.
+private let tile: [UInt8] = (0..<64_507).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -1,0 +1,223 @@
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Stop")
+    struct StopTests {
+        @Test("idle connections are closed at once, requests in flight are answered with Connection: close, then run returns", arguments: Style.allCases)
+        func drains(style: Style) async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(routes: { router in
+                router.waiting("/slow", style, for: event, started: started)
+                router.plain()
+            }) { live in
+                let idle = try (0..<20).map { _ in try live.connect() }
+                for client in idle {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().status == 200)
+                }
+                let busy = try (0..<50).map { _ in try live.connect() }
+                for client in busy { try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                // Half a head is no idle connection: it may still become a request.
+                let starting = try live.connect()
+                try starting.send("GET / HT")
+                #expect(eventually { started.value == 50 })
+                #expect(try eventually { try live.connectionCount() == 71 })
+
+                live.server.stop(grace: .seconds(20))
+                for client in idle { #expect(try client.isAtEnd()) }
+                #expect(try live.connectionCount() == 51)
+                #expect(!busy[0].hears(withinMilliseconds: 20))
+                #expect(throws: ClientError.self) { try Client(port: live.port) }
+
+                try starting.send("TP/1.1\r\nHost: a\r\n\r\n")
+                event.send(())
+                for client in busy + [starting] {
+                    let answer = try client.answer()
+                    #expect(answer.text == "ok")
+                    #expect(answer.closes)
+                    // What was pipelined behind it is not executed.
+                    #expect(try client.isAtEnd())
+                    client.close()
+                }
+                try live.waitUntilEnded()
+                #expect(live.logged(71).allSatisfy { $0.outcome == .completed })
+                #expect(live.log.lines.isEmpty)
+                #expect(try live.connectionCount() == 0)
+            }
+        }
+
+        @Test("what is left when the grace is over is cancelled, and run returns", arguments: Style.allCases)
+        func graceOver(style: Style) async throws {
+            let started = Count()
+            try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
+                let clients = try (0..<20).map { _ in try live.connect() }
+                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                #expect(eventually { started.value == 20 })
+                live.server.stop(grace: .milliseconds(100))
+                try live.waitUntilEnded()
+                for client in clients { #expect(try client.untilCut().isEmpty) }
+                #expect(live.logged(20).map(\.outcome) == Array(repeating: .cancelled, count: 20))
+                #expect(live.log.lines("request cancelled").count == 20)
+                #expect(live.log.lines("request cancelled").allSatisfy { $0.metadata["reason"] == "the server stops" })
+                #expect(live.log.lines("grace is over, connections cut").map { $0.metadata["count"] } == ["20"])
+            }
+        }
+
+        @Test("a second stop shortens the grace, and cannot lengthen it", arguments: Style.allCases)
+        func shortened(style: Style) async throws {
+            let started = Count()
+            try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                live.server.stop(grace: .seconds(60))
+                live.server.stop(grace: .milliseconds(50))
+                live.server.stop(grace: .seconds(60))
+                try live.waitUntilEnded()
+                #expect(try client.untilCut().isEmpty)
+            }
+        }
+
+        @Test("a stopped server leaves nothing on its hub, however long its grace was")
+        func leavesNothing() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 200)
+                live.server.stop(grace: .seconds(3600))
+                try live.waitUntilEnded()
+                // The rest is what withServer asks for.
+            }
+        }
+
+        @Test("a stream is allowed to finish", arguments: Style.allCases)
+        func streamFinishes(style: Style) async throws {
+            let event = Event<Void>()
+            try await withServer(routes: { router in
+                router.get("/", async: { _ in
+                    switch style {
+                    case .blocking:
+                        Response(streamingBlocking: { writer in
+                            try writer.write(pattern(1))
+                            try event.wait()
+                            try writer.write(pattern(2))
+                        })
+                    case .async:
+                        Response(streamingAsync: { writer in
+                            try await writer.write(pattern(1))
+                            try await event.wait()
+                            try await writer.write(pattern(2))
+                        })
+                    }
+                })
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                #expect(try client.chunk()?.count == 1)
+                live.server.stop(grace: .seconds(20))
+                #expect(!client.hears(withinMilliseconds: 50))
+                event.send(())
+                #expect(try client.chunk()?.count == 2)
+                #expect(try client.chunk() == nil)
+                #expect(try client.isAtEnd())
+                client.close()
+                try live.waitUntilEnded()
+            }
+        }
+
+        @Test("cancelling the task of run cuts every connection at once", arguments: Style.allCases)
+        func cancelled(style: Style) async throws {
+            let started = Count()
+            try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
+                let clients = try (0..<10).map { _ in try live.connect() }
+                for client in clients[..<5] { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                #expect(eventually { started.value == 5 })
+                #expect(try eventually { try live.connectionCount() == 10 })
+                live.cancelRun()
+                try live.waitUntilEnded()
+                for client in clients { #expect(try client.untilCut().isEmpty) }
+                #expect(live.logged(5).map(\.outcome) == Array(repeating: .cancelled, count: 5))
+                #expect(throws: ClientError.self) { try Client(port: live.port) }
+            }
+        }
+
+        @Test("run waits for a handler that ignores its cancellation, and the hub does not spin meanwhile", arguments: Style.allCases)
+        func suppressed(style: Style) async throws {
+            let (event, started) = (Event<Void>(), Count())
+            let ignoring: @Sendable () async -> Void = { await Task { _ = try? await event.wait() }.value }
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking:
+                    router.get("/", blocking: { _ in
+                        started.add()
+                        try awaiting { await ignoring() }
+                        return Response(text: "ok")
+                    })
+                case .async:
+                    router.get("/", async: { _ in
+                        started.add()
+                        await ignoring()
+                        return Response(text: "ok")
+                    })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                live.cancelRun()
+                pause(milliseconds: 20)
+                let before = try live.statistics().turns
+                pause(milliseconds: 100)
+                #expect(try live.statistics().turns - before < 50)
+                event.send(())
+                try live.waitUntilEnded()
+                // It was given: it is delivered.
+                #expect(try client.answer().text == "ok")
+            }
+        }
+
+        @Test("a server that was stopped before it ran returns at once")
+        func beforeRun() async throws {
+            let server = HTTPServer(router: Router(), configuration: anyPort())
+            server.stop()
+            try await onOwnThread { try inBackground { try Hub.run { try await server.run() } }.wait() }
+            let another = HTTPServer(router: Router(), configuration: anyPort())
+            another.stop(grace: .zero)
+            try await another.run()
+            #expect(await another.connectionCount() == 0)
+        }
+
+        @Test("a hub that stops takes the server on it along", arguments: [0, 5])
+        func hubStops(connections: Int) async throws {
+            // The clients are accepted, or about to be, when the hub stops.
+            for turns in 0..<5 {
+                let server = HTTPServer(router: Router(), configuration: anyPort())
+                let clients = try await onOwnThread {
+                    try inBackground {
+                        try Hub.run {
+                            Hub.current!.spawn { try await server.run() }
+                            let port = try await server.waitUntilListening()
+                            let clients = try (0..<connections).map { _ in try Client(port: port) }
+                            for _ in 0..<turns { await Task.yield() }
+                            return clients
+                        }
+                    }.wait(seconds: 4)
+                }
+                let left = try await onOwnThread { try clients.map { try $0.untilCut() } }
+                #expect(left.allSatisfy { $0.isEmpty })
+                #expect(await server.connectionCount() == 0)
+            }
+        }
+    }
+}
+
+/// A configuration that the kernel picks the port for.
+func anyPort() -> HTTPServerConfiguration {
+    var configuration = HTTPServerConfiguration()
+    configuration.port = 0
+    return configuration
+}
