@@ -14,20 +14,18 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that does not split the mapping */
 #endif
 
-enum { STACKS_PER_SLAB = 64 };
+enum {
+  STACKS_PER_SLAB = 64,
+  /* A frame that is larger than the guard can step over it. Guards cost addresses, not memory. */
+  GUARD_SIZE = 64 * 1024,
+};
 
 typedef struct tandem_slab {
   struct tandem_slab *next;     /* in its pool */
   struct tandem_slab *next_any; /* in the process, for the signal handler */
   char *base;
-  size_t pitch; /* guard page and stack */
+  size_t pitch; /* guard and stack */
 } tandem_slab;
-
-static size_t page_size(void) {
-  static size_t size;
-  if (!size) size = (size_t)sysconf(_SC_PAGESIZE);
-  return size;
-}
 
 /* Every slab of the process. The signal handler walks it without the lock: a slab is linked when it
    is complete, and unlinked before it is freed. */
@@ -59,14 +57,14 @@ static tandem_fiber *fiber_at(const tandem_slab *slab, size_t index) {
 }
 
 void tandem_stack_pool_init(tandem_stack_pool *pool, size_t stack_size, void (*entry)(tandem_fiber *)) {
-  size_t page = page_size();
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
   memset(pool, 0, sizeof *pool);
   pool->stack_size = (stack_size + page - 1) / page * page;
   pool->entry = entry;
 }
 
 int tandem_stack_pool_grow(tandem_stack_pool *pool) {
-  size_t page = page_size(), pitch = pool->stack_size + page;
+  size_t pitch = pool->stack_size + GUARD_SIZE;
   tandem_slab *slab = calloc(1, sizeof *slab);
   if (!slab) return ENOMEM;
   slab->pitch = pitch;
@@ -82,7 +80,7 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
   madvise(slab->base, pitch * STACKS_PER_SLAB, MADV_NOHUGEPAGE);
   for (size_t i = 0; i < STACKS_PER_SLAB; i++) {
     char *guard = slab->base + i * pitch;
-    if (madvise(guard, page, MADV_GUARD_INSTALL) != 0 && mprotect(guard, page, PROT_NONE) != 0) {
+    if (madvise(guard, GUARD_SIZE, MADV_GUARD_INSTALL) != 0 && mprotect(guard, GUARD_SIZE, PROT_NONE) != 0) {
       int error = errno;
       munmap(slab->base, pitch * STACKS_PER_SLAB);
       free(slab);
@@ -96,7 +94,7 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
   /* Linked from the last to the first, and touched only now: one page a stack. */
   for (size_t i = STACKS_PER_SLAB; i-- > 0;) {
     tandem_fiber *fiber = fiber_at(slab, i);
-    fiber->low = (uintptr_t)slab->base + i * pitch + page;
+    fiber->low = (uintptr_t)slab->base + i * pitch + GUARD_SIZE;
     fiber->high = (uintptr_t)fiber;
     tandem_fiber_prepare(fiber, pool->entry);
     fiber->number = pool->total + i + 1;
@@ -145,17 +143,16 @@ static void put_number(line *line, size_t number) {
 }
 
 static void report_overflow(uintptr_t address) {
-  size_t page = page_size();
   for (tandem_slab *slab = all_slabs; slab; slab = slab->next_any) {
     uintptr_t base = (uintptr_t)slab->base;
     if (address < base || address >= base + slab->pitch * STACKS_PER_SLAB) continue;
-    if ((address - base) % slab->pitch >= page) return; /* on a stack, not on a guard page */
+    if ((address - base) % slab->pitch >= GUARD_SIZE) return; /* on a stack, not on a guard */
     tandem_fiber *fiber = fiber_at(slab, (address - base) / slab->pitch);
     line line = {.length = 0};
     put(&line, "fatal: green thread stack overflow in ");
     put(&line, fiber->name ? fiber->name : "an unnamed green thread");
     put(&line, ": its stack of ");
-    put_number(&line, (slab->pitch - page) / 1024);
+    put_number(&line, (slab->pitch - GUARD_SIZE) / 1024);
     put(&line, " KiB is used up. Raise HubConfiguration.stackSize (tandemd: hub.stack-size-kib), or recurse less.\n");
     if (write(STDERR_FILENO, line.text, line.length) < 0) return;
     return;
@@ -185,7 +182,6 @@ static void install_handlers(void) {
 static _Thread_local void *signal_stack;
 
 int tandem_overflow_watch_thread(void) {
-  page_size();
   pthread_once(&install_once, install_handlers);
   stack_t now;
   if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE)) return 0; /* somebody gave it one */

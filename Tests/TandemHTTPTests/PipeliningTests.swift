@@ -117,5 +117,23 @@ extension ServerTests {
                 try sending.wait()
             }
         }
+
+        @Test("input is dropped as it is taken in, also when there is always the start of a head behind it", arguments: Style.allCases)
+        func inputIsDropped(style: Style) async throws {
+            try await withServer(routes: { $0.plain("/", style) }) { live in
+                let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 8000))\r\n\r\n".utf8)
+                let (start, end) = (head[..<20], head[20...])
+                let client = try live.connect()
+                try client.send(start)
+                var before = 0
+                for number in 0..<500 {
+                    if number == 100 { before = allocatedBytes() }
+                    try client.send(end + start)
+                    #expect(try client.answer().text == "ok")
+                }
+                // 3 MB have come and gone.
+                #expect(allocatedBytes() - before < 1 << 20)
+            }
+        }
     }
 }

@@ -87,6 +87,32 @@ struct HubTests {
         #expect(said.contains("stopped with 1 task(s) that did not end when cancelled: restless"))
     }
 
+    @Test func `a leftover green thread that comes back after its hub has gone is abandoned, not run elsewhere`() async {
+        // In a process of its own: the green thread stays for ever.
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            let woken = ThreadEvent()
+            try await onThread {
+                var configuration = HubConfiguration()
+                configuration.stopGrace = .milliseconds(20)
+                try Hub.run(configuration) {
+                    GreenThread(name: "stubborn") {
+                        try awaiting {
+                            // Not cancelled with its caller, and over when the hub is gone.
+                            await Task.detached { try? await Task.sleep(for: .milliseconds(200)) }.value
+                            woken.set()
+                        }
+                        fatalError("a green thread went on off its hub")
+                    }
+                    try await sleep(for: .zero)
+                }
+            }
+            woken.wait()
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        let errors = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(errors.contains("stubborn outlived its hub"))
+    }
+
     @Test func `running a hub on a hub's thread ends the process`() async {
         await #expect(processExitsWith: .failure) {
             try await onThread { try Hub.run { try synchronously { try Hub.run {} } } }

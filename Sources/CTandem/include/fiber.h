@@ -57,7 +57,7 @@ typedef struct tandem_fiber {
   uint64_t number;
   /// Next in the pool's list of free stacks.
   struct tandem_fiber *_Nullable next_free;
-  /// Usable range of the stack: `low` is just above the guard page, `high` just below this struct.
+  /// Usable range of the stack: `low` is just above the guard, `high` just below this struct.
   uintptr_t low, high;
   void *_Nullable sanitizer_fiber, *_Nullable sanitizer_host, *_Nullable fake_stack;
   const void *_Nullable host_bottom;

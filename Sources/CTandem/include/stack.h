@@ -1,4 +1,4 @@
-/// Stacks for fibers: slabs of equal stacks, each with a guard page below, handed out last used first.
+/// Stacks for fibers: slabs of equal stacks, each with a guard below, handed out last used first.
 #ifndef TANDEM_STACK_H
 #define TANDEM_STACK_H
 
@@ -9,7 +9,7 @@ TANDEM_NONNULL_BEGIN
 /// One hub's stacks. Not thread-safe: only its hub's thread may use it.
 typedef struct tandem_stack_pool {
   tandem_fiber *_Nullable free;
-  /// Bytes a stack, without its guard page; a multiple of the page size.
+  /// Bytes a stack, without its guard; a multiple of the page size.
   size_t stack_size;
   /// Stacks lent out now, and the most that ever were.
   uint64_t in_use, high_water;

@@ -23,9 +23,16 @@ extension Hub {
             case .awaiting:
                 await fiber.operation.pointee.callAsync()
             }
-            assert(isCurrent, "a green thread's task came back on another thread")
+            if !isCurrent { await abandon(name) }
         }
         tandem_stack_give_back(stacks, fiber)
+    }
+
+    /// The hub has stopped, and this task came back on another thread. A green stack must not go on there: compilers keep
+    /// thread-local addresses across calls. It is left where it stands, for ever.
+    private func abandon(_ name: GreenThreadName) async {
+        report("\(name) outlived its hub by more than the grace and is abandoned where it waits")
+        await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
     }
 
     /// As `host`, for callers that have no error to throw: like any allocation, running out of memory ends the process.

@@ -1,6 +1,6 @@
 /// How a hub is set up. Every value has a default that suits a server.
 public struct HubConfiguration: Sendable {
-    /// Bytes of stack a green thread borrows, without its guard page; rounded up to whole pages. Only touched pages
+    /// Bytes of stack a green thread borrows, without its guard; rounded up to whole pages. Only touched pages
     /// cost memory. 256 KiB holds Foundation and TLS calls with room to spare.
     public var stackSize = 256 * 1024
 

@@ -119,9 +119,6 @@ final class Client: @unchecked Sendable {
         }
     }
 
-    /// Drops what has arrived.
-    func forget() { start = buffer.count }
-
     /// Whether something arrives, or the connection ends, within this time.
     func hears(withinMilliseconds milliseconds: Int) -> Bool {
         if start < buffer.count { return true }

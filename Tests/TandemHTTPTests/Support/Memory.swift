@@ -17,5 +17,6 @@ func allocatedBytes() -> Int {
         else { return 0 }
         return Int(sums[value...].prefix { $0.isNumber }) ?? 0
     }
-    return size("system type=\"current\"") - size("total type=\"fast\"") - size("total type=\"rest\"")
+    let free = size("total type=\"fast\"") + size("total type=\"rest\"")
+    return size("system type=\"current\"") + size("total type=\"mmap\"") - free
 }
