@@ -18,6 +18,7 @@ RUN swift package resolve
 # SwiftPM wants every target of the manifest to be there, tests too.
 COPY Sources ./Sources
 COPY Tests ./Tests
+COPY Examples ./Examples
 COPY config ./config
 RUN swift build --configuration release --product tandemd --static-swift-stdlib
 

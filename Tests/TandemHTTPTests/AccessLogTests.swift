@@ -8,13 +8,16 @@ extension ServerTests {
         @Test("says which handler answered what, and how", arguments: Style.allCases)
         func entries(style: Style) async throws {
             struct Broken: Error {}
-            try await withServer({ $0.maxBodyBytes = 100 }, routes: { router in
-                router.plain("/plain", style)
-                router.on(.get, "/users/{id}", style) { _ in throw Broken() }
-                router.streaming("/stream", style, [pattern(5), pattern(6)])
-                router.streaming("/cut", style, [pattern(5)], then: { throw Broken() })
-                router.sleeping("/slow", style, milliseconds: 50)
-            }) { live in
+            try await withServer(
+                { $0.maxBodyBytes = 100 },
+                routes: { router in
+                    router.plain("/plain", style)
+                    router.on(.get, "/users/{id}", style) { _ in throw Broken() }
+                    router.streaming("/stream", style, [pattern(5), pattern(6)])
+                    router.streaming("/cut", style, [pattern(5)], then: { throw Broken() })
+                    router.sleeping("/slow", style, milliseconds: 50)
+                }
+            ) { live in
                 func check(
                     _ request: String, status: Int, route: String?, method: HTTPRequest.Method? = .get, target: String?,
                     style: AccessLogEntry.Style, outcome: AccessLogEntry.Outcome = .completed, atLeast: Duration = .zero,
@@ -41,26 +44,48 @@ extension ServerTests {
                     #expect(entry.remoteAddress.hasPrefix("127.0.0.1:"), sourceLocation: sourceLocation)
                 }
                 let logged = style.logged
-                try check("GET /plain?q=1 HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/plain", target: "/plain?q=1", style: logged)
-                try check("HEAD /plain HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/plain", method: .head, target: "/plain", style: logged)
-                try check("GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n", status: 500, route: "/users/{id}", target: "/users/7", style: logged)
-                try check("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/stream", target: "/stream", style: .async)
-                try check("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/cut", target: "/cut", style: .async, outcome: .failed)
-                try check("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/slow", target: "/slow", style: logged, atLeast: .milliseconds(50))
+                try check(
+                    "GET /plain?q=1 HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/plain", target: "/plain?q=1",
+                    style: logged)
+                try check(
+                    "HEAD /plain HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/plain", method: .head, target: "/plain",
+                    style: logged)
+                try check(
+                    "GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n", status: 500, route: "/users/{id}", target: "/users/7",
+                    style: logged)
+                try check(
+                    "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/stream", target: "/stream", style: .async)
+                try check(
+                    "GET /cut HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/cut", target: "/cut", style: .async,
+                    outcome: .failed)
+                try check(
+                    "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, route: "/slow", target: "/slow", style: logged,
+                    atLeast: .milliseconds(50))
                 try check("GET /x HTTP/1.1\r\nHost: a\r\n\r\n", status: 404, route: nil, target: "/x", style: .none)
-                try check("PUT /plain HTTP/1.1\r\nHost: a\r\n\r\n", status: 405, route: nil, method: .put, target: "/plain", style: .none)
-                try check("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", status: 204, route: nil, method: .options, target: "*", style: .none)
-                try check("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", status: 501, route: nil, method: .init("BREW"), target: "/", style: .none)
-                try check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n", status: 413, route: nil, method: .post, target: "/", style: .none)
+                try check(
+                    "PUT /plain HTTP/1.1\r\nHost: a\r\n\r\n", status: 405, route: nil, method: .put, target: "/plain",
+                    style: .none)
+                try check(
+                    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", status: 204, route: nil, method: .options, target: "*", style: .none)
+                try check(
+                    "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", status: 501, route: nil, method: .init("BREW"), target: "/",
+                    style: .none)
+                try check(
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n", status: 413, route: nil, method: .post,
+                    target: "/", style: .none)
                 try check("NONSENSE\r\n\r\n", status: 400, route: nil, method: nil, target: nil, style: .none)
             }
         }
 
-        @Test("a client that goes away before its answer is sent in full is a failure, not a completion", arguments: Style.allCases)
+        @Test(
+            "a client that goes away before its answer is sent in full is a failure, not a completion", arguments: Style.allCases)
         func notCompleted(style: Style) async throws {
-            try await withServer({ $0.writeTimeout = .milliseconds(100) }, routes: { router in
-                router.on(.get, "/", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
-            }) { live in
+            try await withServer(
+                { $0.writeTimeout = .milliseconds(100) },
+                routes: { router in
+                    router.on(.get, "/", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
+                }
+            ) { live in
                 let client = try live.connect(receiveBuffer: 16 * 1024)
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(live.logged(1).map(\.outcome) == [.failed])

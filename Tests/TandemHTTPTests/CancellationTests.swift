@@ -35,24 +35,30 @@ extension ServerTests {
         }
 
         /// A handler that waits that deep, and keeps the error it got.
-        static func waiting(_ router: Router, _ style: Style, _ depth: Int, _ waiting: Waiting, _ started: Count, _ errors: Collected<String>) {
+        static func waiting(
+            _ router: Router, _ style: Style, _ depth: Int, _ waiting: Waiting, _ started: Count, _ errors: Collected<String>
+        ) {
             switch style {
             case .blocking:
-                router.post("/", blocking: { request in
-                    do { try descendBlocking(depth, waiting, request, started) } catch {
-                        errors.add("\(type(of: error))")
-                        throw error
-                    }
-                    return Response()
-                })
+                router.post(
+                    "/",
+                    blocking: { request in
+                        do { try descendBlocking(depth, waiting, request, started) } catch {
+                            errors.add("\(type(of: error))")
+                            throw error
+                        }
+                        return Response()
+                    })
             case .async:
-                router.post("/", async: { request in
-                    do { try await descend(depth, waiting, request, started) } catch {
-                        errors.add("\(type(of: error))")
-                        throw error
-                    }
-                    return Response()
-                })
+                router.post(
+                    "/",
+                    async: { request in
+                        do { try await descend(depth, waiting, request, started) } catch {
+                            errors.add("\(type(of: error))")
+                            throw error
+                        }
+                        return Response()
+                    })
             }
         }
 
@@ -71,7 +77,10 @@ extension ServerTests {
                     #expect(errors.all == Array(repeating: "CancellationError", count: 5))
                     #expect(entries.allSatisfy { $0.outcome == .cancelled && $0.status == 499 && $0.bytes == 0 })
                     #expect(live.log.lines.count == 5)
-                    #expect(live.log.lines("request cancelled").allSatisfy { $0.metadata["reason"] == "the client reset the connection" })
+                    #expect(
+                        live.log.lines("request cancelled").allSatisfy {
+                            $0.metadata["reason"] == "the client reset the connection"
+                        })
                     #expect(try eventually { try live.connectionCount() == 0 })
                     #expect(try live.statistics().greenThreads == 0)
                 }
@@ -83,26 +92,28 @@ extension ServerTests {
             let started = Count()
             try await withServer(routes: { router in
                 for (path, piece) in [("/sleeps", pattern(1)), ("/writes", pattern(1 << 20))] {
-                    router.get(path, async: { _ in
-                        switch style {
-                        case .blocking:
-                            Response(streamingBlocking: { writer in
-                                for _ in 0..<100 {
-                                    try writer.write(piece)
-                                    started.add()
-                                    if piece.count == 1 { try sleep(for: .seconds(60)) }
-                                }
-                            })
-                        case .async:
-                            Response(streamingAsync: { writer in
-                                for _ in 0..<100 {
-                                    try await writer.write(piece)
-                                    started.add()
-                                    if piece.count == 1 { try await sleep(for: .seconds(60)) }
-                                }
-                            })
-                        }
-                    })
+                    router.get(
+                        path,
+                        async: { _ in
+                            switch style {
+                            case .blocking:
+                                Response(streamingBlocking: { writer in
+                                    for _ in 0..<100 {
+                                        try writer.write(piece)
+                                        started.add()
+                                        if piece.count == 1 { try sleep(for: .seconds(60)) }
+                                    }
+                                })
+                            case .async:
+                                Response(streamingAsync: { writer in
+                                    for _ in 0..<100 {
+                                        try await writer.write(piece)
+                                        started.add()
+                                        if piece.count == 1 { try await sleep(for: .seconds(60)) }
+                                    }
+                                })
+                            }
+                        })
                 }
             }) { live in
                 for path in ["/sleeps", "/writes"] {
@@ -122,11 +133,13 @@ extension ServerTests {
             let errors = Collected<String>()
             try await withServer(routes: { router in
                 Self.waiting(router, style, 0, .sleeping, Count(), errors)
-                router.get("/hold", async: { _ in
-                    // Holds the hub until the client has gone.
-                    pause(milliseconds: 100)
-                    return Response()
-                })
+                router.get(
+                    "/hold",
+                    async: { _ in
+                        // Holds the hub until the client has gone.
+                        pause(milliseconds: 100)
+                        return Response()
+                    })
             }) { live in
                 let holder = try live.connect()
                 let client = try live.connect()
@@ -144,10 +157,13 @@ extension ServerTests {
 
         @Test("a client that only half-closes gets its answer within the grace", arguments: Style.allCases)
         func halfClosedInTime(style: Style) async throws {
-            try await withServer({ $0.halfCloseGrace = .seconds(10) }, routes: { router in
-                router.sleeping("/", style, milliseconds: 100)
-                router.streaming("/stream", style, [pattern(5)])
-            }) { live in
+            try await withServer(
+                { $0.halfCloseGrace = .seconds(10) },
+                routes: { router in
+                    router.sleeping("/", style, milliseconds: 100)
+                    router.streaming("/stream", style, [pattern(5)])
+                }
+            ) { live in
                 for (path, body) in [("/", Array("ok".utf8)), ("/stream", pattern(5))] {
                     let early = try live.connect()
                     try early.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -168,9 +184,12 @@ extension ServerTests {
         @Test("a client that half-closes and waits longer than the grace has its handler cancelled", arguments: Style.allCases)
         func halfClosedTooLong(style: Style) async throws {
             let (started, errors) = (Count(), Collected<String>())
-            try await withServer({ $0.halfCloseGrace = .milliseconds(100) }, routes: {
-                Self.waiting($0, style, 1, .sleeping, started, errors)
-            }) { live in
+            try await withServer(
+                { $0.halfCloseGrace = .milliseconds(100) },
+                routes: {
+                    Self.waiting($0, style, 1, .sleeping, started, errors)
+                }
+            ) { live in
                 let client = try live.connect()
                 try client.send(Self.request)
                 #expect(eventually { started.value == 1 })
@@ -185,7 +204,9 @@ extension ServerTests {
 
         @Test("the grace of one request does not reach into the next", arguments: Style.allCases)
         func graceEndsWithItsRequest(style: Style) async throws {
-            try await withServer({ $0.halfCloseGrace = .milliseconds(150) }, routes: { $0.sleeping("/", style, milliseconds: 100) }) { live in
+            try await withServer(
+                { $0.halfCloseGrace = .milliseconds(150) }, routes: { $0.sleeping("/", style, milliseconds: 100) }
+            ) { live in
                 let client = try live.connect()
                 try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4))
                 client.halfClose()
@@ -197,26 +218,33 @@ extension ServerTests {
         @Test("a handler that ignores its cancellation ends later, without harm", arguments: Style.allCases)
         func suppressed(style: Style) async throws {
             let (started, ended) = (Count(), Count())
-            try await withServer({ $0.halfCloseGrace = .milliseconds(20) }, routes: { router in
-                switch style {
-                case .blocking:
-                    router.get("/", blocking: { _ in
-                        started.add()
-                        try? sleep(for: .seconds(60))
-                        try? awaiting { await Task { try? await sleep(for: .milliseconds(100)) }.value }
-                        ended.add()
-                        return Response(text: "ok")
-                    })
-                case .async:
-                    router.get("/", async: { _ in
-                        started.add()
-                        try? await sleep(for: .seconds(60))
-                        await Task { try? await sleep(for: .milliseconds(100)) }.value
-                        ended.add()
-                        return Response(text: "ok")
-                    })
+            try await withServer(
+                { $0.halfCloseGrace = .milliseconds(20) },
+                routes: { router in
+                    switch style {
+                    case .blocking:
+                        router.get(
+                            "/",
+                            blocking: { _ in
+                                started.add()
+                                try? sleep(for: .seconds(60))
+                                try? awaiting { await Task { try? await sleep(for: .milliseconds(100)) }.value }
+                                ended.add()
+                                return Response(text: "ok")
+                            })
+                    case .async:
+                        router.get(
+                            "/",
+                            async: { _ in
+                                started.add()
+                                try? await sleep(for: .seconds(60))
+                                await Task { try? await sleep(for: .milliseconds(100)) }.value
+                                ended.add()
+                                return Response(text: "ok")
+                            })
+                    }
                 }
-            }) { live in
+            ) { live in
                 let gone = try live.connect()
                 try gone.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 let half = try live.connect()
@@ -235,11 +263,14 @@ extension ServerTests {
         @Test("a client that closes while its answer is written ends only its own connection", arguments: Style.allCases)
         func closedWhileWriting(style: Style) async throws {
             // A write to a closed connection must be an error, not a SIGPIPE.
-            try await withServer({ $0.halfCloseGrace = .milliseconds(50) }, routes: { router in
-                router.streaming("/stream", style, Array(repeating: pattern(10_000), count: 2000))
-                router.on(.get, "/bytes", style) { _ in Response(body: pattern(8 << 20)) }
-                router.plain("/", style)
-            }) { live in
+            try await withServer(
+                { $0.halfCloseGrace = .milliseconds(50) },
+                routes: { router in
+                    router.streaming("/stream", style, Array(repeating: pattern(10_000), count: 2000))
+                    router.on(.get, "/bytes", style) { _ in Response(body: pattern(8 << 20)) }
+                    router.plain("/", style)
+                }
+            ) { live in
                 for path in ["/stream", "/bytes"] {
                     for _ in 0..<10 {
                         let client = try live.connect(receiveBuffer: 16 * 1024)

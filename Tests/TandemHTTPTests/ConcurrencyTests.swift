@@ -66,13 +66,17 @@ extension ServerTests {
                 router.sleeping("/inner", style == .async ? .blocking : .async, milliseconds: 20)
                 switch style {
                 case .blocking:
-                    router.get("/outer", blocking: { _ in
-                        Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
-                    })
+                    router.get(
+                        "/outer",
+                        blocking: { _ in
+                            Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
+                        })
                 case .async:
-                    router.get("/outer", async: { _ in
-                        Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
-                    })
+                    router.get(
+                        "/outer",
+                        async: { _ in
+                            Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
+                        })
                 }
             }) { live in
                 port.withLock { $0 = live.port }

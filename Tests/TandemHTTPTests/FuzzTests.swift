@@ -16,17 +16,20 @@ extension ServerTests {
 
         @Test("300 connections of mutated requests, cut anywhere, leave the server as it was", arguments: Style.allCases, 0..<3)
         func mutations(style: Style, seed: UInt64) async throws {
-            try await withServer({
-                $0.headerTimeout = .milliseconds(200)
-                $0.bodyTimeout = .milliseconds(200)
-                $0.halfCloseGrace = .milliseconds(50)
-                $0.maxBodyBytes = 1000
-            }, routes: { router in
-                router.plain("/plain", style)
-                router.collecting("/collect", style)
-                router.echoing("/echo", style)
-                router.streaming("/stream", style, [pattern(10), pattern(1000)])
-            }) { live in
+            try await withServer(
+                {
+                    $0.headerTimeout = .milliseconds(200)
+                    $0.bodyTimeout = .milliseconds(200)
+                    $0.halfCloseGrace = .milliseconds(50)
+                    $0.maxBodyBytes = 1000
+                },
+                routes: { router in
+                    router.plain("/plain", style)
+                    router.collecting("/collect", style)
+                    router.echoing("/echo", style)
+                    router.streaming("/stream", style, [pattern(10), pattern(1000)])
+                }
+            ) { live in
                 var random = SplitMix(state: seed)
                 for _ in 0..<100 {
                     let client = try live.connect()

@@ -14,7 +14,9 @@ extension ServerTests {
             let server = HTTPServer(router: Router(), configuration: configuration)
             let ran = await Task { try await server.run() }.result
             let waited = await Task { try await server.waitUntilListening() }.result
-            guard case .failure(let error as TandemError) = ran, case .failure(let same as TandemError) = waited else { return nil }
+            guard case .failure(let error as TandemError) = ran, case .failure(let same as TandemError) = waited else {
+                return nil
+            }
             #expect(error.message == same.message)
             return error
         }
@@ -26,10 +28,11 @@ extension ServerTests {
             // Its hubs start once and stay.
             _ = HubGroup.shared
             let before = openDescriptors()
-            let error = try #require(await Self.failure {
-                $0.port = occupied.port
-                $0.hubs = hubs
-            })
+            let error = try #require(
+                await Self.failure {
+                    $0.port = occupied.port
+                    $0.hubs = hubs
+                })
             #expect(error.code == .systemCall)
             #expect(error.errno == EADDRINUSE)
             #expect(error.message == "cannot listen on 127.0.0.1:\(occupied.port): bind: Address already in use")
@@ -39,10 +42,11 @@ extension ServerTests {
         @Test("a host that is no address, or a port that is none, is an error that says what was expected")
         func badHost() async throws {
             for (host, port) in [("example.com", 0), ("", 0), ("1.2.3", 0), ("127.0.0.1", 65536), ("127.0.0.1", -1)] {
-                let error = try #require(await Self.failure {
-                    $0.host = host
-                    $0.port = port
-                })
+                let error = try #require(
+                    await Self.failure {
+                        $0.host = host
+                        $0.port = port
+                    })
                 #expect(error.code == .invalidArgument)
                 #expect(error.message.contains("\"\(host)\" port \(port)"))
                 #expect(error.message.contains("expected a numeric IPv4 or IPv6 address"))
@@ -58,11 +62,13 @@ extension ServerTests {
 
         @Test("localhost and IPv6 are listened on", arguments: ["localhost", "::1"])
         func hosts(host: String) async throws {
-            let server = HTTPServer(router: Router(), configuration: {
-                var configuration = anyPort()
-                configuration.host = host
-                return configuration
-            }())
+            let server = HTTPServer(
+                router: Router(),
+                configuration: {
+                    var configuration = anyPort()
+                    configuration.host = host
+                    return configuration
+                }())
             let running = Task { try await server.run() }
             do {
                 #expect(try await server.waitUntilListening() > 0)
@@ -140,11 +146,11 @@ extension ServerTests {
                     late.close()
                     #expect(try eventually { try live.connectionCount() == 20 })
                     var limit = rlimit()
-                    getrlimit(RLIMIT_NOFILE_RESOURCE, &limit)
+                    getrlimit(descriptorLimit, &limit)
                     let before = limit.rlim_cur
                     // The client gets the last number, the server none.
                     limit.rlim_cur = rlim_t(lastDescriptor() + 2)
-                    setrlimit(RLIMIT_NOFILE_RESOURCE, &limit)
+                    setrlimit(descriptorLimit, &limit)
                     let client = try live.connect()
                     try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                     let turns = try live.statistics().turns
@@ -155,7 +161,7 @@ extension ServerTests {
                     try clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                     #expect(try clients[0].answer().status == 200)
                     limit.rlim_cur = before
-                    setrlimit(RLIMIT_NOFILE_RESOURCE, &limit)
+                    setrlimit(descriptorLimit, &limit)
                     #expect(try client.answer().text == "ok")
                 }
                 exit(0)
@@ -197,12 +203,15 @@ extension ServerTests {
         @Test("connections are spread over the hubs, each on its own thread; stop ends them all", arguments: Style.allCases)
         func spread(style: Style) async throws {
             let access = RecordingAccessLog()
-            try await Self.serve({
-                $0.hubs = 2
-                $0.accessLog = access
-            }, { router in
-                router.on(.get, "/", style) { _ in Response(text: "\(Hub.current!.index) \(GreenThreadIdentity.osThread)") }
-            }) { server, port in
+            try await Self.serve(
+                {
+                    $0.hubs = 2
+                    $0.accessLog = access
+                },
+                { router in
+                    router.on(.get, "/", style) { _ in Response(text: "\(Hub.current!.index) \(GreenThreadIdentity.osThread)") }
+                }
+            ) { server, port in
                 var answers: Set<String> = []
                 let clients = try (0..<64).map { _ in try Client(port: port) }
                 for client in clients {
@@ -261,4 +270,4 @@ private func lastDescriptor() -> Int {
     (0..<4096).last { fcntl(CInt($0), F_GETFD) >= 0 } ?? 0
 }
 
-private let RLIMIT_NOFILE_RESOURCE = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+private let descriptorLimit = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)

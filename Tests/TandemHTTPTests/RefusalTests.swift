@@ -103,7 +103,9 @@ extension ServerTests {
                 router.on(.init("PURGE")!, "/cache", style) { _ in Response(text: "purged") }
             }) { live in
                 let client = try live.connect()
-                for (line, status) in [("BREW /", 501), ("PURGE /cache", 200), ("PURGE /", 405), ("CONNECT a:80", 501), ("get /", 501)] {
+                for (line, status) in [
+                    ("BREW /", 501), ("PURGE /cache", 200), ("PURGE /", 405), ("CONNECT a:80", 501), ("get /", 501),
+                ] {
                     try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
                     #expect(try client.answer().status == status, "\(line)")
                 }
@@ -195,7 +197,10 @@ extension ServerTests {
         @Test("a body that makes no progress is 408", arguments: Style.allCases)
         func slowBody(style: Style) async throws {
             try await withServer({ $0.bodyTimeout = .milliseconds(100) }, routes: { $0.collecting("/", style) }) { live in
-                for body in ["Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n9\r\nabc", "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"] {
+                for body in [
+                    "Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+                    "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+                ] {
                     let client = try live.connect()
                     try client.send("POST / HTTP/1.1\r\nHost: a\r\n" + body)
                     var answer = try client.answer()

@@ -57,19 +57,23 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .blocking:
-                    router.post("/", blocking: { request in
-                        let first = try request.body.read() ?? []
-                        return Response(body: first + [124] + (try request.body.collect(upTo: 100)))
-                    })
+                    router.post(
+                        "/",
+                        blocking: { request in
+                            let first = try request.body.read() ?? []
+                            return Response(body: first + [124] + (try request.body.collect(upTo: 100)))
+                        })
                 case .async:
-                    router.post("/", async: { request in
-                        var first: [UInt8] = []
-                        for try await piece in request.body {
-                            first = piece
-                            break
-                        }
-                        return Response(body: first + [124] + (try await request.body.collect(upTo: 100)))
-                    })
+                    router.post(
+                        "/",
+                        async: { request in
+                            var first: [UInt8] = []
+                            for try await piece in request.body {
+                                first = piece
+                                break
+                            }
+                            return Response(body: first + [124] + (try await request.body.collect(upTo: 100)))
+                        })
                 }
             }) { live in
                 let client = try live.connect()
@@ -99,15 +103,19 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .blocking:
-                    router.post("/", blocking: { request in
-                        try event.wait()
-                        return Response(text: "\(try request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
-                    })
+                    router.post(
+                        "/",
+                        blocking: { request in
+                            try event.wait()
+                            return Response(text: "\(try request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                        })
                 case .async:
-                    router.post("/", async: { request in
-                        try await event.wait()
-                        return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
-                    })
+                    router.post(
+                        "/",
+                        async: { request in
+                            try await event.wait()
+                            return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                        })
                 }
             }) { live in
                 let client = try live.connect(sendBuffer: 64 * 1024)
@@ -148,7 +156,8 @@ extension ServerTests {
 
         @Test("a long body, or a chunked one, that nobody reads ends the connection", arguments: Style.allCases)
         func droppedLong(style: Style) async throws {
-            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
+            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
+            { live in
                 for request in [Self.announced(pattern(1001)), Self.chunked([pattern(10)])] {
                     let client = try live.connect()
                     try client.send(request + Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
@@ -163,12 +172,17 @@ extension ServerTests {
 
         @Test("a body that turns out malformed or too long while it is dropped gets no second answer", arguments: Style.allCases)
         func noSecondAnswer(style: Style) async throws {
-            try await withServer({ $0.maxBodyBytes = 100 }, routes: { router in
-                router.streaming("/", style, [Array("unread".utf8)])
-                router.on(.post, "/", style) { _ in Response(streamingAsync: { try await $0.write(Array("unread".utf8)) }) }
-            }) { live in
+            try await withServer(
+                { $0.maxBodyBytes = 100 },
+                routes: { router in
+                    router.streaming("/", style, [Array("unread".utf8)])
+                    router.on(.post, "/", style) { _ in Response(streamingAsync: { try await $0.write(Array("unread".utf8)) }) }
+                }
+            ) { live in
                 let chunked = Self.head + "Transfer-Encoding: chunked\r\n\r\n"
-                for request in [chunked + "NONSENSE\r\n", chunked + "ff\r\n" + String(repeating: "x", count: 255) + "\r\n0\r\n\r\n"] {
+                for request in [
+                    chunked + "NONSENSE\r\n", chunked + "ff\r\n" + String(repeating: "x", count: 255) + "\r\n0\r\n\r\n",
+                ] {
                     let client = try live.connect()
                     try client.send(request)
                     #expect(try client.answer().text == "unread")
@@ -180,7 +194,9 @@ extension ServerTests {
 
         @Test("a body that stops while it is dropped gets no second answer")
         func noSecondAnswerAfterTimeout() async throws {
-            try await withServer({ $0.bodyTimeout = .milliseconds(80) }, routes: { $0.on(.post, "/", .async) { _ in Response() } }) { live in
+            try await withServer(
+                { $0.bodyTimeout = .milliseconds(80) }, routes: { $0.on(.post, "/", .async) { _ in Response() } }
+            ) { live in
                 let client = try live.connect()
                 try client.send(Self.head + "Content-Length: 10\r\n\r\nabc")
                 #expect(try client.answer().status == 200)
@@ -193,13 +209,16 @@ extension ServerTests {
         @Test("a body beyond the server's limit is 413, announced or chunked", arguments: Style.allCases)
         func tooLarge(style: Style) async throws {
             let calls = Count()
-            try await withServer({ $0.maxBodyBytes = 1000 }, routes: { router in
-                router.collecting("/", style)
-                router.on(.post, "/unread", style) { _ in
-                    calls.add()
-                    return Response()
+            try await withServer(
+                { $0.maxBodyBytes = 1000 },
+                routes: { router in
+                    router.collecting("/", style)
+                    router.on(.post, "/unread", style) { _ in
+                        calls.add()
+                        return Response()
+                    }
                 }
-            }) { live in
+            ) { live in
                 let client = try live.connect()
                 try client.send(Self.announced(pattern(1000)))
                 #expect(try client.answer().status == 200)
@@ -209,7 +228,8 @@ extension ServerTests {
                 let refused = try live.refusal(of: Self.head + "Content-Length: 1001\r\n\r\n")
                 #expect(refused.status == 413)
                 #expect(refused.text == "the body of 1001 bytes is longer than the 1000 that this server takes\n")
-                let late = try live.refusal(of: String(decoding: Self.chunked([pattern(500), pattern(501)].map { $0.map { $0 & 63 } }), as: UTF8.self))
+                let late = try live.refusal(
+                    of: String(decoding: Self.chunked([pattern(500), pattern(501)].map { $0.map { $0 & 63 } }), as: UTF8.self))
                 #expect(late.status == 413)
                 #expect(late.text == "the body is longer than the 1000 bytes that this server takes\n")
                 // Refused before the handler runs, whether or not it would read.
@@ -237,7 +257,9 @@ extension ServerTests {
         @Test("a malformed chunk is 400", arguments: Style.allCases)
         func malformedChunk(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
-                for chunk in ["0x3\r\nabc\r\n", "-1\r\n", "+3\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "\r\n", "fffffffffffffffff\r\n"] {
+                for chunk in [
+                    "0x3\r\nabc\r\n", "-1\r\n", "+3\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "\r\n", "fffffffffffffffff\r\n",
+                ] {
                     let answer = try live.refusal(of: Self.head + "Transfer-Encoding: chunked\r\n\r\n" + chunk)
                     #expect(answer.status == 400, "\(chunk)")
                     #expect(answer.text.count > 10)
@@ -246,7 +268,9 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that ends in the middle of its body is answered 400, and no error of the server's is logged", arguments: Style.allCases)
+        @Test(
+            "a client that ends in the middle of its body is answered 400, and no error of the server's is logged",
+            arguments: Style.allCases)
         func endsInside(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 for start in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
@@ -267,23 +291,27 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .async:
-                    router.post("/", async: { request in
-                        async let first = request.body.collect(upTo: 100)
-                        await Task.yield()
-                        let second = await Task(executorPreference: Hub.current!) { try await request.body.read() }.result
-                        guard case .failure(let error as TandemError) = second else { return Response(text: "\(second)") }
-                        return Response(text: "\(error.code) \(try await first.count)")
-                    })
+                    router.post(
+                        "/",
+                        async: { request in
+                            async let first = request.body.collect(upTo: 100)
+                            await Task.yield()
+                            let second = await Task(executorPreference: Hub.current!) { try await request.body.read() }.result
+                            guard case .failure(let error as TandemError) = second else { return Response(text: "\(second)") }
+                            return Response(text: "\(error.code) \(try await first.count)")
+                        })
                 case .blocking:
-                    router.post("/", blocking: { request in
-                        let first = GreenThread { try request.body.collect(upTo: 100) }
-                        try sleep(for: .milliseconds(5))
-                        do {
-                            return Response(body: try request.body.read() ?? [])
-                        } catch let error as TandemError {
-                            return Response(text: "\(error.code) \(try first.wait().count)")
-                        }
-                    })
+                    router.post(
+                        "/",
+                        blocking: { request in
+                            let first = GreenThread { try request.body.collect(upTo: 100) }
+                            try sleep(for: .milliseconds(5))
+                            do {
+                                return Response(body: try request.body.read() ?? [])
+                            } catch let error as TandemError {
+                                return Response(text: "\(error.code) \(try first.wait().count)")
+                            }
+                        })
                 }
             }) { live in
                 let client = try live.connect()

@@ -177,30 +177,32 @@ extension ServerTests {
         func chunks(style: Style) async throws {
             let events = [Event<Void>(), Event<Void>()]
             try await withServer(routes: { router in
-                router.get("/", async: { _ in
-                    switch style {
-                    case .blocking:
-                        Response(streamingBlocking: { writer in
-                            try writer.write([])
-                            try writer.write(Array("one".utf8))
-                            try events[0].wait()
-                            try writer.write([])
-                            try writer.write(Array("two".utf8))
-                            try events[1].wait()
-                            try writer.write([])
-                        })
-                    case .async:
-                        Response(streamingAsync: { writer in
-                            try await writer.write([])
-                            try await writer.write(Array("one".utf8))
-                            try await events[0].wait()
-                            try await writer.write([])
-                            try await writer.write(Array("two".utf8))
-                            try await events[1].wait()
-                            try await writer.write([])
-                        })
-                    }
-                })
+                router.get(
+                    "/",
+                    async: { _ in
+                        switch style {
+                        case .blocking:
+                            Response(streamingBlocking: { writer in
+                                try writer.write([])
+                                try writer.write(Array("one".utf8))
+                                try events[0].wait()
+                                try writer.write([])
+                                try writer.write(Array("two".utf8))
+                                try events[1].wait()
+                                try writer.write([])
+                            })
+                        case .async:
+                            Response(streamingAsync: { writer in
+                                try await writer.write([])
+                                try await writer.write(Array("one".utf8))
+                                try await events[0].wait()
+                                try await writer.write([])
+                                try await writer.write(Array("two".utf8))
+                                try await events[1].wait()
+                                try await writer.write([])
+                            })
+                        }
+                    })
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -294,34 +296,37 @@ extension ServerTests {
             let (piece, count) = (pattern(64 * 1024), 256)
             try await withServer(routes: { router in
                 router.plain()
-                router.get("/stream", async: { _ in
-                    switch style {
-                    case .blocking:
-                        Response(streamingBlocking: { writer in
-                            for _ in 0..<count {
-                                try writer.write(piece)
-                                written.add()
-                            }
-                        })
-                    case .async:
-                        Response(streamingAsync: { writer in
-                            for _ in 0..<count {
-                                try await writer.write(piece)
-                                written.add()
-                            }
-                        })
-                    }
-                })
+                router.get(
+                    "/stream",
+                    async: { _ in
+                        switch style {
+                        case .blocking:
+                            Response(streamingBlocking: { writer in
+                                for _ in 0..<count {
+                                    try writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        case .async:
+                            Response(streamingAsync: { writer in
+                                for _ in 0..<count {
+                                    try await writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        }
+                    })
             }) { live in
                 let client = try live.connect(receiveBuffer: 16 * 1024)
                 try client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try client.head()
                 // Settled: no more is written while nobody reads.
-                #expect(eventually {
-                    let before = written.value
-                    pause(milliseconds: 100)
-                    return written.value == before
-                })
+                #expect(
+                    eventually {
+                        let before = written.value
+                        pause(milliseconds: 100)
+                        return written.value == before
+                    })
                 #expect(written.value < count)
                 #expect(try live.get("/").text == "ok")
                 #expect(try live.statistics().greenThreads == (style == .blocking ? 1 : 0))
@@ -332,10 +337,13 @@ extension ServerTests {
 
         @Test("a client that never reads is cut when the write timeout is over", arguments: Style.allCases)
         func writeStall(style: Style) async throws {
-            try await withServer({ $0.writeTimeout = .milliseconds(100) }, routes: { router in
-                router.streaming("/stream", style, Array(repeating: pattern(1 << 20), count: 32))
-                router.on(.get, "/bytes", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
-            }) { live in
+            try await withServer(
+                { $0.writeTimeout = .milliseconds(100) },
+                routes: { router in
+                    router.streaming("/stream", style, Array(repeating: pattern(1 << 20), count: 32))
+                    router.on(.get, "/bytes", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
+                }
+            ) { live in
                 for path in ["/stream", "/bytes"] {
                     let client = try live.connect(receiveBuffer: 16 * 1024)
                     try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -351,23 +359,33 @@ extension ServerTests {
         func writerOutlived(style: Style) async throws {
             let kept = Mutex<ResponseWriter?>(nil)
             try await withServer(routes: { router in
-                router.get("/", async: { _ in
-                    Response(streamingAsync: { writer in
-                        try await writer.write(pattern(3))
-                        kept.withLock { $0 = writer }
+                router.get(
+                    "/",
+                    async: { _ in
+                        Response(streamingAsync: { writer in
+                            try await writer.write(pattern(3))
+                            kept.withLock { $0 = writer }
+                        })
                     })
-                })
                 switch style {
                 case .blocking:
-                    router.get("/late", blocking: { _ in
-                        do { try kept.withLock { $0 }!.write(pattern(9)) } catch { return Response(text: "\((error as! TandemError).code)") }
-                        return Response(text: "written")
-                    })
+                    router.get(
+                        "/late",
+                        blocking: { _ in
+                            do { try kept.withLock { $0 }!.write(pattern(9)) } catch {
+                                return Response(text: "\((error as! TandemError).code)")
+                            }
+                            return Response(text: "written")
+                        })
                 case .async:
-                    router.get("/late", async: { _ in
-                        do { try await kept.withLock { $0 }!.write(pattern(9)) } catch { return Response(text: "\((error as! TandemError).code)") }
-                        return Response(text: "written")
-                    })
+                    router.get(
+                        "/late",
+                        async: { _ in
+                            do { try await kept.withLock { $0 }!.write(pattern(9)) } catch {
+                                return Response(text: "\((error as! TandemError).code)")
+                            }
+                            return Response(text: "written")
+                        })
                 }
             }) { live in
                 let client = try live.connect()

@@ -8,12 +8,14 @@ extension ServerTests {
     struct RouterTests {
         /// A server whose handlers answer which route they are and what its segments matched.
         static func expect(
-            _ routes: [String], _ style: Style, _ expected: [(path: String, answer: String?)], sourceLocation: SourceLocation = #_sourceLocation
+            _ routes: [String], _ style: Style, _ expected: [(path: String, answer: String?)],
+            sourceLocation: SourceLocation = #_sourceLocation
         ) async throws {
             try await withServer(routes: { router in
                 for route in routes {
                     router.on(.get, route, style) { request in
-                        let values = ["id", "name", "rest"].compactMap { name in request.parameters[name].map { "\(name)=\($0)" } }
+                        let values = ["id", "name", "rest"].compactMap { name in request.parameters[name].map { "\(name)=\($0)" }
+                        }
                         return Response(text: ([route] + values).joined(separator: " "))
                     }
                 }
@@ -28,7 +30,9 @@ extension ServerTests {
             }
         }
 
-        @Test("a literal segment beats a named one, and that the rest; a branch that leads nowhere is left again", arguments: Style.allCases)
+        @Test(
+            "a literal segment beats a named one, and that the rest; a branch that leads nowhere is left again",
+            arguments: Style.allCases)
         func precedence(style: Style) async throws {
             try await Self.expect(
                 ["/users/{rest...}", "/users/{id}", "/users/me", "/users/{id}/files", "/users/me/{name}"], style,
@@ -77,7 +81,10 @@ extension ServerTests {
         func targets() async throws {
             try await Self.expect(
                 ["/", "/a"], .async,
-                [("/a?b=/c", "/a"), ("/?x", "/"), ("http://elsewhere/a", "/a"), ("http://elsewhere", "/"), ("http://elsewhere?x", "/")])
+                [
+                    ("/a?b=/c", "/a"), ("/?x", "/"), ("http://elsewhere/a", "/a"), ("http://elsewhere", "/"),
+                    ("http://elsewhere?x", "/"),
+                ])
         }
 
         @Test("many literal paths are all found")
@@ -103,11 +110,12 @@ extension ServerTests {
         func request(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.put, "/x/{id}", style) { request in
-                    Response(text: [
-                        request.method.rawValue, request.path, request[.userAgent] ?? "nil", request[.accept] ?? "nil",
-                        "\(request.headers.count)", request.head.authority ?? "nil",
-                        "\(request.remoteAddress.hasPrefix("127.0.0.1:"))",
-                    ].joined(separator: " "))
+                    Response(
+                        text: [
+                            request.method.rawValue, request.path, request[.userAgent] ?? "nil", request[.accept] ?? "nil",
+                            "\(request.headers.count)", request.head.authority ?? "nil",
+                            "\(request.remoteAddress.hasPrefix("127.0.0.1:"))",
+                        ].joined(separator: " "))
                 }
             }) { live in
                 let client = try live.connect()
@@ -125,7 +133,8 @@ extension ServerTests {
             router.patch("/f/x", blocking: { _ in Response() })
             router.delete("/f/x", async: { _ in Response() })
             router.on(.init("PURGE")!, "/f/x", blocking: { _ in Response() })
-            #expect(router.routes == ["GET /", "POST /users/{id}", "PUT /f/{path...}", "PATCH /f/x", "DELETE /f/x", "PURGE /f/x"])
+            #expect(
+                router.routes == ["GET /", "POST /users/{id}", "PUT /f/{path...}", "PATCH /f/x", "DELETE /f/x", "PURGE /f/x"])
         }
 
         @Test("a server takes a copy of the routes")
@@ -245,7 +254,9 @@ extension ServerTests {
 
         static let mixes: [[Style]] = [[.async, .async], [.blocking, .blocking], [.async, .blocking], [.blocking, .async]]
 
-        @Test("the first that is added is outermost, in any mix of styles; 404 and 405 pass through it too", arguments: mixes, Style.allCases)
+        @Test(
+            "the first that is added is outermost, in any mix of styles; 404 and 405 pass through it too", arguments: mixes,
+            Style.allCases)
         func order(mix: [Style], style: Style) async throws {
             let entered = Collected<String>()
             try await withServer(routes: { router in

@@ -6,7 +6,9 @@ import Testing
 extension ServerTests {
     @Suite("Stop")
     struct StopTests {
-        @Test("idle connections are closed at once, requests in flight are answered with Connection: close, then run returns", arguments: Style.allCases)
+        @Test(
+            "idle connections are closed at once, requests in flight are answered with Connection: close, then run returns",
+            arguments: Style.allCases)
         func drains(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(routes: { router in
@@ -97,22 +99,24 @@ extension ServerTests {
         func streamFinishes(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
-                router.get("/", async: { _ in
-                    switch style {
-                    case .blocking:
-                        Response(streamingBlocking: { writer in
-                            try writer.write(pattern(1))
-                            try event.wait()
-                            try writer.write(pattern(2))
-                        })
-                    case .async:
-                        Response(streamingAsync: { writer in
-                            try await writer.write(pattern(1))
-                            try await event.wait()
-                            try await writer.write(pattern(2))
-                        })
-                    }
-                })
+                router.get(
+                    "/",
+                    async: { _ in
+                        switch style {
+                        case .blocking:
+                            Response(streamingBlocking: { writer in
+                                try writer.write(pattern(1))
+                                try event.wait()
+                                try writer.write(pattern(2))
+                            })
+                        case .async:
+                            Response(streamingAsync: { writer in
+                                try await writer.write(pattern(1))
+                                try await event.wait()
+                                try await writer.write(pattern(2))
+                            })
+                        }
+                    })
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -145,24 +149,30 @@ extension ServerTests {
             }
         }
 
-        @Test("run waits for a handler that ignores its cancellation, and the hub does not spin meanwhile", arguments: Style.allCases)
+        @Test(
+            "run waits for a handler that ignores its cancellation, and the hub does not spin meanwhile",
+            arguments: Style.allCases)
         func suppressed(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             let ignoring: @Sendable () async -> Void = { await Task { _ = try? await event.wait() }.value }
             try await withServer(routes: { router in
                 switch style {
                 case .blocking:
-                    router.get("/", blocking: { _ in
-                        started.add()
-                        try awaiting { await ignoring() }
-                        return Response(text: "ok")
-                    })
+                    router.get(
+                        "/",
+                        blocking: { _ in
+                            started.add()
+                            try awaiting { await ignoring() }
+                            return Response(text: "ok")
+                        })
                 case .async:
-                    router.get("/", async: { _ in
-                        started.add()
-                        await ignoring()
-                        return Response(text: "ok")
-                    })
+                    router.get(
+                        "/",
+                        async: { _ in
+                            started.add()
+                            await ignoring()
+                            return Response(text: "ok")
+                        })
                 }
             }) { live in
                 let client = try live.connect()

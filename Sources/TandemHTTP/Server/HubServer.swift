@@ -52,7 +52,7 @@ final class HubServer: @unchecked Sendable {
     func run() async {
         do {
             while !isDraining { try await acceptSome() }
-        } catch where isDraining || Task.isCancelled {
+        } catch  where isDraining || Task.isCancelled {
             // The listener was closed by `drain`, or this task was cancelled.
         } catch {
             logger.critical("cannot accept any more", metadata: ["error": "\(error)"])
@@ -175,7 +175,8 @@ final class HubServer: @unchecked Sendable {
         if let length = body.contentLength, length > configuration.maxBodyBytes {
             body.connection.mustClose = true
             return HTTPError(
-                .contentTooLarge, "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
+                .contentTooLarge,
+                "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
         }
         switch head.method {
         case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil

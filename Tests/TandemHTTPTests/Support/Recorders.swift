@@ -32,7 +32,10 @@ final class RecordingLog: Sendable {
         }
 
         func log(event: LogEvent) {
-            log.add(Line(level: "\(event.level)", message: "\(event.message)", metadata: (event.metadata ?? [:]).mapValues { "\($0)" }))
+            log.add(
+                Line(
+                    level: "\(event.level)", message: "\(event.message)", metadata: (event.metadata ?? [:]).mapValues { "\($0)" })
+            )
         }
     }
 }

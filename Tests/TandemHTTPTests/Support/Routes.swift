@@ -11,7 +11,10 @@ enum Style: String, CaseIterable, Sendable, CustomStringConvertible {
 
 extension Router {
     /// A handler that does not wait, in this style.
-    func on(_ method: HTTPRequest.Method = .get, _ path: String, _ style: Style, _ answer: @escaping @Sendable (Request) throws -> Response) {
+    func on(
+        _ method: HTTPRequest.Method = .get, _ path: String, _ style: Style,
+        _ answer: @escaping @Sendable (Request) throws -> Response
+    ) {
         switch style {
         case .blocking: on(method, path, blocking: answer)
         case .async: on(method, path, async: { try answer($0) })
@@ -26,15 +29,19 @@ extension Router {
         let duration = Duration.milliseconds(milliseconds)
         switch style {
         case .blocking:
-            get(path, blocking: { _ in
-                try sleep(for: duration)
-                return Response(text: "ok")
-            })
+            get(
+                path,
+                blocking: { _ in
+                    try sleep(for: duration)
+                    return Response(text: "ok")
+                })
         case .async:
-            get(path, async: { _ in
-                try await sleep(for: duration)
-                return Response(text: "ok")
-            })
+            get(
+                path,
+                async: { _ in
+                    try await sleep(for: duration)
+                    return Response(text: "ok")
+                })
         }
     }
 
@@ -42,17 +49,21 @@ extension Router {
     func waiting(_ path: String, _ style: Style, for event: Event<Void>, started: Count = Count()) {
         switch style {
         case .blocking:
-            get(path, blocking: { _ in
-                started.add()
-                try event.wait()
-                return Response(text: "ok")
-            })
+            get(
+                path,
+                blocking: { _ in
+                    started.add()
+                    try event.wait()
+                    return Response(text: "ok")
+                })
         case .async:
-            get(path, async: { _ in
-                started.add()
-                try await event.wait()
-                return Response(text: "ok")
-            })
+            get(
+                path,
+                async: { _ in
+                    started.add()
+                    try await event.wait()
+                    return Response(text: "ok")
+                })
         }
     }
 
@@ -68,17 +79,21 @@ extension Router {
     func echoing(_ path: String = "/", _ style: Style) {
         switch style {
         case .blocking:
-            post(path, blocking: { request in
-                Response(streamingBlocking: { writer in
-                    while let piece = try request.body.read() { try writer.write(piece) }
+            post(
+                path,
+                blocking: { request in
+                    Response(streamingBlocking: { writer in
+                        while let piece = try request.body.read() { try writer.write(piece) }
+                    })
                 })
-            })
         case .async:
-            post(path, async: { request in
-                Response(streamingAsync: { writer in
-                    for try await piece in request.body { try await writer.write(piece) }
+            post(
+                path,
+                async: { request in
+                    Response(streamingAsync: { writer in
+                        for try await piece in request.body { try await writer.write(piece) }
+                    })
                 })
-            })
         }
     }
 
@@ -87,20 +102,26 @@ extension Router {
         _ path: String = "/", _ style: Style, status: HTTPResponse.Status = .ok, contentLength: Int? = nil, _ pieces: [[UInt8]],
         then end: @escaping @Sendable () throws -> Void = {}
     ) {
-        get(path, async: { _ in
-            switch style {
-            case .blocking:
-                Response(status: status, contentLength: contentLength, streamingBlocking: { writer in
-                    for piece in pieces { try writer.write(piece) }
-                    try end()
-                })
-            case .async:
-                Response(status: status, contentLength: contentLength, streamingAsync: { writer in
-                    for piece in pieces { try await writer.write(piece) }
-                    try end()
-                })
-            }
-        })
+        get(
+            path,
+            async: { _ in
+                switch style {
+                case .blocking:
+                    Response(
+                        status: status, contentLength: contentLength,
+                        streamingBlocking: { writer in
+                            for piece in pieces { try writer.write(piece) }
+                            try end()
+                        })
+                case .async:
+                    Response(
+                        status: status, contentLength: contentLength,
+                        streamingAsync: { writer in
+                            for piece in pieces { try await writer.write(piece) }
+                            try end()
+                        })
+                }
+            })
     }
 }
 

@@ -69,7 +69,11 @@ private func startThread(_ body: @escaping @Sendable () -> Void) {
 final class Count: Sendable {
     private let number = Mutex(0)
     var value: Int { number.withLock { $0 } }
-    @discardableResult func add(_ more: Int = 1) -> Int { number.withLock { $0 += more; return $0 } }
+    @discardableResult func add(_ more: Int = 1) -> Int {
+        number.withLock {
+            $0 += more; return $0
+        }
+    }
 }
 
 /// Collects from any thread.
@@ -100,4 +104,3 @@ func openDescriptors() -> Int {
     while readdir(directory) != nil { count += 1 }
     return count
 }
-
