@@ -1,3 +1,4 @@
+// swift-format-ignore-file
 // The ten-line server of the README: the same two routes in both styles, on one thread.
 import Tandem
 import TandemFetch

@@ -34,18 +34,18 @@ struct ControlFields: Sendable {
     func framing(version: HTTPVersion) throws(HTTPParseError) -> BodyFraming {
         guard isChunked else { return contentLength.map { .length($0) } ?? .none }
         guard contentLength == nil else { throw HTTPParseError(.conflictingFraming) }
-        guard version == .http1_1 else { throw HTTPParseError(.transferEncodingInHTTP10) }
+        guard version == .http11 else { throw HTTPParseError(.transferEncodingInHTTP10) }
         return .chunked
     }
 
     /// Whether the connection can carry another request (RFC 9112 section 9.3).
     func keepsAlive(version: HTTPVersion) -> Bool {
-        !closes && (version == .http1_1 || keepsAlive)
+        !closes && (version == .http11 || keepsAlive)
     }
 
     /// Whether the client waits for 100 Continue. HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1).
     func expectsContinue(version: HTTPVersion) throws(HTTPParseError) -> Bool {
-        guard version == .http1_1 else { return false }
+        guard version == .http11 else { return false }
         guard !expectsMore else { throw HTTPParseError(.unsupportedExpectation) }
         return expectsContinue
     }

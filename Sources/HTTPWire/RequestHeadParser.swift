@@ -67,7 +67,7 @@ public struct RequestHeadParser: Sendable {
     /// The head that has just ended, once what only the whole of it can tell is checked.
     private mutating func head(_ bytes: Span<UInt8>) throws(HTTPParseError) -> RequestHead? {
         guard let target else { return nil }
-        if line.version == .http1_1, controls.host == nil { throw HTTPParseError(.missingHost) }
+        if line.version == .http11, controls.host == nil { throw HTTPParseError(.missingHost) }
         let summary = HeadSummary(
             method: method,
             methodRange: ByteRange(line.start, line.methodEnd),

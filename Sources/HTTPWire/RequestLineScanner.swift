@@ -15,7 +15,7 @@ struct RequestLineScanner: Sendable {
     private(set) var query = 0
     /// How many hexadecimal digits a `%` still needs.
     private var pendingHexDigits = 0
-    private(set) var version = HTTPVersion.http1_1
+    private(set) var version = HTTPVersion.http11
 
     /// Whether a byte of the request line itself has been seen.
     var hasStarted: Bool { position > start && phase != .emptyLine }
@@ -118,8 +118,8 @@ struct RequestLineScanner: Sendable {
         }
         guard position == versionStart + 8 else { return }
         switch (bytes[position - 3], bytes[position - 1]) {
-        case (UInt8(ascii: "1"), UInt8(ascii: "1")): version = .http1_1
-        case (UInt8(ascii: "1"), UInt8(ascii: "0")): version = .http1_0
+        case (UInt8(ascii: "1"), UInt8(ascii: "1")): version = .http11
+        case (UInt8(ascii: "1"), UInt8(ascii: "0")): version = .http10
         default: throw HTTPParseError(.unsupportedVersion)
         }
         phase = .lineEnd

@@ -16,7 +16,7 @@ public enum ResponseFraming: Sendable, Hashable {
     func allowed(for status: HTTPResponse.Status, version: HTTPVersion) -> ResponseFraming {
         switch status.code {
         case 100..<200, 204, 304: .none
-        default: self == .chunked && version == .http1_0 ? .untilClose : self
+        default: self == .chunked && version == .http10 ? .untilClose : self
         }
     }
 }

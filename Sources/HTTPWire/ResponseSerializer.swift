@@ -94,8 +94,8 @@ public enum ResponseSerializer {
     private static func writeConnection(_ keepAlive: Bool, version: HTTPVersion, into output: inout [UInt8]) {
         switch (keepAlive, version) {
         case (false, _): output.append("Connection: close\r\n")
-        case (true, .http1_0): output.append("Connection: keep-alive\r\n")
-        case (true, .http1_1): break
+        case (true, .http10): output.append("Connection: keep-alive\r\n")
+        case (true, .http11): break
         }
     }
 

@@ -5,7 +5,8 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong; open to new cases.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
-            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped, invalidArgument
+            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
+            case invalidArgument
         }
         let value: Value
 
@@ -28,6 +29,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         /// An argument is outside what the call takes.
         public static let invalidArgument = Code(value: .invalidArgument)
 
+        /// The code's name.
         public var description: String { value.rawValue }
     }
 
@@ -67,11 +69,13 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
             """)
     }
 
+    /// The message.
     public var description: String { message }
 
     /// Two errors are the same when their code and errno are: messages carry places.
     public static func == (a: TandemError, b: TandemError) -> Bool { a.code == b.code && a.errno == b.errno }
 
+    /// Hashes code and errno.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(code)
         hasher.combine(errno)

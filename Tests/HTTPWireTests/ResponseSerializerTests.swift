@@ -8,7 +8,7 @@ struct ResponseSerializerTests {
 
     private func head(
         _ status: HTTPResponse.Status = .ok, _ fields: HTTPFields = [:], framing: ResponseFraming = .length(0),
-        version: HTTPVersion = .http1_1, isHead: Bool = false, keepAlive: Bool = true, date: HTTPDate? = nil
+        version: HTTPVersion = .http11, isHead: Bool = false, keepAlive: Bool = true, date: HTTPDate? = nil
     ) throws -> (text: String, framing: ResponseFraming) {
         var output: [UInt8] = []
         let framing = try ResponseSerializer.writeHead(
@@ -22,7 +22,7 @@ struct ResponseSerializerTests {
         var output = Array("before".utf8)
         try ResponseSerializer.writeHead(
             status: .notFound, fields: [.contentType: "text/plain", .server: "t"], framing: .length(1_234_567_890),
-            version: .http1_1,
+            version: .http11,
             keepAlive: false, date: date, into: &output)
         #expect(
             String(decoding: output, as: UTF8.self) == """
@@ -40,20 +40,20 @@ struct ResponseSerializerTests {
     @Test(
         "framing goes by what the caller says, the status, the version and HEAD",
         arguments: [
-            (.ok, .length(5), .http1_1, false, "Content-Length: 5\r\n", .length(5)),
-            (.ok, .length(0), .http1_1, false, "Content-Length: 0\r\n", .length(0)),
-            (.ok, .length(.max), .http1_1, false, "Content-Length: 9223372036854775807\r\n", .length(.max)),
-            (.ok, .length(5), .http1_1, true, "Content-Length: 5\r\n", .none),
-            (.ok, .chunked, .http1_1, false, "Transfer-Encoding: chunked\r\n", .chunked),
-            (.ok, .chunked, .http1_1, true, "Transfer-Encoding: chunked\r\n", .none),
-            (.ok, .chunked, .http1_0, false, "Connection: close\r\n", .untilClose),
-            (.ok, .chunked, .http1_0, true, "Connection: keep-alive\r\n", .none),
-            (.ok, .length(5), .http1_0, false, "Content-Length: 5\r\nConnection: keep-alive\r\n", .length(5)),
-            (.ok, .untilClose, .http1_1, false, "Connection: close\r\n", .untilClose),
-            (.ok, .none, .http1_1, false, "", .none),
-            (.noContent, .length(5), .http1_1, false, "", .none),
-            (.notModified, .chunked, .http1_1, false, "", .none),
-            (.continue, .length(5), .http1_1, false, "", .none),
+            (.ok, .length(5), .http11, false, "Content-Length: 5\r\n", .length(5)),
+            (.ok, .length(0), .http11, false, "Content-Length: 0\r\n", .length(0)),
+            (.ok, .length(.max), .http11, false, "Content-Length: 9223372036854775807\r\n", .length(.max)),
+            (.ok, .length(5), .http11, true, "Content-Length: 5\r\n", .none),
+            (.ok, .chunked, .http11, false, "Transfer-Encoding: chunked\r\n", .chunked),
+            (.ok, .chunked, .http11, true, "Transfer-Encoding: chunked\r\n", .none),
+            (.ok, .chunked, .http10, false, "Connection: close\r\n", .untilClose),
+            (.ok, .chunked, .http10, true, "Connection: keep-alive\r\n", .none),
+            (.ok, .length(5), .http10, false, "Content-Length: 5\r\nConnection: keep-alive\r\n", .length(5)),
+            (.ok, .untilClose, .http11, false, "Connection: close\r\n", .untilClose),
+            (.ok, .none, .http11, false, "", .none),
+            (.noContent, .length(5), .http11, false, "", .none),
+            (.notModified, .chunked, .http11, false, "", .none),
+            (.continue, .length(5), .http11, false, "", .none),
         ] as [(HTTPResponse.Status, ResponseFraming, HTTPVersion, Bool, String, ResponseFraming)])
     func framing(
         status: HTTPResponse.Status, framing: ResponseFraming, version: HTTPVersion, isHead: Bool, fields: String,
@@ -99,7 +99,7 @@ struct ResponseSerializerTests {
         let fields = HTTPFields([HTTPField(name: .age, value: "1"), HTTPField(name: .server, lenientValue: [0x61, byte, 0x62])])
         #expect(throws: HTTPSerializeError.invalidFieldValue(name: "Server")) {
             try ResponseSerializer.writeHead(
-                status: .ok, fields: fields, framing: .none, version: .http1_1, keepAlive: true, date: nil, into: &output)
+                status: .ok, fields: fields, framing: .none, version: .http11, keepAlive: true, date: nil, into: &output)
         }
         #expect(output == Array("before".utf8))
         #expect(throws: HTTPSerializeError.invalidFieldValue(name: "Server")) {

@@ -40,29 +40,29 @@ try Hub.run {
     await measure("async to blocking, body does not wait") { count in
         for index in 0..<count { _ = await blocking { index } }
     }
-    await measure("blocking to async, callee does not suspend") { count in
-        await blocking {
+    try await measure("blocking to async, callee does not suspend") { count in
+        try await blocking {
             var value = 0
-            for _ in 0..<count { value = try! awaiting { await doesNotSuspend(value) } }
+            for _ in 0..<count { value = try awaiting { await doesNotSuspend(value) } }
         }
     }
-    await measure("blocking to async, @concurrent callee that does not suspend") { count in
-        await blocking {
+    try await measure("blocking to async, @concurrent callee that does not suspend") { count in
+        try await blocking {
             var value = 0
-            for _ in 0..<count { value = try! awaiting { await concurrentCallee(value) } }
+            for _ in 0..<count { value = try awaiting { await concurrentCallee(value) } }
         }
     }
-    await measure("blocking to async, callee yields once") { count in
-        await blocking {
-            for _ in 0..<count { try! awaiting { await Task.yield() } }
+    try await measure("blocking to async, callee yields once") { count in
+        try await blocking {
+            for _ in 0..<count { try awaiting { await Task.yield() } }
         }
     }
-    await measure("async to blocking, body waits once") { count in
-        for _ in 0..<count { await blocking { try! sleep(for: .zero) } }
+    try await measure("async to blocking, body waits once") { count in
+        for _ in 0..<count { try await blocking { try sleep(for: .zero) } }
     }
     try await measure("park and unpark: two green threads take turns (each switch)") { count in
         let other = GreenThread { for _ in 0..<count / 2 { try sleep(for: .zero) } }
-        await blocking { for _ in 0..<count / 2 { try! sleep(for: .zero) } }
+        try await blocking { for _ in 0..<count / 2 { try sleep(for: .zero) } }
         try await other.wait()
     }
     try await measure("spawn a green thread and wait for it", count: 50_000) { count in

@@ -15,9 +15,10 @@ public func awaiting<Success>(
     file: StaticString = #fileID, line: UInt = #line, _ operation: () async throws -> Success
 ) throws -> Success {
     var outcome: Result<Success, any Error>?
-    try hand(over: {
-        do { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
-    }, file, line)
+    try hand(
+        over: {
+            do { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
+        }, file, line)
     return try outcome!.get()
 }
 
@@ -30,9 +31,10 @@ public func awaiting<Success, Failure: BridgeFailure>(
 ) throws(Failure) -> Success {
     var outcome: Result<Success, Failure>?
     do throws(TandemError) {
-        try hand(over: {
-            do throws(Failure) { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
-        }, file, line)
+        try hand(
+            over: {
+                do throws(Failure) { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
+            }, file, line)
     } catch {
         throw Failure(misuse: error)
     }

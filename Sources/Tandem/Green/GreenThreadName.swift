@@ -19,5 +19,6 @@ public struct GreenThreadName: Sendable, ExpressibleByStringLiteral, CustomStrin
 
     init(_ pointer: UnsafePointer<CChar>) { self.pointer = pointer }
 
+    /// The name.
     public var description: String { String(cString: pointer) }
 }

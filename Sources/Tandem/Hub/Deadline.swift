@@ -24,6 +24,7 @@ public struct Deadline: Hashable, Comparable, Sendable {
         return .nanoseconds(nanoseconds > now ? Int64(clamping: nanoseconds - now) : 0)
     }
 
+    /// Whether `a` comes first.
     public static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
 }
 

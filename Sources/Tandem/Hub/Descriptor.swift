@@ -8,7 +8,9 @@ internal import Glibc
 public final class Descriptor {
     /// What the kernel has said of the peer.
     public struct PeerState: OptionSet, Sendable {
+        /// The bits.
         public let rawValue: UInt32
+        /// A set of these bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// The peer will send no more (FIN); it may still read.
         public static let halfClosed = PeerState(rawValue: 1)
@@ -56,10 +58,15 @@ public final class Descriptor {
 
     /// What a watcher is told.
     public struct WatchEvents: OptionSet, Sendable {
+        /// The bits.
         public let rawValue: UInt32
+        /// A set of these bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// There is something to read, or the end.
         public static let readable = WatchEvents(rawValue: 1)
+        /// There is room to write.
         public static let writable = WatchEvents(rawValue: 2)
+        /// An error, or both sides have shut.
         public static let failed = WatchEvents(rawValue: 4)
     }
 
@@ -117,7 +124,8 @@ public final class Descriptor {
         guard (direction == .readable ? reader : writer) == nil else {
             throw TandemError(
                 .descriptorBusy,
-                "somebody else already waits for file descriptor \(fd) to become \(direction); one reader and one writer at a time")
+                "somebody else already waits for file descriptor \(fd) to become \(direction); one reader and one writer at a time"
+            )
         }
         let wait = hub.beginWait(deadline: deadline)
         if direction == .readable { reader = wait } else { writer = wait }
@@ -158,7 +166,8 @@ public final class Descriptor {
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
         while true {
             // A peer that has gone is an error here, not a SIGPIPE that ends the process.
-            let put = isSocket
+            let put =
+                isSocket
                 ? send(fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
                 : Glibc.write(fd, buffer.baseAddress, buffer.count)
             if put >= 0 { return put }

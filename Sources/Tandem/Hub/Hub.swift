@@ -2,14 +2,14 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
+// @unchecked: `inbox`, `stopRequested` and the constants may be used from any thread; everything else belongs to the
+// hub's own thread, and is reached through calls that only that thread makes.
 /// One thread, one epoll instance, and an executor: async jobs, green threads, timers and descriptors all run here, one
 /// at a time.
 ///
 /// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks get onto it by
 /// `GreenThread { }`, `hub.spawn { }`, or `Task(executorPreference: hub)`; structured child tasks and async functions
 /// stay on it. Plain `Task { }` and `Task.detached` do not: Swift gives them no preference.
-// @unchecked: `inbox`, `stopRequested` and the constants may be used from any thread; everything else belongs to the
-// hub's own thread, and is reached through calls that only that thread makes.
 public final class Hub: TaskExecutor, @unchecked Sendable {
     static let waitsPerSlab = 128
 
@@ -192,7 +192,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         tasks.cancelAll()
         while tasks.count > 0 || ready.pointee.head != nil || !tandem_inbox_is_empty(inbox) {
             guard deadline.remaining != .zero else {
-                report("stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
+                report(
+                    "stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
                 return
             }
             takeIn(tandem_inbox_take(inbox))

@@ -1,5 +1,6 @@
 internal import CTandem
 
+// @unchecked: the hub is only used to enqueue, which any thread may do.
 /// A hub as the serial executor of actors: their code runs on the hub's thread, and calls between such actors and the
 /// hub's own tasks never change threads.
 ///
@@ -9,7 +10,6 @@ internal import CTandem
 ///     }
 ///
 /// Apart from `Hub` because Swift must know of each job whether it was enqueued for an actor.
-// @unchecked: the hub is only used to enqueue, which any thread may do.
 public final class HubExecutor: SerialExecutor, @unchecked Sendable {
     unowned let hub: Hub
 

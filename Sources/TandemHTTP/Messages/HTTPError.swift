@@ -16,6 +16,7 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         self.headers = headers
     }
 
+    /// Status and message.
     public var description: String { "\(status.code): \(message)" }
 
     /// The answer.

@@ -41,7 +41,7 @@ public struct Request: Sendable {
     public subscript(name: HTTPField.Name) -> String? { head[name] }
 
     /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
-    public var remoteAddress: String { body.connection.remoteAddress.description }
+    public var remoteAddress: String { body.connection.remoteAddress }
 }
 
 /// What the `{name}` segments of a route matched.

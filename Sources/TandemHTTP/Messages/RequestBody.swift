@@ -2,11 +2,12 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
+// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
 /// A request's body: pieces as they arrive, read in either style, at the pace of the reader.
 ///
 /// A client that sends `Expect: 100-continue` is told to go on at the first read. Belongs to the connection's hub.
-// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
 public final class RequestBody: AsyncSequence, @unchecked Sendable {
+    /// A piece of the body, as it arrived.
     public typealias Element = [UInt8]
 
     let connection: Connection
@@ -102,6 +103,13 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
             throw TandemError(.descriptorBusy, "somebody else already reads this request's body; one reader at a time")
         }
         isReading = true
+        return ask()
+    }
+
+    /// Tells a client that waits to be told to send the body, unless its answer has begun. Returns whether something has
+    /// been put into the output.
+    @discardableResult
+    func ask() -> Bool {
         guard owesContinue else { return false }
         owesContinue = false
         guard !connection.hasAnswered else { return false }
@@ -169,6 +177,7 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         let body: RequestBody
 
+        /// The next piece, or nil at the end.
         public mutating func next() async throws -> [UInt8]? { try await body.read() }
     }
 }

@@ -2,10 +2,10 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
+// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
 /// Writes a streamed body. Each write goes out at once, and waits while the client takes no more.
 ///
 /// Belongs to the connection's hub; valid until the closure that got it returns.
-// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
 public final class ResponseWriter: @unchecked Sendable {
     private let connection: Connection
     private let framing: ResponseFraming

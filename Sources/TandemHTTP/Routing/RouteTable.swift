@@ -32,7 +32,9 @@ struct RouteTable: Sendable {
         do throws(PathPattern.Malformed) { pattern = try PathPattern(path) } catch { fatalError(error.description) }
         let index = routes.count
         routes.append(
-            Route(method: method, pattern: pattern, handler: handler, name: GreenThreadName(permanent: "\(method.rawValue) \(path)")))
+            Route(
+                method: method, pattern: pattern, handler: handler, name: GreenThreadName(permanent: "\(method.rawValue) \(path)")
+            ))
         let added = tree.add(pattern.segments[...], index, method)
         precondition(added, "there is a route for \(method.rawValue) \(path) already")
         if pattern.isLiteral { literals.add(path, method, index) }

@@ -4,14 +4,15 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
+// @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
 /// One client's connection: reads requests one after the other, has them answered, writes the answers in order.
 ///
 /// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
-// @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
 final class Connection: @unchecked Sendable {
     let server: HubServer
     let descriptor: Descriptor
-    let remoteAddress: SocketAddress
+    private(set) lazy var remoteAddress = address.description
+    private let address: SocketAddress
     var task: Task<Void, any Error>?
 
     /// The answer in the making will be the last on this connection.
@@ -37,7 +38,7 @@ final class Connection: @unchecked Sendable {
     init(server: HubServer, descriptor: Descriptor, remoteAddress: SocketAddress) {
         self.server = server
         self.descriptor = descriptor
-        self.remoteAddress = remoteAddress
+        address = remoteAddress
         parser = RequestHeadParser(limits: server.configuration.wireLimits)
     }
 
@@ -76,10 +77,11 @@ final class Connection: @unchecked Sendable {
         server.giveBack(&input)
     }
 
-    /// Closes an idle connection, from the server. One that is busy is told to close after its answer.
+    /// Ends the connection, from the server: after its answer when it is busy, and when it is idle after a last look for a
+    /// request that has just arrived.
     func drain() {
         mustClose = true
-        if isIdle { descriptor.close() }
+        if isIdle { descriptor.wakeReader() }
     }
 
     // MARK: Heads
@@ -139,8 +141,9 @@ final class Connection: @unchecked Sendable {
             try await deliver(body)
             log(head, index, status, .completed, since: start)
         } catch {
-            log(head, index, status, Task.isCancelled ? .cancelled : .failed, since: start)
-            if Task.isCancelled {
+            let isCancelled = error is CancellationError || Task.isCancelled
+            log(head, index, status, isCancelled ? .cancelled : .failed, since: start)
+            if isCancelled {
                 server.logger.info(
                     "request cancelled",
                     metadata: [
@@ -174,14 +177,17 @@ final class Connection: @unchecked Sendable {
     }
 
     private func send(_ response: Response, _ head: RequestHead, _ body: RequestBody, name: GreenThreadName) async throws {
-        if !body.isComplete, body.isUnasked { mustClose = true }
         switch response.body {
         case .bytes(let bytes):
+            if !body.isComplete, body.isUnasked { mustClose = true }
             if !body.isComplete, (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
             let framing = try write(response, .length(bytes.count), head)
             if framing != .none { append(bytes) }
         case .stream(let length, let stream):
-            // The stream may still read the body; what it leaves is dropped afterwards.
+            // The stream may still read the body, and after the head it is too late to ask for it. What it leaves is dropped.
+            if body.isUnasked {
+                if response.status.kind == .successful { body.ask() } else { mustClose = true }
+            }
             let framing = try write(response, length.map { .length($0) } ?? .chunked, head)
             if framing == .untilClose { mustClose = true }
             try await flush()
@@ -205,14 +211,22 @@ final class Connection: @unchecked Sendable {
                 throw HTTPError(.internalServerError, "the body is shorter than its announced length")
             }
         } catch {
-            if !Task.isCancelled {
-                server.logger.error(
-                    "streamed answer cut short",
-                    metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
-            }
+            if Task.isCancelled || lostClient(error) { throw CancellationError() }
+            server.logger.error(
+                "streamed answer cut short",
+                metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
             // The client can tell by the missing end; a second answer must not follow.
             throw TandemError(.closed, "the answer was cut short")
         }
+    }
+
+    /// Whether a stream failed because its client went away, which is the client's right and no error of ours.
+    private func lostClient(_ error: any Error) -> Bool {
+        guard descriptor.peer.contains(.gone) || [EPIPE, ECONNRESET].contains((error as? TandemError)?.errno) else {
+            return false
+        }
+        lostPeer = "the client went away while the answer was sent"
+        return true
     }
 
     /// An answer that cannot be put on the wire; nothing of it has been.
@@ -290,7 +304,7 @@ final class Connection: @unchecked Sendable {
             AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
                 hub: server.hub.index, status: status, bytes: answerBytes, duration: start.duration(to: .now),
-                remoteAddress: remoteAddress.description, outcome: outcome))
+                remoteAddress: remoteAddress, outcome: outcome))
     }
 
     // MARK: Refusal
@@ -302,13 +316,13 @@ final class Connection: @unchecked Sendable {
             answerBytes = 0
             let response = HTTPError(status, message).response
             guard case .bytes(let bytes) = response.body,
-                (try? writeHead(status, response.headers, .length(bytes.count), version: .http1_1, isHead: false)) != nil
+                (try? writeHead(status, response.headers, .length(bytes.count), version: .http11, isHead: false)) != nil
             else { return }
             append(bytes)
             configuration.accessLog?.record(
                 AccessLogEntry(
                     method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code,
-                    bytes: answerBytes, duration: .zero, remoteAddress: remoteAddress.description, outcome: .completed))
+                    bytes: answerBytes, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
         }
         do {
             try await flush()

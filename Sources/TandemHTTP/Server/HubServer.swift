@@ -4,8 +4,8 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
-/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
 // @unchecked: lives on one hub, and is used there only.
+/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     /// Bytes of a buffer when it is lent.
     static let bufferSize = 16 * 1024
@@ -52,10 +52,9 @@ final class HubServer: @unchecked Sendable {
     func run() async {
         do {
             while !isDraining { try await acceptSome() }
-        } catch  where isDraining || Task.isCancelled {
-            // The listener was closed by `drain`, or this task was cancelled.
         } catch {
-            logger.critical("cannot accept any more", metadata: ["error": "\(error)"])
+            // `drain` closes the listener, and cancelling this task ends its wait: neither is news.
+            if !isDraining, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
         }
         listener.close()
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }

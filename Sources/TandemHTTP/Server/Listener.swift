@@ -9,9 +9,10 @@ enum Listener {
         guard let address = SocketAddress(host: host, port: port) else {
             throw TandemError(
                 .invalidArgument,
-                "cannot listen on \"\(host)\" port \(port): expected a numeric IPv4 or IPv6 address or \"localhost\", and a port from 0 to 65535")
+                "cannot listen on \"\(host)\" port \(port): expected a numeric IPv4 or IPv6 address or \"localhost\", and a port from 0 to 65535"
+            )
         }
-        let fd = socket(address.family, CInt(SOCK_STREAM.rawValue) | SOCK_NONBLOCK_FLAG | SOCK_CLOEXEC_FLAG, 0)
+        let fd = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw failure("socket", address) }
         do throws(TandemError) {
             // A restart may bind while old connections are still in TIME_WAIT.
@@ -38,6 +39,3 @@ enum Listener {
         return TandemError(.systemCall, "cannot listen on \(address): \(call): \(String(cString: strerror(error)))", errno: error)
     }
 }
-
-private let SOCK_NONBLOCK_FLAG = CInt(SOCK_NONBLOCK.rawValue)
-private let SOCK_CLOEXEC_FLAG = CInt(SOCK_CLOEXEC.rawValue)

@@ -25,12 +25,9 @@ struct AsyncHandlers: Sendable {
 
     @Sendable func echo(_ request: Request) async throws -> Response {
         let body = request.body
-        // Before the answer begins: a client that waits for "100 Continue" is told to go on by the first read.
-        let first = try await body.read()
         return Response(
             headers: echoHeaders(request), contentLength: body.contentLength,
             streamingAsync: { writer in
-                try await writer.write(first ?? [])
                 while let piece = try await body.read() { try await writer.write(piece) }
             })
     }

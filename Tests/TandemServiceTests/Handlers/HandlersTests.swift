@@ -75,7 +75,8 @@ struct HandlersTests {
                 try await client.send(
                     "POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                 try await client.receive(until: "\r\n\r\n")
-                #expect(client.received == "HTTP/1.1 100 Continue\r\n\r\n")
+                // The head of the streamed answer follows at once.
+                #expect(client.received.hasPrefix("HTTP/1.1 100 Continue\r\n\r\n"))
                 try await client.send("hello")
                 try await client.receive(until: "hello")
                 #expect(client.received.contains("HTTP/1.1 200 OK\r\n"))
