@@ -5,28 +5,28 @@ internal import Tandem
 extension Exchange {
     func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
         try checkUnused()
-        do {
-            while true {
-                if case .done(let value) = try step(self) { return value }
-                try await parker.park()
+        var isDone = false
+        defer { if !isDone { abandon() } }
+        while true {
+            if case .done(let value) = try step(self) {
+                isDone = true
+                return value
             }
-        } catch {
-            abandon()
-            throw error
+            try await parker.park()
         }
     }
 
     @available(*, noasync)
     func run<Value>(_ file: StaticString, _ line: UInt, _ step: (Exchange) throws -> Step<Value>) throws -> Value {
         try checkUnused()
-        do {
-            while true {
-                if case .done(let value) = try step(self) { return value }
-                try parker.park(file: file, line: line)
+        var isDone = false
+        defer { if !isDone { abandon() } }
+        while true {
+            if case .done(let value) = try step(self) {
+                isDone = true
+                return value
             }
-        } catch {
-            abandon()
-            throw error
+            try parker.park(file: file, line: line)
         }
     }
 
