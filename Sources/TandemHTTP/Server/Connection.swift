@@ -23,11 +23,8 @@ final class Connection: @unchecked Sendable {
     private(set) var isIdle = false
 
     private var parser: RequestHeadParser
-    private var input: [UInt8] = []
-    private var inputStart = 0
-    private var output: [UInt8] = []
-    private var outputStart = 0
-    private var answerBytes = 0
+    private var input = InputBuffer()
+    private var output = OutputBuffer()
     /// A handler, or the closure that streams its answer, runs.
     private var handlerRuns = false
     private var graceTimer: HubTimer?
@@ -73,8 +70,8 @@ final class Connection: @unchecked Sendable {
         graceTimer?.disarm()
         graceTimer = nil
         descriptor.close()
-        server.giveBack(&output)
-        server.giveBack(&input)
+        output.release(to: server.buffers)
+        input.release(to: server.buffers)
     }
 
     /// Ends the connection, from the server: after its answer when it is busy, and when it is idle after a last look for a
@@ -91,7 +88,7 @@ final class Connection: @unchecked Sendable {
         hasAnswered = false
         var headDeadline: Deadline?
         while true {
-            if inputStart < input.count, let head = try parse() { return head }
+            if !input.isEmpty, let head = try input.parse(&parser) { return head }
             switch try receive() {
             case .some: continue
             case .end: return nil
@@ -111,20 +108,13 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    private func parse() throws(HTTPParseError) -> RequestHead? {
-        let input = input
-        guard let head = try parser.parse(input.span.bytes.extracting(inputStart..<input.count)) else { return nil }
-        inputStart += head.byteCount
-        return head
-    }
-
     // MARK: One request
 
     private func serve(_ head: RequestHead) async throws {
         let start = configuration.accessLog == nil ? nil : SuspendingClock.now
         let body = RequestBody(
             connection: self, head: head, limit: configuration.maxBodyBytes, limits: configuration.wireLimits)
-        answerBytes = 0
+        output.written = 0
         mustClose = mustClose || !head.keepAlive || server.isDraining
         let (index, request, handler, name) = server.dispatch(head, body)
         // For the log, when nobody is left to answer.
@@ -274,7 +264,7 @@ final class Connection: @unchecked Sendable {
 
     /// Sends the answer: at the end of the turn, together with those behind it, when more requests are buffered.
     private func deliver(_ body: RequestBody) async throws {
-        if inputStart < input.count, body.isComplete, !mustClose, output.count - outputStart < HubServer.bufferSize {
+        if !input.isEmpty, body.isComplete, !mustClose, output.count < BufferPool.bufferSize {
             server.flushLater(self)
         } else {
             try await flush()
@@ -303,7 +293,7 @@ final class Connection: @unchecked Sendable {
         configuration.accessLog?.record(
             AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
-                hub: server.hub.index, status: status, bytes: answerBytes, duration: start.duration(to: .now),
+                hub: server.hub.index, status: status, bytes: output.written, duration: start.duration(to: .now),
                 remoteAddress: remoteAddress, outcome: outcome))
     }
 
@@ -313,7 +303,7 @@ final class Connection: @unchecked Sendable {
     private func refuse(_ status: HTTPResponse.Status, _ message: String) async {
         mustClose = true
         if !hasAnswered {
-            answerBytes = 0
+            output.written = 0
             let response = HTTPError(status, message).response
             guard case .bytes(let bytes) = response.body,
                 (try? writeHead(status, response.headers, .length(bytes.count), version: .http11, isHead: false)) != nil
@@ -322,7 +312,7 @@ final class Connection: @unchecked Sendable {
             configuration.accessLog?.record(
                 AccessLogEntry(
                     method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code,
-                    bytes: answerBytes, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
+                    bytes: output.written, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
         }
         do {
             try await flush()
@@ -341,7 +331,7 @@ final class Connection: @unchecked Sendable {
         var dropped = 0
         while dropped < 256 * 1024 {
             do {
-                let got = try server.scratch { try descriptor.readAvailable(into: $0) }
+                let got = try server.buffers.scratch { try descriptor.readAvailable(into: $0) }
                 if got == 0 { return }
                 if let got { dropped += got } else { try await descriptor.wait(for: .readable, deadline: deadline) }
             } catch {
@@ -391,49 +381,21 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Input
 
-    enum Received { case some, nothing, end }
-
     /// How long a body may make no progress, from now.
     var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
 
     /// Takes in what has arrived, without waiting.
-    func receive() throws(TandemError) -> Received {
-        if inputStart == input.count {
-            // Until something arrives, this connection holds no buffer.
-            server.giveBack(&input)
-        } else if inputStart > 0 {
-            input.removeFirst(inputStart)
-        }
-        inputStart = 0
-        let got = try server.receive(from: descriptor, into: &input)
-        switch got {
-        case nil: return .nothing
-        case 0: return .end
-        default: return .some
-        }
-    }
+    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: descriptor, server.buffers) }
 
     /// Takes the next piece of a body out of the input.
-    func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) {
-        let input = input
-        let step = try decoder.decode(input.span.bytes.extracting(inputStart..<input.count))
-        var piece: [UInt8] = []
-        if case .data(let range) = step.outcome {
-            piece = Array(input[(inputStart + range.lowerBound)..<(inputStart + range.upperBound)])
-        }
-        inputStart += step.consumed
-        return (step, piece)
-    }
+    func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) { try input.decode(&decoder) }
 
     // MARK: Output
 
     func append(_ bytes: [UInt8]) { withOutput { $0.append(contentsOf: bytes) } }
 
     func withOutput<Result, Failure: Error>(_ body: (inout [UInt8]) throws(Failure) -> Result) throws(Failure) -> Result {
-        if output.capacity == 0 { output = server.lendBuffer() }
-        let before = output.count
-        defer { answerBytes += output.count - before }
-        return try body(&output)
+        try output.write(server.buffers, body)
     }
 
     /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
@@ -452,19 +414,5 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Sends what the kernel takes; returns whether that was all.
-    func flushAvailable() throws(TandemError) -> Bool {
-        while outputStart < output.count {
-            let output = output
-            let put = try output.span.bytes.withUnsafeBytes { bytes throws(TandemError) in
-                try descriptor.writeAvailable(UnsafeRawBufferPointer(rebasing: bytes[outputStart...]))
-            }
-            guard let put else { return false }
-            outputStart += put
-        }
-        if output.capacity > 0 {
-            server.giveBack(&output)
-            outputStart = 0
-        }
-        return true
-    }
+    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: descriptor, server.buffers) }
 }

@@ -7,9 +7,6 @@ internal import Tandem
 // @unchecked: lives on one hub, and is used there only.
 /// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
-    /// Bytes of a buffer when it is lent.
-    static let bufferSize = 16 * 1024
-
     let hub: Hub
     let configuration: HTTPServerConfiguration
     let routes: RouteTable
@@ -19,7 +16,7 @@ final class HubServer: @unchecked Sendable {
     private let listener: Descriptor
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let connectionEnded = Parker()
-    private var buffers: [[UInt8]] = []
+    let buffers = BufferPool()
     private let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
@@ -203,45 +200,6 @@ final class HubServer: @unchecked Sendable {
         if time.tv_sec != now.unixSeconds { now = HTTPDate(unixSeconds: time.tv_sec) }
         return now
     }
-
-    func lendBuffer() -> [UInt8] {
-        if let buffer = buffers.popLast() { return buffer }
-        var buffer: [UInt8] = []
-        buffer.reserveCapacity(HubServer.bufferSize)
-        return buffer
-    }
-
-    /// Takes a buffer back. One that has grown large is let go.
-    func giveBack(_ buffer: inout [UInt8]) {
-        guard buffer.capacity > 0 else { return }
-        var returned: [UInt8] = []
-        swap(&buffer, &returned)
-        guard returned.capacity <= HubServer.bufferSize * 4, buffers.count < 64 else { return }
-        returned.removeAll(keepingCapacity: true)
-        buffers.append(returned)
-    }
-
-    /// Reads what has arrived to the end of `buffer`, which is lent when there is none: nil when nothing has, 0 at the end
-    /// of the stream.
-    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) throws(TandemError) -> Int? {
-        let got = try scratch { bytes throws(TandemError) in try descriptor.readAvailable(into: bytes) }
-        if let got, got > 0 {
-            if buffer.capacity == 0 { buffer = lendBuffer() }
-            buffer.append(contentsOf: scratchBytes[..<got])
-        }
-        return got
-    }
-
-    private let scratchBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
-
-    /// Bytes that are anybody's until the next suspension.
-    func scratch<Result, Failure: Error>(
-        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try body(scratchBytes)
-    }
-
-    deinit { scratchBytes.deallocate() }
 
     // MARK: Writing together
 
