@@ -5,7 +5,8 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong; open to new cases.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
-            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped, invalidArgument
+            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
+            case invalidArgument, overloaded, poolStopped
         }
         let value: Value
 
@@ -27,6 +28,10 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let hubStopped = Code(value: .hubStopped)
         /// An argument is outside what the call takes.
         public static let invalidArgument = Code(value: .invalidArgument)
+        /// An `OffloadPool` has as many jobs as it may.
+        public static let overloaded = Code(value: .overloaded)
+        /// The `OffloadPool` was shut down.
+        public static let poolStopped = Code(value: .poolStopped)
 
         public var description: String { value.rawValue }
     }
