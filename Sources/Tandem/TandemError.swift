@@ -6,7 +6,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
-            case invalidArgument, overloaded, poolStopped
+            case invalidArgument, overloaded, poolStopped, nameNotResolved
         }
         let value: Value
 
@@ -32,6 +32,8 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let overloaded = Code(value: .overloaded)
         /// The `OffloadPool` was shut down.
         public static let poolStopped = Code(value: .poolStopped)
+        /// The system's resolver knows no address of the host, or could not ask.
+        public static let nameNotResolved = Code(value: .nameNotResolved)
 
         public var description: String { value.rawValue }
     }

@@ -217,12 +217,13 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `a job cannot wait for the end of its own pool, and nobody ends that of the process`() async {
+    @Test func `a job cannot wait for the end of its own pool, and nobody ends those of the process`() async {
         await #expect(processExitsWith: .failure) {
             let pool = try OffloadPool(threads: 1)
             try await pool.run { try pool.shutdown() }
         }
         await #expect(processExitsWith: .failure) { try await OffloadPool.shared.shutdown() }
+        await #expect(processExitsWith: .failure) { try await OffloadPool.resolver.shutdown() }
     }
 
     @Test func `a shutdown whose deadline passes leaves the pool ending`() async throws {

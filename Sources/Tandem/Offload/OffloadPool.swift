@@ -23,6 +23,10 @@ public final class OffloadPool: Sendable {
     /// The pool of the whole process that `offload` uses: a thread a core but at least four. It cannot be shut down.
     public static let shared = OffloadPool(forProcess: "offload", threads: max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
 
+    /// The pool of the whole process that `resolve` uses, eight threads: apart, so that a slow DNS server does not keep
+    /// other jobs waiting, and a job may wait for a look-up in any way. It cannot be shut down.
+    public static let resolver = OffloadPool(forProcess: "resolver", threads: 8)
+
     /// Most jobs that wait for a thread, unless said otherwise: 4,096.
     public static let defaultQueueLimit = 4096
 
