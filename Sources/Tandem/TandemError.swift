@@ -6,7 +6,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
-            case invalidArgument
+            case invalidArgument, overloaded, poolStopped, nameNotResolved
         }
         let value: Value
 
@@ -28,6 +28,12 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let hubStopped = Code(value: .hubStopped)
         /// An argument is outside what the call takes.
         public static let invalidArgument = Code(value: .invalidArgument)
+        /// An `OffloadPool` has as many jobs as it may.
+        public static let overloaded = Code(value: .overloaded)
+        /// The `OffloadPool` was shut down.
+        public static let poolStopped = Code(value: .poolStopped)
+        /// The system's resolver knows no address of the host, or could not ask.
+        public static let nameNotResolved = Code(value: .nameNotResolved)
 
         /// The code's name.
         public var description: String { value.rawValue }

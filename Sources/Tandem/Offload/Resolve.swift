@@ -1,0 +1,73 @@
+internal import Glibc
+
+/// Looks up the addresses of a host by the system's resolver (`/etc/hosts`, DNS, …), in the order in which to try them,
+/// and suspends until they are known.
+///
+/// The look-up runs on a thread of `pool`; an address in digits needs none. A cancel, and a deadline that passes, end the
+/// wait at once, while the system's look-up goes on to its own time limit.
+///
+/// - Parameters:
+///   - host: A name, or an address in digits, IPv6 without brackets.
+///   - port: The port that the endpoints get.
+///   - pool: Where to look up.
+/// - Returns: At least one endpoint, each once.
+/// - Throws: `TandemError` `nameNotResolved` with the resolver's reason, `invalidArgument`, and what `OffloadPool.run` throws.
+public func resolve(
+    host: String, port: UInt16, deadline: Deadline = .never, on pool: OffloadPool = .resolver
+) async throws -> [SocketEndpoint] {
+    if let known = try endpoints(inDigits: host, port) { return known }
+    return try await pool.run(deadline: deadline) { try lookUp(host, port) }
+}
+
+/// As the async form: parks the green thread, or blocks the ordinary OS thread, until the addresses are known.
+///
+/// - Throws: What the async form throws; `TandemError` `notOnGreenThread` when called directly in async code.
+@available(*, noasync)
+public func resolve(
+    host: String, port: UInt16, deadline: Deadline = .never, on pool: OffloadPool = .resolver,
+    file: StaticString = #fileID, line: UInt = #line
+) throws -> [SocketEndpoint] {
+    if let known = try endpoints(inDigits: host, port) { return known }
+    return try pool.run(deadline: deadline, file: file, line: line) { try lookUp(host, port) }
+}
+
+/// What needs no look-up, and never blocks; nil for a name.
+private func endpoints(inDigits host: String, _ port: UInt16) throws(TandemError) -> [SocketEndpoint]? {
+    // C would look up what stands before it.
+    guard !host.utf8.contains(0) else { throw TandemError(.invalidArgument, "the name of a host contains a zero byte") }
+    return try? lookUp(host, port, flags: AI_NUMERICHOST)
+}
+
+/// Blocks the thread.
+private func lookUp(_ host: String, _ port: UInt16, flags: CInt = 0) throws(TandemError) -> [SocketEndpoint] {
+    var hints = addrinfo()
+    hints.ai_flags = flags
+    // One entry an address, not one for each type of socket.
+    hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+    var list: UnsafeMutablePointer<addrinfo>?
+    let failed = getaddrinfo(host, nil, &hints, &list)
+    guard failed == 0 else { throw .nameNotResolved(host, failed, errno: errno) }
+    defer { freeaddrinfo(list) }
+
+    var endpoints: [SocketEndpoint] = []
+    for entry in sequence(first: list!, next: { $0.pointee.ai_next }) {
+        // /etc/hosts may name an address twice.
+        if let address = entry.pointee.ai_addr,
+            let endpoint = SocketEndpoint(address, length: entry.pointee.ai_addrlen, port: port), !endpoints.contains(endpoint)
+        {
+            endpoints.append(endpoint)
+        }
+    }
+    guard !endpoints.isEmpty else { throw .nameNotResolved(host, EAI_NONAME, errno: 0) }
+    return endpoints
+}
+
+extension TandemError {
+    fileprivate static func nameNotResolved(_ host: String, _ code: CInt, errno: CInt) -> TandemError {
+        let isSystem = code == EAI_SYSTEM
+        let reason = isSystem ? String(cString: strerror(errno)) : String(cString: gai_strerror(code))
+        return TandemError(
+            .nameNotResolved, "the host \"\(host)\" could not be resolved: \(reason) (getaddrinfo \(code))",
+            errno: isSystem ? errno : 0)
+    }
+}

@@ -1,0 +1,104 @@
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ResolveTests {
+    /// Asks in each style. Nobody asks the network.
+    private func resolve(
+        _ style: OffloadStyle, _ host: String, port: UInt16 = 80, deadline: Deadline = .never, on pool: OffloadPool = .resolver
+    ) async throws -> [SocketEndpoint] {
+        switch style {
+        case .async: try await Tandem.resolve(host: host, port: port, deadline: deadline, on: pool)
+        case .green: try await blocking { try Tandem.resolve(host: host, port: port, deadline: deadline, on: pool) }
+        case .thread: try await onThread { try Tandem.resolve(host: host, port: port, deadline: deadline, on: pool) }
+        }
+    }
+
+    @Test(arguments: OffloadStyle.allCases)
+    func `localhost is the loopback address, each one once`(style: OffloadStyle) async throws {
+        try await onHubWithPool(threads: 1) { pool in
+            let endpoints = try await resolve(style, "localhost", port: 8080, on: pool)
+            #expect(!endpoints.isEmpty)
+            #expect(Set(endpoints).count == endpoints.count)
+            for endpoint in endpoints {
+                #expect(endpoint.host == (endpoint.family == .ipv4 ? "127.0.0.1" : "::1"))
+                #expect(endpoint.port == 8080)
+            }
+            #expect(pool.statistics.completed == 1)
+        }
+    }
+
+    @Test(arguments: OffloadStyle.allCases)
+    func `an address in digits needs no thread, and is written in its usual form`(style: OffloadStyle) async throws {
+        try await onHubWithPool(threads: 1) { pool in
+            let four = try await resolve(style, "127.0.0.1", on: pool)
+            #expect(four.map(\.description) == ["127.0.0.1:80"])
+            #expect(four.map(\.family) == [.ipv4])
+            let six = try await resolve(style, "2001:DB8:0:0::0001", port: 65535, on: pool)
+            #expect(six.map(\.description) == ["[2001:db8::1]:65535"])
+            #expect(six.map(\.family) == [.ipv6])
+            #expect(pool.statistics.threads == 0)
+        }
+    }
+
+    @Test func `looking up is apart from other jobs: a job may wait for it through async code, however full the shared pool`()
+        async throws
+    {
+        try await onHub {
+            let jobs = (0..<100).map { _ in
+                GreenThread { try offload { try awaiting { try await Tandem.resolve(host: "localhost", port: 1) }.count } }
+            }
+            for job in jobs { try await #expect(job.wait() > 0) }
+        }
+    }
+
+    // A label has at most 63 bytes: no resolver asks for this one.
+    @Test(arguments: OffloadStyle.allCases, [String(repeating: "x", count: 64) + ".invalid", ""])
+    func `a name that is unknown fails with the resolver's reason`(style: OffloadStyle, host: String) async throws {
+        try await onHubWithPool(threads: 1) { pool in
+            let error = await #expect(throws: TandemError.self) { _ = try await resolve(style, host, on: pool) }
+            #expect(error?.code == .nameNotResolved)
+            #expect(error?.message.contains("\"\(host)\"") == true)
+            #expect(error?.message.contains("Name or service not known") == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test(arguments: OffloadStyle.allCases)
+    func `a zero byte in the name is refused`(style: OffloadStyle) async throws {
+        try await onHub {
+            await #expect(throws: TandemError(.invalidArgument, "")) { _ = try await resolve(style, "localhost\0.example.org") }
+        }
+    }
+
+    @Test(arguments: OffloadStyle.allCases)
+    func `a deadline and a cancel end the wait while the look-up cannot`(style: OffloadStyle) async throws {
+        try await onHubWithPool(threads: 1) { pool in
+            let gate = Gate()
+            let busy = Hub.current!.spawn { try await pool.run { gate.pass() } }
+            try await turnUntil { gate.arrived.value == 1 }
+            await #expect(throws: TandemError(.timedOut, "")) {
+                _ = try await resolve(style, "localhost", deadline: .after(.milliseconds(1)), on: pool)
+            }
+            if style != .thread {
+                let caller = Hub.current!.spawn { try await resolve(style, "localhost", on: pool) }
+                try await turnUntil { pool.statistics.queued == 1 }
+                caller.cancel()
+                await #expect(throws: CancellationError.self) { _ = try await caller.value }
+            }
+            // What is known needs no thread.
+            let known = try await resolve(style, "::1", on: pool)
+            #expect(known.count == 1)
+            gate.open()
+            try await busy.value
+        }
+    }
+
+    @Test func `called directly in async code, the blocking form says so`() async throws {
+        try await onHub {
+            #expect(throws: TandemError(.notOnGreenThread, "")) {
+                _ = try synchronously { try Tandem.resolve(host: "localhost", port: 80) }
+            }
+        }
+    }
+}
