@@ -1,0 +1,206 @@
+internal import Synchronization
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct TimeoutTests {
+    @TaskLocal static var label = "unbound"
+
+    /// `withTimeout` in one of the styles, around a body in the same style.
+    private static func timed<Success: Sendable>(
+        _ duration: Duration, green: Bool, async: () async throws -> Success, blocking body: () throws -> Success
+    ) async throws -> Success {
+        if green { return try await blocking { try withTimeout(duration, body) } }
+        return try await withTimeout(duration, async)
+    }
+
+    private static func isTimeOut(_ error: any Error) -> Bool { (error as? TandemError)?.code == .timedOut }
+
+    @Test(arguments: [false, true])
+    func `a body that ends in time has its result delivered, and nothing is left`(green: Bool) async throws {
+        try await onHub {
+            let result = try await Self.timed(.seconds(30), green: green) {
+                try await sleep(for: .zero)
+                return 7
+            } blocking: {
+                try sleep(for: .zero)
+                return 7
+            }
+            #expect(result == 7)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a body that takes too long is cancelled where it waits, and waited for`(green: Bool) async throws {
+        try await onHub {
+            let steps = Recorder<String>()
+            let error = await #expect(throws: TandemError.self) {
+                try await Self.timed(.milliseconds(5), green: green) {
+                    do { try await sleep(for: .seconds(30)) } catch is CancellationError { steps.add("cancelled") }
+                    steps.add("unwound")
+                    try Task.checkCancellation()
+                } blocking: {
+                    do { try sleep(for: .seconds(30)) } catch is CancellationError { steps.add("cancelled") }
+                    steps.add("unwound")
+                    try Task.checkCancellation()
+                }
+            }
+            steps.add("returned")
+            #expect(error?.code == .timedOut)
+            #expect(error?.message.contains("TimeoutTests.swift") == true)
+            #expect(steps.all == ["cancelled", "unwound", "returned"])
+            // Only the scope was cancelled.
+            #expect(!Task.isCancelled)
+            try await sleep(for: .zero)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a cancellation that the body suppresses gives its result`(green: Bool) async throws {
+        try await onHub {
+            let result = try await Self.timed(.milliseconds(1), green: green) {
+                try? await sleep(for: .seconds(30))
+                return "late"
+            } blocking: {
+                try? sleep(for: .seconds(30))
+                return "late"
+            }
+            #expect(result == "late")
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `an error of the body's own is not taken for the time`(green: Bool) async throws {
+        struct Own: Error {}
+        try await onHub {
+            await #expect(throws: Own.self) {
+                try await Self.timed(.milliseconds(1), green: green) {
+                    try? await sleep(for: .seconds(30))
+                    throw Own()
+                } blocking: {
+                    try? sleep(for: .seconds(30))
+                    throw Own()
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `of nested scopes the one that expired throws`(green: Bool) async throws {
+        try await onHub {
+            let caught = Recorder<String>()
+            // The inner one: the outer body goes on.
+            try await Self.timed(.seconds(30), green: green) {
+                do { try await withTimeout(.milliseconds(1)) { try await sleep(for: .seconds(30)) } } catch {
+                    if Self.isTimeOut(error), !Task.isCancelled { caught.add("inner") }
+                }
+            } blocking: {
+                do { try withTimeout(.milliseconds(1)) { try sleep(for: .seconds(30)) } } catch {
+                    if Self.isTimeOut(error), !Task.isCancelled { caught.add("inner") }
+                }
+            }
+            // The outer one: the inner scope sees itself cancelled from outside.
+            do {
+                try await Self.timed(.milliseconds(1), green: green) {
+                    do { try await withTimeout(.seconds(30)) { try await sleep(for: .seconds(30)) } } catch {
+                        if error is CancellationError { caught.add("cancelled") }
+                        throw error
+                    }
+                } blocking: {
+                    do { try withTimeout(.seconds(30)) { try sleep(for: .seconds(30)) } } catch {
+                        if error is CancellationError { caught.add("cancelled") }
+                        throw error
+                    }
+                }
+            } catch {
+                if Self.isTimeOut(error) { caught.add("outer") }
+            }
+            #expect(caught.all == ["inner", "cancelled", "outer"])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `cancelling the caller is no time-out`(green: Bool) async throws {
+        try await onHub {
+            let task = Hub.current!.spawn {
+                try await Self.timed(.seconds(30), green: green) {
+                    try await sleep(for: .seconds(30))
+                } blocking: {
+                    try sleep(for: .seconds(30))
+                }
+            }
+            try await sleep(for: .milliseconds(1))
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `task-locals are the caller's`(green: Bool) async throws {
+        try await onHub {
+            try await Self.$label.withValue("bound") {
+                let seen = try await Self.timed(.seconds(30), green: green) { Self.label } blocking: { Self.label }
+                #expect(seen == "bound")
+            }
+        }
+    }
+
+    @Test func `a time that has passed already starts the body cancelled`() async throws {
+        try await onHub {
+            await #expect { try await withTimeout(.zero) { try await sleep(for: .seconds(30)) } } throws: { Self.isTimeOut($0) }
+        }
+    }
+
+    @Test func `the blocking form called directly in async code is refused with file and line`() async throws {
+        try await onHub {
+            let error = #expect(throws: TandemError.self) { try synchronously { try withTimeout(.seconds(1)) {} } }
+            #expect(error?.code == .notOnGreenThread)
+            #expect(error?.message.contains("TimeoutTests.swift") == true)
+        }
+    }
+
+    @Test func `an OS thread and a task on no hub may use it`() async throws {
+        let onThread = try await onThread { try withTimeout(.seconds(30)) { 1 } }
+        let offHub = try await withTimeout(.seconds(30)) { await Task.yield(); return 2 }
+        #expect((onThread, offHub) == (1, 2))
+        await #expect { try await withTimeout(.milliseconds(1)) { try await sleep(for: .seconds(30)) } } throws: {
+            Self.isTimeOut($0)
+        }
+    }
+
+    @Test(arguments: [1, 2, 3])
+    func `random scopes at random depths leave nothing behind`(seed: UInt64) async throws {
+        try await onHub {
+            var random = SeededGenerator(seed: seed)
+            let outcomes = Mutex((timeOuts: 0, values: 0))
+            for _ in 0..<300 {
+                let limits = (0..<Int.random(in: 1...4, using: &random)).map { _ in Int.random(in: 0...100, using: &random) }
+                let pause = Int.random(in: 0...100, using: &random)
+                let green = Bool.random(using: &random)
+                Hub.current!.spawn {
+                    do {
+                        try await Self.nested(limits[...], pause: pause, green: green)
+                        outcomes.withLock { $0.values += 1 }
+                    } catch {
+                        #expect(Self.isTimeOut(error))
+                        outcomes.withLock { $0.timeOuts += 1 }
+                    }
+                }
+            }
+            try await turnUntil { outcomes.withLock { $0.timeOuts + $0.values } == 300 }
+            try await turnUntil { Hub.current!.statistics.tasks == 0 }
+            #expect(outcomes.withLock { min($0.timeOuts, $0.values) } > 0)
+        }
+    }
+
+    /// Scopes inside each other, the styles alternating.
+    private static func nested(_ limits: ArraySlice<Int>, pause: Int, green: Bool) async throws {
+        guard let limit = limits.first else { return try await sleep(for: .milliseconds(pause)) }
+        try await timed(.milliseconds(limit), green: green) {
+            try await nested(limits.dropFirst(), pause: pause, green: !green)
+        } blocking: {
+            try awaiting { try await nested(limits.dropFirst(), pause: pause, green: !green) }
+        }
+    }
+}
