@@ -1,0 +1,20 @@
+@testable import Tandem
+
+/// The ways in which a primitive is called.
+enum Caller: String, CaseIterable, Sendable {
+    case asynchronous, green, thread
+
+    /// Those that run in the calling task, so that cancelling it cancels the call.
+    static let cancellable: [Caller] = [.asynchronous, .green]
+
+    /// The same call in either form, in the style of this caller.
+    func call<Success: Sendable>(
+        _ asynchronous: () async throws -> Success, blocking body: @escaping @Sendable () throws -> Success
+    ) async throws -> Success {
+        switch self {
+        case .asynchronous: try await asynchronous()
+        case .green: try await blocking(body)
+        case .thread: try await onThread(body)
+        }
+    }
+}
