@@ -18,3 +18,9 @@ enum Caller: String, CaseIterable, Sendable {
         }
     }
 }
+
+extension Semaphore {
+    func acquire(_ caller: Caller, deadline: Deadline = .never) async throws {
+        try await caller.call({ try await acquire(deadline: deadline) }, blocking: { try self.acquire(deadline: deadline) })
+    }
+}
