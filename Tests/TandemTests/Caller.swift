@@ -24,3 +24,17 @@ extension Semaphore {
         try await caller.call({ try await acquire(deadline: deadline) }, blocking: { try self.acquire(deadline: deadline) })
     }
 }
+
+extension Queue {
+    func put(_ item: Element, _ caller: Caller, deadline: Deadline = .never) async throws {
+        try await caller.call({ try await put(item, deadline: deadline) }, blocking: { try self.put(item, deadline: deadline) })
+    }
+
+    func get(_ caller: Caller, deadline: Deadline = .never) async throws -> Element {
+        try await caller.call({ try await get(deadline: deadline) }, blocking: { try self.get(deadline: deadline) })
+    }
+
+    func join(_ caller: Caller, deadline: Deadline = .never) async throws {
+        try await caller.call({ try await join(deadline: deadline) }, blocking: { try self.join(deadline: deadline) })
+    }
+}
