@@ -38,3 +38,22 @@ extension Queue {
         try await caller.call({ try await join(deadline: deadline) }, blocking: { try self.join(deadline: deadline) })
     }
 }
+
+extension GreenPool {
+    func spawn<Success: Sendable>(
+        _ caller: Caller, deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
+    ) async throws -> PoolMember<Success> {
+        try await caller.call(
+            { try await spawn(deadline: deadline, body) }, blocking: { try self.spawn(deadline: deadline, body) })
+    }
+
+    func waitAll(_ caller: Caller, deadline: Deadline = .never) async throws {
+        try await caller.call({ try await waitAll(deadline: deadline) }, blocking: { try self.waitAll(deadline: deadline) })
+    }
+}
+
+extension PoolMember {
+    func wait(_ caller: Caller) async throws -> Success {
+        try await caller.call({ try await wait() }, blocking: { try self.wait() })
+    }
+}
