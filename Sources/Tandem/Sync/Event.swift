@@ -1,4 +1,3 @@
-internal import CTandem
 internal import Synchronization
 
 /// Something that happens once, with a value or an error, and that any number of callers wait for.
@@ -7,14 +6,13 @@ internal import Synchronization
 public final class Event<Value: Sendable>: Sendable {
     private struct State {
         var outcome: Result<Value, any Error>?
-        // Each belongs to the hub of the task that waits; posted to under the lock, so that whoever leaves finds
-        // itself either still listed or already woken.
-        var waiters: [Waiter] = []
-    }
+        var waiters = WaitList<Value>()
 
-    // @unchecked: any thread may post to a wait; see wait.h.
-    private struct Waiter: @unchecked Sendable, Equatable {
-        let wait: Wait
+        mutating func get(orEnlist waiter: Waiter<Value>?) throws -> Value? {
+            if let outcome { return try outcome.get() }
+            if let waiter { waiters.append(waiter) }
+            return nil
+        }
     }
 
     private let state = Mutex(State())
@@ -25,7 +23,10 @@ public final class Event<Value: Sendable>: Sendable {
     /// What has happened, if it has.
     public var outcome: Result<Value, any Error>? { state.withLock { $0.outcome } }
 
-    /// Makes it happen, from any thread. Returns whether this call did: later ones change nothing.
+    /// How many callers wait. Any thread.
+    public var waiting: Int { state.withLock { $0.waiters.count } }
+
+    /// Makes it happen, from any thread. Returns whether this call did: later ones change nothing until `reset`.
     @discardableResult
     public func send(_ value: Value) -> Bool { settle(.success(value)) }
 
@@ -33,25 +34,30 @@ public final class Event<Value: Sendable>: Sendable {
     @discardableResult
     public func fail(_ error: any Error) -> Bool { settle(.failure(error)) }
 
-    private func settle(_ outcome: Result<Value, any Error>) -> Bool {
+    @discardableResult
+    func settle(_ outcome: Result<Value, any Error>) -> Bool {
         state.withLock { state in
             guard state.outcome == nil else { return false }
             state.outcome = outcome
-            for waiter in state.waiters { post(waiter.wait, TANDEM_WAKE_READY) }
-            state.waiters = []
+            state.waiters.endAll(outcome)
             return true
+        }
+    }
+
+    /// Forgets what has happened, from any thread, so that it can happen again. Who waited for it still gets it; who
+    /// comes from now on waits for the next. Harmless when nothing has happened.
+    public func reset() {
+        // What is forgotten is released outside the lock: its deinit may use this event.
+        _ = state.withLock { state in
+            defer { state.outcome = nil }
+            return state.outcome
         }
     }
 
     /// Suspends until it has happened. Returns the value or throws the error, the same one to every waiter; throws
     /// `CancellationError` when this caller's task is cancelled first, and `TandemError` `timedOut`.
     public func wait(deadline: Deadline = .never) async throws -> Value {
-        guard let hub = Hub.current else {
-            return try await withTaskExecutorPreference(HubGroup.shared.nextHub()) { try await wait(deadline: deadline) }
-        }
-        guard let wait = enlist(on: hub, deadline) else { return try outcome!.get() }
-        await park(wait)
-        return try leave(wait, hub)
+        try await state.waitInLine(deadline, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
     /// Parks the green thread (or blocks the OS thread) until it has happened. Returns the value or throws the error;
@@ -59,40 +65,7 @@ public final class Event<Value: Sendable>: Sendable {
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Value {
-        if let outcome { return try outcome.get() }
-        guard let hub = Hub.current, tandem_current_fiber() != nil else {
-            return try awaiting(file: file, line: line) { try await self.wait(deadline: deadline) }
-        }
-        let fiber = try currentFiber("Event.wait", file, line)
-        guard let wait = enlist(on: hub, deadline) else { return try outcome!.get() }
-        parkGreenThread(fiber, wait)
-        return try leave(wait, hub)
-    }
-
-    /// nil when it has happened.
-    private func enlist(on hub: Hub, _ deadline: Deadline) -> Wait? {
-        let wait = hub.beginWait(deadline: deadline)
-        let waiter = Waiter(wait: wait)
-        let waits = state.withLock { state in
-            guard state.outcome == nil else { return false }
-            state.waiters.append(waiter)
-            return true
-        }
-        guard !waits else { return wait }
-        _ = hub.finishWait(wait)
-        return nil
-    }
-
-    private func leave(_ wait: Wait, _ hub: Hub) throws -> Value {
-        let waiter = Waiter(wait: wait)
-        let outcome = state.withLock { state in
-            if state.outcome == nil { state.waiters.removeAll { $0 == waiter } }
-            return state.outcome
-        }
-        let reason = hub.finishWait(wait)
-        // It may have happened after the cancel, before we ran: then nothing is lost.
-        if let outcome { return try outcome.get() }
-        try reason.check()
-        throw CancellationError()
+        try state.waitInLine(
+            deadline, "Event.wait", file, line, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 }
