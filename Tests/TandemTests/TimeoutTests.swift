@@ -140,7 +140,11 @@ struct TimeoutTests {
     func `task-locals are the caller's`(green: Bool) async throws {
         try await onHub {
             try await Self.$label.withValue("bound") {
-                let seen = try await Self.timed(.seconds(30), green: green) { Self.label } blocking: { Self.label }
+                let seen = try await Self.timed(.seconds(30), green: green) {
+                    Self.label
+                } blocking: {
+                    Self.label
+                }
                 #expect(seen == "bound")
             }
         }
@@ -162,7 +166,9 @@ struct TimeoutTests {
 
     @Test func `an OS thread and a task on no hub may use it`() async throws {
         let onThread = try await onThread { try withTimeout(.seconds(30)) { 1 } }
-        let offHub = try await withTimeout(.seconds(30)) { await Task.yield(); return 2 }
+        let offHub = try await withTimeout(.seconds(30)) {
+            await Task.yield(); return 2
+        }
         #expect((onThread, offHub) == (1, 2))
         await #expect { try await withTimeout(.milliseconds(1)) { try await sleep(for: .seconds(30)) } } throws: {
             Self.isTimeOut($0)
