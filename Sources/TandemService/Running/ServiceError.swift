@@ -35,7 +35,7 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
                 "This machine has no such address: choose another by the key http.host (--host, TANDEM_HTTP_HOST)."
             default: "The address comes from the keys http.host and http.port."
             }
-        self.init(.cannotListen, "cannot listen on \(Service.url(http.host, http.port)): \(error). \(remedy)")
+        self.init(.cannotListen, "\(error). \(remedy)")
     }
 
     /// The message.
