@@ -159,10 +159,10 @@ func synchronously<Success>(_ body: () throws -> Success) rethrows -> Success { 
 /// How many file descriptors this process has open, its first 4096 looked at.
 func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 
-/// Two connected stream sockets, non-blocking.
-func socketPair(bufferSize: CInt? = nil) -> (CInt, CInt) {
+/// Two connected sockets, stream sockets if not said otherwise, non-blocking.
+func socketPair(type: CInt = CInt(SOCK_STREAM.rawValue), bufferSize: CInt? = nil) -> (CInt, CInt) {
     var pair: [CInt] = [-1, -1]
-    let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let type = type | CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     precondition(socketpair(AF_UNIX, type, 0, &pair) == 0, "socketpair: errno \(errno)")
     if var bufferSize {
         for fd in pair {

@@ -69,13 +69,18 @@ typedef struct tandem_thread {
   tandem_fiber *_Nullable current;
   /// The hub that owns this thread, unretained; null on threads that are no hub's.
   void *_Nullable hub;
+  /// The time of a hub that has a virtual clock; null for all others.
+  const uint64_t *_Nullable virtual_now;
 } tandem_thread;
 
 extern _Thread_local tandem_thread tandem_this_thread;
 
 static inline tandem_fiber *_Nullable tandem_current_fiber(void) { return tandem_this_thread.current; }
 static inline void *_Nullable tandem_current_hub(void) { return tandem_this_thread.hub; }
-static inline void tandem_set_current_hub(void *_Nullable hub) { tandem_this_thread.hub = hub; }
+static inline void tandem_set_current_hub(void *_Nullable hub, const uint64_t *_Nullable virtual_now) {
+  tandem_this_thread.hub = hub;
+  tandem_this_thread.virtual_now = virtual_now;
+}
 
 /// Makes `fiber` ready to be resumed for the first time: it will call `entry(fiber)`.
 /// When `entry` returns, the fiber signals tandem_signal_finished; resumed again, it calls `entry` anew.
