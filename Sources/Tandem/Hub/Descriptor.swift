@@ -127,7 +127,8 @@ public final class Descriptor {
                 "somebody else already waits for file descriptor \(fd) to become \(direction); one reader and one writer at a time"
             )
         }
-        let wait = hub.beginWait(deadline: deadline)
+        let wait = hub.beginWait(
+            deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
         if direction == .readable { reader = wait } else { writer = wait }
         return wait
     }
