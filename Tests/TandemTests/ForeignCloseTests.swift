@@ -87,7 +87,8 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `numbers that are closed, by whomever, and given out again under load are never confused`(poller: PollerKind) async throws {
+    func `numbers that are closed, by whomever, and given out again under load are never confused`(poller: PollerKind) async throws
+    {
         try await onHub(Self.auditing(poller)) {
             let reused = Counter()
             let numbers = Recorder<CInt>()

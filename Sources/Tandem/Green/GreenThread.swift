@@ -6,7 +6,7 @@ internal import Synchronization
 /// Starts at the hub's next turn. Whoever made it may wait for it, in either style, or forget it: it runs on, and its
 /// hub cancels it when the hub stops.
 public final class GreenThread<Success: Sendable>: Sendable {
-    private let ended = Event<Success>()
+    private let ended = Event<Success>(waitedForAs: "GreenThread.wait")
     private let task: Task<Void, Never>
 
     /// Starts `body` on `hub`, by default the caller's own, or for callers on none, one of the shared group's.

@@ -79,7 +79,8 @@ extension Descriptor {
                 time, unless it is adopted with sharing: true
                 """)
         }
-        let wait = hub.beginWait(deadline: deadline)
+        let wait = hub.beginWait(
+            deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
         if isFirst { self[direction].putFirst(wait) } else { self[direction].append(wait) }
         return wait
     }

@@ -34,7 +34,8 @@ public final class GuestHub {
         guard let watchDescriptor = hub.registrations.poller.watchDescriptor else {
             throw TandemError(
                 .invalidArgument,
-                "a guest hub needs a poller that can be watched: set HubConfiguration.poller to .epoll, not .\(configuration.poller)")
+                "a guest hub needs a poller that can be watched: set HubConfiguration.poller to .epoll, not .\(configuration.poller)"
+            )
         }
         fd = watchDescriptor
         timer = tandem_timerfd()

@@ -1,6 +1,6 @@
 /// Blocking code that a `GreenPool` runs, or has run inline.
 public final class PoolMember<Success: Sendable>: Sendable {
-    private let ended = Event<Success>()
+    private let ended = Event<Success>(waitedForAs: "PoolMember.wait")
     /// nil when the body ran inline.
     private let task: Task<Void, Never>?
 
