@@ -51,6 +51,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     init(configuration: HubConfiguration, index: Int = 0) throws(TandemError) {
         self.configuration = configuration
         self.index = index
+        try PollerKind.checkEnvironment()
         registrations = try Registrations(configuration.poller)
         virtualNow = configuration.clock == .virtual ? .allocate(capacity: 1) : nil
         virtualNow?.initialize(to: 1)
@@ -84,6 +85,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     /// Whether the caller is on this hub's thread.
     public var isCurrent: Bool { tandem_current_hub() == Unmanaged.passUnretained(self).toOpaque() }
+
+    /// What time it is on this hub's clock, from a start that means nothing. Only on the hub's thread.
+    public var now: Duration {
+        preconditionOnThread()
+        return .nanoseconds(Int64(clamping: tandem_monotonic_nanoseconds()))
+    }
 
     func preconditionOnThread(_ function: StaticString = #function) {
         precondition(isCurrent, "\(function) must be called on its hub's thread")

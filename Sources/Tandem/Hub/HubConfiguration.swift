@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How a hub is set up. Every value has a default that suits a server.
 public struct HubConfiguration: Sendable {
     /// Bytes of stack a green thread borrows, without its guard; rounded up to whole pages. Only touched pages
@@ -16,8 +14,8 @@ public struct HubConfiguration: Sendable {
     public var name = "hub"
 
     /// Which system call the hub waits in. By default what the environment variable `TANDEM_HUB_POLLER` says, read once a
-    /// process, else epoll.
-    public var poller = HubConfiguration.defaultPoller
+    /// process, else epoll. With a name there that no poller has, hubs do not start.
+    public var poller = PollerKind(rawValue: PollerKind.inEnvironment) ?? .epoll
 
     /// How often an idle hub looks whether descriptors that somebody waits on were closed by other code, 1,024 of them at
     /// a time; nil for never.
@@ -31,15 +29,6 @@ public struct HubConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
-
-    private static let defaultPoller: PollerKind = {
-        guard let name = getenv("TANDEM_HUB_POLLER").map({ String(cString: $0) }), !name.isEmpty else { return .epoll }
-        guard let kind = PollerKind(rawValue: name) else {
-            let known = PollerKind.allCases.map(\.rawValue).joined(separator: ", ")
-            fatalError("TANDEM_HUB_POLLER is \(name); set it to one of \(known), or not at all")
-        }
-        return kind
-    }()
 }
 
 /// What time is on a hub.

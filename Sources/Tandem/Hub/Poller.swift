@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What asks the kernel which descriptors are ready: a hub's back end.
 ///
 /// Events are epoll's bits, which are poll's too. Each registration carries a token that comes back with its events.
@@ -35,4 +37,15 @@ public enum PollerKind: String, CaseIterable, Sendable {
     case epoll
     /// poll(2): costs time for each registered descriptor at each turn. For comparison, and where epoll is not to be had.
     case poll
+
+    /// What the environment asks for; empty for nothing.
+    static let inEnvironment = getenv("TANDEM_HUB_POLLER").map { String(cString: $0) } ?? ""
+
+    /// Nobody should believe that a misspelled poller is in use.
+    static func checkEnvironment() throws(TandemError) {
+        guard !inEnvironment.isEmpty, PollerKind(rawValue: inEnvironment) == nil else { return }
+        let known = allCases.map(\.rawValue).joined(separator: " or ")
+        throw TandemError(
+            .invalidArgument, "the environment variable TANDEM_HUB_POLLER is \(inEnvironment): set it to \(known), or not at all")
+    }
 }
