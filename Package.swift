@@ -58,7 +58,9 @@ let package = Package(
             swiftSettings: house),
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem"], swiftSettings: house),
+        // Linked into tests only: it replaces malloc.
+        .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
         .testTarget(
