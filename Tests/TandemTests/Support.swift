@@ -242,3 +242,13 @@ extension Descriptor {
 
 /// The running task, to compare it.
 func currentTask() -> UnsafeRawPointer? { tandem_current_task() }
+
+/// Whether this is a release build: `assert` says nothing there.
+let isOptimized: Bool = {
+    var optimized = true
+    assert(
+        {
+            optimized = false; return true
+        }())
+    return optimized
+}()
