@@ -64,7 +64,9 @@ let package = Package(
         .target(
             name: "AsyncioGuest", dependencies: ["Tandem"], path: "Examples/AsyncioGuest", exclude: ["guest.py"],
             swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem"], swiftSettings: house),
+        // Linked into tests only: it replaces malloc.
+        .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
