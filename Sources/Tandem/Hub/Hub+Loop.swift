@@ -64,15 +64,18 @@ extension Hub {
     /// Runs what is ready. Each queue within the budget, so that neither starves the other, timers or descriptors.
     private func runReady() {
         appendsToReady = true
-        for queue in [woken, ready] {
-            var budget = configuration.jobsPerTurn
-            while budget > 0, let job = next(of: queue) {
-                run(job)
-                budget -= 1
-            }
-        }
+        run(woken)
+        run(ready)
         // With an order from outside there is one queue, or it would not be the whole order.
         appendsToReady = order != nil
+    }
+
+    private func run(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
+        var budget = configuration.jobsPerTurn
+        while budget > 0, let job = next(of: queue) {
+            run(job)
+            budget -= 1
+        }
     }
 
     private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
