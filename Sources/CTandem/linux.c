@@ -55,11 +55,13 @@ int tandem_signalfd(const int *signals, int count) {
   return fd < 0 ? -errno : fd;
 }
 
-uint64_t tandem_monotonic_nanoseconds(void) {
+uint64_t tandem_real_nanoseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
+
+uint64_t tandem_monotonic_nanoseconds(void) { return tandem_real_nanoseconds(); }
 
 int tandem_thread_id(void) { return gettid(); }
 

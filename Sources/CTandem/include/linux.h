@@ -32,6 +32,9 @@ int tandem_signalfd(const int *signals, int count);
 /// Nanoseconds on CLOCK_MONOTONIC.
 uint64_t tandem_monotonic_nanoseconds(void);
 
+/// As tandem_monotonic_nanoseconds, and always the kernel's: for measuring, whatever clock a hub goes by.
+uint64_t tandem_real_nanoseconds(void);
+
 /// The kernel's id of this thread, gettid(2).
 int tandem_thread_id(void);
 

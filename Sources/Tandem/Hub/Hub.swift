@@ -35,6 +35,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) private var turns: UInt64 = 0
+    let pulse: UnsafeMutablePointer<tandem_pulse>
+    @exclusivity(unchecked) var idleness = Idleness()
     private var locals: [ObjectIdentifier: AnyObject] = [:]
 
     /// Creates a hub that does not run yet. Throws `TandemError` when the kernel refuses an epoll instance or eventfd.
@@ -49,6 +51,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         ready.initialize(to: tandem_job_queue())
         stacks = .allocate(capacity: 1)
         tandem_stack_pool_init(stacks, max(configuration.stackSize, 16 * 1024), greenEntry)
+        pulse = .allocate(capacity: 1)
+        pulse.initialize(to: tandem_pulse())
         executor = asUnownedTaskExecutor()
         serialExecutor = HubExecutor(hub: self)
     }
@@ -56,6 +60,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     deinit {
         tandem_stack_pool_destroy(stacks)
         stacks.deallocate()
+        pulse.deallocate()
         ready.deallocate()
         inbox.deallocate()
         for slab in waitSlabs { slab.deallocate() }
@@ -90,6 +95,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     }
 
     private func run(_ job: UnsafeMutablePointer<tandem_job>) {
+        tandem_pulse_job(pulse)
         let isolated = job.pointee.is_isolated != 0
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
         if isolated {
@@ -121,9 +127,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         tandem_set_current_hub(Unmanaged.passUnretained(self).toOpaque())
         let failed = tandem_overflow_watch_thread()
         precondition(failed == 0, "sigaltstack: errno \(failed)")
+        tandem_pulse_enter(pulse)
+        let watch = HubWatch(self)
         while !isStopping { turn() }
         unwind()
         dropLocals()
+        watch?.end()
         tandem_overflow_unwatch_thread()
         tandem_set_current_hub(nil)
         takeIn(tandem_inbox_close(inbox))
@@ -138,10 +147,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         runReady()
         if timers.count > 0 { fireTimers() }
         if ready.pointee.head != nil || isStopping {
-            poller.poll(nanoseconds: 0, hub: self)
+            poller.poll(nanoseconds: willPoll(0), hub: self)
+            tandem_pulse_did_poll(pulse)
         } else if tandem_inbox_prepare_sleep(inbox) {
             // The flag is set: `requestStop` from here on writes the eventfd.
-            poller.poll(nanoseconds: isStopping ? 0 : timeToNextTimer(), hub: self)
+            poller.poll(nanoseconds: willPoll(isStopping ? 0 : timeToNextTimer()), hub: self)
+            tandem_pulse_did_poll(pulse)
             tandem_inbox_finish_sleep(inbox)
         }
     }
@@ -193,6 +204,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         while tasks.count > 0 || ready.pointee.head != nil || !tandem_inbox_is_empty(inbox) {
             guard deadline.remaining != .zero else {
                 report(
+                    .unfinished,
                     "stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
                 return
             }
@@ -202,14 +214,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
             fireTimers()
             // Short, because nobody wakes a hub that does not announce its sleep.
             let isIdle = ready.pointee.head == nil && timeToNextTimer() != 0
-            poller.poll(nanoseconds: isIdle ? 1_000_000 : 0, hub: self)
+            poller.poll(nanoseconds: willPoll(isIdle ? 1_000_000 : 0), hub: self)
+            tandem_pulse_did_poll(pulse)
         }
-    }
-
-    /// A line on standard error about the hub itself; the runtime has no logger of its own.
-    func report(_ message: String) {
-        let line = "tandem: \(configuration.name)-\(index): \(message)\n"
-        _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     // MARK: Locals
@@ -236,6 +243,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         preconditionOnThread()
         return HubStatistics(
             greenThreads: Int(stacks.pointee.in_use), greenThreadsHighWater: Int(stacks.pointee.high_water), tasks: tasks.count,
-            waits: waitsInUse, timers: timers.count, descriptors: poller.count, turns: turns)
+            waits: waitsInUse, timers: timers.count, descriptors: poller.count, turns: turns,
+            jobs: pulse.pointee.jobs, bridgesToBlocking: pulse.pointee.started, bridgesToAsync: pulse.pointee.awaited,
+            parks: pulse.pointee.parked, stalls: tandem_pulse_stalls(pulse), loopDelays: LoopDelays(pulse.pointee))
     }
 }

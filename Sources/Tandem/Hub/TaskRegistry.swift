@@ -1,6 +1,6 @@
 /// The tasks that a hub has started and that have not ended: what stopping it must cancel and wait for.
 struct TaskRegistry {
-    private var running: [UInt64: (task: UnsafeCurrentTask, name: GreenThreadName)] = [:]
+    private(set) var running: [UInt64: (task: UnsafeCurrentTask, name: GreenThreadName)] = [:]
     private var nextKey: UInt64 = 0
 
     var count: Int { running.count }
