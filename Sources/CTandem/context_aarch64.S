@@ -115,7 +115,7 @@ tandem_context_call:
     ldr x19, [sp, #16]
     .cfi_restore x19
     ldp x29, x30, [sp], #32
-    .cfi_adjust_cfa_offset -32
+    .cfi_def_cfa_offset 0
     .cfi_restore x29
     .cfi_restore x30
     ret

@@ -111,10 +111,10 @@ tandem_context_call:
     movq %rbx, %rsp
     .cfi_restore_state
     popq %rbx
-    .cfi_adjust_cfa_offset -8
+    .cfi_def_cfa_offset 16
     .cfi_restore %rbx
     popq %rbp
-    .cfi_adjust_cfa_offset -8
+    .cfi_def_cfa_offset 8
     .cfi_restore %rbp
     retq
     .cfi_endproc

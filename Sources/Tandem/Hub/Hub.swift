@@ -148,11 +148,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         if timers.count > 0 { fireTimers() }
         if ready.pointee.head != nil || isStopping {
             poller.poll(nanoseconds: willPoll(0), hub: self)
-            tandem_pulse_did_poll(pulse)
         } else if tandem_inbox_prepare_sleep(inbox) {
             // The flag is set: `requestStop` from here on writes the eventfd.
             poller.poll(nanoseconds: willPoll(isStopping ? 0 : timeToNextTimer()), hub: self)
-            tandem_pulse_did_poll(pulse)
             tandem_inbox_finish_sleep(inbox)
         }
     }
@@ -215,7 +213,6 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
             // Short, because nobody wakes a hub that does not announce its sleep.
             let isIdle = ready.pointee.head == nil && timeToNextTimer() != 0
             poller.poll(nanoseconds: willPoll(isIdle ? 1_000_000 : 0), hub: self)
-            tandem_pulse_did_poll(pulse)
         }
     }
 

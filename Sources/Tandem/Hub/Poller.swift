@@ -86,6 +86,7 @@ final class Poller {
     /// Asks the kernel, for at most this long (negative: for ever), and tells the owners.
     func poll(nanoseconds: Int64, hub: Hub) {
         let found = tandem_epoll_wait(epoll, events, CInt(Poller.eventsPerPoll), nanoseconds)
+        tandem_pulse_did_poll(hub.pulse)
         // EINTR, which a signal or SIGSTOP gives, is an empty turn.
         guard found > 0 else { return }
         for index in 0..<Int(found) {

@@ -18,10 +18,11 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
     public var description: String { lines(ImageMap.capture()).joined(separator: "\n") }
 
     func lines(_ images: ImageMap) -> [String] {
-        let frames = backtrace?.symbolicated(with: images)?.frames.filter { $0.symbol != nil } ?? []
-        guard !frames.isEmpty else { return addresses.map { "0x" + String($0, radix: 16) } }
+        guard let frames = backtrace?.symbolicated(with: images)?.frames else {
+            return addresses.map { "0x" + String($0, radix: 16) }
+        }
         return frames.map { frame in
-            let symbol = frame.symbol!
+            guard let symbol = frame.symbol else { return frame.captured.originalProgramCounter.description }
             guard let source = symbol.sourceLocation, source.line > 0 else { return "\(symbol.name) in \(symbol.imageName)" }
             return "\(symbol.name) at \(source.path):\(source.line)"
         }
