@@ -87,8 +87,7 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `numbers that are closed, by whomever, and given out again under load are never confused`(poller: PollerKind) async throws
-    {
+    func `numbers closed by whomever and given out again under load are never confused`(poller: PollerKind) async throws {
         try await onHub(Self.auditing(poller)) {
             let reused = Counter()
             let numbers = Recorder<CInt>()

@@ -57,6 +57,10 @@ typedef struct tandem_fiber {
   uint64_t number;
   /// Next in the pool's list of free stacks.
   struct tandem_fiber *_Nullable next_free;
+  /// Next in the pool's list of stacks that were used since they were trimmed, and whether it stands there.
+  struct tandem_fiber *_Nullable next_used;
+  bool is_used;
+  bool is_lent;
   /// Usable range of the stack: `low` is just above the guard, `high` just below this struct.
   uintptr_t low, high;
   void *_Nullable sanitizer_fiber, *_Nullable sanitizer_host, *_Nullable fake_stack;

@@ -40,6 +40,8 @@ typedef struct tandem_wait {
   const char *_Nullable what;
   /// The Swift task that waits.
   const void *_Nullable task;
+  /// When the turn in which it began had begun, in nanoseconds of the real monotonic clock.
+  uint64_t began;
   /// Nanoseconds on the hub's clock, and the order among equals.
   uint64_t deadline, sequence;
 } tandem_wait;

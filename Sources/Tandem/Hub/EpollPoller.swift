@@ -55,9 +55,11 @@ final class EpollPoller: Poller {
         tandem_epoll_control(epoll, EPOLL_CTL_MOD, fd, events, token) == 0
     }
 
-    func poll(nanoseconds: Int64, _ deliver: (_ token: UInt64, _ events: UInt32) -> Void) {
-        let found = tandem_epoll_wait(epoll, events, CInt(EpollPoller.eventsPerPoll), nanoseconds)
-        guard found > 0 else { return }
-        for index in 0..<Int(found) { deliver(tandem_event_data(events + index), events[index].events) }
+    func wait(nanoseconds: Int64) -> Int {
+        max(0, Int(tandem_epoll_wait(epoll, events, CInt(EpollPoller.eventsPerPoll), nanoseconds)))
+    }
+
+    func event(_ index: Int) -> PollerEvent {
+        PollerEvent(token: tandem_event_data(events + index), events: events[index].events)
     }
 }

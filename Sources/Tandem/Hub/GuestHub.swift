@@ -46,6 +46,7 @@ public final class GuestHub {
             close(timer)
             throw error
         }
+        tandem_pulse_enter(hub.pulse)
         hub.enter()
         hub.letGo()
         prepareNextTurn()
@@ -58,8 +59,9 @@ public final class GuestHub {
         precondition(pthread_equal(thread, pthread_self()) != 0, "a guest hub's turns are made on the thread that made it")
         guard !hasStopped else { return }
         tandem_inbox_finish_sleep(hub.inbox)
+        tandem_pulse_enter(hub.pulse)
         hub.take()
-        hub.registrations.poll(nanoseconds: 0)
+        hub.poll(nanoseconds: 0)
         hub.runAndFire()
         hub.letGo()
         prepareNextTurn()
@@ -81,14 +83,16 @@ public final class GuestHub {
 
     deinit { precondition(hasStopped, "a GuestHub was dropped without stop()") }
 
-    /// From here on, whoever brings work makes `fd` readable.
+    /// From here on, whoever brings work makes `fd` readable, and so does the time.
     private func prepareNextTurn() {
-        if hub.hasReady || !tandem_inbox_prepare_sleep(hub.inbox) {
+        let idle = hub.willPoll(hub.hasReady ? 0 : hub.timeToNextTimer())
+        if idle == 0 || !tandem_inbox_prepare_sleep(hub.inbox) {
             tandem_eventfd_add(hub.registrations.poller.wakeDescriptor)
         }
-        let next = hub.timers.earliest
+        // What the hub does when it is idle bounds its sleep too.
+        let next = idle < 0 ? .max : min(hub.timers.earliest, tandem_monotonic_nanoseconds() + UInt64(idle))
         guard next != armed else { return }
         armed = next
-        tandem_timerfd_arm(timer, next == .max ? 0 : max(next, 1))
+        tandem_timerfd_arm(timer, next == .max ? 0 : next)
     }
 }

@@ -4,6 +4,7 @@ internal import CTandem
 extension Hub {
     /// Makes the calling thread this hub's, until `requestStop`.
     func runLoop() {
+        tandem_pulse_enter(pulse)
         enter()
         while !isStopping { turn() }
         unwind()
@@ -15,6 +16,7 @@ extension Hub {
         take()
         let failed = tandem_overflow_watch_thread()
         precondition(failed == 0, "sigaltstack: errno \(failed)")
+        watch = HubWatch(self)
     }
 
     /// Makes the calling thread this hub's, which it must be of no other.
@@ -29,6 +31,7 @@ extension Hub {
     /// The loop has ended: what comes from now on ends elsewhere.
     func leave() {
         dropLocals()
+        watch?.end()
         tandem_overflow_unwatch_thread()
         letGo()
         takeIn(tandem_inbox_close(inbox))
@@ -41,12 +44,12 @@ extension Hub {
     private func turn() {
         runAndFire()
         if hasReady || isStopping {
-            registrations.poll(nanoseconds: 0)
+            poll(nanoseconds: 0)
         } else if virtualNow != nil, timers.count > 0 {
             jumpToNextTimer()
         } else if tandem_inbox_prepare_sleep(inbox) {
             // The flag is set: `requestStop` from here on writes the eventfd.
-            registrations.poll(nanoseconds: isStopping ? 0 : idleTime())
+            poll(nanoseconds: isStopping ? 0 : timeToNextTimer())
             tandem_inbox_finish_sleep(inbox)
         }
     }
@@ -84,6 +87,7 @@ extension Hub {
     }
 
     private func run(_ job: UnsafeMutablePointer<tandem_job>) {
+        tandem_pulse_job(pulse)
         let isolated = job.pointee.is_isolated != 0
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
         if isolated {
@@ -119,25 +123,24 @@ extension Hub {
 
     /// Nothing is ready: the time of a virtual clock becomes that of the next timer, unless the kernel has something first.
     private func jumpToNextTimer() {
-        registrations.poll(nanoseconds: 0)
+        poll(nanoseconds: 0)
         guard !hasReady, tandem_inbox_is_empty(inbox), timers.count > 0, let virtualNow else { return }
         virtualNow.pointee = max(virtualNow.pointee, timers.earliest)
     }
 
-    /// How long there is nothing to do, in nanoseconds; -1 for ever.
-    func idleTime() -> Int64 {
-        let audits = registrations.count > 0 && configuration.auditInterval != nil && virtualNow == nil
-        let earliest = min(timers.earliest, audits ? nextAudit : .max)
+    /// How long it is until a timer is due, in nanoseconds; -1 when there is none.
+    func timeToNextTimer() -> Int64 {
+        let earliest = timers.earliest
         guard earliest != .max else { return -1 }
         let now = tandem_monotonic_nanoseconds()
-        if audits, nextAudit <= now { audit(now) }
         return earliest > now ? Int64(clamping: earliest - now) : 0
     }
 
-    /// The first time there is nothing to look at yet.
-    private func audit(_ now: UInt64) {
-        if nextAudit != 0 { registrations.audit(limit: Hub.descriptorsPerAudit) }
-        nextAudit = now + configuration.auditInterval!.nanosecondsClamped
+    /// Asks the kernel, for at most this long (negative: for ever), and tells those who are concerned.
+    func poll(nanoseconds: Int64) {
+        let found = registrations.poller.wait(nanoseconds: willPoll(nanoseconds))
+        tandem_pulse_did_poll(pulse)
+        for index in 0..<found { registrations.deliver(registrations.poller.event(index)) }
     }
 
     /// Cancels what was spawned and turns until it has ended, or the grace is over.
@@ -147,17 +150,17 @@ extension Hub {
         while tasks.count > 0 || hasReady || !tandem_inbox_is_empty(inbox) {
             guard tandem_real_nanoseconds() < deadline else {
                 report(
+                    .unfinished,
                     "stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
                 return
             }
             // Within the budget: a task that yields for ever must not outlive the grace.
             runAndFire()
             // Short, because nobody wakes a hub that does not announce its sleep.
-            let isIdle = !hasReady && (virtualNow != nil || idleTime() != 0)
-            if isIdle, virtualNow != nil, timers.count > 0 {
+            if !hasReady, virtualNow != nil, timers.count > 0 {
                 jumpToNextTimer()
             } else {
-                registrations.poll(nanoseconds: isIdle ? 1_000_000 : 0)
+                poll(nanoseconds: hasReady || timeToNextTimer() == 0 ? 0 : 1_000_000)
             }
         }
     }

@@ -12,7 +12,6 @@ internal import Synchronization
 /// stay on it. Plain `Task { }` and `Task.detached` do not: Swift gives them no preference.
 public final class Hub: TaskExecutor, @unchecked Sendable {
     static let waitsPerSlab = 128
-    static let descriptorsPerAudit = 1_024
 
     /// How it was set up.
     public let configuration: HubConfiguration
@@ -44,7 +43,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var turns: UInt64 = 0
     /// Whether what becomes ready takes its place behind all that is: so when a job makes it ready.
     @exclusivity(unchecked) var appendsToReady = true
-    @exclusivity(unchecked) var nextAudit: UInt64 = 0
+    let pulse: UnsafeMutablePointer<tandem_pulse>
+    @exclusivity(unchecked) var idleness = Idleness()
+    @exclusivity(unchecked) var watch: HubWatch?
     private var locals: [ObjectIdentifier: AnyObject] = [:]
 
     /// Creates a hub that does not run yet. Throws `TandemError` when the kernel refuses an epoll instance or eventfd.
@@ -64,6 +65,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         ready = woken + 1
         stacks = .allocate(capacity: 1)
         tandem_stack_pool_init(stacks, max(configuration.stackSize, 16 * 1024), greenEntry)
+        pulse = .allocate(capacity: 1)
+        pulse.initialize(to: tandem_pulse())
         executor = asUnownedTaskExecutor()
         serialExecutor = HubExecutor(hub: self)
     }
@@ -71,6 +74,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     deinit {
         tandem_stack_pool_destroy(stacks)
         stacks.deallocate()
+        pulse.deallocate()
         woken.deallocate()
         virtualNow?.deallocate()
         inbox.deallocate()
@@ -127,12 +131,6 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     var isStopping: Bool { stopRequested.load(ordering: .relaxed) }
 
-    /// A line on standard error about the hub itself; the runtime has no logger of its own.
-    func report(_ message: String) {
-        let line = "tandem: \(configuration.name)-\(index): \(message)\n"
-        _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
-
     // MARK: Locals
 
     /// A value kept once a hub, made when first asked for. Only on the hub's thread.
@@ -157,6 +155,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         preconditionOnThread()
         return HubStatistics(
             greenThreads: Int(stacks.pointee.in_use), greenThreadsHighWater: Int(stacks.pointee.high_water), tasks: tasks.count,
-            waits: waitsInUse, timers: timers.count, descriptors: registrations.count, turns: turns)
+            waits: waitsInUse, timers: timers.count, descriptors: registrations.count, turns: turns,
+            jobs: pulse.pointee.jobs, bridgesToBlocking: pulse.pointee.started, bridgesToAsync: pulse.pointee.awaited,
+            parks: pulse.pointee.parked, stalls: tandem_pulse_stalls(pulse), loopDelays: LoopDelays(pulse.pointee))
     }
 }

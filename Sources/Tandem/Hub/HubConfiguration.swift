@@ -27,6 +27,21 @@ public struct HubConfiguration: Sendable {
     /// In which order what is ready runs.
     public var order = ReadyOrder.arrival
 
+    /// How long one piece of code may hold the hub before a watchdog thread reports it, with its stack. nil, the default,
+    /// starts no watchdog.
+    public var stallThreshold: Duration?
+
+    /// How long a hub may be idle while calls wait that none of its timers and descriptors will end, before it reports what
+    /// they wait for. nil never does.
+    public var stuckThreshold: Duration? = .seconds(10)
+
+    /// Whether an idle hub hands the memory that deep calls have touched, beyond 16 KiB of each free stack, back to the kernel.
+    public var trimsStacks = true
+
+    /// Where reports about the hub itself go; nil is a line on standard error. Called on the hub's thread or on the
+    /// watchdog's: it must not wait, nor call the hub.
+    public var onReport: (@Sendable (HubReport) -> Void)?
+
     /// The defaults.
     public init() {}
 }

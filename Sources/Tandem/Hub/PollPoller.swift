@@ -20,6 +20,7 @@ final class PollPoller: Poller {
     // As `entries`, which the kernel wants to have by themselves.
     private var registrations: [Registration] = []
     private var indices: [CInt: Int] = [:]
+    private var told: [PollerEvent] = []
 
     init() throws(TandemError) {
         wakeDescriptor = tandem_eventfd()
@@ -71,20 +72,22 @@ final class PollPoller: Poller {
         return file.device == registrations[index].file.device && file.inode == registrations[index].file.inode
     }
 
-    func poll(nanoseconds: Int64, _ deliver: (_ token: UInt64, _ events: UInt32) -> Void) {
+    func wait(nanoseconds: Int64) -> Int {
+        told.removeAll(keepingCapacity: true)
         let found = entries.withUnsafeMutableBufferPointer {
             tandem_poll($0.baseAddress!, CInt($0.count), nanoseconds)
         }
-        guard found > 0 else { return }
-        // Taken first: who is told may register and forget others.
-        var told: [(token: UInt64, events: UInt32)] = []
+        guard found > 0 else { return 0 }
         for index in entries.indices where entries[index].fd >= 0 && entries[index].revents != 0 {
-            told.append((registrations[index].token, UInt32(UInt16(bitPattern: entries[index].revents))))
+            told.append(
+                PollerEvent(token: registrations[index].token, events: UInt32(UInt16(bitPattern: entries[index].revents))))
             if registrations[index].isEdgeTriggered { disarm(index) }
         }
         tandem_eventfd_drain(wakeDescriptor)
-        for event in told { deliver(event.token, event.events) }
+        return told.count
     }
+
+    func event(_ index: Int) -> PollerEvent { told[index] }
 
     private func disarm(_ index: Int) {
         let unasked = Int16(POLLERR | POLLHUP | POLLNVAL)

@@ -8,7 +8,7 @@ protocol Poller: AnyObject {
     /// Where other threads wake the hub: an eventfd that it owns.
     var wakeDescriptor: CInt { get }
 
-    /// What becomes readable when `poll` would find something, where there is such a thing.
+    /// What becomes readable when `wait` would find something, where there is such a thing.
     var watchDescriptor: CInt? { get }
 
     /// Registers a number that is not registered. Throws `TandemError`: `invalidArgument` for what is always ready,
@@ -27,8 +27,17 @@ protocol Poller: AnyObject {
     /// Whether the number still names the file it was registered for. It does not when somebody closed it behind our back.
     func stillNames(_ fd: CInt, events: UInt32, token: UInt64) -> Bool
 
-    /// Asks, for at most this long (negative: for ever), and hands over what there is. A signal makes it an empty turn.
-    func poll(nanoseconds: Int64, _ deliver: (_ token: UInt64, _ events: UInt32) -> Void)
+    /// Asks, for at most this long (negative: for ever). Returns how many events there are; a signal makes it none.
+    func wait(nanoseconds: Int64) -> Int
+
+    /// One of those that the last `wait` found, whatever was registered and forgotten since.
+    func event(_ index: Int) -> PollerEvent
+}
+
+/// What the kernel has told of one registration.
+struct PollerEvent {
+    let token: UInt64
+    let events: UInt32
 }
 
 /// Which system call a hub waits in.

@@ -62,35 +62,33 @@ final class Registrations {
         count -= 1
     }
 
-    /// Asks the kernel, for at most this long (negative: for ever), and tells the owners.
-    func poll(nanoseconds: Int64) {
-        poller.poll(nanoseconds: nanoseconds) { token, events in
-            let number = Int(UInt32(truncatingIfNeeded: token))
-            guard token != Registrations.nobody, number < slots.count, let owner = slots[number].owner,
-                slots[number].generation == UInt32(token >> 32)
-            else { return }
-            // Retained: what it calls may close it, and drop its last owner.
-            let descriptor = owner.takeUnretainedValue()
-            if events & UInt32(POLLNVAL) != 0 { descriptor.wasClosedElsewhere() } else { descriptor.handle(events) }
-        }
+    /// Tells the owner.
+    func deliver(_ event: PollerEvent) {
+        let number = Int(UInt32(truncatingIfNeeded: event.token))
+        guard event.token != Registrations.nobody, number < slots.count, let owner = slots[number].owner,
+            slots[number].generation == UInt32(event.token >> 32)
+        else { return }
+        // Retained: what it calls may close it, and drop its last owner.
+        let descriptor = owner.takeUnretainedValue()
+        if event.events & UInt32(POLLNVAL) != 0 { descriptor.wasClosedElsewhere() } else { descriptor.handle(event.events) }
     }
 
     // MARK: Numbers closed behind our back
 
     /// Looks whether `limit` registrations that somebody waits on still name what they were made for, going on where the
-    /// last audit ended; wakes the waiters of those that do not.
-    func audit(limit: Int) {
-        var left = limit
+    /// last audit ended; wakes the waiters of those that do not. Returns whether there were any.
+    func audit(limit: Int) -> Bool {
+        var (left, found) = (limit, false)
         for _ in 0..<slots.count where left > 0 {
             audited = audited + 1 < slots.count ? audited + 1 : 0
             guard let owner = slots[audited].owner, owner.takeUnretainedValue().isWaitedOn else { continue }
             left -= 1
-            evictIfForgotten(CInt(audited))
+            if evictIfForgotten(CInt(audited)) { found = true }
         }
+        return found
     }
 
     /// Whether the number named something else, or nothing, and its registration is gone.
-    @discardableResult
     private func evictIfForgotten(_ fd: CInt) -> Bool {
         let slot = slots[Int(fd)]
         guard let owner = slot.owner, !poller.stillNames(fd, events: slot.events, token: slot.token(fd)) else { return false }

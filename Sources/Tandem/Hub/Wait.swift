@@ -44,6 +44,7 @@ extension Hub {
         wait.pointee.what = UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self)
         wait.pointee.detail = detail
         wait.pointee.task = tandem_current_task()
+        wait.pointee.began = pulse.pointee.turn_began
         if deadline != .never { timers.insert(wait, deadline: deadline.nanoseconds) }
         return wait
     }

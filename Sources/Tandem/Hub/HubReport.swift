@@ -1,0 +1,51 @@
+internal import Glibc
+
+/// What a hub has to say about itself: that code holds it, that its waiters are stuck, that a task did not end.
+public struct HubReport: Sendable, CustomStringConvertible {
+    /// What sort of report; others may be added.
+    public struct Kind: RawRepresentable, Hashable, Sendable {
+        /// The name of the kind.
+        public let rawValue: String
+        /// A kind of this name.
+        public init(rawValue: String) { self.rawValue = rawValue }
+        /// One piece of code holds the hub for longer than `HubConfiguration.stallThreshold`.
+        public static let stalled = Kind(rawValue: "stalled")
+        /// It has let the hub go.
+        public static let stallEnded = Kind(rawValue: "stallEnded")
+        /// The hub is idle, and calls wait that it cannot wake by itself.
+        public static let stuck = Kind(rawValue: "stuck")
+        /// A green thread outlived its hub, and is left where it waits.
+        public static let abandoned = Kind(rawValue: "abandoned")
+        /// Tasks did not end within `HubConfiguration.stopGrace`.
+        public static let unfinished = Kind(rawValue: "unfinished")
+        /// Anything else.
+        public static let other = Kind(rawValue: "other")
+    }
+
+    /// What sort of report this is.
+    public let kind: Kind
+    /// `HubConfiguration.name` of the hub.
+    public let hubName: String
+    /// The hub's number in its group.
+    public let hubIndex: Int
+    /// What happened; several lines when a stack belongs to it.
+    public let message: String
+
+    /// The hub and the message.
+    public var description: String { "\(hubName)-\(hubIndex): \(message)" }
+
+    /// Any thread.
+    func deliver(_ configuration: HubConfiguration) {
+        if let onReport = configuration.onReport { return onReport(self) }
+        // The runtime has no logger of its own.
+        let line = "tandem: \(description)\n"
+        _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+extension Hub {
+    /// Says something about the hub itself. Any thread.
+    func report(_ kind: HubReport.Kind = .other, _ message: String) {
+        HubReport(kind: kind, hubName: configuration.name, hubIndex: index, message: message).deliver(configuration)
+    }
+}
