@@ -133,8 +133,13 @@ struct IdlenessTests {
     @Test func `an idle hub whose waiters nothing can wake says who waits for what, once`() async throws {
         try await stuck { hub, reports in
             let (event, queue) = (Event<Void>(), Queue<Int>())
-            let thread = GreenThread(name: "lost", on: hub) { try event.wait() }
-            let task = hub.spawn(name: "starved") { try await queue.get() }
+            // Both in one turn.
+            let (thread, task) = try await hub.spawn {
+                (
+                    GreenThread(name: "lost") { try event.wait() },
+                    Hub.current!.spawn(name: "starved") { try await queue.get() }
+                )
+            }.value
             try await until { reports.count == 1 }
             let report = reports.all[0]
             #expect(report.kind == .stuck)
@@ -154,7 +159,6 @@ struct IdlenessTests {
     @Test func `waiting for a timer, a descriptor or a pool's thread is not being stuck`() async throws {
         try await stuck { hub, reports in
             let event = Event<Void>()
-            let waiter = GreenThread(on: hub) { try event.wait() }
             let (go, ready) = (ThreadEvent(), Event<Void>())
             let pooled = GreenThread(on: hub) {
                 try offload {
@@ -162,12 +166,13 @@ struct IdlenessTests {
                 }
             }
             try await ready.wait()
+            let waiter = GreenThread(on: hub) { try event.wait() }
             // Longer than the threshold.
             try await Task.sleep(for: .milliseconds(100))
-            go.set()
             event.send(())
-            try await pooled.wait()
             try await waiter.wait()
+            go.set()
+            try await pooled.wait()
             let sleeper = GreenThread(on: hub) { try sleep(for: .milliseconds(100)) }
             try await sleeper.wait()
             let reader = GreenThread(on: hub) {

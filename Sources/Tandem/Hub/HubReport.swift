@@ -28,11 +28,24 @@ public struct HubReport: Sendable, CustomStringConvertible {
     public let hubName: String
     /// The hub's number in its group.
     public let hubIndex: Int
-    /// What happened; several lines when a stack belongs to it.
+    /// What happened.
     public let message: String
+    /// Where the code was that holds the hub.
+    public let stack: StackTrace?
 
-    /// The hub and the message.
-    public var description: String { "\(hubName)-\(hubIndex): \(message)" }
+    /// The hub, the message, and below it the stack. Looks up symbols: takes milliseconds.
+    public var description: String {
+        let lines = stack?.description.split(separator: "\n") ?? []
+        return "\(hubName)-\(hubIndex): \(message)" + lines.map { "\n    \($0)" }.joined()
+    }
+
+    init(_ kind: Kind, _ configuration: HubConfiguration, index: Int, _ message: String, stack: StackTrace? = nil) {
+        self.kind = kind
+        hubName = configuration.name
+        hubIndex = index
+        self.message = message
+        self.stack = stack
+    }
 
     /// Any thread.
     func deliver(_ configuration: HubConfiguration) {
@@ -46,6 +59,6 @@ public struct HubReport: Sendable, CustomStringConvertible {
 extension Hub {
     /// Says something about the hub itself. Any thread.
     func report(_ kind: HubReport.Kind = .other, _ message: String) {
-        HubReport(kind: kind, hubName: configuration.name, hubIndex: index, message: message).deliver(configuration)
+        HubReport(kind, configuration, index: index, message).deliver(configuration)
     }
 }

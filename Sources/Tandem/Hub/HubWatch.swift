@@ -10,8 +10,8 @@ struct HubWatch {
         guard let threshold = hub.configuration.stallThreshold else { return nil }
         let (configuration, index) = (hub.configuration, hub.index)
         forbadeInterrupts = tandem_pulse_allow_interrupts(true)
-        key = Watchdog.shared.add(hub.pulse, threshold: threshold) { kind, message in
-            HubReport(kind: kind, hubName: configuration.name, hubIndex: index, message: message).deliver(configuration)
+        key = Watchdog.shared.add(hub.pulse, threshold: threshold) { kind, message, stack in
+            HubReport(kind, configuration, index: index, message, stack: stack).deliver(configuration)
         }
     }
 

@@ -8,11 +8,13 @@ internal import Synchronization
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
+    typealias Report = @Sendable (HubReport.Kind, String, StackTrace?) -> Void
+
     // @unchecked: `pulse` is valid until `remove` has returned, and is used under the lock.
     private struct Subject: @unchecked Sendable {
         let pulse: UnsafeMutablePointer<tandem_pulse>
         let threshold: UInt64
-        let report: @Sendable (HubReport.Kind, String) -> Void
+        let report: Report
         var beats: UInt64 = 0
         /// When the watchdog last saw it alive.
         var alive: UInt64
@@ -31,7 +33,7 @@ final class Watchdog: Sendable {
     /// Watches a hub until `remove` is called with the key that this returns.
     func add(
         _ pulse: UnsafeMutablePointer<tandem_pulse>, threshold: Duration,
-        report: @escaping @Sendable (HubReport.Kind, String) -> Void
+        report: @escaping Report
     ) -> Int {
         // The pointer goes into the list, where it is used under the lock.
         nonisolated(unsafe) let pulse = pulse
@@ -89,7 +91,7 @@ final class Watchdog: Sendable {
             subject.beats = beats
             subject.alive = now
             guard let holder = subject.holder.take() else { return [] }
-            return [{ report(.stallEnded, "\(holder) has let the hub go after \(held)") }]
+            return [{ report(.stallEnded, "\(holder) has let the hub go after \(held)", nil) }]
         }
         if overslept, subject.holder == nil { subject.alive = now }
         guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
@@ -105,11 +107,7 @@ final class Watchdog: Sendable {
             StackTrace($0.assumingMemoryBound(to: UInt.self)[..<sighting.count], startsWithCounter: true)
         }
         return [
-            {
-                let lines = sighting.count > 0 ? "\(stack)" : "(no stack: it did not answer)"
-                let indented = lines.split(separator: "\n").map { "\n    \($0)" }.joined()
-                report(.stalled, "\(holder) holds the hub for \(held) now and \(doing):\(indented)")
-            }
+            { report(.stalled, "\(holder) holds the hub for \(held) now and \(doing)", stack.addresses.isEmpty ? nil : stack) }
         ]
     }
 }
