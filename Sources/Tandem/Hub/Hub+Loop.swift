@@ -48,6 +48,10 @@ extension Hub {
             // The flag is set: `requestStop` from here on writes the eventfd.
             registrations.poll(nanoseconds: isStopping ? 0 : idleTime())
             tandem_inbox_finish_sleep(inbox)
+        } else if jobsUnasked >= configuration.jobsPerTurn {
+            // Those who wake each other for ever must not keep the kernel from being asked.
+            registrations.poll(nanoseconds: 0)
+            jobsUnasked = 0
         }
     }
 
@@ -64,15 +68,23 @@ extension Hub {
     /// Runs what is ready. Each queue within the budget, so that neither starves the other, timers or descriptors.
     private func runReady() {
         appendsToReady = true
-        for queue in [woken, ready] {
-            var budget = configuration.jobsPerTurn
-            while budget > 0, let job = next(of: queue) {
-                run(job)
-                budget -= 1
-            }
-        }
+        runReady(woken)
+        runReady(ready)
         // With an order from outside there is one queue, or it would not be the whole order.
         appendsToReady = order != nil
+    }
+
+    private func runReady(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
+        var budget = configuration.jobsPerTurn
+        while budget > 0, let job = next(of: queue) {
+            run(job)
+            budget -= 1
+            if let wait = yielding {
+                yielding = nil
+                wake(wait, TANDEM_WAKE_READY)
+            }
+        }
+        jobsUnasked += configuration.jobsPerTurn - budget
     }
 
     private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
