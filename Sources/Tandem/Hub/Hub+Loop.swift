@@ -51,6 +51,9 @@ extension Hub {
             // The flag is set: `requestStop` from here on writes the eventfd.
             poll(nanoseconds: isStopping ? 0 : timeToNextTimer())
             tandem_inbox_finish_sleep(inbox)
+        } else if jobsUnasked >= configuration.jobsPerTurn {
+            // Those who wake each other for ever must not keep the kernel from being asked.
+            poll(nanoseconds: 0)
         }
     }
 
@@ -67,18 +70,23 @@ extension Hub {
     /// Runs what is ready. Each queue within the budget, so that neither starves the other, timers or descriptors.
     private func runReady() {
         appendsToReady = true
-        run(woken)
-        run(ready)
+        runReady(woken)
+        runReady(ready)
         // With an order from outside there is one queue, or it would not be the whole order.
         appendsToReady = order != nil
     }
 
-    private func run(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
+    private func runReady(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
         var budget = configuration.jobsPerTurn
         while budget > 0, let job = next(of: queue) {
             run(job)
             budget -= 1
+            if let wait = yielding {
+                yielding = nil
+                wake(wait, TANDEM_WAKE_READY)
+            }
         }
+        jobsUnasked += configuration.jobsPerTurn - budget
     }
 
     private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
@@ -140,6 +148,7 @@ extension Hub {
     func poll(nanoseconds: Int64) {
         let found = registrations.poller.wait(nanoseconds: willPoll(nanoseconds))
         tandem_pulse_did_poll(pulse)
+        jobsUnasked = 0
         for index in 0..<found { registrations.deliver(registrations.poller.event(index)) }
     }
 

@@ -41,6 +41,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) var turns: UInt64 = 0
+    /// Jobs run since the kernel was asked.
+    @exclusivity(unchecked) var jobsUnasked = 0
+    /// To wake when the running job has ended, behind all that is ready then.
+    @exclusivity(unchecked) var yielding: Wait?
     /// Whether what becomes ready takes its place behind all that is: so when a job makes it ready.
     @exclusivity(unchecked) var appendsToReady = true
     let pulse: UnsafeMutablePointer<tandem_pulse>
