@@ -37,7 +37,7 @@ struct HubDumpTests {
             _ = try queue.tryPut(1)
             threads[4].cancel()
             for thread in threads[..<4] { try await thread.wait() }
-            await #expect(throws: CancellationError.self) { try await threads[4].wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await threads[4].wait() }
             reader.close()
             writer.close()
         }
