@@ -1,4 +1,4 @@
-// What the bridges and the switch cost inside one process, in nanoseconds, on one hub. Run by scripts/bench, which passes
+// What the bridges and the switch cost inside one process, in nanoseconds of CPU, on one hub. Run by scripts/bench, which passes
 // what Boost.Context's switch took in the same run.
 import CTandem
 import Measuring
@@ -32,9 +32,9 @@ func measure(
     try await body(count / 10)
     var rounds: [Double] = []
     for _ in 0..<7 {
-        let start = nanoseconds()
+        let start = cpuNanoseconds()
         try await body(count)
-        rounds.append((nanoseconds() - start) / Double(count))
+        rounds.append((cpuNanoseconds() - start) / Double(count))
     }
     row(name, rounds, limit)
     return Samples(rounds).median
