@@ -1,3 +1,4 @@
+internal import CTandem
 internal import Runtime
 
 /// Where a stack was: addresses, which are turned into names when somebody asks for the description.
@@ -32,9 +33,12 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         _ images: ImageMap, _ options: Backtrace.SymbolicationOptions, _ line: (SymbolicatedBacktrace.Symbol) -> String
     ) -> [String] {
         guard let frames = backtrace?.symbolicated(with: images, options: options)?.frames else {
-            return addresses.map { "0x" + String($0, radix: 16) }
+            return addresses.map(exportedName)
         }
-        return frames.map { $0.symbol.map(line) ?? $0.captured.originalProgramCounter.description }
+        return frames.map { frame in
+            if let symbol = frame.symbol { return line(symbol) }
+            return exportedName(UInt(frame.captured.originalProgramCounter.description.dropFirst(2), radix: 16) ?? 0)
+        }
     }
 
     /// Swift's own type is made by its `capture`, of the calling thread, or from its coded form, which is documented: a byte
@@ -53,6 +57,13 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         #endif
         return try? Backtrace(from: Fields(values: ["architecture": architecture, "backtrace": base64(bytes)]))
     }
+}
+
+/// What the dynamic linker knows of an address: system libraries have no other symbols.
+private func exportedName(_ address: UInt) -> String {
+    var file: UnsafePointer<CChar>?
+    guard let name = tandem_exported_name(address, &file), let file else { return "0x" + String(address, radix: 16) }
+    return "\(String(cString: name)) in \(String(cString: file).split(separator: "/").last ?? "")"
 }
 
 private func base64(_ bytes: [UInt8]) -> String {
