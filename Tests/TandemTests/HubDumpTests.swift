@@ -30,7 +30,8 @@ struct HubDumpTests {
             #expect(dump.omitted == 0)
             let text = dump.description
             #expect(text.contains("readsUntilTold"), "\(text)")
-            #expect(text.contains("HubDumpTests.swift"))
+            let reads = try #require(dump.greenThreads.first { $0.name == "reads" })
+            #expect(reads.stack.descriptionWithLines.contains("HubDumpTests.swift:"))
             // Nobody was disturbed.
             try writer.send("x")
             event.send(())
