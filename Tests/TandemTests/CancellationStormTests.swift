@@ -8,9 +8,8 @@ struct CancellationStormTests {
     private static let victimsABatch = 200
     private static let batches = Sanitizer.any ? 5 : 50
 
-    @Test(arguments: [18_446_744, 73_709_551, 615] as [UInt64])
+    @Test(arguments: [18_446_744_073_709_551_557] as [UInt64])
     func `ten thousand random cancels leave nothing behind`(seed: UInt64) async throws {
-        let batches = seed == 615 ? Self.batches : Self.batches / 10
         // The process opens these once: for the hubs of callers on none, and for Swift's own timers.
         _ = HubGroup.shared
         try await Task.sleep(for: .microseconds(1))
@@ -18,13 +17,12 @@ struct CancellationStormTests {
         try await onHub {
             var random = SeededGenerator(seed: seed)
             let storm = Storm()
-            for _ in 0..<batches { try await Self.batch(storm, &random) }
+            for _ in 0..<Self.batches { try await Self.batch(storm, &random) }
             #expect(storm.entered.value > 0 && storm.entered.value == storm.left.value, "seed \(seed)")
             #expect(storm.shields.value > 0 && storm.shields.value == storm.cleaned.value, "seed \(seed)")
             #expect(storm.unexpected.all == [], "seed \(seed)")
             // Each way to end came up.
             #expect(Set(storm.ends.all) == ["cancelled", "given", "timed out", "waiter"], "seed \(seed)")
-            #expect(Hub.counts.greenThreads == 0 && Hub.counts.tasks == 0 && Hub.counts.timers == 0, "seed \(seed)")
         }
         #expect(openDescriptors() == descriptors, "seed \(seed)")
     }
