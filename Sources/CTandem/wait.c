@@ -14,3 +14,7 @@ __attribute__((swiftcall)) static void on_cancel(__attribute__((swift_context)) 
 const void *tandem_wait_heed_cancellation(tandem_wait *wait) { return swift_task_addCancellationHandler(on_cancel, wait); }
 
 void tandem_wait_ignore_cancellation(const void *handler) { swift_task_removeCancellationHandler(handler); }
+
+extern void swift_task_cancel(const void *task) __attribute__((swiftcall));
+
+void tandem_cancel_task(const void *task) { swift_task_cancel(task); }

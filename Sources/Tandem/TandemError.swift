@@ -5,7 +5,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong; open to new cases.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
-            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
+            case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, systemCall, hubStopped
             case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled
         }
         let value: Value
@@ -20,8 +20,6 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let closed = Code(value: .closed)
         /// Somebody else already waits for the same direction of this descriptor.
         public static let descriptorBusy = Code(value: .descriptorBusy)
-        /// No memory for another green stack.
-        public static let outOfStacks = Code(value: .outOfStacks)
         /// A system call failed; `errno` says how.
         public static let systemCall = Code(value: .systemCall)
         /// The hub has stopped, or is stopping.

@@ -8,9 +8,8 @@ import Testing
 struct FetchCancelStormTests {
     private static let cancels = dlsym(nil, "__asan_init") ?? dlsym(nil, "__tsan_init") == nil ? 10_000 : 500
 
-    @Test(arguments: [2_147_483, 647] as [UInt64])
+    @Test(arguments: [2_147_483_647] as [UInt64])
     func tenThousandCancelsLeaveNothing(seed: UInt64) async throws {
-        let count = seed == 647 ? Self.cancels : Self.cancels / 20
         let upstream = Upstream()
         let urls = ["/silent", "/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/stall"].map { upstream.url($0) }
         // libcurl keeps what it opens once for the whole process.
@@ -19,7 +18,7 @@ struct FetchCancelStormTests {
         try await onHub { hub in
             var random = Numbers(seed: seed)
             let (client, counts) = (FetchClient(), Counts())
-            for _ in 0..<count / 100 {
+            for _ in 0..<Self.cancels / 100 {
                 var victims: [Victim] = []
                 for number in 0..<100 {
                     let fetch = Fetch(client, urls[random.below(urls.count)], depth: random.below(6), limit: random.below(40))
@@ -36,7 +35,7 @@ struct FetchCancelStormTests {
                 #expect(hub.statistics.greenThreads == 0 && hub.statistics.tasks == 0, "seed \(seed)")
             }
             #expect(counts.unexpected.isEmpty, "seed \(seed): \(counts.unexpected)")
-            #expect(counts.cancelled + counts.answered + counts.timedOut == count, "seed \(seed)")
+            #expect(counts.cancelled + counts.answered + counts.timedOut == Self.cancels, "seed \(seed)")
         }
         #expect(openDescriptors() == descriptors, "seed \(seed)")
     }

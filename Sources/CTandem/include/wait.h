@@ -65,6 +65,9 @@ static inline bool tandem_wait_is_posted(tandem_wait *wait) {
 /// `tandem_wait_ignore_cancellation` takes, in the same task, before the wait is used for anything else.
 const void *tandem_wait_heed_cancellation(tandem_wait *wait);
 
+/// Cancels a task that has not ended, as Swift's `Task.cancel`.
+void tandem_cancel_task(const void *task);
+
 /// When it returns, no cancellation is posted any more.
 void tandem_wait_ignore_cancellation(const void *handler);
 

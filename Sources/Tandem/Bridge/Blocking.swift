@@ -25,7 +25,7 @@ public func blocking<Success, Failure: Error>(
 func lend(_ name: GreenThreadName, _ body: () -> Void) async {
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {
-        await hub.hostOrTrap(name, borrowed)
+        await hub.host(name, borrowed)
     } else {
         await HubGroup.shared.nextHub().hostFromElsewhere(name, borrowed)
     }

@@ -85,7 +85,7 @@ extension Hub {
     }
 
     private func taskNames() -> [UnsafeRawPointer: String] {
-        Dictionary(tasks.running.values.map { (unsafeBitCast($0.task, to: UnsafeRawPointer.self), "\($0.name)") }) { $1 }
+        tasks.running.mapValues { "\($0.name)" }
     }
 
     private func lentFibers() -> [Fiber] {

@@ -42,7 +42,7 @@ extension Hub {
         try Task.checkCancellation()
         guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
         let key = tandem_current_task()!
-        withUnsafeCurrentTask { tasks.add(key, TaskRegistry.Entry(task: $0!, name: name, reason: reason)) }
+        tasks.add(key, name: name, reason: reason)
         // One that outlived its hub ends elsewhere, where the hub's list is out of reach.
         defer { if isCurrent { tasks.remove(key) } }
         if delay > .zero { try await sleep(for: delay) }

@@ -47,9 +47,7 @@ private func shield(on hub: Hub, _ body: () async -> Void) async {
         // Else the hub has stopped meanwhile, and waits for nobody.
         guard hub.isCurrent else { return await body.callAsync() }
         let key = tandem_current_task()!
-        withUnsafeCurrentTask {
-            hub.tasks.add(key, TaskRegistry.Entry(task: $0!, name: "cancellation shield", isShielded: true))
-        }
+        hub.tasks.addShield(key)
         await body.callAsync()
         if hub.isCurrent { hub.tasks.remove(key) }
     }.value
