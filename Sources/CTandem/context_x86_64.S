@@ -59,7 +59,11 @@ tandem_context_switch:
     popq %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
-    retq
+    // Not ret: the processor would predict a return to whoever called on the stack that was left.
+    popq %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rcx
+    jmpq *%rcx
     .cfi_endproc
     .size tandem_context_switch, . - tandem_context_switch
 

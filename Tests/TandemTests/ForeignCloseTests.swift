@@ -6,6 +6,9 @@ internal import Testing
 /// Other code closes a number that a `Descriptor` owns.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ForeignCloseTests {
+    /// Numbers are closed behind the hub's back.
+    private static let alone = TestHubs.one("the process shares its descriptors' numbers")
+
     /// Looks in every turn that has nothing to do.
     private static func auditing(_ poller: PollerKind) -> HubConfiguration {
         var configuration = HubConfiguration()
@@ -16,7 +19,7 @@ struct ForeignCloseTests {
 
     @Test(arguments: PollerKind.allCases, [false, true])
     func `whoever waits is woken with closed`(poller: PollerKind, green: Bool) async throws {
-        try await onHub(Self.auditing(poller)) {
+        try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let loan = Loan(a)
             let waiter = Hub.current!.spawn {
@@ -34,7 +37,7 @@ struct ForeignCloseTests {
 
     @Test(arguments: PollerKind.allCases)
     func `whoever waits is woken when the number names something else by now, which stays open`(poller: PollerKind) async throws {
-        try await onHub(Self.auditing(poller)) {
+        try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let (c, d) = socketPair()
             let waiter = Hub.current!.spawn { [a = Loan(a)] in _ = try await a.value.receive() }
@@ -53,7 +56,7 @@ struct ForeignCloseTests {
         var configuration = HubConfiguration()
         configuration.poller = poller
         configuration.auditInterval = nil
-        try await onHub(configuration) {
+        try await onHub(configuration, hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let waiter = Hub.current!.spawn { [a = Loan(a)] in _ = try await a.value.receive() }
             try await turnUntilParked(1)
@@ -72,7 +75,7 @@ struct ForeignCloseTests {
     }
 
     @Test func `a number that still names its file is never evicted`() async throws {
-        try await onHub(Self.auditing(.epoll)) {
+        try await onHub(Self.auditing(.epoll), hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let reader = GreenThread { [a = Loan(a)] in try a.value.receive() }
             try await turnUntilParked(1)
@@ -88,7 +91,7 @@ struct ForeignCloseTests {
 
     @Test(arguments: PollerKind.allCases)
     func `numbers closed by whomever and given out again under load are never confused`(poller: PollerKind) async throws {
-        try await onHub(Self.auditing(poller)) {
+        try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let reused = Counter()
             let numbers = Recorder<CInt>()
             let workers = (0..<20).map { worker in

@@ -154,14 +154,14 @@ try Hub.run(configuration) {
         let crowd = Crowd(name, count: name == "nobody" ? 0 : size)
         let shown = name == "nobody" ? name : "\(size) \(name)"
         for _ in 0..<20 { try await sleep(for: .zero) }
-        let (start, before) = (nanoseconds(), crowd.count)
+        let (start, before) = (cpuNanoseconds(), crowd.count)
         row(shown, "a HubTimer of 1 ms", try await latenessOfTimer())
         for style in Style.allCases { row(shown, "\(style) sleep of 1 ms", try await lateness(of: style)) }
         for style in Style.allCases { row(shown, "\(style) socket echo, round trip", try await roundTrips(to: style)) }
         if crowd.count > before {
-            let job = (nanoseconds() - start) / Double(crowd.count - before)
+            let job = (cpuNanoseconds() - start) / Double(crowd.count - before)
             bounds.append(
-                "\(name): a job \(text(job)) ns, a turn of \(budget) jobs \(text(job * Double(budget) / 1e3)) µs, "
+                "\(name): a job \(text(job)) ns of CPU, a turn of \(budget) jobs \(text(job * Double(budget) / 1e3)) µs, "
                     + "a round of \(size) \(text(job * Double(size) / 1e3)) µs")
         }
         try await crowd.end()
