@@ -6,7 +6,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, outOfStacks, systemCall, hubStopped
-            case invalidArgument, overloaded, poolStopped, nameNotResolved
+            case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled
         }
         let value: Value
 
@@ -34,6 +34,9 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let poolStopped = Code(value: .poolStopped)
         /// The system's resolver knows no address of the host, or could not ask.
         public static let nameNotResolved = Code(value: .nameNotResolved)
+
+        /// The green thread that was waited for was cancelled. `CancellationError` says that the waiter was.
+        public static let threadCancelled = Code(value: .threadCancelled)
 
         /// The code's name.
         public var description: String { value.rawValue }

@@ -18,7 +18,7 @@ final class Exchange {
     ///
     /// - Parameter capacity: Most bytes of body to hold while the caller does not read.
     init(_ request: FetchRequest, _ configuration: FetchConfiguration, on hub: Hub, capacity: Int) throws {
-        try Task.checkCancellation()
+        try checkCancellation()
         try request.check()
         self.hub = hub
         self.configuration = configuration

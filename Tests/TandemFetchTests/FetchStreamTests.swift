@@ -146,7 +146,7 @@ struct FetchStreamTests {
             #expect(error?.code == .busy)
             #expect(!reader.isFinished)
             reader.cancel()
-            await #expect(throws: CancellationError.self) { try await reader.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await reader.wait() }
         }
     }
 

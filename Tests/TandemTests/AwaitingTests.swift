@@ -218,7 +218,7 @@ struct AwaitingTests {
                 try synchronously { try awaiting { () async throws(TypedFailure) -> Void in Issue.record("ran") } }
             }
             thread.cancel()
-            await #expect(throws: CancellationError.self) { try await thread.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
         }
     }
 

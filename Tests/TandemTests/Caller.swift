@@ -42,7 +42,7 @@ extension Queue {
 extension GreenPool {
     func spawn<Success: Sendable>(
         _ caller: Caller, deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
-    ) async throws -> PoolMember<Success> {
+    ) async throws -> GreenThread<Success> {
         try await caller.call(
             { try await spawn(deadline: deadline, body) }, blocking: { try self.spawn(deadline: deadline, body) })
     }
@@ -52,7 +52,7 @@ extension GreenPool {
     }
 }
 
-extension PoolMember {
+extension GreenThread {
     func wait(_ caller: Caller) async throws -> Success {
         try await caller.call({ try await wait() }, blocking: { try self.wait() })
     }

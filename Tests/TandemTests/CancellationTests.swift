@@ -65,7 +65,7 @@ struct CancellationTests {
             await #expect(throws: CancellationError.self) { try await task.value }
             #expect(log.all == ["CancellationError()", "deferred"])
             stuck.cancel()
-            await #expect(throws: CancellationError.self) { try await stuck.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await stuck.wait() }
         }
     }
 
@@ -100,7 +100,7 @@ struct CancellationTests {
             }
             try await turnUntilParked(1)
             thread.cancel()
-            await #expect(throws: CancellationError.self) { try await thread.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
             #expect(log.all == ["CancellationError()", "CancellationError()"])
         }
     }
@@ -196,7 +196,7 @@ struct CancellationTests {
                     _ = try? entered.wait()
                     thread.cancel()
                 }
-                await #expect(throws: CancellationError.self) { try await thread.wait() }
+                await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
             }
         }
     }
@@ -214,7 +214,7 @@ struct CancellationTests {
                     #expect(try await thread.wait() == 1)
                     outcomes[0] += 1
                 } catch {
-                    #expect(error is CancellationError)
+                    #expect(error as? TandemError == TandemError(.threadCancelled, ""))
                     outcomes[1] += 1
                 }
             }
@@ -267,7 +267,7 @@ struct CancellationTests {
             for thread in threads.all {
                 #expect(!thread.isFinished)
                 thread.cancel()
-                await #expect(throws: CancellationError.self) { try await thread.wait() }
+                await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
             }
         }
     }

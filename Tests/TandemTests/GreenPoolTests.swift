@@ -24,7 +24,7 @@ struct GreenPoolTests {
             let pool = GreenPool(limit: 2, on: Hub.current)
             let gate = Event<Void>()
             let order = Recorder<Int>()
-            var spawners: [Task<PoolMember<Void>, any Error>] = []
+            var spawners: [Task<GreenThread<Void>, any Error>] = []
             for number in 0..<5 {
                 spawners.append(
                     Hub.current!.spawn {
@@ -93,13 +93,13 @@ struct GreenPoolTests {
             let ran = Counter()
             let early = try await pool.spawn { ran.add() }
             early.cancel()
-            await #expect(throws: CancellationError.self) { try await early.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await early.wait() }
             #expect(ran.value == 0)
             #expect(pool.running == 0)
             let late = try await pool.spawn { try sleep(for: forever) }
             try await turnUntilParked(1)
             late.cancel()
-            await #expect(throws: CancellationError.self) { try await late.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await late.wait() }
             #expect(pool.running == 0)
         }
     }
@@ -196,7 +196,7 @@ struct GreenPoolTests {
         try await onHub {
             let pool = GreenPool(limit: 2)
             let gates = (0..<4).map { _ in Event<Void>() }
-            var members: [PoolMember<Void>] = []
+            var members: [GreenThread<Void>] = []
             for gate in gates[..<2] { members.append(try await pool.spawn { try gate.wait() }) }
             pool.resize(limit: 1)
             #expect(pool.running == 2)

@@ -66,10 +66,116 @@ struct GreenThreadTests {
             let ran = Counter()
             let thread = GreenThread { ran.add() }
             thread.cancel()
-            await #expect(throws: CancellationError.self) { try await thread.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
             #expect(ran.value == 0)
         }
     }
+
+    @Test func `its waiters are told that it was cancelled, and by name, not that they were`() async throws {
+        try await onHub {
+            let thread = GreenThread(name: "worker") { try sleep(for: forever) }
+            try await turnUntilParked(1)
+            let waiters = (0..<4).map { number in
+                Hub.current!.spawn {
+                    number.isMultiple(of: 2) ? try await thread.wait() : try await blocking { try thread.wait() }
+                }
+            }
+            let elsewhere = Task { try await onThread { try thread.wait() } }
+            try await turnUntil { thread.completion.ended.waiting == 5 }
+            waiters[0].cancel()
+            waiters[1].cancel()
+            await #expect(throws: CancellationError.self) { try await waiters[0].value }
+            await #expect(throws: CancellationError.self) { try await waiters[1].value }
+            thread.cancel()
+            for waiter in waiters[2...] + [elsewhere] {
+                let error = await #expect(throws: TandemError.self) { try await waiter.value }
+                #expect(error?.code == .threadCancelled)
+                #expect(error?.message.contains("'worker'") == true)
+            }
+        }
+    }
+
+    @Test func `a body that throws CancellationError of its own counts as cancelled`() async throws {
+        try await onHub {
+            let thread = GreenThread { throw CancellationError() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
+        }
+    }
+
+    @Test func `a hub that stops cancels it, and its waiters are told`() async throws {
+        let thread = try await onThread {
+            try Hub.run {
+                let parked = GreenThread { try sleep(for: forever) }
+                try await turnUntil { Hub.counts.waits == 1 }
+                return parked
+            }
+        }
+        await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
+        // The stop came first.
+        thread.cancel(throwing: Failure())
+        #expect(throws: TandemError(.threadCancelled, "")) { try thread.outcome!.get() }
+    }
+
+    // MARK: Delayed
+
+    @Test func `a delayed one starts no earlier, and holds no stack until then`() async throws {
+        try await onHub {
+            let due = Deadline.after(.milliseconds(5))
+            let thread = GreenThread(after: .milliseconds(5)) { Deadline.after(.zero) >= due }
+            let task = Hub.current!.spawn(after: .milliseconds(5)) { Deadline.after(.zero) >= due }
+            try await turnUntil { Hub.counts.timers == 2 }
+            #expect(Hub.counts.greenThreads == 0)
+            #expect(try await thread.wait())
+            #expect(try await task.value)
+        }
+    }
+
+    @Test func `a delayed one that is cancelled before it starts never runs`() async throws {
+        try await onHub {
+            let ran = Counter()
+            let threads = [
+                GreenThread(after: forever) { ran.add() }, GreenThread(after: forever) { ran.add() },
+                GreenThread(after: .seconds(-1)) { ran.add() },
+            ]
+            let task = Hub.current!.spawn(after: forever) { ran.add() }
+            threads[2].cancel()
+            try await turnUntilParked(3)
+            threads[0].cancel()
+            threads[1].cancel(throwing: Failure(number: 1))
+            task.cancel()
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await threads[0].wait() }
+            await #expect(throws: Failure(number: 1)) { try await threads[1].wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await threads[2].wait() }
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(Hub.counts.timers == 0)
+            #expect(ran.value == 0)
+        }
+    }
+
+    @Test func `a hub that stops does not wait for a delay to pass`() async throws {
+        let ran = Counter()
+        let thread = try await onThread {
+            try Hub.run {
+                let thread = GreenThread(after: forever) { ran.add() }
+                try await turnUntil { Hub.counts.timers == 1 }
+                return thread
+            }
+        }
+        await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
+        #expect(ran.value == 0)
+    }
+
+    @Test func `an async task cancelled before its first step never runs either`() async throws {
+        try await onHub {
+            let ran = Counter()
+            let task = Hub.current!.spawn { ran.add() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(ran.value == 0)
+        }
+    }
+
+    // MARK: Many
 
     @Test func `several wait for it, and cancelling one of them touches nobody else`() async throws {
         try await onHub {

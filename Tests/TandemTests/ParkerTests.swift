@@ -101,7 +101,7 @@ struct ParkerTests {
             await Task.yield()
             parker.unpark()
             do { try await parked.wait() } catch {
-                #expect(error is CancellationError)
+                #expect(error as? TandemError == TandemError(.threadCancelled, ""))
                 try await parker.park(deadline: .after(.milliseconds(1)))
             }
         }

@@ -116,6 +116,8 @@ struct SleepTests {
                     return Task.isCancelled
                 }
             }
+            // All have taken their first step: before it, a cancelled body never runs.
+            try await sleep(for: .zero)
             for (number, sleeper) in sleepers.enumerated() where !number.isMultiple(of: 2) { sleeper.cancel() }
             for (number, sleeper) in sleepers.enumerated() {
                 let wasCancelled = try await sleeper.value

@@ -232,7 +232,7 @@ struct SyncStormTests {
         try await onHub {
             let pool = GreenPool(limit: 3)
             var generator = SeededGenerator(seed: seed)
-            let members = Recorder<PoolMember<Void>>()
+            let members = Recorder<GreenThread<Void>>()
             var spawners: [Task<Void, any Error>] = []
             for number in 0..<100 * Self.scale {
                 let deadline = Self.deadline(&generator)

@@ -7,7 +7,8 @@ internal import CTandem
 /// `operation` does not suspend, neither does the task. On an ordinary OS thread that thread really blocks, and the
 /// operation runs on a hub of the shared group.
 ///
-/// - Throws: What `operation` throws, the same value; `TandemError` `notOnGreenThread`, naming the caller's file and
+/// - Throws: What `operation` throws, the same value, save that its `CancellationError` becomes the error given to
+///   `GreenThread.cancel(throwing:)`, if this thread was cancelled by it; `TandemError` `notOnGreenThread`, naming the caller's file and
 ///   line, when called directly in async code, where nothing can be parked.
 @available(*, noasync)
 @inlinable
@@ -19,7 +20,7 @@ public func awaiting<Success>(
         over: {
             do { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
         }, file, line)
-    return try outcome!.get()
+    do { return try outcome!.get() } catch { throw cause(of: error) }
 }
 
 /// As `awaiting`, for an operation that throws one type of error, which can also say that the bridge was misused: the
@@ -51,6 +52,11 @@ public func awaiting<Success>(
     try hand(over: { outcome = await operation() }, file, line)
     return outcome!
 }
+
+/// Async code that was cancelled says `CancellationError`, whatever the reason.
+@inline(never)
+@usableFromInline
+func cause(of error: any Error) -> any Error { error is CancellationError ? Hub.cancellation : error }
 
 /// An error type that can carry a misuse of the bridge, so that typed throws cross `awaiting` unchanged.
 public protocol BridgeFailure: Error {

@@ -1,54 +1,83 @@
 internal import CTandem
-internal import Synchronization
 
 /// Blocking code that runs beside others on a hub: a task that has borrowed a stack.
 ///
-/// Starts at the hub's next turn. Whoever made it may wait for it, in either style, or forget it: it runs on, and its
-/// hub cancels it when the hub stops.
+/// Starts at the hub's next turn, or later. Whoever made it may wait for it, in either style, or forget it: it runs on, and
+/// its hub cancels it when the hub stops.
 public final class GreenThread<Success: Sendable>: Sendable {
-    private let ended = Event<Success>()
-    private let task: Task<Void, Never>
+    let completion = Completion<Success>()
+    private let reason = CancellationReason()
+    /// nil when the body has run elsewhere.
+    private let task: Task<Void, Never>?
 
     /// Starts `body` on `hub`, by default the caller's own, or for callers on none, one of the shared group's.
     ///
     /// Task-locals and priority are the creator's.
     ///
-    /// - Parameter name: Who this is, in messages about overflow or stalls.
+    /// - Parameters:
+    ///   - name: Who this is, in messages about overflow, stalls or cancellation.
+    ///   - delay: How long it waits, at least, before it starts. It holds no stack meanwhile.
     @discardableResult
     public init(
-        name: GreenThreadName = "green thread", on hub: Hub? = nil, _ body: @escaping @Sendable () throws -> Success
+        name: GreenThreadName = "green thread", on hub: Hub? = nil, after delay: Duration = .zero,
+        _ body: @escaping @Sendable () throws -> Success
     ) {
         let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
-        let ended = ended
+        let (completion, reason) = (completion, reason)
         task = Task(executorPreference: hub) {
+            let outcome: Result<Success, any Error>
             do {
-                // Cancelled before its first step: the body never runs.
-                try Task.checkCancellation()
-                ended.send(try await hub.registered(name) { try await blocking(name: name, body) })
+                outcome = .success(
+                    try await hub.registered(name, reason, after: delay) { try await blocking(name: name, body) })
             } catch {
-                ended.fail(error)
+                outcome = .failure(reason.told(error, of: name))
             }
+            completion.end(outcome)
         }
     }
 
-    /// Throws `CancellationError` into the body at the call where it waits, or the next one that does. Any thread.
-    public func cancel() { task.cancel() }
-
-    /// Whether the body has returned or thrown.
-    public var isFinished: Bool { ended.outcome != nil }
-
-    /// Suspends until the body has ended; returns its value or throws its error, the same one to every waiter.
-    ///
-    /// Cancelling the waiter ends its wait with `CancellationError` and touches neither this thread nor other waiters.
-    public func wait(deadline: Deadline = .never) async throws -> Success {
-        try await ended.wait(deadline: deadline)
+    /// One whose body has run, in somebody else's task.
+    init(name: GreenThreadName, endedWith outcome: Result<Success, any Error>) {
+        task = nil
+        completion.end(outcome.mapError { [reason] in reason.told($0, of: name) })
     }
 
-    /// Parks the calling green thread (or blocks the OS thread) until the body has ended; returns its value or throws
-    /// its error.
+    /// Throws `CancellationError` into the body at the call where it waits, or the next one that does; before its first
+    /// step, the body never runs. Any thread. After another cancel, or the end, it changes nothing.
+    public func cancel() { cancel(throwing: CancellationError()) }
+
+    /// As `cancel`, with `error` in place of `CancellationError`: thrown where the body waits, also where it waits in
+    /// `awaiting` for async code that ends with `CancellationError`; and by `wait`, when the body never ran.
+    ///
+    /// The first cancel says which error it is; later ones change nothing, whichever form they have.
+    public func cancel(throwing error: any Error) {
+        guard let task else { return }
+        reason.give(error)
+        task.cancel()
+    }
+
+    /// Whether it has ended: the body has returned or thrown, or will never run.
+    public var isFinished: Bool { outcome != nil }
+
+    /// How it ended.
+    var outcome: Result<Success, any Error>? { completion.ended.outcome }
+
+    /// Suspends until it has ended; returns the body's value or throws its error, the same one to every waiter.
+    ///
+    /// Cancelling the waiter ends its wait and touches neither this thread nor other waiters.
+    ///
+    /// - Throws: What the body threw. `TandemError` `threadCancelled`, or the error given to `cancel(throwing:)`, when this
+    ///   thread was cancelled and ended for it; `CancellationError` only when the waiter itself was cancelled; `TandemError`
+    ///   `timedOut`, or `hubStopped` when the hub stopped first.
+    public func wait(deadline: Deadline = .never) async throws -> Success {
+        try await completion.ended.wait(deadline: deadline)
+    }
+
+    /// As the async form; parks the calling green thread (or blocks the OS thread). Also throws `TandemError`
+    /// `notOnGreenThread`.
     @available(*, noasync)
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Success {
-        try ended.wait(deadline: deadline, file: file, line: line)
+        try completion.ended.wait(deadline: deadline, file: file, line: line)
     }
 }
 

@@ -1,3 +1,5 @@
+internal import CTandem
+
 extension Hub {
     /// Makes the calling OS thread a hub, runs `body` on it, and returns when `body` has ended.
     ///
@@ -18,21 +20,31 @@ extension Hub {
         return try outcome.outcome!.get()
     }
 
-    /// Starts an async task on this hub, from any thread. A hub that stops cancels it and waits for it.
+    /// Starts an async task on this hub, from any thread. A hub that stops cancels it and waits for it. Cancelled before its
+    /// first step, `body` never runs.
     ///
     /// Use this where `Task { }` would be used elsewhere: `Task { }` and `Task.detached` leave the hub.
+    ///
+    /// - Parameters:
+    ///   - name: Who this is, in messages.
+    ///   - delay: How long it waits, at least, before it starts.
     @discardableResult
     public func spawn<Success: Sendable>(
-        name: GreenThreadName = "task", _ body: @escaping @Sendable () async throws -> Success
+        name: GreenThreadName = "task", after delay: Duration = .zero, _ body: @escaping @Sendable () async throws -> Success
     ) -> Task<Success, any Error> {
-        Task(executorPreference: self) { try await self.registered(name, body) }
+        Task(executorPreference: self) { try await self.registered(name, after: delay, body) }
     }
 
     /// Runs `body` listed among the tasks that stopping this hub cancels. A task that comes too late never starts.
-    func registered<Success>(_ name: GreenThreadName, _ body: () async throws -> Success) async throws -> Success {
+    func registered<Success>(
+        _ name: GreenThreadName, _ reason: CancellationReason? = nil, after delay: Duration, _ body: () async throws -> Success
+    ) async throws -> Success {
+        try Task.checkCancellation()
         guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
-        let key = withUnsafeCurrentTask { tasks.add($0!, name: name) }
+        let key = tandem_current_task()!
+        withUnsafeCurrentTask { tasks.add(key, TaskRegistry.Entry(task: $0!, name: name, reason: reason)) }
         defer { tasks.remove(key) }
+        if delay > .zero { try await sleep(for: delay) }
         return try await body()
     }
 }

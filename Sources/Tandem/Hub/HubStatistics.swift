@@ -4,7 +4,7 @@ public struct HubStatistics: Hashable, Sendable {
     public var greenThreads: Int
     /// The most green threads that ever were alive at once.
     public var greenThreadsHighWater: Int
-    /// Tasks alive that were started by `GreenThread` or `Hub.spawn`.
+    /// Tasks alive that were started by `GreenThread`, `Hub.spawn` or `withCancellationShield`.
     public var tasks: Int
     /// Calls that wait for anything, in either style.
     public var waits: Int

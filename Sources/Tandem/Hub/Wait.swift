@@ -27,7 +27,7 @@ enum WakeReason {
         switch self {
         case .ready: return
         case .closed: throw TandemError(.closed, "the descriptor was closed while a call waited on it")
-        case .cancelled: throw CancellationError()
+        case .cancelled: throw Hub.cancellation
         case .timedOut: throw TandemError(.timedOut, "the deadline passed before what was waited for")
         }
     }

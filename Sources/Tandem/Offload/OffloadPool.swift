@@ -73,7 +73,7 @@ public final class OffloadPool: Sendable {
     public func run<Success: Sendable>(
         deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
     ) async throws -> Success {
-        try Task.checkCancellation()
+        try checkCancellation()
         let outcome = Event<Success>()
         let ticket = try workers.submit(OffloadJob(body, answering: outcome))
         do { return try await outcome.wait(deadline: deadline) } catch {
@@ -93,7 +93,7 @@ public final class OffloadPool: Sendable {
     ) throws -> Success {
         try checkPlace("offload", file, line)
         if tandem_current_task() == nil, workers.isCurrent { return try body() }
-        try Task.checkCancellation()
+        try checkCancellation()
         let outcome = Event<Success>()
         let ticket = try workers.submit(OffloadJob(body, answering: outcome))
         do { return try outcome.wait(deadline: deadline, file: file, line: line) } catch {

@@ -41,14 +41,13 @@ public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
     /// One run of the body; ends with the iterator.
     fileprivate final class Run: Sendable {
         let queue: Queue<Element>
-        private let member: PoolMember<Void>
+        private let thread: GreenThread<Void>
 
         init(_ capacity: Int, _ body: @escaping @Sendable (Send) throws -> Void) {
             let queue = Queue<Element>(capacity: capacity)
             self.queue = queue
-            let hub = Hub.current ?? HubGroup.shared.nextHub()
-            // Of no pool; but unlike a `GreenThread` it tells of its end also when the body never ran.
-            member = PoolMember(name: "producer", on: hub, { try body { try queue.put($0) } }) { outcome in
+            thread = GreenThread(name: "producer") { try body { try queue.put($0) } }
+            thread.onCompletion { outcome in
                 switch outcome {
                 case .success: queue.close()
                 case .failure(let error): queue.close(throwing: error)
@@ -58,7 +57,7 @@ public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
 
         deinit {
             queue.close(discarding: true)
-            member.cancel()
+            thread.cancel()
         }
     }
 }

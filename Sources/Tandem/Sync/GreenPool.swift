@@ -65,9 +65,9 @@ public final class GreenPool: Sendable {
     @discardableResult
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "pool member", deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
-    ) async throws -> PoolMember<Success> {
+    ) async throws -> GreenThread<Success> {
         if let member = trySpawn(name: name, body) { return member }
-        if encloses { return PoolMember(endedWith: await blocking(name: name) { Result(catching: body) }) }
+        if encloses { return GreenThread(name: name, endedWith: await blocking(name: name) { Result(catching: body) }) }
         try await state.waitInLine(deadline, enter: { $0.enter(orEnlist: $1) }, leave: { $0.spawners.remove($1) })
         return start(name, body)
     }
@@ -79,11 +79,11 @@ public final class GreenPool: Sendable {
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "pool member", deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,
         _ body: @escaping @Sendable () throws -> Success
-    ) throws -> PoolMember<Success> {
+    ) throws -> GreenThread<Success> {
         if let member = trySpawn(name: name, body) { return member }
         if encloses {
             _ = try currentFiber("GreenPool.spawn", file, line)
-            return PoolMember(endedWith: Result(catching: body))
+            return GreenThread(name: name, endedWith: Result(catching: body))
         }
         try state.waitInLine(
             deadline, "GreenPool.spawn", file, line,
@@ -95,19 +95,22 @@ public final class GreenPool: Sendable {
     /// stack.
     public func trySpawn<Success: Sendable>(
         name: GreenThreadName = "pool member", _ body: @escaping @Sendable () throws -> Success
-    ) -> PoolMember<Success>? {
+    ) -> GreenThread<Success>? {
         state.withLock { $0.enter(orEnlist: nil) } != nil ? start(name, body) : nil
     }
 
     /// Starts `body` in the slot that the caller has taken.
     private func start<Success: Sendable>(
         _ name: GreenThreadName, _ body: @escaping @Sendable () throws -> Success
-    ) -> PoolMember<Success> {
+    ) -> GreenThread<Success> {
         let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
         // Once is enough: members that start their successors, without end, must not make it longer and longer.
-        return GreenPool.$enclosing.withValue(encloses ? GreenPool.enclosing : GreenPool.enclosing + [self]) {
-            PoolMember(name: name, on: hub, body) { _ in self.leave() }
+        let member = GreenPool.$enclosing.withValue(encloses ? GreenPool.enclosing : GreenPool.enclosing + [self]) {
+            GreenThread(name: name, on: hub, body)
         }
+        // Before anybody who waits for it goes on, and also when the body never ran.
+        member.onCompletion { _ in self.leave() }
+        return member
     }
 
     /// Gives a slot back.

@@ -21,7 +21,7 @@ where Inputs.Element: Sendable {
     let transform: @Sendable (Inputs.Element) throws -> Output
     /// An input that was taken, and has no slot yet.
     private var pending: Inputs.Element?
-    private var members: [PoolMember<Output>] = []
+    private var members: [GreenThread<Output>] = []
 
     init(pool: GreenPool, inputs: Inputs.Iterator, transform: @escaping @Sendable (Inputs.Element) throws -> Output) {
         self.pool = pool

@@ -9,13 +9,13 @@ public func sleep(for duration: Duration) async throws {
     guard let hub = Hub.current else { return try await Task.sleep(for: duration) }
     guard duration > .zero else {
         await Task.yield()
-        return try Task.checkCancellation()
+        return try checkCancellation()
     }
     let wait = hub.beginWait(deadline: .after(duration))
     await park(wait)
     let cancelled = hub.finishWait(wait) == .cancelled
     // A short sleep may be over before a cancellation that came first was taken in.
-    if cancelled || Task.isCancelled { throw CancellationError() }
+    if cancelled || Task.isCancelled { throw Hub.cancellation }
 }
 
 /// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS
@@ -33,7 +33,7 @@ public func sleep(for duration: Duration, file: StaticString = #fileID, line: UI
     if duration <= .zero { post(wait, TANDEM_WAKE_READY) }
     parkGreenThread(fiber, wait)
     let cancelled = hub.finishWait(wait) == .cancelled
-    if cancelled || Task.isCancelled { throw CancellationError() }
+    if cancelled || Task.isCancelled { throw Hub.cancellation }
 }
 
 private func sleepWithoutGreenThread(_ duration: Duration, _ file: StaticString, _ line: UInt) throws(TandemError) {

@@ -1,3 +1,5 @@
+internal import CTandem
+
 /// Runs `body`, and cancels it when it takes longer than `duration`.
 ///
 /// Only the scope is cancelled: `body` runs in a child task of its own, which shares the caller's task-locals, and the call
@@ -6,7 +8,8 @@
 ///
 /// - Parameter duration: Zero or less has expired already: the body starts cancelled.
 /// - Throws: What `body` throws; `TandemError` `timedOut`, naming the caller's file and line, in place of the
-///   `CancellationError` that expiry caused; `CancellationError` when the caller's own task is cancelled.
+///   `CancellationError` that expiry caused; `CancellationError`, or the error given to `GreenThread.cancel(throwing:)`,
+///   when the caller's own task is cancelled.
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () async throws -> Success
 ) async throws -> Success {
@@ -61,15 +64,19 @@ private final class TimeoutScope {
     func run(_ body: () async -> Void) async {
         // Used by the child alone, on the hub's thread, while this task only waits for it.
         nonisolated(unsafe) let (scope, body) = (self, BorrowedClosure.borrow(body))
+        let reason = tandem_current_task().flatMap(hub.tasks.reason)
         await withTaskGroup { group in
-            group.addTask(executorPreference: scope.hub) { await scope.runHere(body) }
+            group.addTask(executorPreference: scope.hub) { await scope.runHere(body, reason) }
         }
     }
 
-    private func runHere(_ body: BorrowedClosure) async {
+    private func runHere(_ body: BorrowedClosure, _ reason: CancellationReason?) async {
         task = withUnsafeCurrentTask { $0 }
         if hasExpired { task?.cancel() }
+        let key = tandem_current_task()!
+        if reason != nil { hub.tasks.lend(reason, to: key) }
         await body.callAsync()
+        if reason != nil { hub.tasks.lend(nil, to: key) }
         timer.disarm()
         task = nil
     }

@@ -64,6 +64,6 @@ extension Mutex where Value: Sendable {
         // Its turn may have come after the cancel, before it ran: then nothing is lost.
         if let outcome { return try outcome.get() }
         try reason.check()
-        throw CancellationError()
+        throw Hub.cancellation
     }
 }
