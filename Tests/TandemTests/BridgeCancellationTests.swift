@@ -23,8 +23,8 @@ struct BridgeCancellationTests {
             }
             itself.send(thread)
             let waiters = (0..<2).map { _ in Hub.current!.spawn { try await thread.wait() } }
-            await #expect(throws: CancellationError.self) { try await thread.wait() }
-            for waiter in waiters { await #expect(throws: CancellationError.self) { try await waiter.value } }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
+            for waiter in waiters { await #expect(throws: TandemError(.threadCancelled, "")) { try await waiter.value } }
             #expect(log.all == ["same stretch", "CancellationError()"])
         }
     }
@@ -63,7 +63,7 @@ struct BridgeCancellationTests {
             thread.cancel()
             thread.cancel()
             switch answer {
-            case .rethrown: await #expect(throws: CancellationError.self) { _ = try await thread.wait() }
+            case .rethrown: await #expect(throws: TandemError(.threadCancelled, "")) { _ = try await thread.wait() }
             case .translated: await #expect { _ = try await thread.wait() } throws: { $0 as? FailureObject === failure }
             case .succeeded:
                 let value = try await thread.wait()
@@ -163,6 +163,72 @@ struct BridgeCancellationTests {
             #expect(log.all == [])
             gate.send("value")
             #expect(try await waiters[1].value == "value")
+        }
+    }
+
+    /// A client that goes away cancels the outermost task.
+    @Test(arguments: [1, 2, 5], [false, true])
+    func `what is shielded below any number of bridges completes, and all above it sees the cancel`(levels: Int, green: Bool)
+        async throws
+    {
+        try await onHub {
+            let (gate, log) = (Event<Int>(), Recorder<String>())
+            @Sendable func asynchronous(_ level: Int) async throws -> Int {
+                if level > 0 { return try await blocking { try synchronous(level - 1) } }
+                let value = try await withCancellationShield { try await gate.wait() }
+                log.add("shielded \(value)")
+                try Task.checkCancellation()
+                return value
+            }
+            @Sendable func synchronous(_ level: Int) throws -> Int {
+                if level > 0 {
+                    defer { log.add("cancelled: \(Task.isCancelled)") }
+                    return try awaiting { try await asynchronous(level - 1) }
+                }
+                let value = try withCancellationShield { try gate.wait() }
+                log.add("shielded \(value)")
+                try Task.checkCancellation()
+                return value
+            }
+            let request = Hub.current!.spawn {
+                if green { try await blocking { try synchronous(levels) } } else { try await asynchronous(levels) }
+            }
+            try await turnUntil { gate.waiting == 1 }
+            request.cancel()
+            for _ in 0..<5 { try await sleep(for: .zero) }
+            #expect(log.all == [], "nobody has gone on")
+            gate.send(6)
+            await #expect(throws: CancellationError.self) { _ = try await request.value }
+            #expect(log.all.first == "shielded 6")
+            #expect(log.all.dropFirst().allSatisfy { $0 == "cancelled: true" })
+        }
+    }
+
+    @Test func `a cancel with an error of its own reaches the async code as a cancellation, and the waiter as that error`()
+        async throws
+    {
+        try await onHub {
+            let failure = FailureObject()
+            let (entered, ended) = (Event<Void>(), Recorder<String>())
+            let thread = GreenThread {
+                try awaiting {
+                    try await blocking {
+                        try awaiting {
+                            entered.send(())
+                            // Swift's own sleep knows nothing of Tandem's reason.
+                            do { try await Task.sleep(for: forever) } catch {
+                                ended.add("\(type(of: error))")
+                                throw error
+                            }
+                        }
+                    }
+                }
+            }
+            try await entered.wait()
+            thread.cancel(throwing: failure)
+            await #expect { try await thread.wait() } throws: { $0 as? FailureObject === failure }
+            // Not an orphan: it had ended when the waiter was told.
+            #expect(ended.all == ["CancellationError"])
         }
     }
 }

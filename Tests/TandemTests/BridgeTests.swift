@@ -93,7 +93,7 @@ struct BridgeTests {
             }
             try await turnUntil { Hub.counts.greenThreads == 1 && Hub.counts.timers == 1 }
             linked.cancel()
-            await #expect(throws: CancellationError.self) { try await linked.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await linked.wait() }
             #expect(long.isCancelled)
         }
     }
@@ -140,7 +140,7 @@ struct BridgeTests {
             #expect(try await ended.wait() == 7)
             let unstarted = GreenThread { Issue.record("ran") }
             for _ in 0..<3 { unstarted.cancel() }
-            await #expect(throws: CancellationError.self) { try await unstarted.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await unstarted.wait() }
             let later = try await GreenThread {
                 try sleep(for: .zero); return 8
             }.wait()

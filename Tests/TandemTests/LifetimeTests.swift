@@ -66,7 +66,7 @@ struct LifetimeTests {
             try await turnUntil { log.count == 1 }
             try await turnUntilParked(1)
             thread.cancel()
-            await #expect(throws: CancellationError.self) { try await thread.wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
             #expect(log.all == ["made", "CancellationError()"])
         }
     }
