@@ -24,6 +24,8 @@ let package = Package(
         .library(name: "HTTPWire", targets: ["HTTPWire"]),
         .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),
+        .library(name: "TandemTesting", targets: ["TandemTesting"]),
+        .library(name: "AsyncioGuest", type: .dynamic, targets: ["AsyncioGuest"]),
         .executable(name: "tandemd", targets: ["tandemd"]),
     ],
     dependencies: [
@@ -41,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl"]),
         .target(name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes], swiftSettings: house),
+        .target(name: "TandemTesting", dependencies: ["Tandem"], swiftSettings: house),
         .target(
             name: "TandemService",
             dependencies: [
@@ -58,7 +61,13 @@ let package = Package(
             swiftSettings: house),
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem"], swiftSettings: house),
+        .target(
+            name: "AsyncioGuest", dependencies: ["Tandem"], path: "Examples/AsyncioGuest", exclude: ["guest.py"],
+            swiftSettings: house),
+        // Linked into tests only: it replaces malloc.
+        .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
+        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
         .testTarget(

@@ -74,5 +74,52 @@ tandem_context_boot:
     brk #1
     .cfi_endproc
     .size tandem_context_boot, . - tandem_context_boot
+
+// void tandem_context_call(void *sp, void (*function)(void *), void *argument)
+//
+// Calls function(argument) on top of the stack that was saved as sp. The CFI says that this frame is the one of
+// tandem_context_switch that is suspended there, so that unwinders walk on; the frame pointer is that stack's too.
+    .globl tandem_context_call
+    .hidden tandem_context_call
+    .type tandem_context_call, %function
+    .p2align 4
+tandem_context_call:
+    .cfi_startproc
+    stp x29, x30, [sp, #-32]!
+    .cfi_adjust_cfa_offset 32
+    .cfi_rel_offset x29, 0
+    .cfi_rel_offset x30, 8
+    str x19, [sp, #16]
+    .cfi_rel_offset x19, 16
+    mov x19, sp
+    .cfi_remember_state
+    mov sp, x0
+    .cfi_def_cfa sp, 176
+    .cfi_offset x19, -176
+    .cfi_offset x20, -168
+    .cfi_offset x21, -160
+    .cfi_offset x22, -152
+    .cfi_offset x23, -144
+    .cfi_offset x24, -136
+    .cfi_offset x25, -128
+    .cfi_offset x26, -120
+    .cfi_offset x27, -112
+    .cfi_offset x28, -104
+    .cfi_offset x29, -96
+    .cfi_offset x30, -88
+    ldr x29, [sp, #80]
+    mov x0, x2
+    blr x1
+    mov sp, x19
+    .cfi_restore_state
+    ldr x19, [sp, #16]
+    .cfi_restore x19
+    ldp x29, x30, [sp], #32
+    .cfi_def_cfa_offset 0
+    .cfi_restore x29
+    .cfi_restore x30
+    ret
+    .cfi_endproc
+    .size tandem_context_call, . - tandem_context_call
 #endif
     .section .note.GNU-stack,"",%progbits

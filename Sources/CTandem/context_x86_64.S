@@ -77,5 +77,47 @@ tandem_context_boot:
     ud2
     .cfi_endproc
     .size tandem_context_boot, . - tandem_context_boot
+
+// void tandem_context_call(void *sp, void (*function)(void *), void *argument)
+//
+// Calls function(argument) on top of the stack that was saved as sp. The CFI says that this frame is the one of
+// tandem_context_switch that is suspended there, so that unwinders walk on; the frame pointer is that stack's too.
+    .globl tandem_context_call
+    .hidden tandem_context_call
+    .type tandem_context_call, @function
+    .p2align 4
+tandem_context_call:
+    .cfi_startproc
+    pushq %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    pushq %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbx, 0
+    movq %rsp, %rbx
+    movq %rsi, %rax
+    .cfi_remember_state
+    movq %rdi, %rsp
+    .cfi_def_cfa %rsp, 64
+    .cfi_offset %r15, -56
+    .cfi_offset %r14, -48
+    .cfi_offset %r13, -40
+    .cfi_offset %r12, -32
+    .cfi_offset %rbx, -24
+    .cfi_offset %rbp, -16
+    movq 48(%rsp), %rbp
+    movq %rdx, %rdi
+    callq *%rax
+    movq %rbx, %rsp
+    .cfi_restore_state
+    popq %rbx
+    .cfi_def_cfa_offset 16
+    .cfi_restore %rbx
+    popq %rbp
+    .cfi_def_cfa_offset 8
+    .cfi_restore %rbp
+    retq
+    .cfi_endproc
+    .size tandem_context_call, . - tandem_context_call
 #endif
     .section .note.GNU-stack,"",@progbits

@@ -102,7 +102,7 @@ void tandem_fiber_prepare(tandem_fiber *fiber, void (*entry)(tandem_fiber *)) {
 tandem_signal tandem_fiber_resume(tandem_fiber *fiber) {
   tandem_thread *thread = &tandem_this_thread;
   fiber->resumer = thread->current;
-  thread->current = fiber;
+  __atomic_store_n(&thread->current, fiber, __ATOMIC_RELAXED); /* the watchdog looks */
   swift_task_enterThreadLocalContext((char *)fiber->exclusivity);
 #if TANDEM_TSAN
   if (!fiber->sanitizer_fiber) fiber->sanitizer_fiber = __tsan_create_fiber(0); /* not before: it knows 8,128 at most */
@@ -118,7 +118,7 @@ tandem_signal tandem_fiber_resume(tandem_fiber *fiber) {
   __sanitizer_finish_switch_fiber(host_fake_stack, NULL, NULL);
 #endif
   swift_task_exitThreadLocalContext((char *)fiber->exclusivity);
-  thread->current = fiber->resumer;
+  __atomic_store_n(&thread->current, fiber->resumer, __ATOMIC_RELAXED);
   return fiber->signal;
 }
 

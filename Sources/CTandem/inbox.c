@@ -1,7 +1,8 @@
 #include "inbox.h"
 
 #include <sched.h>
-#include <unistd.h>
+
+#include "linux.h"
 
 bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait) {
   uintptr_t tagged = (uintptr_t)item | (is_wait ? 1 : 0);
@@ -21,12 +22,8 @@ bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait) {
 void tandem_inbox_wake(tandem_inbox *inbox) {
   /* One write a sleep: whoever clears the flag writes. */
   if (__atomic_load_n(&inbox->asleep, __ATOMIC_SEQ_CST) &&
-      __atomic_exchange_n(&inbox->asleep, 0, __ATOMIC_SEQ_CST)) {
-    uint64_t one = 1;
-    ssize_t written;
-    do written = write(inbox->event_fd, &one, sizeof one);
-    while (written < 0);
-  }
+      __atomic_exchange_n(&inbox->asleep, 0, __ATOMIC_SEQ_CST))
+    tandem_eventfd_add(inbox->event_fd);
 }
 
 static uintptr_t exchange_and_reverse(tandem_inbox *inbox, uintptr_t replacement) {

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,52 @@ int tandem_epoll_control(int epoll_fd, int operation, int fd, uint32_t events, u
   return epoll_ctl(epoll_fd, operation, fd, &event) == 0 ? 0 : errno;
 }
 
+int tandem_poll(struct pollfd *entries, int count, int64_t nanoseconds) {
+  struct timespec timeout = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  int found = ppoll(entries, (nfds_t)count, nanoseconds < 0 ? NULL : &timeout, NULL);
+  return found < 0 ? -errno : found;
+}
+
+void tandem_eventfd_add(int fd) {
+  uint64_t one = 1;
+  ssize_t written;
+  do written = write(fd, &one, sizeof one);
+  while (written < 0 && errno == EINTR);
+}
+
+void tandem_eventfd_drain(int fd) {
+  uint64_t count;
+  ssize_t got = read(fd, &count, sizeof count);
+  (void)got; /* EAGAIN: it was 0 already */
+}
+
+int tandem_timerfd(void) {
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+void tandem_timerfd_arm(int fd, uint64_t nanoseconds) {
+  struct itimerspec when = {.it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000), .tv_nsec = (long)(nanoseconds % 1000000000)}};
+  timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+int tandem_identify(int fd, tandem_file *file) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return errno;
+  file->device = status.st_dev;
+  file->inode = status.st_ino;
+  file->is_always_ready = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+  return 0;
+}
+
+bool tandem_is_stream(int fd) {
+  int type;
+  socklen_t length = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0) return type == SOCK_STREAM;
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 int tandem_eventfd(void) {
   int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   return fd < 0 ? -errno : fd;
@@ -55,7 +103,7 @@ int tandem_signalfd(const int *signals, int count) {
   return fd < 0 ? -errno : fd;
 }
 
-uint64_t tandem_monotonic_nanoseconds(void) {
+uint64_t tandem_real_nanoseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;

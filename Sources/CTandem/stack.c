@@ -116,6 +116,37 @@ void tandem_stack_pool_destroy(tandem_stack_pool *pool) {
   }
   pool->slabs = NULL;
   pool->free = NULL;
+  pool->used = NULL;
+}
+
+/* MARK: cold pages */
+
+enum { KEPT = 16 * 1024 };
+
+bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit) {
+  uintptr_t page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+  for (; pool->used && limit > 0; limit--) {
+    tandem_fiber *fiber = pool->used;
+    pool->used = fiber->next_used;
+    fiber->is_used = false;
+    if (fiber->is_lent) continue;
+    /* It stands in tandem_fiber_suspend, a few frames below its top. */
+    uintptr_t kept = fiber->high - KEPT, sp = (uintptr_t)fiber->sp;
+    uintptr_t end = (kept < sp ? kept : sp) & ~page_mask;
+    if (end > fiber->low) madvise((void *)fiber->low, end - fiber->low, MADV_DONTNEED);
+  }
+  return pool->used != NULL;
+}
+
+size_t tandem_stack_pool_lent(const tandem_stack_pool *pool, tandem_fiber **fibers, size_t limit) {
+  size_t count = 0;
+  for (const tandem_slab *slab = pool->slabs; slab; slab = slab->next) {
+    for (size_t i = 0; i < STACKS_PER_SLAB && count < limit; i++) {
+      tandem_fiber *fiber = fiber_at(slab, i);
+      if (fiber->is_lent) fibers[count++] = fiber;
+    }
+  }
+  return count;
 }
 
 /* MARK: overflow */

@@ -60,6 +60,15 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         TandemError(.systemCall, "\(name): \(String(cString: strerror(errno))) (errno \(errno))", errno: errno)
     }
 
+    static func alwaysReady(_ fd: CInt) -> TandemError {
+        TandemError(
+            .invalidArgument,
+            """
+            file descriptor \(fd) is a regular file or directory, which is always ready and may still make the hub wait for \
+            the disk: read it inside `offload { }`
+            """, errno: EPERM)
+    }
+
     static func misuse(_ call: StaticString, _ file: StaticString, _ line: UInt) -> TandemError {
         TandemError(
             .notOnGreenThread,

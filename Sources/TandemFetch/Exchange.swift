@@ -4,7 +4,7 @@ internal import Tandem
 /// A request and its answer, with the redirects between. Every call is made on the hub's thread.
 final class Exchange {
     /// Where the caller parks.
-    let parker = Parker()
+    let parker = Parker(for: "fetch")
 
     private let hub: Hub
     private let configuration: FetchConfiguration

@@ -9,6 +9,7 @@ extension ServerTests {
         func entries(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(
+                hubs: .one("says which hub it was"),
                 { $0.maxBodyBytes = 100 },
                 routes: { router in
                     router.plain("/plain", style)

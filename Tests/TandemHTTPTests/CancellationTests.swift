@@ -68,7 +68,10 @@ extension ServerTests {
         func reset(style: Style, depth: Int) async throws {
             for waiting in Waiting.allCases {
                 let (started, errors) = (Count(), Collected<String>())
-                try await withServer(routes: { Self.waiting($0, style, depth, waiting, started, errors) }) { live in
+                try await withServer(
+                    hubs: .one("counts what lives on the hub"),
+                    routes: { Self.waiting($0, style, depth, waiting, started, errors) }
+                ) { live in
                     let clients = try (0..<5).map { _ in try live.connect() }
                     for client in clients { try client.send(Self.request) }
                     #expect(eventually { started.value == 5 })

@@ -9,7 +9,7 @@ extension ServerTests {
     struct ConcurrencyTests {
         @Test("idle connections hold no stack and no buffer", arguments: Style.allCases)
         func idle(style: Style) async throws {
-            try await withServer(routes: { $0.plain("/", style) }) { live in
+            try await withServer(hubs: .one("counts what lives on the hub"), routes: { $0.plain("/", style) }) { live in
                 func connect(_ count: Int) throws {
                     let clients = try (0..<count).map { _ in try live.connect() }
                     for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
@@ -31,7 +31,9 @@ extension ServerTests {
 
         @Test("200 blocking handlers that sleep 200 ms are done in less than 400 ms, on one thread")
         func sleepers() async throws {
-            try await withServer(routes: { $0.sleeping("/", .blocking, milliseconds: 200) }) { live in
+            try await withServer(
+                hubs: .one("counts what lives on the hub"), routes: { $0.sleeping("/", .blocking, milliseconds: 200) }
+            ) { live in
                 let clients = try (0..<200).map { _ in try live.connect() }
                 #expect(try eventually { try live.connectionCount() == 200 })
                 let start = ContinuousClock.now
@@ -46,13 +48,16 @@ extension ServerTests {
 
         @Test("both styles run on the hub's thread")
         func oneThread() async throws {
-            try await withServer(routes: { router in
-                for style in Style.allCases {
-                    router.on(.get, "/\(style)", style) { _ in
-                        Response(text: "\(GreenThreadIdentity.osThread) \(GreenThreadIdentity.current == nil)")
+            try await withServer(
+                hubs: .one("all run on the thread of one hub"),
+                routes: { router in
+                    for style in Style.allCases {
+                        router.on(.get, "/\(style)", style) { _ in
+                            Response(text: "\(GreenThreadIdentity.osThread) \(GreenThreadIdentity.current == nil)")
+                        }
                     }
                 }
-            }) { live in
+            ) { live in
                 let hub = try live.onHub { GreenThreadIdentity.osThread }
                 #expect(try live.get("/blocking").text == "\(hub) false")
                 #expect(try live.get("/async").text == "\(hub) true")

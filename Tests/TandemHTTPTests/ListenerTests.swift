@@ -96,7 +96,10 @@ extension ServerTests {
 
         @Test("one connection too many waits, and is served when another leaves", arguments: Style.allCases)
         func maxConnections(style: Style) async throws {
-            try await withServer({ $0.maxConnections = 3 }, routes: { $0.plain("/", style) }) { live in
+            try await withServer(
+                hubs: .one("each hub has its own limit of connections"), { $0.maxConnections = 3 },
+                routes: { $0.plain("/", style) }
+            ) { live in
                 var clients = try (0..<3).map { _ in try live.connect() }
                 for client in clients {
                     try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -134,7 +137,7 @@ extension ServerTests {
         @Test("without descriptors the server neither spins nor gives up")
         func descriptorsExhausted() async {
             await #expect(processExitsWith: .success) {
-                try await withServer(routes: { $0.plain() }) { live in
+                try await withServer(hubs: .one("counts the hub's turns"), routes: { $0.plain() }) { live in
                     let clients = try (0..<20).map { _ in try live.connect() }
                     for client in clients {
                         try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

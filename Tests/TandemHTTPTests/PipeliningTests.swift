@@ -24,7 +24,7 @@ extension ServerTests {
 
         @Test("a request may be split at every byte, with the next one behind it", arguments: Style.allCases)
         func splitEverywhere(style: Style) async throws {
-            try await withServer(routes: { $0.collecting("/", style) }) { live in
+            try await withServer(hubs: .one("lets the hub turn"), routes: { $0.collecting("/", style) }) { live in
                 let request = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
                 let client = try live.connect()
                 for split in 1..<request.count {

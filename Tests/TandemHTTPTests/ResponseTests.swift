@@ -294,29 +294,32 @@ extension ServerTests {
         func backpressure(style: Style) async throws {
             let written = Count()
             let (piece, count) = (pattern(64 * 1024), 256)
-            try await withServer(routes: { router in
-                router.plain()
-                router.get(
-                    "/stream",
-                    async: { _ in
-                        switch style {
-                        case .blocking:
-                            Response(streamingBlocking: { writer in
-                                for _ in 0..<count {
-                                    try writer.write(piece)
-                                    written.add()
-                                }
-                            })
-                        case .async:
-                            Response(streamingAsync: { writer in
-                                for _ in 0..<count {
-                                    try await writer.write(piece)
-                                    written.add()
-                                }
-                            })
-                        }
-                    })
-            }) { live in
+            try await withServer(
+                hubs: .one("counts what lives on the hub"),
+                routes: { router in
+                    router.plain()
+                    router.get(
+                        "/stream",
+                        async: { _ in
+                            switch style {
+                            case .blocking:
+                                Response(streamingBlocking: { writer in
+                                    for _ in 0..<count {
+                                        try writer.write(piece)
+                                        written.add()
+                                    }
+                                })
+                            case .async:
+                                Response(streamingAsync: { writer in
+                                    for _ in 0..<count {
+                                        try await writer.write(piece)
+                                        written.add()
+                                    }
+                                })
+                            }
+                        })
+                }
+            ) { live in
                 let client = try live.connect(receiveBuffer: 16 * 1024)
                 try client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try client.head()

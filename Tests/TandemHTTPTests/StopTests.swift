@@ -54,7 +54,8 @@ extension ServerTests {
         @Test("what is left when the grace is over is cancelled, and run returns", arguments: Style.allCases)
         func graceOver(style: Style) async throws {
             let started = Count()
-            try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
+            let hubs = TestHubs.one("each hub says how many it has cut")
+            try await withServer(hubs: hubs, routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let clients = try (0..<20).map { _ in try live.connect() }
                 for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
                 #expect(eventually { started.value == 20 })
@@ -155,26 +156,29 @@ extension ServerTests {
         func suppressed(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             let ignoring: @Sendable () async -> Void = { await Task { _ = try? await event.wait() }.value }
-            try await withServer(routes: { router in
-                switch style {
-                case .blocking:
-                    router.get(
-                        "/",
-                        blocking: { _ in
-                            started.add()
-                            try awaiting { await ignoring() }
-                            return Response(text: "ok")
-                        })
-                case .async:
-                    router.get(
-                        "/",
-                        async: { _ in
-                            started.add()
-                            await ignoring()
-                            return Response(text: "ok")
-                        })
+            try await withServer(
+                hubs: .one("counts the hub's turns"),
+                routes: { router in
+                    switch style {
+                    case .blocking:
+                        router.get(
+                            "/",
+                            blocking: { _ in
+                                started.add()
+                                try awaiting { await ignoring() }
+                                return Response(text: "ok")
+                            })
+                    case .async:
+                        router.get(
+                            "/",
+                            async: { _ in
+                                started.add()
+                                await ignoring()
+                                return Response(text: "ok")
+                            })
+                    }
                 }
-            }) { live in
+            ) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(eventually { started.value == 1 })

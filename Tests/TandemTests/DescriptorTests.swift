@@ -120,6 +120,17 @@ struct DescriptorTests {
         }
     }
 
+    @Test func `a short message is not taken for the last`() async throws {
+        try await onHub {
+            let (c, d) = socketPair(type: CInt(SOCK_DGRAM.rawValue))
+            let (a, b) = (try Descriptor(adopting: c), try Descriptor(adopting: d))
+            for text in ["one", "two", "three"] { try b.send(text) }
+            for text in ["one", "two", "three"] { #expect(try await a.receive() == text) }
+            a.close()
+            b.close()
+        }
+    }
+
     // MARK: Misuse
 
     @Test func `a second reader is refused, with the number`() async throws {

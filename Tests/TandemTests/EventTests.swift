@@ -32,7 +32,7 @@ struct EventTests {
     @Test func `all waiters get the value, in every style and on every hub`() async throws {
         let event = Event<Int>()
         let group = try HubGroup(count: 2)
-        try await onHub {
+        try await onHub(hubs: .one("counts the waiters of the test's own event")) {
             let sum = try await withThrowingTaskGroup { tasks in
                 for hub in group.hubs + [Hub.current!] {
                     for _ in 0..<10 {
@@ -55,7 +55,7 @@ struct EventTests {
     @Test func `all waiters get the same error`() async throws {
         let event = Event<Int>()
         let failure = FailureObject()
-        try await onHub {
+        try await onHub(hubs: .one("counts the waiters of the test's own event")) {
             let waiters = (0..<10).map { number in
                 Hub.current!.spawn { number.isMultiple(of: 2) ? try await event.wait() : try await blocking { try event.wait() } }
             }

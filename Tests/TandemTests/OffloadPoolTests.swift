@@ -8,7 +8,7 @@ struct OffloadPoolTests {
 
     @Test(arguments: OffloadStyle.allCases)
     func `the body runs on a thread of the pool, and its value comes back to the caller's own`(style: OffloadStyle) async throws {
-        try await onHubWithPool(threads: 2) { pool in
+        try await onHubWithPool(threads: 2, hubs: .one("counts the process's threads by name")) { pool in
             let here = GreenThreadIdentity.osThread
             #expect(pool.statistics.threads == 0)
             let there = try await style.run(on: pool) { () -> Int in
@@ -239,7 +239,7 @@ struct OffloadPoolTests {
     }
 
     @Test func `the threads of a pool that is let go end`() async throws {
-        try await onHub {
+        try await onHub(hubs: .one("counts the process's threads by name")) {
             var pool: OffloadPool? = try OffloadPool(threads: 2, name: "let-go")
             try await pool!.run {}
             #expect(threads(named: "let-go-0") == 1)

@@ -24,10 +24,10 @@ enum OffloadStyle: CaseIterable, Sendable {
 /// Runs `body` on a hub with a pool of its own, shuts the pool down, and checks that nothing of it is left and that every
 /// job was counted just once.
 func onHubWithPool(
-    threads: Int, queueLimit: Int = OffloadPool.defaultQueueLimit, sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: @escaping @Sendable (OffloadPool) async throws -> Void
+    threads: Int, queueLimit: Int = OffloadPool.defaultQueueLimit, hubs: TestHubs = .several,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (OffloadPool) async throws -> Void
 ) async throws {
-    try await onHub(sourceLocation: sourceLocation) {
+    try await onHub(hubs: hubs, sourceLocation: sourceLocation) {
         let pool = try OffloadPool(threads: threads, queueLimit: queueLimit, name: "test-pool")
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(pool)) } catch { outcome = .failure(error) }

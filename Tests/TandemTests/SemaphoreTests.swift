@@ -15,7 +15,7 @@ struct SemaphoreTests {
         let signals = Semaphore(0)
         signals.release()
         #expect(signals.available == 1)
-        try await onHub {
+        try await onHub(hubs: .one("takes permits of the test's own semaphore")) {
             // On the hub's own stack, where nothing can be parked.
             #expect(semaphore.tryAcquire())
             semaphore.release()

@@ -5,38 +5,47 @@ internal import Testing
 
 @testable import Tandem
 
+/// On how many hubs `onHub` runs its body.
+enum TestHubs {
+    /// On TANDEM_TEST_HUBS of one group at once, a copy of the body on each; without the variable on one.
+    case several
+    /// On one, for a reason: the body shares what it captures with the test, or counts what the process has.
+    case one(StaticString)
+
+    var count: Int {
+        guard case .several = self, let number = getenv("TANDEM_TEST_HUBS") else { return 1 }
+        return max(1, Int(atol(number)))
+    }
+}
+
 /// Runs `body` as a task on a hub of its own, on a new OS thread, and then checks that the hub is as empty as before:
 /// no stack lent out, no wait, deadline, task or descriptor left. The check comes at once, without letting anything
 /// settle: when a call of Tandem has returned, it must have cleaned up.
 @discardableResult
 func onHub<Success: Sendable>(
-    _ configuration: HubConfiguration = HubConfiguration(), sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: @escaping @Sendable () async throws -> Success
+    _ configuration: HubConfiguration = HubConfiguration(), hubs: TestHubs = .several,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () async throws -> Success
 ) async throws -> Success {
-    let (hubs, started) = AsyncStream.makeStream(of: Hub.self)
+    let group = try HubGroup(count: hubs.count, configuration: configuration)
     let finish = Event<Void>()
-    async let ran: Void = onThread {
-        try Hub.run(configuration) {
-            started.yield(Hub.current!)
-            try await finish.wait()
+    let copies = group.hubs.map { hub in
+        // As the main task of `Hub.run` does: it waits, and is no task that the hub has spawned.
+        Task(executorPreference: hub) { try await finish.wait() }
+        // A task made here, so that what it expects is booked on the running test.
+        return Task(executorPreference: hub) { () -> Result<Success, any Error> in
+            let before = hub.statistics
+            let outcome: Result<Success, any Error>
+            do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+            #expect(hub.statistics.living == before.living, sourceLocation: sourceLocation)
+            return outcome
         }
     }
-    var iterator = hubs.makeAsyncIterator()
-    guard let hub = await iterator.next() else {
-        try await ran
-        throw Unexpected("the hub did not start")
-    }
-    // A task made here, so that what it expects is booked on the running test.
-    let outcome = await Task(executorPreference: hub) { () -> Result<Success, any Error> in
-        let before = hub.statistics
-        let outcome: Result<Success, any Error>
-        do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
-        #expect(hub.statistics.living == before.living, sourceLocation: sourceLocation)
-        return outcome
-    }.value
+    var outcomes: [Result<Success, any Error>] = []
+    for copy in copies { outcomes.append(await copy.value) }
     finish.send(())
-    try await ran
-    return try outcome.get()
+    // Unowned, because the thread may still be ending when the caller counts descriptors.
+    try await onThread { [unowned group] in group.shutdown() }
+    return try outcomes.map { try $0.get() }[0]
 }
 
 /// Runs `body` on a new OS thread, which is no hub's and runs no task, and returns its result when the thread is done.
@@ -159,10 +168,10 @@ func synchronously<Success>(_ body: () throws -> Success) rethrows -> Success { 
 /// How many file descriptors this process has open, its first 4096 looked at.
 func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 
-/// Two connected stream sockets, non-blocking.
-func socketPair(bufferSize: CInt? = nil) -> (CInt, CInt) {
+/// Two connected sockets, stream sockets if not said otherwise, non-blocking.
+func socketPair(type: CInt = CInt(SOCK_STREAM.rawValue), bufferSize: CInt? = nil) -> (CInt, CInt) {
     var pair: [CInt] = [-1, -1]
-    let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let type = type | CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     precondition(socketpair(AF_UNIX, type, 0, &pair) == 0, "socketpair: errno \(errno)")
     if var bufferSize {
         for fd in pair {
@@ -233,3 +242,13 @@ extension Descriptor {
 
 /// The running task, to compare it.
 func currentTask() -> UnsafeRawPointer? { tandem_current_task() }
+
+/// Whether this is a release build: `assert` says nothing there.
+let isOptimized: Bool = {
+    var optimized = true
+    assert(
+        {
+            optimized = false; return true
+        }())
+    return optimized
+}()

@@ -164,14 +164,6 @@ struct TimeoutTests {
         }
     }
 
-    @Test func `each style has its own form, also when the body does not wait`() async throws {
-        try await onHub {
-            let asynchronous = try await withTimeout(forever) { GreenThreadIdentity.current == nil }
-            let green = try await blocking { try withTimeout(forever) { GreenThreadIdentity.current != nil } }
-            #expect(asynchronous && green)
-        }
-    }
-
     @Test func `an OS thread and a task on no hub may use it`() async throws {
         let onThread = try await onThread { try withTimeout(.seconds(30)) { 1 } }
         let offHub = try await withTimeout(.seconds(30)) {
@@ -188,12 +180,12 @@ struct TimeoutTests {
         try await onHub {
             var random = SeededGenerator(seed: seed)
             let outcomes = Mutex((timeOuts: 0, values: 0))
-            for _ in 0..<300 {
-                // Some pass before anything runs, some never, on any machine.
+            for number in 0..<300 {
                 let limits = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-                    [0, 10, 30, 100, 1_000_000].randomElement(using: &random)!
+                    // Some are in time, and some too late, however slow the machine.
+                    number.isMultiple(of: 10) ? 60_000 : number % 10 == 1 ? 0 : Int.random(in: 0...100, using: &random)
                 }
-                let pause = Int.random(in: 0...50, using: &random)
+                let pause = Int.random(in: 0...100, using: &random)
                 let green = Bool.random(using: &random)
                 Hub.current!.spawn {
                     do {

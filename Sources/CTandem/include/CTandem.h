@@ -6,7 +6,9 @@
 #include "fiber.h"
 #include "inbox.h"
 #include "linux.h"
+#include "pulse.h"
 #include "stack.h"
+#include "trace.h"
 #include "wait.h"
 
 #endif

@@ -57,6 +57,10 @@ typedef struct tandem_fiber {
   uint64_t number;
   /// Next in the pool's list of free stacks.
   struct tandem_fiber *_Nullable next_free;
+  /// Next in the pool's list of stacks that were used since they were trimmed, and whether it stands there.
+  struct tandem_fiber *_Nullable next_used;
+  bool is_used;
+  bool is_lent;
   /// Usable range of the stack: `low` is just above the guard, `high` just below this struct.
   uintptr_t low, high;
   void *_Nullable sanitizer_fiber, *_Nullable sanitizer_host, *_Nullable fake_stack;
@@ -69,13 +73,18 @@ typedef struct tandem_thread {
   tandem_fiber *_Nullable current;
   /// The hub that owns this thread, unretained; null on threads that are no hub's.
   void *_Nullable hub;
+  /// The time of a hub that has a virtual clock; null for all others.
+  const uint64_t *_Nullable virtual_now;
 } tandem_thread;
 
 extern _Thread_local tandem_thread tandem_this_thread;
 
 static inline tandem_fiber *_Nullable tandem_current_fiber(void) { return tandem_this_thread.current; }
 static inline void *_Nullable tandem_current_hub(void) { return tandem_this_thread.hub; }
-static inline void tandem_set_current_hub(void *_Nullable hub) { tandem_this_thread.hub = hub; }
+static inline void tandem_set_current_hub(void *_Nullable hub, const uint64_t *_Nullable virtual_now) {
+  tandem_this_thread.hub = hub;
+  tandem_this_thread.virtual_now = virtual_now;
+}
 
 /// Makes `fiber` ready to be resumed for the first time: it will call `entry(fiber)`.
 /// When `entry` returns, the fiber signals tandem_signal_finished; resumed again, it calls `entry` anew.

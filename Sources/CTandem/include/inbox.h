@@ -42,6 +42,20 @@ static inline tandem_job *_Nullable tandem_job_queue_pop(tandem_job_queue *queue
   return job;
 }
 
+/// Takes out the job with this many before it; there must be that many.
+static inline tandem_job *tandem_job_queue_take(tandem_job_queue *queue, uint64_t position) {
+  tandem_job *before = (tandem_job *)0, *job = queue->head;
+  while (position--) {
+    before = job;
+    job = job->next;
+  }
+  if (before) before->next = job->next;
+  else queue->head = job->next;
+  if (queue->tail == job) queue->tail = before;
+  queue->count--;
+  return job;
+}
+
 typedef struct tandem_inbox {
   /// The last item put in, its lowest bit set when it is a wait; or TANDEM_INBOX_CLOSED.
   uintptr_t head;

@@ -2,6 +2,8 @@
 #ifndef TANDEM_LINUX_H
 #define TANDEM_LINUX_H
 
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,6 +21,35 @@ static inline uint64_t tandem_event_data(const struct epoll_event *event) { retu
 /// epoll_ctl(2). Returns 0, or an errno.
 int tandem_epoll_control(int epoll_fd, int operation, int fd, uint32_t events, uint64_t data);
 
+/// ppoll(2), without a signal mask. `nanoseconds` < 0 waits for ever. Returns the number of entries with events, or a
+/// negative errno.
+int tandem_poll(struct pollfd *entries, int count, int64_t nanoseconds);
+
+/// Adds 1 to the count of an eventfd(2).
+void tandem_eventfd_add(int fd);
+
+/// Sets the count of an eventfd(2) back to 0.
+void tandem_eventfd_drain(int fd);
+
+/// timerfd_create(2) on CLOCK_MONOTONIC, non-blocking and close-on-exec. Returns the fd, or a negative errno.
+int tandem_timerfd(void);
+
+/// Has the timerfd expire when the monotonic clock says `nanoseconds`; 0 disarms it.
+void tandem_timerfd_arm(int fd, uint64_t nanoseconds);
+
+/// What the number names, of fstat(2): regular files and directories are always ready, and the identity tells whether a
+/// number still names the same file.
+typedef struct tandem_file {
+  uint64_t device, inode;
+  bool is_always_ready;
+} tandem_file;
+
+/// fstat(2). Returns 0, or an errno.
+int tandem_identify(int fd, tandem_file *file);
+
+/// Whether it is a stream socket or a pipe, which have no message bounds.
+bool tandem_is_stream(int fd);
+
 /// eventfd(2), non-blocking and close-on-exec. Returns the fd, or a negative errno.
 int tandem_eventfd(void);
 
@@ -29,8 +60,14 @@ int tandem_accept(int fd, void *address, socklen_t *length);
 /// starts later). Returns the fd, or a negative errno.
 int tandem_signalfd(const int *signals, int count);
 
-/// Nanoseconds on CLOCK_MONOTONIC.
-uint64_t tandem_monotonic_nanoseconds(void);
+/// Nanoseconds on CLOCK_MONOTONIC, whatever clock this thread's hub has.
+uint64_t tandem_real_nanoseconds(void);
+
+/// Nanoseconds on the clock of this thread's hub: CLOCK_MONOTONIC, unless the hub has its own.
+static inline uint64_t tandem_monotonic_nanoseconds(void) {
+  const uint64_t *own = tandem_this_thread.virtual_now;
+  return __builtin_expect(own != 0, 0) ? *own : tandem_real_nanoseconds();
+}
 
 /// The kernel's id of this thread, gettid(2).
 int tandem_thread_id(void);

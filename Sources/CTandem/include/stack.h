@@ -9,6 +9,8 @@ TANDEM_NONNULL_BEGIN
 /// One hub's stacks. Not thread-safe: only its hub's thread may use it.
 typedef struct tandem_stack_pool {
   tandem_fiber *_Nullable free;
+  /// Stacks given back since they were trimmed.
+  tandem_fiber *_Nullable used;
   /// Bytes a stack, without its guard; a multiple of the page size.
   size_t stack_size;
   /// Stacks lent out now, and the most that ever were.
@@ -36,6 +38,7 @@ static inline tandem_fiber *_Nullable tandem_stack_take(tandem_stack_pool *pool)
     fiber = pool->free;
   }
   pool->free = fiber->next_free;
+  fiber->is_lent = true;
   if (++pool->in_use > pool->high_water) pool->high_water = pool->in_use;
   return fiber;
 }
@@ -44,7 +47,21 @@ static inline void tandem_stack_give_back(tandem_stack_pool *pool, tandem_fiber 
   fiber->next_free = pool->free;
   pool->free = fiber;
   pool->in_use--;
+  fiber->is_lent = false;
+  if (!fiber->is_used) {
+    fiber->is_used = true;
+    fiber->next_used = pool->used;
+    pool->used = fiber;
+  }
 }
+
+/// Hands the pages of at most `limit` of the stacks that were given back since the last time to the kernel, except the
+/// topmost 16 KiB of each. Returns whether there are more. A stack that is lent out again is passed over.
+bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit);
+
+/// Puts the fibers that are lent out into `fibers`, at most `limit`. Returns how many it put there.
+size_t tandem_stack_pool_lent(
+    const tandem_stack_pool *pool, tandem_fiber *_Nullable *_Nonnull fibers, size_t limit);
 
 /// Gives this OS thread an alternate signal stack, and the process a SIGSEGV and SIGBUS handler that
 /// recognizes a guard page of ours: it writes which green thread overflowed and what to raise, then

@@ -34,6 +34,14 @@ typedef struct tandem_wait {
   uint32_t woken_by;
   /// Whether the owner is done with it; it is recycled when it stands in no inbox.
   bool released;
+  /// A number that goes with `what`: a file descriptor's; -1 for none.
+  int32_t detail;
+  /// What it is for: a string that is never freed. Null while nobody waits here.
+  const char *_Nullable what;
+  /// The Swift task that waits.
+  const void *_Nullable task;
+  /// When the turn in which it began had begun, in nanoseconds of the real monotonic clock.
+  uint64_t began;
   /// Nanoseconds on the hub's clock, and the order among equals.
   uint64_t deadline, sequence;
 } tandem_wait;

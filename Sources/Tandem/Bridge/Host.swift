@@ -14,13 +14,16 @@ extension Hub {
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()
+        pulse.pointee.started &+= 1
         run: while true {
             switch tandem_fiber_resume(fiber) {
             case .finished:
                 break run
             case .parked:
+                pulse.pointee.parked &+= 1
                 await park(fiber.pointee.waiting_on!)
             case .awaiting:
+                pulse.pointee.awaited &+= 1
                 await fiber.operation.pointee.callAsync()
             }
             if !isCurrent { await abandon(name) }
@@ -31,7 +34,7 @@ extension Hub {
     /// The hub has stopped, and this task came back on another thread. A green stack must not go on there: compilers keep
     /// thread-local addresses across calls. It is left where it stands, for ever.
     private func abandon(_ name: GreenThreadName) async {
-        report("\(name) outlived its hub by more than the grace and is abandoned where it waits")
+        report(.abandoned, "\(name) outlived its hub by more than the grace and is abandoned where it waits")
         await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
     }
 

@@ -12,7 +12,7 @@ final class Completion<Success: Sendable>: Sendable {
         var caller: pthread_t?
     }
 
-    let ended = Event<Success>()
+    let ended = Event<Success>(waitedForAs: "GreenThread.wait")
     private let links = Mutex(Links())
 
     /// Called once, where it ended.

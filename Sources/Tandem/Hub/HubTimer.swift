@@ -13,7 +13,7 @@ public final class HubTimer {
         hub.preconditionOnThread()
         self.hub = hub
         self.handler = handler
-        wait = hub.beginWait(deadline: .never)
+        wait = hub.beginWait(deadline: .never, for: "timer")
         wait.pointee.timer = Unmanaged.passUnretained(self).toOpaque()
     }
 

@@ -1,107 +1,60 @@
-internal import CTandem
 internal import Glibc
 
-/// The epoll instance, and who is registered under each descriptor number.
+/// What asks the kernel which descriptors are ready: a hub's back end.
 ///
-/// Events carry the number and its generation, so that an event for a descriptor that has been closed never reaches
-/// the next owner of the number.
-final class Poller {
-    private static let eventsPerPoll = 256
+/// Events are epoll's bits, which are poll's too. Each registration carries a token that comes back with its events.
+/// With `EPOLLET` among its events a registration is told of each event once, until it is re-armed or a new one comes.
+protocol Poller: AnyObject {
+    /// Where other threads wake the hub: an eventfd that it owns.
+    var wakeDescriptor: CInt { get }
 
-    let wakeDescriptor: CInt
-    private let epoll: CInt
-    private let events: UnsafeMutablePointer<epoll_event>
-    private var owners: UnsafeMutableBufferPointer<Slot>
-    private var nextGeneration: UInt32 = 1
-    private(set) var count = 0
+    /// What becomes readable when `wait` would find something, where there is such a thing.
+    var watchDescriptor: CInt? { get }
 
-    private struct Slot {
-        var generation: UInt32 = 0
-        var owner: Unmanaged<Descriptor>?
-    }
+    /// Registers a number that is not registered. Throws `TandemError`: `invalidArgument` for what is always ready,
+    /// `systemCall` for a bad number.
+    func add(_ fd: CInt, events: UInt32, token: UInt64) throws(TandemError)
 
-    init() throws(TandemError) {
-        epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
-        guard epoll >= 0 else { throw .systemCall("epoll_create1", errno) }
-        wakeDescriptor = tandem_eventfd()
-        guard wakeDescriptor >= 0 else {
-            close(epoll)
-            throw .systemCall("eventfd", -wakeDescriptor)
-        }
-        events = .allocate(capacity: Poller.eventsPerPoll)
-        // Events come for the eventfd too, whatever its number.
-        owners = .allocate(capacity: max(64, Int(wakeDescriptor) + 1))
-        owners.initialize(repeating: Slot())
-        // Edge-triggered: the counter is never read. Generation 0 is nobody else's.
-        let failed = tandem_epoll_control(
-            epoll, EPOLL_CTL_ADD, wakeDescriptor, EPOLLIN.rawValue | EPOLLET.rawValue, UInt64(UInt32(wakeDescriptor)))
-        guard failed == 0 else { throw .systemCall("epoll_ctl", failed) }
-    }
+    /// Changes what a registered number is watched for.
+    func modify(_ fd: CInt, events: UInt32, token: UInt64) throws(TandemError)
 
-    deinit {
-        owners.deallocate()
-        events.deallocate()
-        close(wakeDescriptor)
-        close(epoll)
-    }
+    /// Forgets a registered number, which may have been closed already.
+    func remove(_ fd: CInt)
 
-    /// Registers the descriptor for these events. The caller keeps it alive until `remove`.
-    func add(_ descriptor: Descriptor, fd: CInt, events: UInt32) throws(TandemError) {
-        let number = Int(fd)
-        guard number >= 0 else { throw .systemCall("epoll_ctl", EBADF) }
-        if number >= owners.count { grow(toHold: number) }
-        guard owners[number].owner == nil else {
-            throw TandemError(
-                .descriptorBusy, "file descriptor \(fd) is registered already: use the Descriptor that exists, or close it first")
-        }
-        let generation = nextGeneration
-        nextGeneration = nextGeneration == .max ? 1 : nextGeneration + 1
-        let failed = tandem_epoll_control(
-            epoll, EPOLL_CTL_ADD, fd, events, UInt64(generation) << 32 | UInt64(UInt32(fd)))
-        switch failed {
-        case 0: break
-        case EPERM:
-            throw TandemError(
-                .invalidArgument, "file descriptor \(fd) is a regular file or directory, which is always ready: read it directly",
-                errno: EPERM)
-        default: throw .systemCall("epoll_ctl", failed)
-        }
-        owners[number] = Slot(generation: generation, owner: .passUnretained(descriptor))
-        count += 1
-    }
+    /// A call on the number has found nothing: these events are news again.
+    func rearm(_ fd: CInt, _ events: UInt32)
 
-    func modify(fd: CInt, events: UInt32) throws(TandemError) {
-        let data = UInt64(owners[Int(fd)].generation) << 32 | UInt64(UInt32(fd))
-        let failed = tandem_epoll_control(epoll, EPOLL_CTL_MOD, fd, events, data)
-        guard failed == 0 else { throw .systemCall("epoll_ctl", failed) }
-    }
+    /// Whether the number still names the file it was registered for. It does not when somebody closed it behind our back.
+    func stillNames(_ fd: CInt, events: UInt32, token: UInt64) -> Bool
 
-    /// Forgets the descriptor. The kernel may have forgotten it already, when somebody closed the number behind our back.
-    func remove(fd: CInt) {
-        _ = tandem_epoll_control(epoll, EPOLL_CTL_DEL, fd, 0, 0)
-        owners[Int(fd)].owner = nil
-        count -= 1
-    }
+    /// Asks, for at most this long (negative: for ever). Returns how many events there are; a signal makes it none.
+    func wait(nanoseconds: Int64) -> Int
 
-    /// Asks the kernel, for at most this long (negative: for ever), and tells the owners.
-    func poll(nanoseconds: Int64, hub: Hub) {
-        let found = tandem_epoll_wait(epoll, events, CInt(Poller.eventsPerPoll), nanoseconds)
-        // EINTR, which a signal or SIGSTOP gives, is an empty turn.
-        guard found > 0 else { return }
-        for index in 0..<Int(found) {
-            let data = tandem_event_data(events + index)
-            let slot = owners[Int(UInt32(truncatingIfNeeded: data))]
-            guard let owner = slot.owner, slot.generation == UInt32(data >> 32) else { continue }
-            // Retained: what it calls may close it, and drop its last owner.
-            owner.takeUnretainedValue().handle(events[index].events)
-        }
-    }
+    /// One of those that the last `wait` found, whatever was registered and forgotten since.
+    func event(_ index: Int) -> PollerEvent
+}
 
-    private func grow(toHold number: Int) {
-        let larger = UnsafeMutableBufferPointer<Slot>.allocate(capacity: max(owners.count * 2, number + 1))
-        larger.initialize(repeating: Slot())
-        for index in owners.indices { larger[index] = owners[index] }
-        owners.deallocate()
-        owners = larger
+/// What the kernel has told of one registration.
+struct PollerEvent {
+    let token: UInt64
+    let events: UInt32
+}
+
+/// Which system call a hub waits in.
+public enum PollerKind: String, CaseIterable, Sendable {
+    /// epoll(7): costs the same however many descriptors there are.
+    case epoll
+    /// poll(2): costs time for each registered descriptor at each turn. For comparison, and where epoll is not to be had.
+    case poll
+
+    /// What the environment asks for; empty for nothing.
+    static let inEnvironment = getenv("TANDEM_HUB_POLLER").map { String(cString: $0) } ?? ""
+
+    /// Nobody should believe that a misspelled poller is in use.
+    static func checkEnvironment() throws(TandemError) {
+        guard !inEnvironment.isEmpty, PollerKind(rawValue: inEnvironment) == nil else { return }
+        let known = allCases.map(\.rawValue).joined(separator: " or ")
+        throw TandemError(
+            .invalidArgument, "the environment variable TANDEM_HUB_POLLER is \(inEnvironment): set it to \(known), or not at all")
     }
 }

@@ -10,7 +10,7 @@ struct TaskRegistry {
         var isShielded = false
     }
 
-    private var running: [UnsafeRawPointer: Entry] = [:]
+    private(set) var running: [UnsafeRawPointer: Entry] = [:]
     /// Child tasks of scopes, which are cancelled through their parents.
     private var children: [UnsafeRawPointer: CancellationReason] = [:]
 

@@ -35,8 +35,16 @@ enum WakeReason {
 
 extension Hub {
     /// A wait for the running task. Only on the hub's thread.
-    func beginWait(deadline: Deadline) -> Wait {
+    ///
+    /// - Parameters:
+    ///   - what: What it waits for, in the words of the dump.
+    ///   - detail: A number that goes with it, such as a descriptor's.
+    func beginWait(deadline: Deadline, for what: StaticString, _ detail: CInt = -1) -> Wait {
         let wait = takeWait()
+        wait.pointee.what = UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self)
+        wait.pointee.detail = detail
+        wait.pointee.task = tandem_current_task()
+        wait.pointee.began = pulse.pointee.turn_began
         if deadline != .never { timers.insert(wait, deadline: deadline.nanoseconds) }
         return wait
     }
@@ -79,6 +87,7 @@ extension Hub {
 
     func release(_ wait: Wait) {
         waitsInUse -= 1
+        wait.pointee.what = nil
         if wait.pointee.heap_position != 0 { timers.remove(wait) }
         if tandem_wait_is_posted(wait) {
             // It still stands in the inbox, posted by somebody who came second; the hub recycles it from there.

@@ -27,7 +27,7 @@ final class OffloadWorkers: Sendable {
     let threadLimit: Int
     let queueLimit: Int
     /// Happens when the pool has been stopped and its last thread has left.
-    let ended = Event<Void>()
+    let ended = Event<Void>(waitedForAs: "offload shutdown")
     private let state = Mutex(State())
 
     init(name: String, threadLimit: Int, queueLimit: Int) {

@@ -17,8 +17,13 @@ public final class Event<Value: Sendable>: Sendable {
 
     private let state = Mutex(State())
 
+    private let purpose: StaticString
+
     /// An event that has not happened.
-    public init() {}
+    public convenience init() { self.init(waitedForAs: "Event.wait") }
+
+    /// - Parameter purpose: What its waiters wait for, in the words of the dump.
+    init(waitedForAs purpose: StaticString) { self.purpose = purpose }
 
     /// What has happened, if it has.
     public var outcome: Result<Value, any Error>? { state.withLock { $0.outcome } }
@@ -57,7 +62,8 @@ public final class Event<Value: Sendable>: Sendable {
     /// Suspends until it has happened. Returns the value or throws the error, the same one to every waiter; throws
     /// `CancellationError` when this caller's task is cancelled first, and `TandemError` `timedOut`.
     public func wait(deadline: Deadline = .never) async throws -> Value {
-        try await state.waitInLine(deadline, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
+        try await state.waitInLine(
+            deadline, purpose, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
     /// Parks the green thread (or blocks the OS thread) until it has happened. Returns the value or throws the error;
@@ -66,6 +72,6 @@ public final class Event<Value: Sendable>: Sendable {
     @available(*, noasync)
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Value {
         try state.waitInLine(
-            deadline, "Event.wait", file, line, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
+            deadline, purpose, file, line, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 }

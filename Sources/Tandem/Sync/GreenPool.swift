@@ -68,7 +68,8 @@ public final class GreenPool: Sendable {
     ) async throws -> GreenThread<Success> {
         if let member = trySpawn(name: name, body) { return member }
         if encloses { return GreenThread(name: name, endedWith: await blocking(name: name) { Result(catching: body) }) }
-        try await state.waitInLine(deadline, enter: { $0.enter(orEnlist: $1) }, leave: { $0.spawners.remove($1) })
+        try await state.waitInLine(
+            deadline, "GreenPool.spawn", enter: { $0.enter(orEnlist: $1) }, leave: { $0.spawners.remove($1) })
         return start(name, body)
     }
 
@@ -132,7 +133,8 @@ public final class GreenPool: Sendable {
     ///   wait for itself. Not what members throw: their own `wait` does.
     public func waitAll(deadline: Deadline = .never) async throws {
         try checkNotMember()
-        try await state.waitInLine(deadline, enter: { $0.idle(orEnlist: $1) }, leave: { $0.idlers.remove($1) })
+        try await state.waitInLine(
+            deadline, "GreenPool.waitAll", enter: { $0.idle(orEnlist: $1) }, leave: { $0.idlers.remove($1) })
     }
 
     /// As the async form; parks the green thread (or blocks the OS thread). Also throws `TandemError` `notOnGreenThread`.

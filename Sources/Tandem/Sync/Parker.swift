@@ -8,8 +8,12 @@ public final class Parker {
     private var permit = false
     private var parked: Wait?
 
+    private let purpose: StaticString
+
     /// A parker with nobody parked and no permit.
-    public init() {}
+    ///
+    /// - Parameter purpose: What is waited for here, as `Hub.dump` and reports say it.
+    public init(for purpose: StaticString = "Parker.park") { self.purpose = purpose }
 
     /// Whether a caller is parked here.
     public var isOccupied: Bool { parked != nil }
@@ -49,7 +53,7 @@ public final class Parker {
             permit = false
             return nil
         }
-        let wait = hub.beginWait(deadline: deadline)
+        let wait = hub.beginWait(deadline: deadline, for: purpose)
         parked = wait
         return (hub, wait)
     }

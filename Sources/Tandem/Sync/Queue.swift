@@ -26,7 +26,7 @@ public final class Queue<Element: Sendable>: Sendable {
     ///   while it waits. Then the item is not in the queue.
     public func put(_ item: Element, deadline: Deadline = .never) async throws {
         _ = try await state.waitInLine(
-            deadline, enter: { try $0.put(item, orEnlist: $1) }, leave: { $0.putters.remove($1) })
+            deadline, "Queue.put", enter: { try $0.put(item, orEnlist: $1) }, leave: { $0.putters.remove($1) })
     }
 
     /// Puts an item; parks the green thread (or blocks the OS thread) while the queue is full.
@@ -52,7 +52,8 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`; when the queue is closed and empty, `TandemError`
     ///   `closed` or the error that it was closed with. Then no item was taken.
     public func get(deadline: Deadline = .never) async throws -> Element {
-        try await state.waitInLine(deadline, enter: { try $0.get(orEnlist: $1) }, leave: { $0.getters.remove($1) })
+        try await state.waitInLine(
+            deadline, "Queue.get", enter: { try $0.get(orEnlist: $1) }, leave: { $0.getters.remove($1) })
     }
 
     /// Takes the next item out; parks the green thread (or blocks the OS thread) until there is one.
@@ -102,7 +103,8 @@ public final class Queue<Element: Sendable>: Sendable {
     /// Suspends until `taskDone` was called for every item that was put. Closing the queue does not end the wait: what lies
     /// in it is still to be done, unless discarded. Throws `CancellationError`, or `TandemError` `timedOut`.
     public func join(deadline: Deadline = .never) async throws {
-        try await state.waitInLine(deadline, enter: { $0.join(orEnlist: $1) }, leave: { $0.joiners.remove($1) })
+        try await state.waitInLine(
+            deadline, "Queue.join", enter: { $0.join(orEnlist: $1) }, leave: { $0.joiners.remove($1) })
     }
 
     /// As the async form; parks the green thread (or blocks the OS thread). Also throws `TandemError` `notOnGreenThread`.

@@ -46,7 +46,8 @@ public final class Semaphore: Sendable {
     /// Takes a permit; suspends until there is one. Throws `CancellationError`, or `TandemError` `timedOut`, and then has
     /// taken none.
     public func acquire(deadline: Deadline = .never) async throws {
-        try await state.waitInLine(deadline, enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
+        try await state.waitInLine(
+            deadline, "Semaphore.acquire", enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
     /// Takes a permit; parks the green thread (or blocks the OS thread) until there is one. Throws `CancellationError`, or

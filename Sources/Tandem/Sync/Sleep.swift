@@ -11,7 +11,7 @@ public func sleep(for duration: Duration) async throws {
         await Task.yield()
         return try checkCancellation()
     }
-    let wait = hub.beginWait(deadline: .after(duration))
+    let wait = hub.beginWait(deadline: .after(duration), for: "sleep")
     await park(wait)
     let cancelled = hub.finishWait(wait) == .cancelled
     // A short sleep may be over before a cancellation that came first was taken in.
@@ -29,8 +29,8 @@ public func sleep(for duration: Duration, file: StaticString = #fileID, line: UI
         return try sleepWithoutGreenThread(duration, file, line)
     }
     let fiber = try currentFiber("sleep", file, line)
-    let wait = hub.beginWait(deadline: duration > .zero ? .after(duration) : .never)
-    if duration <= .zero { post(wait, TANDEM_WAKE_READY) }
+    let wait = hub.beginWait(deadline: duration > .zero ? .after(duration) : .never, for: "sleep")
+    if duration <= .zero { hub.yielding = wait }
     parkGreenThread(fiber, wait)
     let cancelled = hub.finishWait(wait) == .cancelled
     if cancelled || Task.isCancelled { throw Hub.cancellation }

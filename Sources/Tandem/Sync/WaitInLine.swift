@@ -13,14 +13,16 @@ extension Mutex where Value: Sendable {
     typealias Leave<Item: Sendable> = @Sendable (inout Value, Waiter<Item>) -> Void
 
     /// For async code, on a hub or on none.
-    func waitInLine<Item: Sendable>(_ deadline: Deadline, enter: Enter<Item>, leave: Leave<Item>) async throws -> Item {
+    func waitInLine<Item: Sendable>(
+        _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
+    ) async throws -> Item {
         if let item = try withLock({ try enter(&$0, nil) }) { return item }
         guard let hub = Hub.current else {
             return try await withTaskExecutorPreference(HubGroup.shared.nextHub()) {
-                try await waitInLine(deadline, enter: enter, leave: leave)
+                try await waitInLine(deadline, call, enter: enter, leave: leave)
             }
         }
-        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline))
+        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         await park(waiter.wait)
         return try end(waiter, hub, leave)
@@ -33,11 +35,11 @@ extension Mutex where Value: Sendable {
     ) throws -> Item {
         if let item = try withLock({ try enter(&$0, nil) }) { return item }
         if tandem_current_hub() == nil, tandem_current_task() == nil {
-            return try awaiting(file: file, line: line) { try await waitInLine(deadline, enter: enter, leave: leave) }
+            return try awaiting(file: file, line: line) { try await waitInLine(deadline, call, enter: enter, leave: leave) }
         }
         let fiber = try currentFiber(call, file, line)
         guard let hub = Hub.current else { throw TandemError.misuse(call, file, line) }
-        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline))
+        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         parkGreenThread(fiber, waiter.wait)
         return try end(waiter, hub, leave)

@@ -15,7 +15,7 @@ final class HubServer: @unchecked Sendable {
 
     private let listener: Descriptor
     private var connections: [ObjectIdentifier: Connection] = [:]
-    private let connectionEnded = Parker()
+    private let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
     private let notFound: Handler
     private var unflushed: [Connection] = []

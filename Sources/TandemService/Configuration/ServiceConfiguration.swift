@@ -22,6 +22,8 @@ public struct ServiceConfiguration: Sendable {
 
     /// The HTTP server, its limits, and its hubs.
     public var http = HTTPServerConfiguration()
+    /// How long one piece of code may hold a hub before it is logged, with its stack. Zero: no limit, and no watchdog.
+    public var stallThreshold: Duration = .milliseconds(100)
     /// Outbound fetches.
     public var fetch = Fetch()
     /// How long requests in flight may go on after the first SIGTERM or SIGINT; then they are cancelled.

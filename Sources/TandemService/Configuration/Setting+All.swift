@@ -25,6 +25,10 @@ extension Setting {
         .integer("http.limits.trailer-bytes", \.http.wireLimits.trailerBytes, 0...65_535, unit: "bytes"),
         .integer("http.limits.drain-bytes", \.http.drainLimit, 0...1_073_741_824, unit: "bytes"),
         .integer("hub.stack-size-kib", \.http.hub.stackSize, 64...1_048_576, unit: "KiB", scale: 1_024),
+        .milliseconds("hub.stall-threshold-ms", \.stallThreshold, 0...86_400_000),
+        .text(
+            "hub.poller", \.http.hub.poller, expectation: "one of \(PollerKind.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { PollerKind(rawValue: $0) }, render: \.rawValue),
         .list(
             "fetch.allow", \.fetch.allow, expectation: "a list of origins, each like https://api.example.com:8443",
             flag: "--fetch-allow", parse: { Origin($0) }, render: \.description),

@@ -47,8 +47,14 @@ public struct Service: Sendable {
         var http = configuration.http
         http.accessLog = lines.map { LineAccessLog(writer: $0) }
         http.hub.name = "tandemd"
+        http.hub.stallThreshold = configuration.stallThreshold > .zero ? configuration.stallThreshold : nil
+        let logger = logger
+        http.hub.onReport = { logger.warning("\($0)") }
+        var supervising = HubConfiguration()
+        supervising.name = "supervisor"
+        supervising.onReport = http.hub.onReport
         let server = HTTPServer(router: router, configuration: http, logger: logger)
-        try Hub.run { try await supervise(server, signals) }
+        try Hub.run(supervising) { try await supervise(server, signals) }
     }
 
     /// Serves, and stops at a signal. On the supervising hub.

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
@@ -7,10 +8,11 @@ import Testing
 @Suite("HTTP server", .serialized, .timeLimit(.minutes(1)))
 enum ServerTests {}
 
-/// A server that runs on a hub of its own, on an OS thread of its own.
+/// A server that runs on a hub of its own, or on several.
 final class Live: Sendable {
     let server: HTTPServer
-    let hub: Hub
+    /// Where there is just one.
+    private let hub: Hub?
     let port: Int
     let log: RecordingLog
     let access: RecordingAccessLog
@@ -18,7 +20,7 @@ final class Live: Sendable {
     private let clients = Mutex<[Client]>([])
 
     fileprivate init(
-        server: HTTPServer, hub: Hub, port: Int, log: RecordingLog, access: RecordingAccessLog, running: Task<Void, any Error>
+        server: HTTPServer, hub: Hub?, port: Int, log: RecordingLog, access: RecordingAccessLog, running: Task<Void, any Error>
     ) {
         self.server = server
         self.hub = hub
@@ -56,12 +58,13 @@ final class Live: Sendable {
 
     fileprivate func closeClients() { for client in clients.withLock({ $0 }) { client.close() } }
 
-    /// Runs on the server's hub, from the test's thread.
+    /// Runs on the server's hub, from the test's thread. For tests that have their server on one.
     func onHub<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
-        try blockThread { [hub] in try await hub.spawn(body).value }
+        guard let hub else { fatalError("which hub? Start the server with hubs: .one") }
+        return try blockThread { try await hub.spawn(body).value }
     }
 
-    /// What lives on the server's hub.
+    /// What lives on the server's hub. For tests that have their server on one.
     func statistics() throws -> HubStatistics {
         var statistics = try onHub { Hub.current!.statistics }
         // The one that asked.
@@ -84,6 +87,19 @@ final class Live: Sendable {
     func waitUntilEnded() throws { try blockThread { [running] in try await running.value } }
 }
 
+/// On how many hubs a test's server runs.
+enum TestHubs {
+    /// On as many as TANDEM_TEST_HUBS says; without the variable on one.
+    case several
+    /// On one, for a reason: the test counts what that hub does, say.
+    case one(StaticString)
+
+    var count: Int {
+        guard case .several = self, let number = getenv("TANDEM_TEST_HUBS") else { return 1 }
+        return max(1, Int(atol(number)))
+    }
+}
+
 /// What must be the same after a server as before it.
 struct Counts: Hashable, CustomStringConvertible {
     var greenThreads, waits, timers, tasks, descriptors: Int
@@ -104,6 +120,7 @@ struct Counts: Hashable, CustomStringConvertible {
 /// Serves `routes` on a hub of its own while `body` plays the clients on an OS thread of its own. Afterwards nothing may be
 /// left: no connection, nothing on the hub, no open descriptor.
 func withServer(
+    hubs: TestHubs = .several,
     _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
     routes: (Router) -> Void,
     sourceLocation: SourceLocation = #_sourceLocation,
@@ -114,12 +131,14 @@ func withServer(
     routes(router)
     var configuration = HTTPServerConfiguration()
     configuration.port = 0
+    configuration.hubs = hubs.count
     configuration.accessLog = access
     configure(&configuration)
     let server = HTTPServer(router: router, configuration: configuration, logger: log.logger)
     try await onOwnThread {
-        // Swift's own timers open what they need at their first use.
+        // Swift's own timers and the shared hubs open what they need at their first use.
         try blockThread { try await Task.sleep(for: .milliseconds(1)) }
+        _ = HubGroup.shared
         let descriptors = openDescriptors()
         let outcome = play(server, log, access, sourceLocation, body)
         #expect(eventually { openDescriptors() == descriptors }, "descriptors are left", sourceLocation: sourceLocation)
@@ -134,7 +153,10 @@ private func play(
 ) -> Result<Void, any Error> {
     Result {
         let started = Promise<Live>()
-        let thread = inBackground { try runHub(server, log, access, started) }
+        let thread = inBackground {
+            try server.configuration.hubs == 1
+                ? runHub(server, log, access, started) : runHubs(server, log, access, started)
+        }
         let live = try started.wait()
         let outcome = Result { try body(live) }
         live.closeClients()
@@ -149,7 +171,7 @@ private func play(
 /// The hub's whole life; returns what lived on it before the server and after.
 private func runHub(
     _ server: HTTPServer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
-) throws -> (before: Counts, after: Counts) {
+) throws -> (before: Counts?, after: Counts?) {
     do {
         return try Hub.run {
             let hub = Hub.current!
@@ -161,6 +183,25 @@ private func runHub(
             try await running.value
             return (before, Counts(hub.statistics))
         }
+    } catch {
+        started.settle(.failure(error))
+        throw error
+    }
+}
+
+/// The life of several hubs, which go with their server: what lives on them before and after is nothing.
+private func runHubs(
+    _ server: HTTPServer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
+) throws -> (before: Counts?, after: Counts?) {
+    do {
+        let running = Task { try await server.run() }
+        let port = try server.waitUntilListening()
+        started.settle(
+            .success(Live(server: server, hub: nil, port: port, log: log, access: access, running: running)))
+        let ended = Promise<Void>()
+        Task { ended.settle(await running.result) }
+        try ended.wait(seconds: 120)
+        return (nil, nil)
     } catch {
         started.settle(.failure(error))
         throw error

@@ -51,7 +51,7 @@ struct ConfigurationLoaderTests {
     @Test func everyKindOfValueIsUnderstood() throws {
         let yaml = """
             http: {host: "::1", header-timeout-ms: 1500, limits: {field-count: 7}}
-            hub: {stack-size-kib: 512}
+            hub: {stack-size-kib: 512, stall-threshold-ms: 250}
             fetch: {allow: [http://a.example, "https://B.example:8443/"], private-hosts: [a.example]}
             log: {level: debug, access: false}
             """
@@ -60,6 +60,7 @@ struct ConfigurationLoaderTests {
         #expect(configuration.http.headerTimeout == .milliseconds(1500))
         #expect(configuration.http.wireLimits.fieldCount == 7)
         #expect(configuration.http.hub.stackSize == 512 * 1024)
+        #expect(configuration.stallThreshold == .milliseconds(250))
         #expect(configuration.fetch.allow.map(\.description) == ["http://a.example", "https://b.example:8443"])
         #expect(configuration.fetch.privateHosts == ["a.example"])
         #expect(configuration.logLevel == .debug)

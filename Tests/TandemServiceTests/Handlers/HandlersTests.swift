@@ -97,7 +97,7 @@ struct HandlersTests {
     }
 
     @Test func bothStylesRunOnTheSameThread() async throws {
-        try await withService { service async throws in
+        try await withService(configure: { $0.http.hubs = 1 }) { service async throws in
             let blocking = try object(await service.get("/blocking/whoami"))
             let async = try object(await service.get("/async/whoami"))
             #expect(blocking["style"] as? String == "blocking")
@@ -132,9 +132,12 @@ struct HandlersTests {
     }
 
     @Test func twoHundredBlockingHandlersWaitOnOneThread() async throws {
-        try await withService(routes: { router in
-            router.get("/green-threads", async: { _ in Response(text: String(Hub.current!.statistics.greenThreads)) })
-        }) { service async throws in
+        try await withService(
+            configure: { $0.http.hubs = 1 },
+            routes: { router in
+                router.get("/green-threads", async: { _ in Response(text: String(Hub.current!.statistics.greenThreads)) })
+            }
+        ) { service async throws in
             try await withThrowingTaskGroup { group in
                 for _ in 0..<200 {
                     group.addTask { _ = try await service.get("/blocking/sleep?ms=2000") }

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Tandem
 import TandemFetch
@@ -5,7 +6,7 @@ import TandemHTTP
 
 @testable import TandemService
 
-/// The service on a port of its own and one hub, in this process, with a client for it.
+/// The service on a port of its own, in this process, with a client for it.
 struct LiveService: Sendable {
     let port: Int
     let client = FetchClient()
@@ -20,6 +21,9 @@ struct LiveService: Sendable {
     }
 }
 
+/// On as many hubs as TANDEM_TEST_HUBS says; without the variable on one.
+private let hubs = getenv("TANDEM_TEST_HUBS").map { max(1, Int(atol($0))) } ?? 1
+
 /// Runs the service while `body` does. `extend` may add routes.
 func withService(
     configure: (inout ServiceConfiguration) -> Void = { _ in }, routes extend: (Router) -> Void = { _ in },
@@ -27,6 +31,7 @@ func withService(
 ) async throws {
     var configuration = ServiceConfiguration()
     configuration.http.port = 0
+    configuration.http.hubs = hubs
     configuration.logLevel = .critical
     configure(&configuration)
     let service = Service(configuration)
@@ -63,6 +68,7 @@ func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -
     routes(router)
     var configuration = HTTPServerConfiguration()
     configuration.port = 0
+    configuration.hubs = hubs
     configuration.halfCloseGrace = .milliseconds(10)
     try await withServer(router, configuration, body)
 }

@@ -1,0 +1,176 @@
+internal import CTandem
+
+/// The loop, on the hub's own thread.
+extension Hub {
+    /// Makes the calling thread this hub's, until `requestStop`.
+    func runLoop() {
+        tandem_pulse_enter(pulse)
+        enter()
+        while !isStopping { turn() }
+        unwind()
+        leave()
+    }
+
+    /// Makes the calling thread this hub's for as long as it exists.
+    func enter() {
+        take()
+        let failed = tandem_overflow_watch_thread()
+        precondition(failed == 0, "sigaltstack: errno \(failed)")
+        watch = HubWatch(self)
+    }
+
+    /// Makes the calling thread this hub's, which it must be of no other.
+    func take() {
+        precondition(tandem_current_hub() == nil, "this thread already runs a hub")
+        tandem_set_current_hub(Unmanaged.passUnretained(self).toOpaque(), virtualNow)
+    }
+
+    /// The thread runs other code until `take`.
+    func letGo() { tandem_set_current_hub(nil, nil) }
+
+    /// The loop has ended: what comes from now on ends elsewhere.
+    func leave() {
+        dropLocals()
+        watch?.end()
+        tandem_overflow_unwatch_thread()
+        letGo()
+        takeIn(tandem_inbox_close(inbox))
+        while let job = tandem_job_queue_pop(woken) ?? tandem_job_queue_pop(ready) { handOn(job) }
+        ended.send(())
+    }
+
+    /// One turn: what arrived, what is ready (within the budget), what is due, what the kernel says. With nothing to do it
+    /// waits in the kernel until there is.
+    private func turn() {
+        runAndFire()
+        if hasReady || isStopping {
+            poll(nanoseconds: 0)
+        } else if virtualNow != nil, timers.count > 0 {
+            jumpToNextTimer()
+        } else if tandem_inbox_prepare_sleep(inbox) {
+            // The flag is set: `requestStop` from here on writes the eventfd.
+            poll(nanoseconds: isStopping ? 0 : timeToNextTimer())
+            tandem_inbox_finish_sleep(inbox)
+        } else if jobsUnasked >= configuration.jobsPerTurn {
+            // Those who wake each other for ever must not keep the kernel from being asked.
+            poll(nanoseconds: 0)
+        }
+    }
+
+    /// The part of a turn that does not ask the kernel.
+    func runAndFire() {
+        turns &+= 1
+        takeIn(tandem_inbox_take(inbox))
+        runReady()
+        if timers.count > 0 { fireTimers() }
+    }
+
+    var hasReady: Bool { woken.pointee.head != nil || ready.pointee.head != nil }
+
+    /// Runs what is ready. Each queue within the budget, so that neither starves the other, timers or descriptors.
+    private func runReady() {
+        appendsToReady = true
+        runReady(woken)
+        runReady(ready)
+        // With an order from outside there is one queue, or it would not be the whole order.
+        appendsToReady = order != nil
+    }
+
+    private func runReady(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
+        var budget = configuration.jobsPerTurn
+        while budget > 0, let job = next(of: queue) {
+            run(job)
+            budget -= 1
+            if let wait = yielding {
+                yielding = nil
+                wake(wait, TANDEM_WAKE_READY)
+            }
+        }
+        jobsUnasked += configuration.jobsPerTurn - budget
+    }
+
+    private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
+        guard order != nil, queue.pointee.count > 1 else { return tandem_job_queue_pop(queue) }
+        return tandem_job_queue_take(queue, order!.next(below: queue.pointee.count))
+    }
+
+    private func run(_ job: UnsafeMutablePointer<tandem_job>) {
+        tandem_pulse_job(pulse)
+        let isolated = job.pointee.is_isolated != 0
+        let unowned = unsafeBitCast(job, to: UnownedJob.self)
+        if isolated {
+            unowned.runSynchronously(isolatedTo: serialExecutor.asUnownedSerialExecutor(), taskExecutor: executor)
+        } else {
+            unowned.runSynchronously(on: executor)
+        }
+    }
+
+    private func takeIn(_ list: UInt) {
+        var item = list
+        while item != 0 {
+            let next = tandem_item_link(item).pointee
+            if item & 1 != 0 {
+                deliver(Wait(bitPattern: item & ~3)!)
+            } else {
+                tandem_job_queue_append(ready, UnsafeMutablePointer<tandem_job>(bitPattern: item)!)
+            }
+            item = next
+        }
+    }
+
+    private func fireTimers() {
+        let now = tandem_monotonic_nanoseconds()
+        while let wait = timers.popDue(now) {
+            if let timer = wait.pointee.timer {
+                Unmanaged<HubTimer>.fromOpaque(timer).takeUnretainedValue().fire()
+            } else {
+                wake(wait, TANDEM_WAKE_TIMED_OUT)
+            }
+        }
+    }
+
+    /// Nothing is ready: the time of a virtual clock becomes that of the next timer, unless the kernel has something first.
+    private func jumpToNextTimer() {
+        poll(nanoseconds: 0)
+        guard !hasReady, tandem_inbox_is_empty(inbox), timers.count > 0, let virtualNow else { return }
+        virtualNow.pointee = max(virtualNow.pointee, timers.earliest)
+    }
+
+    /// How long it is until a timer is due, in nanoseconds; -1 when there is none.
+    func timeToNextTimer() -> Int64 {
+        let earliest = timers.earliest
+        guard earliest != .max else { return -1 }
+        let now = tandem_monotonic_nanoseconds()
+        return earliest > now ? Int64(clamping: earliest - now) : 0
+    }
+
+    /// Asks the kernel, for at most this long (negative: for ever), and tells those who are concerned.
+    func poll(nanoseconds: Int64) {
+        let found = registrations.poller.wait(nanoseconds: willPoll(nanoseconds))
+        tandem_pulse_did_poll(pulse)
+        jobsUnasked = 0
+        for index in 0..<found { registrations.deliver(registrations.poller.event(index)) }
+    }
+
+    /// Cancels what was spawned and turns until it has ended, or the grace is over.
+    func unwind() {
+        let deadline = tandem_real_nanoseconds() + configuration.stopGrace.nanosecondsClamped
+        tasks.cancelAll()
+        while tasks.count > 0 || hasReady || !tandem_inbox_is_empty(inbox) {
+            guard tandem_real_nanoseconds() < deadline else {
+                report(
+                    .unfinished,
+                    "stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
+                return
+            }
+            // Within the budget: a task that yields for ever must not outlive the grace.
+            runAndFire()
+            // Short, because nobody wakes a hub that does not announce its sleep.
+            if !hasReady, virtualNow != nil, timers.count > 0 {
+                jumpToNextTimer()
+            } else {
+                poll(nanoseconds: hasReady || timeToNextTimer() == 0 ? 0 : 1_000_000)
+            }
+        }
+    }
+}

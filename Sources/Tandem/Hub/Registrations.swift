@@ -1,0 +1,106 @@
+internal import CTandem
+internal import Glibc
+
+/// Who is registered under each descriptor number of a hub.
+///
+/// Events carry the number and its generation, so that an event for a descriptor that has been closed never reaches
+/// the next owner of the number.
+final class Registrations {
+    /// The token of what belongs to no descriptor: generation 0.
+    static let nobody: UInt64 = 0
+
+    let poller: any Poller
+    private var slots: UnsafeMutableBufferPointer<Slot>
+    private var nextGeneration: UInt32 = 1
+    private(set) var count = 0
+    // Where the next audit begins.
+    private var audited = 0
+
+    private struct Slot {
+        var generation: UInt32 = 0
+        var events: UInt32 = 0
+        var owner: Unmanaged<Descriptor>?
+
+        func token(_ fd: CInt) -> UInt64 { UInt64(generation) << 32 | UInt64(UInt32(fd)) }
+    }
+
+    init(_ kind: PollerKind) throws(TandemError) {
+        switch kind {
+        case .epoll: poller = try EpollPoller()
+        case .poll: poller = try PollPoller()
+        }
+        slots = .allocate(capacity: 64)
+        slots.initialize(repeating: Slot())
+    }
+
+    deinit { slots.deallocate() }
+
+    /// Registers the descriptor for these events. The caller keeps it alive until `remove`.
+    func add(_ descriptor: Descriptor, fd: CInt, events: UInt32) throws(TandemError) {
+        let number = Int(fd)
+        guard number >= 0 else { throw .systemCall("epoll_ctl", EBADF) }
+        if number >= slots.count { grow(toHold: number) }
+        if slots[number].owner != nil, !evictIfForgotten(fd) {
+            throw TandemError(
+                .descriptorBusy, "file descriptor \(fd) is registered already: use the Descriptor that exists, or close it first")
+        }
+        let slot = Slot(generation: nextGeneration, events: events, owner: .passUnretained(descriptor))
+        nextGeneration = nextGeneration == .max ? 1 : nextGeneration + 1
+        try poller.add(fd, events: events, token: slot.token(fd))
+        slots[number] = slot
+        count += 1
+    }
+
+    func modify(fd: CInt, events: UInt32) throws(TandemError) {
+        slots[Int(fd)].events = events
+        try poller.modify(fd, events: events, token: slots[Int(fd)].token(fd))
+    }
+
+    func remove(fd: CInt) {
+        poller.remove(fd)
+        slots[Int(fd)].owner = nil
+        count -= 1
+    }
+
+    /// Tells the owner.
+    func deliver(_ event: PollerEvent) {
+        let number = Int(UInt32(truncatingIfNeeded: event.token))
+        guard event.token != Registrations.nobody, number < slots.count, let owner = slots[number].owner,
+            slots[number].generation == UInt32(event.token >> 32)
+        else { return }
+        // Retained: what it calls may close it, and drop its last owner.
+        let descriptor = owner.takeUnretainedValue()
+        if event.events & UInt32(POLLNVAL) != 0 { descriptor.wasClosedElsewhere() } else { descriptor.handle(event.events) }
+    }
+
+    // MARK: Numbers closed behind our back
+
+    /// Looks whether `limit` registrations that somebody waits on still name what they were made for, going on where the
+    /// last audit ended; wakes the waiters of those that do not. Returns whether there were any.
+    func audit(limit: Int) -> Bool {
+        var (left, found) = (limit, false)
+        for _ in 0..<slots.count where left > 0 {
+            audited = audited + 1 < slots.count ? audited + 1 : 0
+            guard let owner = slots[audited].owner, owner.takeUnretainedValue().isWaitedOn else { continue }
+            left -= 1
+            if evictIfForgotten(CInt(audited)) { found = true }
+        }
+        return found
+    }
+
+    /// Whether the number named something else, or nothing, and its registration is gone.
+    private func evictIfForgotten(_ fd: CInt) -> Bool {
+        let slot = slots[Int(fd)]
+        guard let owner = slot.owner, !poller.stillNames(fd, events: slot.events, token: slot.token(fd)) else { return false }
+        owner.takeUnretainedValue().wasClosedElsewhere()
+        return true
+    }
+
+    private func grow(toHold number: Int) {
+        let larger = UnsafeMutableBufferPointer<Slot>.allocate(capacity: max(slots.count * 2, number + 1))
+        larger.initialize(repeating: Slot())
+        for index in slots.indices { larger[index] = slots[index] }
+        slots.deallocate()
+        slots = larger
+    }
+}

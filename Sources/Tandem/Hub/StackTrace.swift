@@ -1,0 +1,94 @@
+internal import Runtime
+
+/// Where a stack was: addresses, which are turned into names when somebody asks for the description.
+public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
+    /// Return addresses, the innermost call first.
+    public let addresses: [UInt]
+    // Whether the first is where the code was interrupted, and not a return address.
+    private let startsWithCounter: Bool
+
+    init(_ addresses: some Sequence<UInt>, startsWithCounter: Bool) {
+        self.addresses = Array(addresses)
+        self.startsWithCounter = startsWithCounter
+    }
+
+    /// A line for each call: function, file and line, as far as this executable's symbols and debug information say.
+    ///
+    /// Looking them up takes milliseconds, and allocates.
+    public var description: String { lines(ImageMap.capture()).joined(separator: "\n") }
+
+    func lines(_ images: ImageMap) -> [String] {
+        guard let frames = backtrace?.symbolicated(with: images)?.frames else {
+            return addresses.map { "0x" + String($0, radix: 16) }
+        }
+        return frames.map { frame in
+            guard let symbol = frame.symbol else { return frame.captured.originalProgramCounter.description }
+            guard let source = symbol.sourceLocation, source.line > 0 else { return "\(symbol.name) in \(symbol.imageName)" }
+            return "\(symbol.name) at \(source.path):\(source.line)"
+        }
+    }
+
+    /// Swift's own type is made by its `capture`, of the calling thread, or from its coded form, which is documented: a byte
+    /// for version 0 with words of 64 bits, then for each frame a byte that says what it is, and eight of address.
+    private var backtrace: Backtrace? {
+        var bytes: [UInt8] = [2]
+        for (index, address) in addresses.enumerated() {
+            bytes.append(index == 0 && startsWithCounter ? 0x1f : 0x2f)
+            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: address >> shift)) }
+        }
+        bytes.append(0)
+        #if arch(x86_64)
+        let architecture = "x86_64"
+        #else
+        let architecture = "arm64"
+        #endif
+        return try? Backtrace(from: Fields(values: ["architecture": architecture, "backtrace": base64(bytes)]))
+    }
+}
+
+private func base64(_ bytes: [UInt8]) -> String {
+    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        let bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
+        for digit in 0..<4 {
+            text.append(digit <= group.count ? digits[Int(bits >> UInt32(18 - 6 * digit) & 63)] : UInt8(ascii: "="))
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
+/// A decoder of one flat list of strings.
+private struct Fields: Decoder {
+    let values: [String: String]
+    var codingPath: [any CodingKey] { [] }
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedDecodingContainer<Key> {
+        KeyedDecodingContainer(Keyed<Key>(values: values))
+    }
+    func unkeyedContainer() throws -> any UnkeyedDecodingContainer { throw Missing() }
+    func singleValueContainer() throws -> any SingleValueDecodingContainer { throw Missing() }
+
+    struct Missing: Error {}
+
+    struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
+        let values: [String: String]
+        var codingPath: [any CodingKey] { [] }
+        var allKeys: [Key] { values.keys.compactMap { Key(stringValue: $0) } }
+
+        func contains(_ key: Key) -> Bool { values[key.stringValue] != nil }
+        func decodeNil(forKey key: Key) -> Bool { values[key.stringValue] == nil }
+        func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
+            guard let value = values[key.stringValue] as? Value else { throw Missing() }
+            return value
+        }
+        func nestedContainer<Nested: CodingKey>(
+            keyedBy type: Nested.Type, forKey key: Key
+        ) throws -> KeyedDecodingContainer<Nested> { throw Missing() }
+        func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer { throw Missing() }
+        func superDecoder() throws -> any Decoder { throw Missing() }
+        func superDecoder(forKey key: Key) throws -> any Decoder { throw Missing() }
+    }
+}

@@ -1,0 +1,113 @@
+internal import CTandem
+internal import Synchronization
+
+/// The thread that reports hubs which one piece of code holds for too long. One for the process, while a hub that sets
+/// `HubConfiguration.stallThreshold` runs.
+///
+/// It reads what each hub notes of itself and takes no part in any hub's loop.
+final class Watchdog: Sendable {
+    static let shared = Watchdog()
+
+    typealias Report = @Sendable (HubReport.Kind, String, StackTrace?) -> Void
+
+    // @unchecked: `pulse` is valid until `remove` has returned, and is used under the lock.
+    private struct Subject: @unchecked Sendable {
+        let pulse: UnsafeMutablePointer<tandem_pulse>
+        let threshold: UInt64
+        let report: Report
+        var beats: UInt64 = 0
+        /// When the watchdog last saw it alive.
+        var alive: UInt64
+        /// Who holds it, once that has been reported.
+        var holder: String?
+    }
+
+    private struct State {
+        var subjects: [Int: Subject] = [:]
+        var nextKey = 0
+        var isRunning = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Watches a hub until `remove` is called with the key that this returns.
+    func add(
+        _ pulse: UnsafeMutablePointer<tandem_pulse>, threshold: Duration,
+        report: @escaping Report
+    ) -> Int {
+        // The pointer goes into the list, where it is used under the lock.
+        nonisolated(unsafe) let pulse = pulse
+        return state.withLock { state in
+            state.nextKey += 1
+            state.subjects[state.nextKey] = Subject(
+                pulse: pulse, threshold: max(threshold.nanosecondsClamped, 2_000_000), report: report,
+                alive: tandem_real_nanoseconds())
+            if !state.isRunning {
+                let failed =
+                    tandem_pulse_prepare() != 0
+                    ? true
+                    : tandem_start_watchdog_thread { _ in
+                        Watchdog.shared.run(); return nil
+                    } != 0
+                // No thread, no reports: the service matters more than who watches it.
+                state.isRunning = !failed
+            }
+            return state.nextKey
+        }
+    }
+
+    /// Forgets the hub; its pulse is not looked at any more.
+    func remove(_ key: Int) { state.withLock { _ = $0.subjects.removeValue(forKey: key) } }
+
+    private func run() {
+        tandem_name_thread("tandem-watchdog")
+        var tick: UInt64 = 1_000_000
+        var last = tandem_real_nanoseconds()
+        while true {
+            tandem_pause(tick)
+            let now = tandem_real_nanoseconds()
+            // The process was stopped, or the machine is overloaded: what others have not done meanwhile says nothing.
+            let overslept = now - last > 10 * tick
+            last = now
+            let reports: [() -> Void]? = state.withLock { state in
+                guard let shortest = state.subjects.values.map(\.threshold).min() else {
+                    state.isRunning = false
+                    return nil
+                }
+                tick = shortest / 2
+                return state.subjects.keys.flatMap { key in look(&state.subjects[key]!, now, overslept) }
+            }
+            guard let reports else { return }
+            for report in reports { report() }
+        }
+    }
+
+    /// What there is to say about one hub now. Called with the lock held, so that the hub does not go away.
+    private func look(_ subject: inout Subject, _ now: UInt64, _ overslept: Bool) -> [() -> Void] {
+        let beats = tandem_pulse_beats(subject.pulse)
+        let held = Duration.milliseconds(Int64(clamping: (now - subject.alive) / 1_000_000))
+        let report = subject.report
+        if beats != subject.beats || tandem_pulse_is_polling(subject.pulse) {
+            subject.beats = beats
+            subject.alive = now
+            guard let holder = subject.holder.take() else { return [] }
+            return [{ report(.stallEnded, "\(holder) has let the hub go after \(held)", nil) }]
+        }
+        if overslept, subject.holder == nil { subject.alive = now }
+        guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
+        var sighting = tandem_sighting()
+        tandem_pulse_look(subject.pulse, &sighting)
+        // It has gone on while it was looked at: nobody's stack.
+        guard tandem_pulse_beats(subject.pulse) == beats else { return [] }
+        tandem_pulse_count_stall(subject.pulse)
+        let holder = sighting.name.map { "green thread \(sighting.number) \"\(String(cString: $0))\"" } ?? "async code"
+        subject.holder = holder
+        let doing = sighting.is_running ? "runs" : "is blocked in a system call"
+        let stack = withUnsafeBytes(of: sighting.addresses) {
+            StackTrace($0.assumingMemoryBound(to: UInt.self)[..<sighting.count], startsWithCounter: true)
+        }
+        return [
+            { report(.stalled, "\(holder) holds the hub for \(held) now and \(doing)", stack.addresses.isEmpty ? nil : stack) }
+        ]
+    }
+}

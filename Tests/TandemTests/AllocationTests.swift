@@ -1,0 +1,171 @@
+internal import AllocationCount
+internal import Glibc
+internal import Testing
+
+@testable import Tandem
+
+/// What a bridge or a park costs beside time: nothing from malloc, and no trip through the run queue where nothing waits.
+@Suite(
+    .serialized, .timeLimit(.minutes(1)),
+    .enabled(if: allocations_are_counted(), "the sanitizers bring an allocator of their own"))
+struct AllocationTests {
+    private static let rounds = 10_000
+
+    /// How often `body` allocates on this hub's thread, once it is warm: stacks, task memory and waits are pooled.
+    private func allocations(_ body: () async throws -> Void) async throws -> UInt64 {
+        for _ in 0..<2 { try await body() }
+        let before = allocations_of_this_thread()
+        try await body()
+        return allocations_of_this_thread() - before
+    }
+
+    /// As `allocations`, and checks that no job of the hub's ran meanwhile: the queue is first in, first out, so a task
+    /// that was ready before would have run.
+    private func allocationsWithoutJobs(_ body: () async throws -> Void) async throws -> UInt64 {
+        let ran = Counter()
+        let witness = Hub.current!.spawn { ran.add() }
+        let turns = Hub.counts.turns
+        let count = try await allocations(body)
+        #expect(ran.value == 0)
+        #expect(Hub.counts.turns == turns)
+        try await witness.value
+        return count
+    }
+
+    @inline(never) private func callee(_ value: Int) async -> Int { value + 1 }
+    @concurrent private func concurrentCallee(_ value: Int) async -> Int { value + 1 }
+
+    @Test func `what the Swift runtime and libc allocate is counted`() {
+        let before = allocations_of_this_thread()
+        let objects = (0..<100).map { _ in FailureObject() }
+        #expect(allocations_of_this_thread() - before >= 100)
+        withExtendedLifetime(objects) {}
+        "text".withCString { text in
+            let before = allocations_of_this_thread()
+            let copy = strdup(text)
+            let copied = allocations_of_this_thread() - before
+            #expect(copied == 1)
+            free(copy)
+        }
+    }
+
+    @Test func `calling blocking code allocates nothing and runs no job`() async throws {
+        try await onHub {
+            var sum = 0
+            let count = try await allocationsWithoutJobs {
+                for index in 0..<Self.rounds { sum += await blocking { index } }
+            }
+            #expect(count == 0)
+        }
+    }
+
+    @Test func `calling async code that does not suspend allocates nothing and runs no job`() async throws {
+        try await onHub {
+            var value = 0
+            let count = try await allocationsWithoutJobs {
+                try await blocking {
+                    for _ in 0..<Self.rounds {
+                        value = try awaiting { await callee(value) }
+                        value = try awaiting { await concurrentCallee(value) }
+                    }
+                }
+            }
+            #expect(count == 0)
+            #expect(value == 6 * Self.rounds)
+        }
+    }
+
+    /// Down `depth` levels, each in the other style.
+    private func descend(_ depth: Int) async throws -> Int {
+        guard depth > 0 else { return 0 }
+        return try await blocking { try awaiting { try await descend(depth - 1) + 1 } }
+    }
+
+    @Test(arguments: [2, 8, 32])
+    func `bridges nested in each other allocate nothing and run no job`(depth: Int) async throws {
+        try await onHub {
+            var reached = 0
+            let count = try await allocationsWithoutJobs {
+                for _ in 0..<Self.rounds / depth { reached = try await descend(depth) }
+            }
+            #expect(count == 0)
+            #expect(reached == depth)
+        }
+    }
+
+    @Test func `async code that suspends below blocking code allocates nothing`() async throws {
+        try await onHub {
+            let count = try await allocations {
+                try await blocking {
+                    for _ in 0..<Self.rounds / 10 { try awaiting { try await sleep(for: .nanoseconds(1)) } }
+                }
+            }
+            #expect(count == 0)
+        }
+    }
+
+    @Test func `two green threads that take turns allocate nothing`() async throws {
+        try await onHub {
+            let (ping, pong) = (Loan(Parker()), Loan(Parker()))
+            let stop = Loan(Box<Bool>())
+            let other = GreenThread {
+                while true {
+                    try ping.value.park()
+                    if stop.value.value == true { return }
+                    pong.value.unpark()
+                }
+            }
+            let count = try await allocations {
+                try await blocking {
+                    for _ in 0..<Self.rounds {
+                        ping.value.unpark()
+                        try pong.value.park()
+                    }
+                }
+            }
+            #expect(count == 0)
+            stop.value.value = true
+            ping.value.unpark()
+            try await other.wait()
+        }
+    }
+
+    /// (The async `sleep(for: .zero)` is `Task.yield`, for which Swift allocates a job.)
+    @Test func `sleeping allocates nothing in either style`() async throws {
+        try await onHub {
+            let count = try await allocations {
+                for _ in 0..<Self.rounds / 10 { try await sleep(for: .nanoseconds(1)) }
+                try await blocking {
+                    for _ in 0..<Self.rounds / 10 {
+                        try sleep(for: .nanoseconds(1))
+                        try sleep(for: .zero)
+                    }
+                }
+            }
+            #expect(count == 0)
+        }
+    }
+
+    @Test func `an event that has happened costs its waiters nothing`() async throws {
+        try await onHub {
+            let event = Event<Int>()
+            event.send(1)
+            let count = try await allocationsWithoutJobs {
+                for _ in 0..<Self.rounds { _ = try await event.wait() }
+                try await blocking { for _ in 0..<Self.rounds { _ = try event.wait() } }
+            }
+            #expect(count == 0)
+        }
+    }
+
+    @Test func `a semaphore with a permit left costs nothing`() async throws {
+        try await onHub {
+            let semaphore = Semaphore(1)
+            let count = try await allocationsWithoutJobs {
+                for _ in 0..<Self.rounds { try await semaphore.withPermit {} }
+                try await blocking { for _ in 0..<Self.rounds { try semaphore.withPermit {} } }
+            }
+            #expect(count == 0)
+        }
+    }
+}

@@ -1,0 +1,288 @@
+internal import Synchronization
+
+@testable import Tandem
+
+/// How a body is made to end: the columns of the table in docs/cancellation.md.
+enum Cause: String, CaseIterable, Sendable {
+    case cancel = "`cancel()`"
+    case cancelThrowing = "`cancel(throwing: e)`"
+    case timeout = "`withTimeout` expires"
+    case ownError = "it fails by itself"
+}
+
+/// Where the body is when that happens: the rows.
+enum Situation: String, CaseIterable, Sendable {
+    case beforeStart = "before its first step"
+    case delayed = "in its delay, `after:`"
+    case sleep = "`sleep`"
+    case read = "`Descriptor.read`"
+    case write = "`Descriptor.write`"
+    case parker = "`Parker.park`"
+    case event = "`Event.wait`"
+    case semaphore = "`Semaphore.acquire`"
+    case queueGet = "`Queue.get`"
+    case queuePut = "`Queue.put`"
+    case queueJoin = "`Queue.join`"
+    case poolSpawn = "`GreenPool.spawn`"
+    case poolWaitAll = "`GreenPool.waitAll`"
+    case mapNext = "`PoolMap.next`"
+    case elements = "`blockingElements`"
+    case threadWait = "`GreenThread.wait`"
+    case offload = "`offload`"
+    case awaitingFirst = "`awaiting`, before its first suspension"
+    case awaitingSuspended = "`awaiting`, suspended"
+    case awaitingForeign = "`awaiting`, suspended in foreign code"
+    case nested = "`blocking` inside `awaiting`"
+    case timeoutScope = "inside a `withTimeout` that does not expire"
+    case cleanup = "cleanup that waits, after an error `f`"
+    case shieldedCleanup = "the same in `withCancellationShield`"
+    case again = "cleanup after the same: a second one comes"
+    case againOtherwise = "cleanup after the same: the other `cancel` comes"
+    case suppressed = "`awaiting` a callee that suppresses it"
+}
+
+/// What the body sees at its line, and what its waiter gets: a cell.
+struct Outcome: Equatable, Sendable, CustomStringConvertible {
+    var sees: String
+    var gets: String
+
+    init(_ sees: String, _ gets: String) { (self.sees, self.gets) = (sees, gets) }
+
+    var description: String { "\(sees) → \(gets)" }
+
+    /// How errors are written in the table.
+    static func name(_ error: any Error) -> String {
+        switch error {
+        case is CancellationError: "`CancellationError`"
+        case let error as TandemError: "`\(error.code)`"
+        case let error as Failure: error.number == 0 ? "`e`" : "`f`"
+        default: "\(error)"
+        }
+    }
+}
+
+extension Situation {
+    /// nil where the combination has no meaning.
+    func expected(_ cause: Cause) -> Outcome? {
+        let usual =
+            switch cause {
+            case .cancel: Outcome("`CancellationError`", "`threadCancelled`")
+            case .cancelThrowing, .ownError: Outcome("`e`", "`e`")
+            case .timeout: Outcome("`CancellationError`", "`timedOut`")
+            }
+        switch (self, cause) {
+        case (.delayed, .timeout), (.againOtherwise, .timeout): return nil
+        case (.beforeStart, .ownError), (.delayed, .ownError), (.sleep, .ownError), (.parker, .ownError): return nil
+        case (.semaphore, .ownError), (.queueJoin, .ownError), (.poolSpawn, .ownError), (.poolWaitAll, .ownError): return nil
+        case (.awaitingForeign, .ownError), (.again, .ownError), (.againOtherwise, .ownError): return nil
+        // The body of a scope that has expired before it began runs to its first wait.
+        case (.beforeStart, .cancel), (.beforeStart, .cancelThrowing): return Outcome("never runs", usual.gets)
+        case (.delayed, _): return Outcome("never runs", usual.gets)
+        case (.read, .ownError), (.write, .ownError), (.queuePut, .ownError): return Outcome("`closed`", "`closed`")
+        case (.shieldedCleanup, .ownError): return usual
+        case (.shieldedCleanup, _): return Outcome("`f`", "`f`")
+        case (.suppressed, _): return Outcome("nothing", "its result")
+        default: return usual
+        }
+    }
+
+    /// What a scope is given that is to expire there. Where nothing suspends, it must have expired before.
+    var limit: Duration { self == .beforeStart || self == .awaitingFirst ? .zero : .milliseconds(2) }
+}
+
+/// One body, and what it needs to tell and to be told.
+final class Scene: Sendable {
+    let situation: Situation
+    let cause: Cause
+    /// Set when the body suspends next; or never, when it does not run.
+    let entered = Event<Void>()
+    /// Set when the body has caught the first of two.
+    let caughtFirst = Event<Void>()
+    /// Set when the second has come.
+    let second = Event<Void>()
+    let saw = Recorder<String>()
+    let cleanups = Counter()
+    let itself = Event<GreenThread<String>>()
+    private let fail = Mutex<(@Sendable () -> Void)?>(nil)
+
+    init(_ situation: Situation, _ cause: Cause) { (self.situation, self.cause) = (situation, cause) }
+
+    /// Makes it happen. Only where a thread has the body.
+    func strike(_ cause: Cause) throws {
+        switch cause {
+        case .cancel: try itself.outcome!.get().cancel()
+        case .cancelThrowing: try itself.outcome!.get().cancel(throwing: Failure())
+        case .ownError: fail.withLock { $0 }!()
+        case .timeout: break
+        }
+    }
+
+    /// The body: blocking code, which cleans up however it ends.
+    @available(*, noasync)
+    func body() throws -> String {
+        defer { cleanups.add() }
+        do {
+            try wait()
+            return "its result"
+        } catch {
+            saw.add(Outcome.name(error))
+            throw error
+        }
+    }
+
+    /// The next call suspends.
+    private func enter(_ fail: @escaping @Sendable () -> Void = {}) {
+        self.fail.withLock { $0 = fail }
+        entered.send(())
+    }
+
+    @available(*, noasync)
+    private func wait() throws {
+        let source = Event<Void>()
+        let fail: @Sendable () -> Void = { source.fail(Failure()) }
+        switch situation {
+        case .beforeStart, .delayed, .sleep:
+            enter()
+            try Tandem.sleep(for: forever)
+        case .read, .write:
+            let (a, b) = try descriptorPair(bufferSize: 4096)
+            defer {
+                a.close()
+                b.close()
+            }
+            let loan = Loan(a)
+            enter { loan.value.close() }
+            if situation == .read {
+                _ = try a.receive() as String
+            } else {
+                try [UInt8](repeating: 1, count: 1 << 20).withUnsafeBytes { try a.write($0) }
+            }
+        case .parker:
+            enter()
+            try Parker().park()
+        case .event:
+            enter(fail)
+            try source.wait()
+        case .semaphore:
+            enter()
+            try Semaphore(0).acquire()
+        case .queueGet, .queuePut, .queueJoin, .elements: try waitAtQueue()
+        case .poolSpawn, .poolWaitAll, .mapNext, .threadWait: try waitForOthers(source, fail)
+        case .offload:
+            defer { source.send(()) }
+            enter(fail)
+            try Tandem.offload { try source.wait() }
+        case .awaitingFirst:
+            try awaiting {
+                entered.send(())
+                if cause == .ownError { throw Failure() }
+                try strike(cause)
+                try await source.wait()
+            }
+        case .awaitingSuspended:
+            try awaiting {
+                await Task.yield()
+                enter(fail)
+                try await source.wait()
+            }
+        case .awaitingForeign:
+            try awaiting {
+                enter()
+                try await Task.sleep(for: forever)
+            }
+        case .nested:
+            try awaiting {
+                try await blocking {
+                    try awaiting {
+                        try await blocking {
+                            enter(fail)
+                            try source.wait()
+                        }
+                    }
+                }
+            }
+        case .timeoutScope:
+            try withTimeout(forever) {
+                enter(fail)
+                try source.wait()
+            }
+        case .cleanup, .shieldedCleanup, .again, .againOtherwise: try cleanUp(source, fail)
+        case .suppressed:
+            try awaiting {
+                enter(fail)
+                try? await source.wait()
+            }
+        }
+    }
+
+    @available(*, noasync)
+    private func waitAtQueue() throws {
+        let queue = Queue<Int>(capacity: situation == .queuePut ? 0 : 1)
+        if situation == .queueJoin { _ = try queue.tryPut(1) }
+        enter { queue.close(throwing: Failure()) }
+        switch situation {
+        case .queuePut: try queue.put(1)
+        case .queueJoin: try queue.join()
+        case .elements: for element in queue.blockingElements() { _ = try element.get() }
+        default: _ = try queue.get()
+        }
+    }
+
+    /// Others run on when the wait for them has ended; here they are ended, and waited for.
+    @available(*, noasync)
+    private func waitForOthers(_ source: Event<Void>, _ fail: @escaping @Sendable () -> Void) throws {
+        let pool = GreenPool(limit: 1)
+        defer {
+            source.send(())
+            try? withCancellationShield { try pool.waitAll() }
+        }
+        if situation == .mapNext {
+            var map = pool.map([1]) { _ in try source.wait() }
+            enter(fail)
+            return _ = try map.next()
+        }
+        let member = try pool.spawn { try source.wait() }
+        enter(fail)
+        switch situation {
+        case .poolSpawn: try pool.spawn {}
+        case .poolWaitAll: try pool.waitAll()
+        default: try member.wait()
+        }
+    }
+
+    @available(*, noasync)
+    private func cleanUp(_ source: Event<Void>, _ fail: @escaping @Sendable () -> Void) throws {
+        switch situation {
+        case .cleanup:
+            do { throw Failure(number: 1) } catch {
+                enter(fail)
+                try source.wait()
+            }
+        case .shieldedCleanup:
+            do { throw Failure(number: 1) } catch let first {
+                // Goes on when the cancellation has come: the shield does not see it.
+                try awaiting {
+                    try await withTaskCancellationHandler {
+                        try await withCancellationShield {
+                            enter(fail)
+                            try await source.wait()
+                            try await Tandem.sleep(for: .zero)
+                        }
+                    } onCancel: {
+                        source.send(())
+                    }
+                }
+                throw first
+            }
+        default:
+            do {
+                enter()
+                try source.wait()
+            } catch let first {
+                caughtFirst.send(())
+                try withCancellationShield { try second.wait() }
+                throw first
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+internal import AllocationCount
+internal import Glibc
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ScaleTests {
+    /// How many stacks this test may have at once. Where the kernel cannot guard a stack without splitting its mapping,
+    /// the number of mappings is the limit.
+    private static let crowd: Int = {
+        if Sanitizer.any { return 2_000 }
+        let size = 1 << 16
+        let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        defer { munmap(memory, size) }
+        let guardInstall: CInt = 102
+        if madvise(memory, 4096, guardInstall) == 0 { return 100_000 }
+        let crowd = min(100_000, (number(in: "/proc/sys/vm/max_map_count") ?? 65_530) / 4)
+        print("ScaleTests: this kernel has no MADV_GUARD_INSTALL: \(crowd) green threads in place of 100,000")
+        return crowd
+    }()
+
+    private static func number(in path: String, field: Int = 0) -> Int? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var text = [CChar](repeating: 0, count: 256)
+        guard fgets(&text, CInt(text.count), file) != nil else { return nil }
+        let fields = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(separator: " ")
+        return field < fields.count ? Int(fields[field].filter(\.isNumber)) : nil
+    }
+
+    private static func residentBytes() -> Int { number(in: "/proc/self/statm", field: 1)! * sysconf(CInt(_SC_PAGESIZE)) }
+
+    @Test func `a hundred thousand green threads are parked at once, in two pages each, and all are woken`() async throws {
+        try await onHub(hubs: .one("as many stacks as one process may have")) {
+            let (gate, ended) = (Event<Void>(), Counter())
+            let before = Self.residentBytes()
+            for _ in 0..<Self.crowd {
+                GreenThread {
+                    try gate.wait()
+                    ended.add()
+                }
+            }
+            try await turnUntilParked(Self.crowd)
+            #expect(Hub.counts.greenThreads == Self.crowd)
+            if !Sanitizer.any { #expect((Self.residentBytes() - before) / Self.crowd < 8192) }
+            gate.send(())
+            try await turnUntil { ended.value == Self.crowd && Hub.counts.tasks == 0 }
+            #expect(Hub.counts.greenThreads == 0)
+        }
+    }
+
+    @Test(.enabled(if: !Sanitizer.any, "the sanitizers keep memory of their own"))
+    func `a million green threads that start and finish leave memory flat`() async throws {
+        let total = isOptimized ? 1_000_000 : 200_000
+        try await onHub(hubs: .one("the memory is the process's")) {
+            func run(_ count: Int) async throws {
+                for number in 0..<count { _ = try await GreenThread { number }.wait() }
+            }
+            try await run(10_000)
+            let (resident, allocated) = (Self.residentBytes(), Int(allocated_bytes()))
+            try await run(total)
+            // A word for each would be more.
+            #expect(Int(allocated_bytes()) - allocated < 256 * 1024)
+            #expect(Self.residentBytes() - resident < 1024 * 1024)
+            #expect(Hub.counts.greenThreadsHighWater == 1)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+internal import CTandem
+internal import Glibc
+internal import Testing
+
+@testable import Tandem
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct WatchdogTests {
+    private func watched(_ milliseconds: Int, _ reports: Recorder<HubReport>) -> HubConfiguration {
+        var configuration = HubConfiguration()
+        configuration.stallThreshold = .milliseconds(milliseconds)
+        configuration.onReport = { reports.add($0) }
+        return configuration
+    }
+
+    /// Computes until a report says so, or far too long.
+    @inline(never) static func computes(until reports: Recorder<HubReport>, say kind: HubReport.Kind, _ text: String) {
+        let start = tandem_real_nanoseconds()
+        while !reports.contain(kind, text), tandem_real_nanoseconds() < start + 20_000_000_000 {}
+    }
+
+    @Test func `a green thread that computes for long is reported by name, with its stack, and again when it is over`()
+        async throws
+    {
+        let reports = Recorder<HubReport>()
+        try await onHub(watched(20, reports)) {
+            await blocking(name: "GET /legacy/report") { Self.computes(until: reports, say: .stalled, "GET /legacy/report") }
+            try await pause { reports.contain(.stallEnded, "\"GET /legacy/report\" has let the hub go after") }
+            #expect(Hub.counts.stalls >= 1)
+        }
+        let held = try #require(reports.first(.stalled, "\"GET /legacy/report\" holds the hub for"))
+        #expect(held.hubIndex == 0)
+        #expect(held.message.hasSuffix("now and runs"))
+        // The thread sanitizer puts signals off until the code calls something that it knows.
+        if !Sanitizer.thread { #expect(held.description.contains("computes(until:"), "\(held)") }
+    }
+
+    @Test func `a hub held by async code is reported with its stack`() async throws {
+        let reports = Recorder<HubReport>()
+        try await onHub(watched(20, reports)) {
+            Self.computes(until: reports, say: .stalled, "async code holds the hub for")
+            try await pause { reports.contain(.stallEnded, "async code has let the hub go after") }
+        }
+        if !Sanitizer.thread { #expect(reports.all.contains { $0.description.contains("computes(until:") }, "\(reports.all)") }
+    }
+
+    @inline(never) static func sleepsReally(_ microseconds: UInt32) -> CInt {
+        let failed = usleep(microseconds)
+        return failed == 0 ? 0 : errno
+    }
+
+    @Test func `a blocking system call is reported, with who made it, and is not cut short`() async throws {
+        let reports = Recorder<HubReport>()
+        try await onHub(watched(20, reports)) {
+            let failed = await blocking(name: "really sleeps") { Self.sleepsReally(500_000) }
+            #expect(failed == 0, "EINTR is \(EINTR)")
+            try await pause { reports.contain(.stallEnded, "really sleeps") }
+        }
+        let held = try #require(reports.first(.stalled, "\"really sleeps\" holds the hub for"))
+        #expect(held.message.contains("is blocked in a system call"))
+        #expect(held.description.contains("sleepsReally"), "\(held)")
+    }
+
+    @Test func `a hub that sleeps, or has much to do, is not held`() async throws {
+        let reports = Recorder<HubReport>()
+        try await onHub(watched(400, reports)) {
+            try await sleep(for: .milliseconds(900))
+            let start = tandem_real_nanoseconds()
+            while tandem_real_nanoseconds() < start + 900_000_000 { try await sleep(for: .zero) }
+        }
+        #expect(reports.count == 0)
+    }
+
+    @Test func `a handler of SIGURG that was there before still gets the signals of others`() async throws {
+        let result = await #expect(processExitsWith: .exitCode(7)) {
+            signal(SIGURG) { _ in _exit(7) }
+            var configuration = HubConfiguration()
+            configuration.stallThreshold = .milliseconds(100)
+            try await onHub(configuration) { raise(SIGURG) }
+        }
+        _ = result
+    }
+
+    /// Lets the hub sleep until `condition` holds.
+    private func pause(until condition: () -> Bool) async throws {
+        for _ in 0..<5000 where !condition() { try await sleep(for: .milliseconds(2)) }
+        #expect(condition())
+    }
+}
+
+extension Recorder<HubReport> {
+    fileprivate func first(_ kind: HubReport.Kind, _ text: String) -> HubReport? {
+        all.first { $0.kind == kind && $0.message.contains(text) }
+    }
+    fileprivate func contain(_ kind: HubReport.Kind, _ text: String) -> Bool { first(kind, text) != nil }
+}
