@@ -46,7 +46,7 @@ struct LifetimeTests {
 
     @Test func `a deinit on the hub's own stack gets an error, not a hang; on an OS thread it waits`() async throws {
         let log = Recorder<String>()
-        try await onHub {
+        try await onHub(hubs: .one("shares its log")) {
             let box = Box<Waits>()
             box.value = try await blocking { Loan(try Waits(log)) }.value
             synchronously { box.value = nil }
