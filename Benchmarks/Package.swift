@@ -1,14 +1,18 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault"), .treatAllWarnings(as: .error)]
+let tandem = Target.Dependency.product(name: "Tandem", package: "tandem")
+let ctandem = Target.Dependency.product(name: "CTandem", package: "tandem")
+
 // Apart from the main package, so that nobody who depends on Tandem builds it.
 let package = Package(
     name: "Benchmarks",
     dependencies: [.package(name: "tandem", path: "..")],
     targets: [
-        .executableTarget(
-            name: "InProcess",
-            dependencies: [.product(name: "Tandem", package: "tandem"), .product(name: "CTandem", package: "tandem")],
-            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault"), .treatAllWarnings(as: .error)])
+        .target(name: "Measuring", dependencies: [ctandem], swiftSettings: settings),
+        .executableTarget(name: "InProcess", dependencies: ["Measuring", tandem, ctandem], swiftSettings: settings),
+        .executableTarget(name: "Fairness", dependencies: ["Measuring", tandem], swiftSettings: settings),
+        .executableTarget(name: "Scale", dependencies: ["Measuring", tandem], swiftSettings: settings),
     ]
 )

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "trace.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <unwind.h>
 
@@ -65,11 +66,23 @@ void tandem_trace_prepare(void) {
   __atomic_store_n(&code_count, count, __ATOMIC_RELEASE);
 }
 
-/* Whether it lies in code, right behind a call. */
-UNSANITIZED static bool is_return_address(uintptr_t address) {
+const char *tandem_exported_name(uintptr_t address, const char **file) {
+  Dl_info info;
+  if (!dladdr((const void *)address, &info)) return NULL;
+  *file = info.dli_fname;
+  return info.dli_sname;
+}
+
+/* Which piece of code it lies in; -1 for none. */
+UNSANITIZED static ptrdiff_t code_index(uintptr_t address) {
   size_t count = __atomic_load_n(&code_count, __ATOMIC_ACQUIRE), i = 0;
   while (i < count && (address < code[i].low || address >= code[i].high)) i++;
-  if (i == count) return false;
+  return i == count ? -1 : (ptrdiff_t)i;
+}
+
+/* Whether it lies in code, right behind a call. */
+UNSANITIZED static bool is_return_address(uintptr_t address) {
+  if (code_index(address) < 0) return false;
 #if defined(__x86_64__)
   const uint8_t *next = (const uint8_t *)address;
   if (next[-5] == 0xe8) return true; /* call rel32 */
@@ -113,6 +126,13 @@ UNSANITIZED size_t tandem_trace_frames(
     uintptr_t link = registers.link ? registers.link : sp < high ? *(const uintptr_t *)sp : 0;
     bool has_frame = registers.fp < high && link == ((const uintptr_t *)registers.fp)[1];
     if (!has_frame && is_return_address(link)) addresses[count++] = link;
+    /* System libraries are several functions deep without one. */
+    if (code_index(registers.pc) != code_index((uintptr_t)tandem_trace_frames)) {
+      for (uintptr_t word = sp + sizeof word; word < registers.fp && word < sp + 1024 && word < high && count < 9;
+           word += sizeof word) {
+        if (is_return_address(*(const uintptr_t *)word)) addresses[count++] = *(const uintptr_t *)word;
+      }
+    }
     ptrdiff_t chain = follow(registers.fp, root, high, addresses + count, limit - count);
     if (chain >= 0) return count + (size_t)chain;
     count = 1;

@@ -30,14 +30,15 @@ struct HubDumpTests {
             #expect(dump.omitted == 0)
             let text = dump.description
             #expect(text.contains("readsUntilTold"), "\(text)")
-            #expect(text.contains("HubDumpTests.swift"))
+            let reads = try #require(dump.greenThreads.first { $0.name == "reads" })
+            #expect(reads.stack.descriptionWithLines.contains("HubDumpTests.swift:"))
             // Nobody was disturbed.
             try writer.send("x")
             event.send(())
             _ = try queue.tryPut(1)
             threads[4].cancel()
             for thread in threads[..<4] { try await thread.wait() }
-            await #expect(throws: CancellationError.self) { try await threads[4].wait() }
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await threads[4].wait() }
             reader.close()
             writer.close()
         }

@@ -31,7 +31,7 @@ struct ScaleTests {
 
     private static func residentBytes() -> Int { number(in: "/proc/self/statm", field: 1)! * sysconf(CInt(_SC_PAGESIZE)) }
 
-    @Test func `a hundred thousand green threads are parked at once, in two pages each, and all are woken`() async throws {
+    @Test func `a hundred thousand green threads are parked at once, in two or three pages each, and all are woken`() async throws {
         try await onHub(hubs: .one("as many stacks as one process may have")) {
             let (gate, ended) = (Event<Void>(), Counter())
             let before = Self.residentBytes()
@@ -43,7 +43,9 @@ struct ScaleTests {
             }
             try await turnUntilParked(Self.crowd)
             #expect(Hub.counts.greenThreads == Self.crowd)
-            if !Sanitizer.any { #expect((Self.residentBytes() - before) / Self.crowd < 8192) }
+            // Frames of a debug build are larger: a page more of the stack is touched.
+            let pages = isOptimized ? 2 : 3
+            if !Sanitizer.any { #expect((Self.residentBytes() - before) / Self.crowd < pages * 4096) }
             gate.send(())
             try await turnUntil { ended.value == Self.crowd && Hub.counts.tasks == 0 }
             #expect(Hub.counts.greenThreads == 0)

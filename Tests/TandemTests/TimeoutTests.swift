@@ -137,6 +137,60 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
+    func `a caller who is cancelled while an expired scope unwinds gets its cancellation`(green: Bool) async throws {
+        try await onHub {
+            for gives in [false, true] {
+                let (expired, unwind) = (Event<Void>(), Event<Void>())
+                let thread = GreenThread {
+                    try awaiting {
+                        try await Self.timed(.milliseconds(1), green: green) {
+                            do { try await sleep(for: forever) } catch {
+                                expired.send(())
+                                try await withCancellationShield { try await unwind.wait() }
+                                throw error
+                            }
+                        } blocking: {
+                            do { try sleep(for: forever) } catch {
+                                expired.send(())
+                                try withCancellationShield { try unwind.wait() }
+                                throw error
+                            }
+                        }
+                    }
+                }
+                try await expired.wait()
+                if gives { thread.cancel(throwing: Failure(number: 3)) } else { thread.cancel() }
+                unwind.send(())
+                let error = await #expect(throws: (any Error).self) { try await thread.wait() }
+                if gives {
+                    #expect(error as? Failure == Failure(number: 3))
+                } else {
+                    #expect(error as? TandemError == TandemError(.threadCancelled, ""))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `somebody else may cancel what the scope waits for: that is no time-out`(
+        green: Bool
+    ) async throws {
+        try await onHub {
+            let thread = GreenThread { try sleep(for: forever) }
+            let waiter = Hub.current!.spawn {
+                try await Self.timed(forever, green: green) {
+                    try await thread.wait()
+                } blocking: {
+                    try thread.wait()
+                }
+            }
+            try await turnUntil { thread.completion.ended.waiting == 1 }
+            thread.cancel()
+            await #expect(throws: TandemError(.threadCancelled, "")) { try await waiter.value }
+        }
+    }
+
+    @Test(arguments: [false, true])
     func `task-locals are the caller's`(green: Bool) async throws {
         try await onHub {
             try await Self.$label.withValue("bound") {

@@ -42,6 +42,9 @@ ROWS = [
     Row("/blocking/bridge", "tandemd", "/blocking/bridge", own="/blocking/plaintext"),
 ]
 
+# Tables of figures in one process: the program of Benchmarks/ that prints each.
+IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness"}
+
 
 class Failure(Exception):
     """Ends the benchmark with its message."""
@@ -60,13 +63,33 @@ def note(message):
 # Building
 
 
-def build_limit():
-    source, binary = ROOT / "Benchmarks/limit/epoll_server.c", WORK / "epoll_server"
-    compiler = shutil.which("cc") or shutil.which("clang")
+def compile_limit(name, compilers, *options):
+    source = next((ROOT / "Benchmarks/limit").glob(f"{name}.c*"))
+    compiler = next(filter(None, map(shutil.which, compilers)), None)
     if not compiler:
-        raise Failure("no C compiler: neither cc nor clang is on the PATH")
-    run([compiler, "-std=c17", "-Wall", "-Wextra", "-O2", str(source), "-o", str(binary)])
-    return binary
+        raise Failure(f"no compiler for {source.name}: none of {', '.join(compilers)} is on the PATH")
+    run([compiler, "-Wall", "-Wextra", "-O2", str(source), "-o", str(WORK / name), *options])
+    return WORK / name
+
+
+def build_limit():
+    return compile_limit("epoll_server", ["cc", "clang"], "-std=c17")
+
+
+def boost_switch(cpu):
+    """Nanoseconds of Boost.Context's switch, in and out, round by round."""
+    binary = compile_limit("boost_switch", ["c++", "clang++"], "-std=c++17", "-lboost_context")
+    done = subprocess.run(["taskset", "--cpu-list", str(cpu), str(binary)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"{binary.name} failed: {done.stderr}")
+    return done.stdout.split()
+
+
+def build_in_process(name):
+    command = ["swift", "build", "--configuration", "release", "--package-path", "Benchmarks", "--product", name]
+    run(command)
+    shown = subprocess.run([*command, "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return pathlib.Path(shown.stdout.strip()) / name
 
 
 def build_tandemd():
@@ -265,15 +288,22 @@ def parse_arguments():
     parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
     parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
     parser.add_argument("--connections", type=positive, default=64, help="connections that wrk keeps open (default 64)")
-    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], metavar="ROW",
-                        help="measure this row only; may be repeated: " + ", ".join(row.name for row in ROWS))
-    parser.add_argument("--skip-in-process", action="store_true", help="leave out the benchmarks in process")
+    names = [*(row.name for row in ROWS), *IN_PROCESS]
+    parser.add_argument("--only", action="append", choices=names, metavar="ROW",
+                        help="measure this row, or print this table, only; may be repeated: " + ", ".join(names))
+    parser.add_argument("--skip-in-process", action="store_true", help="leave out the tables in process")
     return parser.parse_args()
+
+
+def wanted(name, options):
+    if options.only:
+        return name in options.only
+    return not (options.skip_in_process and name in IN_PROCESS)
 
 
 def main():
     options = parse_arguments()
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    rows = [row for row in ROWS if wanted(row.name, options)]
     WORK.mkdir(parents=True, exist_ok=True)
 
     cpus = sorted(os.sched_getaffinity(0))
@@ -281,21 +311,22 @@ def main():
     if server_cpu == wrk_cpu:
         note("only one core is allowed: wrk shares it with the server, so requests/s mean little; CPU a request still counts")
 
-    in_process = ["swift", "run", "--configuration", "release", "--package-path", "Benchmarks"]
-    if not options.skip_in_process:  # before measuring, so that nothing is built while servers are timed
-        run(["swift", "build", *in_process[2:], "--product", "InProcess"])
+    # Built before measuring, so that nothing is built while servers are timed.
+    tables = {name: build_in_process(program) for name, program in IN_PROCESS.items() if wanted(name, options)}
 
-    servers = start_servers({row.server for row in rows}, server_cpu)
-    try:
-        samples = measure_all(rows, servers, options, wrk_cpu)
-    finally:
-        stop_servers(servers)
-    print(setting(options, server_cpu, wrk_cpu), table(rows, samples), sep="\n\n", flush=True)
+    if rows:
+        servers = start_servers({row.server for row in rows}, server_cpu)
+        try:
+            samples = measure_all(rows, servers, options, wrk_cpu)
+        finally:
+            stop_servers(servers)
+        print(setting(options, server_cpu, wrk_cpu), table(rows, samples), sep="\n\n", flush=True)
 
-    if not options.skip_in_process:
+    for name, program in tables.items():
+        arguments = boost_switch(server_cpu) if name == "in-process" else []
         print(flush=True)
-        if subprocess.run([*in_process, "--skip-build", "InProcess"], cwd=ROOT).returncode != 0:
-            raise Failure("the benchmarks in process failed")
+        if subprocess.run([str(program), *arguments], cwd=ROOT).returncode != 0:
+            raise Failure(f"{program.name} failed")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,43 @@
-// What the bridges and the switch cost inside one process, in nanoseconds, on one hub. Run by scripts/bench.
+// What the bridges and the switch cost inside one process, in nanoseconds of CPU, on one hub. Run by scripts/bench, which passes
+// what Boost.Context's switch took in the same run.
 import CTandem
+import Measuring
 import Tandem
 
-/// Median of several rounds of `body`, each of `count` operations, in nanoseconds an operation.
-func measure(_ name: String, count: Int = 200_000, _ body: (Int) async throws -> Void) async rethrows {
+/// What is limited: a figure that must be met, or another row of the same run.
+enum Limit {
+    case none
+    case must(Double)
+    case row(String, Double)
+}
+
+func row(_ name: String, _ rounds: [Double], _ limit: Limit = .none) {
+    let all = Samples(rounds)
+    var (shown, ratio) = ("", "")
+    switch limit {
+    case .none: break
+    case .must(let nanoseconds): (shown, ratio) = ("must \(text(nanoseconds))", text(all.median / nanoseconds, digits: 2))
+    case .row(let name, let nanoseconds): (shown, ratio) = (name, text(all.median / nanoseconds, digits: 2))
+    }
+    let digits = all.median < 30 ? 1 : 0
+    func ns(_ value: Double) -> String { text(value, digits: digits) }
+    print("| \(name) | \(ns(all.median)) | \(ns(all.least)) | \(ns(all.most)) | \(shown) | \(ratio) |")
+}
+
+/// Several rounds of `body`, each of `count` operations, in nanoseconds an operation; returns the median.
+@discardableResult
+func measure(
+    _ name: String, _ limit: Limit = .none, count: Int = 200_000, _ body: (Int) async throws -> Void
+) async rethrows -> Double {
     try await body(count / 10)
     var rounds: [Double] = []
     for _ in 0..<7 {
-        let start = tandem_monotonic_nanoseconds()
+        let start = cpuNanoseconds()
         try await body(count)
-        rounds.append(Double(tandem_monotonic_nanoseconds() - start) / Double(count))
+        rounds.append((cpuNanoseconds() - start) / Double(count))
     }
-    rounds.sort()
-    print("| \(name) | \(rounds[3].rounded()) | \(rounds[0].rounded()) | \(rounds[6].rounded()) |")
+    row(name, rounds, limit)
+    return Samples(rounds).median
 }
 
 @inline(never)
@@ -22,50 +47,108 @@ func doesNotSuspend(_ value: Int) async -> Int { value + 1 }
 func concurrentCallee(_ value: Int) async -> Int { value + 1 }
 
 /// A fiber that does nothing but hand the thread back.
-func rawSwitch(_ count: Int) {
+func withFiber(
+    _ entry: @convention(c) (UnsafeMutablePointer<tandem_fiber>) -> Void, _ body: (UnsafeMutablePointer<tandem_fiber>) -> Void
+) {
     var pool = tandem_stack_pool()
-    tandem_stack_pool_init(&pool, 64 * 1024) { fiber in
-        while true { tandem_fiber_suspend(fiber, .parked) }
-    }
+    tandem_stack_pool_init(&pool, 64 * 1024, entry)
     let fiber = tandem_stack_take(&pool)!
-    for _ in 0..<count { _ = tandem_fiber_resume(fiber) }
+    body(fiber)
     tandem_stack_give_back(&pool, fiber)
     tandem_stack_pool_destroy(&pool)
 }
 
+func bareSwitch(_ count: Int) {
+    withFiber({ fiber in
+        while true { tandem_context_switch(&fiber.pointee.sp, fiber.pointee.host_sp!) }
+    }) { fiber in
+        for _ in 0..<count { tandem_context_switch(&fiber.pointee.host_sp, fiber.pointee.sp!) }
+    }
+}
+
+func bracketedSwitch(_ count: Int) {
+    withFiber({ fiber in
+        while true { tandem_fiber_suspend(fiber, .parked) }
+    }) { fiber in
+        for _ in 0..<count { _ = tandem_fiber_resume(fiber) }
+    }
+}
+
+@concurrent
+func yieldOnPool(_ count: Int) async { for _ in 0..<count { await Task.yield() } }
+
+print("| in process, one hub | median ns | min | max | beside | ratio |\n| --- | ---: | ---: | ---: | --- | ---: |")
+let boost = CommandLine.arguments.dropFirst().compactMap { Double($0) }
+let toBoost = boost.isEmpty ? Limit.none : .row("Boost.Context", Samples(boost).median)
+if !boost.isEmpty { row("Boost.Context's switch, in and out", boost) }
+let poolYield = await measure("Task.yield on Swift's own pool") { await yieldOnPool($0) }
+
 try Hub.run {
-    print("| in process, one hub | median ns | min | max |\n| --- | --- | --- | --- |")
-    await measure("stack switch in and out, bracketed", count: 2_000_000) { rawSwitch($0) }
-    await measure("Task.yield") { for _ in 0..<$0 { await Task.yield() } }
-    await measure("async to blocking, body does not wait") { count in
+    await measure("stack switch, in and out", toBoost, count: 2_000_000) { bareSwitch($0) }
+    await measure("the same, bracketed for exclusivity checking", toBoost, count: 2_000_000) { bracketedSwitch($0) }
+    let yield = await measure("Task.yield on the hub", .row("on Swift's pool", poolYield)) {
+        for _ in 0..<$0 { await Task.yield() }
+    }
+    await measure("async to blocking, body does not wait", .must(300)) { count in
         for index in 0..<count { _ = await blocking { index } }
     }
-    try await measure("blocking to async, callee does not suspend") { count in
+    try await measure("blocking to async, callee does not suspend", .must(300)) { count in
         try await blocking {
             var value = 0
             for _ in 0..<count { value = try awaiting { await doesNotSuspend(value) } }
         }
     }
-    try await measure("blocking to async, @concurrent callee that does not suspend") { count in
+    try await measure("blocking to async, @concurrent callee that does not suspend", .must(300)) { count in
         try await blocking {
             var value = 0
             for _ in 0..<count { value = try awaiting { await concurrentCallee(value) } }
         }
     }
-    try await measure("blocking to async, callee yields once") { count in
+    try await measure("blocking to async, callee yields once", .must(700)) { count in
         try await blocking {
             for _ in 0..<count { try awaiting { await Task.yield() } }
         }
     }
-    try await measure("async to blocking, body waits once") { count in
+    try await measure("async to blocking, body waits once", .must(700)) { count in
         for _ in 0..<count { try await blocking { try sleep(for: .zero) } }
     }
-    try await measure("park and unpark: two green threads take turns (each switch)") { count in
+    let park = Limit.must(250)
+    try await measure("park and unpark: two green threads take turns (each switch)", park) { count in
         let other = GreenThread { for _ in 0..<count / 2 { try sleep(for: .zero) } }
         try await blocking { for _ in 0..<count / 2 { try sleep(for: .zero) } }
         try await other.wait()
     }
+    try await measure("the same, each by the other's Parker", park) { count in
+        let (ping, pong) = (Loan(Parker()), Loan(Parker()))
+        let other = GreenThread {
+            for _ in 0..<count / 2 {
+                try ping.value.park()
+                pong.value.unpark()
+            }
+        }
+        try await blocking {
+            for _ in 0..<count / 2 {
+                ping.value.unpark()
+                try pong.value.park()
+            }
+        }
+        try await other.wait()
+    }
+    try await measure("two async tasks take turns by Task.yield (each switch)", .row("alone", yield)) { count in
+        let other = Hub.current!.spawn { for _ in 0..<count / 2 { await Task.yield() } }
+        for _ in 0..<count / 2 { await Task.yield() }
+        try await other.value
+    }
     try await measure("spawn a green thread and wait for it", count: 50_000) { count in
         for index in 0..<count { _ = try await GreenThread { index }.wait() }
     }
+    await measure("spawn a Task on the hub and wait for it", count: 50_000) { count in
+        for index in 0..<count { _ = await Task(executorPreference: Hub.current!) { index }.value }
+    }
+}
+
+/// Carries a value that belongs to the hub's thread into a green thread of the same hub.
+struct Loan<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
 }

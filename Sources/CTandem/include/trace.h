@@ -31,6 +31,9 @@ typedef struct tandem_registers {
 size_t tandem_trace_frames(
     tandem_registers registers, uintptr_t root, uintptr_t high, uintptr_t *addresses, size_t limit);
 
+/// The exported function at or before an address, and the file that has it, or null. As long as that file is loaded.
+const char *_Nullable tandem_exported_name(uintptr_t address, const char *_Nullable *_Nonnull file);
+
 /// Notes where code lies, so that tandem_trace_frames can tell a return address. Before its first use; not in a signal handler.
 void tandem_trace_prepare(void);
 

@@ -43,7 +43,8 @@ extension Hub {
         guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
         let key = tandem_current_task()!
         withUnsafeCurrentTask { tasks.add(key, TaskRegistry.Entry(task: $0!, name: name, reason: reason)) }
-        defer { tasks.remove(key) }
+        // One that outlived its hub ends elsewhere, where the hub's list is out of reach.
+        defer { if isCurrent { tasks.remove(key) } }
         if delay > .zero { try await sleep(for: delay) }
         return try await body()
     }

@@ -33,7 +33,8 @@ public struct HubDump: Sendable, CustomStringConvertible {
     /// How many green threads and tasks were left out.
     public let omitted: Int
 
-    /// Everything, a line for each green thread, frame and task. Looks up symbols: takes milliseconds.
+    /// Everything, a line for each green thread, frame and task. Looks up symbols: the first time takes
+    /// milliseconds.
     public var description: String {
         let images = ImageMap.capture()
         var known: [StackTrace: String] = [:]
@@ -41,7 +42,7 @@ public struct HubDump: Sendable, CustomStringConvertible {
             "\(hubName)-\(hubIndex): \(statistics.greenThreads) green threads, \(statistics.tasks) tasks, \(statistics.waits) waits, "
             + "\(statistics.timers) timers, \(statistics.descriptors) descriptors\n"
         for thread in greenThreads {
-            let stack = known[thread.stack] ?? thread.stack.lines(images).map { "    \($0)\n" }.joined()
+            let stack = known[thread.stack] ?? thread.stack.names(images).map { "    \($0)\n" }.joined()
             known[thread.stack] = stack
             text += "green thread \(thread.number) \"\(thread.name)\" \(thread.state)\n\(stack)"
         }

@@ -33,7 +33,7 @@ public struct HubReport: Sendable, CustomStringConvertible {
     /// Where the code was that holds the hub.
     public let stack: StackTrace?
 
-    /// The hub, the message, and below it the stack. Looks up symbols: takes milliseconds.
+    /// The hub, the message, and below it the stack. Looks up symbols: the first time takes milliseconds.
     public var description: String {
         let lines = stack?.description.split(separator: "\n") ?? []
         return "\(hubName)-\(hubIndex): \(message)" + lines.map { "\n    \($0)" }.joined()

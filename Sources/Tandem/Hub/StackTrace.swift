@@ -1,3 +1,4 @@
+internal import CTandem
 internal import Runtime
 
 /// Where a stack was: addresses, which are turned into names when somebody asks for the description.
@@ -12,19 +13,31 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         self.startsWithCounter = startsWithCounter
     }
 
-    /// A line for each call: function, file and line, as far as this executable's symbols and debug information say.
+    /// A line for each call: the function, as far as this executable's symbols say.
     ///
-    /// Looking them up takes milliseconds, and allocates.
-    public var description: String { lines(ImageMap.capture()).joined(separator: "\n") }
+    /// The first time in a process takes some milliseconds, for reading the symbols; then it is quick.
+    public var description: String { names(ImageMap.capture()).joined(separator: "\n") }
 
-    func lines(_ images: ImageMap) -> [String] {
-        guard let frames = backtrace?.symbolicated(with: images)?.frames else {
-            return addresses.map { "0x" + String($0, radix: 16) }
-        }
-        return frames.map { frame in
-            guard let symbol = frame.symbol else { return frame.captured.originalProgramCounter.description }
+    /// As `description`, with the file and line of each call, and with calls that were inlined, as far as the debug information
+    /// says. Takes tens of milliseconds each time.
+    public var descriptionWithLines: String {
+        symbols(ImageMap.capture(), .default) { symbol in
             guard let source = symbol.sourceLocation, source.line > 0 else { return "\(symbol.name) in \(symbol.imageName)" }
             return "\(symbol.name) at \(source.path):\(source.line)"
+        }.joined(separator: "\n")
+    }
+
+    func names(_ images: ImageMap) -> [String] { symbols(images, .useSymbolCache) { "\($0.name) in \($0.imageName)" } }
+
+    private func symbols(
+        _ images: ImageMap, _ options: Backtrace.SymbolicationOptions, _ line: (SymbolicatedBacktrace.Symbol) -> String
+    ) -> [String] {
+        guard let frames = backtrace?.symbolicated(with: images, options: options)?.frames else {
+            return addresses.map(exportedName)
+        }
+        return frames.map { frame in
+            if let symbol = frame.symbol { return line(symbol) }
+            return exportedName(UInt(frame.captured.originalProgramCounter.description.dropFirst(2), radix: 16) ?? 0)
         }
     }
 
@@ -44,6 +57,13 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         #endif
         return try? Backtrace(from: Fields(values: ["architecture": architecture, "backtrace": base64(bytes)]))
     }
+}
+
+/// What the dynamic linker knows of an address: system libraries have no other symbols.
+private func exportedName(_ address: UInt) -> String {
+    var file: UnsafePointer<CChar>?
+    guard let name = tandem_exported_name(address, &file), let file else { return "0x" + String(address, radix: 16) }
+    return "\(String(cString: name)) in \(String(cString: file).split(separator: "/").last ?? "")"
 }
 
 private func base64(_ bytes: [UInt8]) -> String {

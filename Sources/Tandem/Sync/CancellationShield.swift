@@ -51,6 +51,6 @@ private func shield(on hub: Hub, _ body: () async -> Void) async {
             hub.tasks.add(key, TaskRegistry.Entry(task: $0!, name: "cancellation shield", isShielded: true))
         }
         await body.callAsync()
-        hub.tasks.remove(key)
+        if hub.isCurrent { hub.tasks.remove(key) }
     }.value
 }

@@ -76,7 +76,7 @@ private final class TimeoutScope {
         let key = tandem_current_task()!
         if reason != nil { hub.tasks.lend(reason, to: key) }
         await body.callAsync()
-        if reason != nil { hub.tasks.lend(nil, to: key) }
+        if reason != nil, hub.isCurrent { hub.tasks.lend(nil, to: key) }
         timer.disarm()
         task = nil
     }
