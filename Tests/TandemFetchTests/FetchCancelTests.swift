@@ -25,6 +25,31 @@ struct FetchCancelTests {
         }
     }
 
+    /// The fetch is made in one style, and who cancels stands some bridges above, in the other or the same.
+    @Test(arguments: Style.allCases, [1, 2, 5]) func reachesItAcrossBridges(_ style: Style, _ bridges: Int) async throws {
+        let request = FetchRequest(url: upstream.url("/silent"))
+        @Sendable func asynchronous(_ bridges: Int) async throws -> FetchResponse {
+            if bridges == 0 { return try await client.execute(request) }
+            return try await Tandem.blocking { try synchronous(bridges - 1) }
+        }
+        @Sendable func synchronous(_ bridges: Int) throws -> FetchResponse {
+            if bridges == 0 { return try client.execute(request) }
+            return try awaiting { try await asynchronous(bridges - 1) }
+        }
+        try await onHub { hub in
+            let task = hub.spawn {
+                switch style {
+                case .async: try await asynchronous(bridges)
+                case .blocking: try await Tandem.blocking { try synchronous(bridges) }
+                }
+            }
+            try await until { FetchStatistics(of: hub).transfers == 1 }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(FetchStatistics(of: hub).transfers == 0)
+        }
+    }
+
     @Test(arguments: Style.allCases) func beforeTheFirstStepSendsNothing(_ style: Style) async throws {
         let request = FetchRequest(url: upstream.url("/silent"))
         try await onHub { hub in

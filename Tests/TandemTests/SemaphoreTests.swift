@@ -149,6 +149,24 @@ struct SemaphoreTests {
         await #expect(processExitsWith: .failure) { _ = Semaphore(2, limit: 1) }
     }
 
+    @Test(arguments: Caller.allCases)
+    func `a semaphore of no permits lets nobody in until one is given`(caller: Caller) async throws {
+        try await onHub {
+            let closed = Semaphore(0, limit: 0)
+            #expect(!closed.tryAcquire())
+            await #expect(throws: TandemError(.timedOut, "")) {
+                try await closed.acquire(caller, deadline: .after(.milliseconds(1)))
+            }
+            let empty = Semaphore(0, limit: 1)
+            let waiter = Hub.current!.spawn { try await empty.acquire(caller) }
+            try await turnUntil { empty.waiting == 1 }
+            empty.release()
+            try await waiter.value
+            #expect(empty.available == 0)
+        }
+        await #expect(processExitsWith: .failure) { Semaphore(0, limit: 0).release() }
+    }
+
     @Test func `contenders get about the same share`() async throws {
         try await onHub {
             let semaphore = Semaphore(1)

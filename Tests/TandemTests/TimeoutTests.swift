@@ -218,6 +218,14 @@ struct TimeoutTests {
         }
     }
 
+    @Test func `each style has its own form, also when the body does not wait`() async throws {
+        try await onHub {
+            let asynchronous = try await withTimeout(forever) { GreenThreadIdentity.current == nil }
+            let green = try await blocking { try withTimeout(forever) { GreenThreadIdentity.current != nil } }
+            #expect(asynchronous && green)
+        }
+    }
+
     @Test func `an OS thread and a task on no hub may use it`() async throws {
         let onThread = try await onThread { try withTimeout(.seconds(30)) { 1 } }
         let offHub = try await withTimeout(.seconds(30)) {

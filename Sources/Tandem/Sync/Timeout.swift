@@ -34,6 +34,7 @@ public func withTimeout<Success>(
 ///
 /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
 @available(*, noasync)
+@_disfavoredOverload  // Else a body that never awaits would be taken for blocking code's, also in async code.
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
