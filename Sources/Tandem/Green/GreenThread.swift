@@ -24,15 +24,11 @@ public final class GreenThread<Success: Sendable>: Sendable {
     ) {
         let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
         let (completion, reason) = (completion, reason)
+        // Little of this is generic: what runs at each spawn need not look up metadata, and its frames are small.
         task = Task(executorPreference: hub) {
-            let outcome: Result<Success, any Error>
-            do {
-                outcome = .success(
-                    try await hub.registered(name, reason, after: delay) { try await blocking(name: name, body) })
-            } catch {
-                outcome = .failure(reason.told(error, of: name))
-            }
-            completion.end(outcome)
+            var outcome: Result<Success, any Error>?
+            let neverRan = await hub.runThread(name, reason, after: delay) { outcome = Result(catching: body) }
+            completion.end((outcome ?? .failure(neverRan!)).mapError { reason.told($0, of: name) })
         }
     }
 

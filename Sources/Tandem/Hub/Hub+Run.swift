@@ -36,16 +36,40 @@ extension Hub {
     }
 
     /// Runs `body` listed among the tasks that stopping this hub cancels. A task that comes too late never starts.
-    func registered<Success>(
-        _ name: GreenThreadName, _ reason: CancellationReason? = nil, after delay: Duration, _ body: () async throws -> Success
+    private func registered<Success>(
+        _ name: GreenThreadName, after delay: Duration, _ body: () async throws -> Success
     ) async throws -> Success {
-        try Task.checkCancellation()
-        guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
-        let key = tandem_current_task()!
-        tasks.add(key, name: name, reason: reason)
-        // One that outlived its hub ends elsewhere, where the hub's list is out of reach.
-        defer { if isCurrent { tasks.remove(key) } }
+        try register(name)
+        defer { unregister() }
         if delay > .zero { try await sleep(for: delay) }
         return try await body()
+    }
+
+    /// As `registered`, on a green stack. Returns why `body` never ran, when it did not. Owns `body` until then.
+    @inline(never)
+    func runThread(
+        _ name: GreenThreadName, _ reason: CancellationReason, after delay: Duration, _ body: () -> Void
+    ) async -> (any Error)? {
+        let borrowed = BorrowedClosure.borrow(body)
+        do {
+            try register(name, reason)
+            defer { unregister() }
+            if delay > .zero { try await sleep(for: delay) }
+            await host(name, borrowed)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func register(_ name: GreenThreadName, _ reason: CancellationReason? = nil) throws {
+        try Task.checkCancellation()
+        guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
+        tasks.add(tandem_current_task()!, name: name, reason: reason)
+    }
+
+    /// One that outlived its hub ends elsewhere, where the hub's list is out of reach.
+    private func unregister() {
+        if isCurrent { tasks.remove(tandem_current_task()!) }
     }
 }

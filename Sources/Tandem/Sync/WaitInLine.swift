@@ -17,15 +17,21 @@ extension Mutex where Value: Sendable {
         _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
     ) async throws -> Item {
         if let item = try withLock({ try enter(&$0, nil) }) { return item }
-        guard let hub = Hub.current else {
-            return try await withTaskExecutorPreference(HubGroup.shared.nextHub()) {
-                try await waitInLine(deadline, call, enter: enter, leave: leave)
-            }
-        }
+        guard let hub = Hub.current else { return try await waitOnSharedHub(deadline, call, enter: enter, leave: leave) }
         let waiter = Waiter<Item>(hub.beginWait(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         await park(waiter.wait)
         return try end(waiter, hub, leave)
+    }
+
+    /// Apart, because each call that waits on a hub would carry its frame.
+    @inline(never)
+    private func waitOnSharedHub<Item: Sendable>(
+        _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
+    ) async throws -> Item {
+        try await withTaskExecutorPreference(HubGroup.shared.nextHub()) {
+            try await waitInLine(deadline, call, enter: enter, leave: leave)
+        }
     }
 
     /// For blocking code, on a green thread or on an ordinary OS thread.
