@@ -14,16 +14,16 @@ extension Hub {
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()
-        pulse.pointee.started &+= 1
+        tandem_pulse_started(pulse)
         run: while true {
             switch tandem_fiber_resume(fiber) {
             case .finished:
                 break run
             case .parked:
-                pulse.pointee.parked &+= 1
+                tandem_pulse_parked(pulse)
                 await park(fiber.pointee.waiting_on!)
             case .awaiting:
-                pulse.pointee.awaited &+= 1
+                tandem_pulse_awaited(pulse)
                 await fiber.operation.pointee.callAsync()
             }
             if !isCurrent { await abandon(name) }
