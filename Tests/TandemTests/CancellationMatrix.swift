@@ -36,8 +36,8 @@ enum Situation: String, CaseIterable, Sendable {
     case timeoutScope = "inside a `withTimeout` that does not expire"
     case cleanup = "cleanup that waits, after an error `f`"
     case shieldedCleanup = "the same in `withCancellationShield`"
-    case again = "cleanup after the same: a second one comes"
-    case againOtherwise = "cleanup after the same: the other `cancel` comes"
+    case again = "cleanup after a first one: the same comes again"
+    case againOtherwise = "cleanup after a first one: the other `cancel` comes"
     case suppressed = "`awaiting` a callee that suppresses it"
 }
 

@@ -23,6 +23,13 @@ struct IdlenessTests {
         }
     }
 
+    /// Room for the frames of unoptimized code under a sanitizer.
+    static var roomy: HubConfiguration {
+        var configuration = HubConfiguration()
+        configuration.stackSize = 2 << 20
+        return configuration
+    }
+
     struct Range: Hashable { let low, high: UInt }
 
     static func ownRange() -> Range {
@@ -59,7 +66,7 @@ struct IdlenessTests {
     }
 
     @Test func `an idle hub hands back what deep calls touched, and the stacks are good afterwards`() async throws {
-        try await onHub {
+        try await onHub(Self.roomy) {
             let ranges = try await Self.goDeep(64)
             #expect(ranges.count == 64)
             #expect(Self.residentPages(ranges) >= 64 * 32)
@@ -73,7 +80,7 @@ struct IdlenessTests {
     }
 
     @Test func `a stack in use is never trimmed, also when it was given back and lent again since`() async throws {
-        try await onHub {
+        try await onHub(Self.roomy) {
             _ = try await Self.goDeep(8)
             let event = Event<Void>()
             let thread = GreenThread { (Self.ownRange(), try Self.useMuch { try event.wait() }) }
@@ -88,7 +95,7 @@ struct IdlenessTests {
     }
 
     @Test func `a configuration can have the memory kept`() async throws {
-        var configuration = HubConfiguration()
+        var configuration = Self.roomy
         configuration.trimsStacks = false
         try await onHub(configuration) {
             let ranges = try await Self.goDeep(8)

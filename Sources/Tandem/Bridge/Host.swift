@@ -14,10 +14,10 @@ extension Hub {
             case .finished:
                 return tandem_stack_give_back(stacks, fiber)
             case .parked:
-                pulse.pointee.parked &+= 1
+                tandem_pulse_parked(pulse)
                 await park(fiber.pointee.waiting_on!)
             case .awaiting:
-                pulse.pointee.awaited &+= 1
+                tandem_pulse_awaited(pulse)
                 await fiber.operation.pointee.callAsync()
             }
             if !isCurrent { await abandon(fiber) }
@@ -32,7 +32,7 @@ extension Hub {
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()
-        pulse.pointee.started &+= 1
+        tandem_pulse_started(pulse)
         return fiber
     }
 
