@@ -31,7 +31,8 @@ struct ScaleTests {
 
     private static func residentBytes() -> Int { number(in: "/proc/self/statm", field: 1)! * sysconf(CInt(_SC_PAGESIZE)) }
 
-    @Test func `a hundred thousand green threads are parked at once, in two or three pages each, and all are woken`() async throws {
+    @Test func `a hundred thousand green threads are parked at once, in two or three pages each, and all are woken`() async throws
+    {
         try await onHub(hubs: .one("as many stacks as one process may have")) {
             let (gate, ended) = (Event<Void>(), Counter())
             let before = Self.residentBytes()

@@ -1,13 +1,32 @@
-/// The end of a green thread: what is linked to it is called, one after the other, and then who waits for it goes on.
+internal import Synchronization
+
+/// The end of a green thread: what is linked to it is called, one after the other, and then who waits for it goes on. An
+/// error that nobody can ask for any more, and nobody has asked for, is reported.
 final class Completion<Success: Sendable>: Sendable {
     let ended = Event<Success>(waitedForAs: "GreenThread.wait")
     private let links = CompletionLinks()
+    /// Whether somebody has asked how it ended.
+    private let isObserved = Atomic<Bool>(false)
+    /// Who failed, if it did so by itself.
+    private let failed = Mutex<FailedThread?>(nil)
+
+    deinit {
+        guard !isObserved.load(ordering: .relaxed), let failed = failed.withLock({ $0 }), case .failure(let error) = ended.outcome
+        else { return }
+        failed.hub.report(.failed, "green thread '\(failed.name)' failed, and nobody waited for it: \(error)")
+    }
+
+    func observe() { isObserved.store(true, ordering: .relaxed) }
+
+    /// Called before `end` when the body has thrown, and not because it was cancelled.
+    func noteFailure(of thread: FailedThread) { failed.withLock { $0 = thread } }
 
     /// Called once, where it ended. What a handler links meanwhile is called after it, from here.
     func end(_ outcome: Result<Success, any Error>) {
         while let handler = links.next(orSettle: { ended.settle(outcome) }) { handler(outcome) }
     }
 
+    @discardableResult
     func link(_ handler: @escaping @Sendable (Result<Success, any Error>) -> Void) -> CompletionLink {
         let erased: CompletionLinks.Handler = { handler($0 as! Result<Success, any Error>) }
         switch links.add(erased) {
@@ -19,5 +38,16 @@ final class Completion<Success: Sendable>: Sendable {
             handler(ended.outcome!)
             return CompletionLink { false }
         }
+    }
+}
+
+/// A green thread whose body has thrown.
+final class FailedThread: Sendable {
+    let hub: Hub
+    let name: GreenThreadName
+
+    init(_ name: GreenThreadName, on hub: Hub) {
+        self.hub = hub
+        self.name = name
     }
 }

@@ -8,7 +8,8 @@ extension GreenThread {
     /// - Returns: What takes the handler back.
     @discardableResult
     public func onCompletion(_ handler: @escaping @Sendable (Result<Success, any Error>) -> Void) -> CompletionLink {
-        completion.link(handler)
+        completion.observe()
+        return completion.link(handler)
     }
 }
 

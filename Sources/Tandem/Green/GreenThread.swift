@@ -3,7 +3,8 @@ internal import CTandem
 /// Blocking code that runs beside others on a hub: a task that has borrowed a stack.
 ///
 /// Starts at the hub's next turn, or later. Whoever made it may wait for it, in either style, or forget it: it runs on, and
-/// its hub cancels it when the hub stops.
+/// its hub cancels it when the hub stops. When it fails, and is forgotten before anybody has waited for it, its hub reports
+/// the error.
 public final class GreenThread<Success: Sendable>: Sendable {
     let completion = Completion<Success>()
     private let reason = CancellationReason()
@@ -28,6 +29,9 @@ public final class GreenThread<Success: Sendable>: Sendable {
         task = Task(executorPreference: hub) {
             var outcome: Result<Success, any Error>?
             let neverRan = await hub.runThread(name, reason, after: delay) { outcome = Result(catching: body) }
+            if case .failure(let error) = outcome, !(error is CancellationError), reason.error == nil {
+                completion.noteFailure(of: FailedThread(name, on: hub))
+            }
             completion.end((outcome ?? .failure(neverRan!)).mapError { reason.told($0, of: name) })
         }
     }
@@ -53,10 +57,13 @@ public final class GreenThread<Success: Sendable>: Sendable {
     }
 
     /// Whether it has ended: the body has returned or thrown, or will never run.
-    public var isFinished: Bool { outcome != nil }
+    public var isFinished: Bool { completion.ended.outcome != nil }
 
     /// How it ended.
-    var outcome: Result<Success, any Error>? { completion.ended.outcome }
+    var outcome: Result<Success, any Error>? {
+        completion.observe()
+        return completion.ended.outcome
+    }
 
     /// Suspends until it has ended; returns the body's value or throws its error, the same one to every waiter.
     ///
@@ -66,14 +73,16 @@ public final class GreenThread<Success: Sendable>: Sendable {
     ///   thread was cancelled and ended for it; `CancellationError` only when the waiter itself was cancelled; `TandemError`
     ///   `timedOut`, or `hubStopped` when the hub stopped first.
     public func wait(deadline: Deadline = .never) async throws -> Success {
-        try await completion.ended.wait(deadline: deadline)
+        completion.observe()
+        return try await completion.ended.wait(deadline: deadline)
     }
 
     /// As the async form; parks the calling green thread (or blocks the OS thread). Also throws `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Success {
-        try completion.ended.wait(deadline: deadline, file: file, line: line)
+        completion.observe()
+        return try completion.ended.wait(deadline: deadline, file: file, line: line)
     }
 }
 

@@ -33,6 +33,7 @@ extension Hub {
         dropLocals()
         watch?.end()
         tandem_overflow_unwatch_thread()
+        markEnded()
         letGo()
         takeIn(tandem_inbox_close(inbox))
         while let job = tandem_job_queue_pop(woken) ?? tandem_job_queue_pop(ready) { handOn(job) }
@@ -105,6 +106,7 @@ extension Hub {
         }
     }
 
+    /// In the order in which it was put in, jobs and wakes alike.
     private func takeIn(_ list: UInt) {
         var item = list
         while item != 0 {
@@ -112,7 +114,7 @@ extension Hub {
             if item & 1 != 0 {
                 deliver(Wait(bitPattern: item & ~3)!)
             } else {
-                tandem_job_queue_append(ready, UnsafeMutablePointer<tandem_job>(bitPattern: item)!)
+                append(UnsafeMutablePointer<tandem_job>(bitPattern: item)!)
             }
             item = next
         }

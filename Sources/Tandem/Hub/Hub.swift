@@ -27,6 +27,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let woken: UnsafeMutablePointer<tandem_job_queue>
     let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
+    private let loopEnded = Atomic<Bool>(false)
     nonisolated(unsafe) var executor: UnownedTaskExecutor!
     /// This hub as the executor of actors. Valid as long as the hub.
     public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
@@ -113,11 +114,13 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         let job = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
         job.pointee.is_isolated = isolated ? 1 : 0
         if isCurrent {
-            tandem_job_queue_append(appendsToReady ? ready : woken, job)
+            append(job)
         } else if !tandem_inbox_put(inbox, job, false) {
             handOn(job)
         }
     }
+
+    func append(_ job: UnsafeMutablePointer<tandem_job>) { tandem_job_queue_append(appendsToReady ? ready : woken, job) }
 
     /// The hub has stopped. A task that outlived it ends on Swift's own pool rather than never.
     func handOn(_ job: UnsafeMutablePointer<tandem_job>) {
@@ -134,6 +137,11 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     }
 
     var isStopping: Bool { stopRequested.load(ordering: .relaxed) }
+
+    /// Nothing runs or fires here any more. Any thread.
+    var hasEnded: Bool { loopEnded.load(ordering: .relaxed) }
+
+    func markEnded() { loopEnded.store(true, ordering: .relaxed) }
 
     // MARK: Locals
 

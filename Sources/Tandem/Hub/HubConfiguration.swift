@@ -38,8 +38,8 @@ public struct HubConfiguration: Sendable {
     /// Whether an idle hub hands the memory that deep calls have touched, beyond 16 KiB of each free stack, back to the kernel.
     public var trimsStacks = true
 
-    /// Where reports about the hub itself go; nil is a line on standard error. Called on the hub's thread or on the
-    /// watchdog's: it must not wait, nor call the hub.
+    /// Where reports about the hub itself go; nil is a line on standard error. Called on the hub's thread, the
+    /// watchdog's, or that of who forgets a failed green thread: it must not wait, nor call the hub.
     public var onReport: (@Sendable (HubReport) -> Void)?
 
     /// The defaults.

@@ -18,6 +18,8 @@ public struct HubReport: Sendable, CustomStringConvertible {
         public static let abandoned = Kind(rawValue: "abandoned")
         /// Tasks did not end within `HubConfiguration.stopGrace`.
         public static let unfinished = Kind(rawValue: "unfinished")
+        /// A green thread failed, and nobody can wait for it any more.
+        public static let failed = Kind(rawValue: "failed")
         /// Anything else.
         public static let other = Kind(rawValue: "other")
     }

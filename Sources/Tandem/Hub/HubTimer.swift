@@ -25,12 +25,15 @@ public final class HubTimer {
 
     /// Forgets the deadline. Harmless when there is none.
     public func disarm() {
+        // What outlives its hub has nothing to disarm, and may be on another thread.
+        guard !hub.hasEnded else { return }
         if wait.pointee.heap_position != 0 { hub.timers.remove(wait) }
     }
 
     func fire() { handler() }
 
     deinit {
+        guard !hub.hasEnded else { return }
         wait.pointee.timer = nil
         _ = hub.finishWait(wait)
     }

@@ -110,7 +110,7 @@ public final class GreenPool: Sendable {
             GreenThread(name: name, on: hub, body)
         }
         // Before anybody who waits for it goes on, and also when the body never ran.
-        member.onCompletion { _ in self.leave() }
+        member.completion.link { _ in self.leave() }
         return member
     }
 
