@@ -8,7 +8,10 @@ nonisolated(unsafe) private var guest: GuestHub?
 @c(tandem_guest_start)
 public func start() -> CInt {
     do {
-        let started = try GuestHub()
+        var configuration = HubConfiguration()
+        // One that another loop can watch, whatever the environment asks for.
+        configuration.poller = .epoll
+        let started = try GuestHub(configuration)
         guest = started
         return started.fd
     } catch {

@@ -94,6 +94,30 @@ struct VirtualTimeTests {
         }
     }
 
+    @Test func `a deadlock ends the test, and says who waits for what`() async throws {
+        var configuration = HubConfiguration()
+        configuration.stuckThreshold = .milliseconds(20)
+        let unwound = Log()
+        let error = await #expect(throws: Deadlock.self) {
+            try await withVirtualTime(configuration) {
+                let (first, second) = (Semaphore(1), Semaphore(1))
+                let other = GreenThread(name: "other") {
+                    defer { unwound.add("other") }
+                    try second.acquire()
+                    try sleep(for: .seconds(60))
+                    try first.acquire()
+                }
+                defer { unwound.add("body") }
+                try await first.acquire()
+                try await sleep(for: .seconds(60))
+                try await second.acquire()
+                try await other.wait()
+            }
+        }
+        #expect(unwound.all.sorted() == ["body", "other"])
+        #expect(error?.description.contains("green thread 1 \"other\": Semaphore.acquire") == true)
+    }
+
     @Test func `errors and results come back, and so do task-locals`() async throws {
         struct Own: Error {}
         await #expect(throws: Own.self) { try await withVirtualTime { throw Own() } }

@@ -39,6 +39,9 @@ enum Situation: String, CaseIterable, Sendable {
     case again = "cleanup after a first one: the same comes again"
     case againOtherwise = "cleanup after a first one: the other `cancel` comes"
     case suppressed = "`awaiting` a callee that suppresses it"
+
+    /// Whether it goes on when another thread has done its part.
+    var needsThreads: Bool { self == .offload || self == .awaitingForeign }
 }
 
 /// What the body sees at its line, and what its waiter gets: a cell.

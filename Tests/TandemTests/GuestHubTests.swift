@@ -6,10 +6,17 @@ internal import Testing
 /// A hub on somebody else's loop: here one around poll(2).
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct GuestHubTests {
+    /// With a poller that can be watched, whatever the environment asks for.
+    private static let watchable: HubConfiguration = {
+        var configuration = HubConfiguration()
+        configuration.poller = .epoll
+        return configuration
+    }()
+
     /// Runs `body` with a guest and a loop on a thread of their own, and turns it until `body` has ended. Returns how many
     /// turns the loop made.
     private static func withGuest(
-        _ configuration: HubConfiguration = HubConfiguration(), _ body: @escaping @Sendable () async throws -> Void
+        _ configuration: HubConfiguration = watchable, _ body: @escaping @Sendable () async throws -> Void
     ) async throws -> Int {
         try await onThread {
             let guest = try GuestHub(configuration)
@@ -62,7 +69,7 @@ struct GuestHubTests {
 
     @Test func `work that the loop's own code brings between turns makes its descriptor readable`() async throws {
         try await onThread {
-            let guest = try GuestHub()
+            let guest = try GuestHub(Self.watchable)
             defer { guest.stop() }
             var entry = pollfd(fd: guest.fd, events: Int16(POLLIN), revents: 0)
             while poll(&entry, 1, 0) > 0 { guest.turn() }
@@ -76,7 +83,7 @@ struct GuestHubTests {
     }
 
     @Test func `a flood of ready work leaves the loop its turns`() async throws {
-        var configuration = HubConfiguration()
+        var configuration = Self.watchable
         configuration.jobsPerTurn = 10
         let turns = try await Self.withGuest(configuration) { for _ in 0..<1_000 { await Task.yield() } }
         #expect(turns >= 100)
@@ -93,7 +100,7 @@ struct GuestHubTests {
             let before = openDescriptors()
             let unwound = Counter()
             do {
-                let guest = try GuestHub()
+                let guest = try GuestHub(Self.watchable)
                 GreenThread(on: guest.hub) {
                     defer { unwound.add() }
                     try sleep(for: forever)
@@ -120,7 +127,7 @@ struct GuestHubTests {
 
     @Test func `two guests and their loop share a thread`() async throws {
         try await onThread {
-            let guests = [try GuestHub(), try GuestHub()]
+            let guests = [try GuestHub(Self.watchable), try GuestHub(Self.watchable)]
             defer { for guest in guests { guest.stop() } }
             let queue = Queue<Int>(capacity: 0)
             let sum = Event<Int>()

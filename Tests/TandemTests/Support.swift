@@ -33,6 +33,8 @@ func onHub<Success: Sendable>(
         Task(executorPreference: hub) { try await finish.wait() }
         // A task made here, so that what it expects is booked on the running test.
         return Task(executorPreference: hub) { () -> Result<Success, any Error> in
+            // In an order drawn from a seed this one may come first.
+            while hub.statistics.waits == 0 { await Task.yield() }
             let before = hub.statistics
             let outcome: Result<Success, any Error>
             do { outcome = .success(try await body()) } catch { outcome = .failure(error) }

@@ -23,7 +23,7 @@ struct WatchdogTests {
         async throws
     {
         let reports = Recorder<HubReport>()
-        try await onHub(watched(20, reports)) {
+        try await onHub(watched(20, reports), hubs: .one("its number is looked at")) {
             await blocking(name: "GET /legacy/report") { Self.computes(until: reports, say: .stalled, "GET /legacy/report") }
             try await pause { reports.contain(.stallEnded, "\"GET /legacy/report\" has let the hub go after") }
             #expect(Hub.counts.stalls >= 1)

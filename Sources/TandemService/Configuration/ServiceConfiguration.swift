@@ -1,5 +1,6 @@
 internal import Configuration
 public import Logging
+internal import Tandem
 public import TandemHTTP
 
 /// Everything that can be set about the daemon. `Setting.all` says under which key each value is found; the commented
@@ -34,7 +35,10 @@ public struct ServiceConfiguration: Sendable {
     public var logsAccess = true
 
     /// The defaults.
-    public init() {}
+    public init() {
+        // The environment has its place among the sources, like every other key's.
+        http.hub.poller = .epoll
+    }
 
     /// The defaults, with what `reader` knows put over them. `ConfigurationLoader` has checked its values.
     init(reader: ConfigReader) {

@@ -32,6 +32,7 @@ func withService(
     var configuration = ServiceConfiguration()
     configuration.http.port = 0
     configuration.http.hubs = hubs
+    configuration.http.hub.poller = HubConfiguration().poller
     configuration.logLevel = .critical
     configure(&configuration)
     let service = Service(configuration)
