@@ -122,6 +122,14 @@ struct CancellationShieldTests {
         }
     }
 
+    @Test func `each style has its own form, also when the body does not wait`() async throws {
+        try await onHub {
+            let asynchronous = await withCancellationShield { GreenThreadIdentity.current == nil }
+            let green = try await blocking { try withCancellationShield { GreenThreadIdentity.current != nil } }
+            #expect(asynchronous && green)
+        }
+    }
+
     @Test func `an OS thread and a task on no hub may use it`() async throws {
         #expect(try await onThread { try withCancellationShield { 1 } } == 1)
         let task = Task {

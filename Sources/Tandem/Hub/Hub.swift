@@ -156,8 +156,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     /// Drops the hub's locals; their deinits run on the hub's thread.
     func dropLocals() {
-        // Each goes when the dictionary has let it go: its deinit may ask for another local.
-        while let key = locals.keys.first { _ = locals.removeValue(forKey: key) }
+        while !locals.isEmpty {
+            // They go when the hub has let them go: a deinit may ask for another local.
+            let dropped = locals
+            locals = [:]
+            withExtendedLifetime(dropped) {}
+        }
     }
 
     // MARK: Counts

@@ -43,14 +43,8 @@ final class Watchdog: Sendable {
                 pulse: pulse, threshold: max(threshold.nanosecondsClamped, 2_000_000), report: report,
                 alive: tandem_real_nanoseconds())
             if !state.isRunning {
-                let failed =
-                    tandem_pulse_prepare() != 0
-                    ? true
-                    : tandem_start_watchdog_thread { _ in
-                        Watchdog.shared.run(); return nil
-                    } != 0
                 // No thread, no reports: the service matters more than who watches it.
-                state.isRunning = !failed
+                state.isRunning = tandem_pulse_prepare() == 0 && Watchdog.startThread()
             }
             return state.nextKey
         }
@@ -58,6 +52,13 @@ final class Watchdog: Sendable {
 
     /// Forgets the hub; its pulse is not looked at any more.
     func remove(_ key: Int) { state.withLock { _ = $0.subjects.removeValue(forKey: key) } }
+
+    private static func startThread() -> Bool {
+        tandem_start_watchdog_thread { _ in
+            Watchdog.shared.run()
+            return nil
+        } == 0
+    }
 
     private func run() {
         tandem_name_thread("tandem-watchdog")

@@ -30,6 +30,7 @@ public func withCancellationShield<Success, Failure: Error>(
 ///
 /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
 @available(*, noasync)
+@_disfavoredOverload  // As `withTimeout`'s.
 public func withCancellationShield<Success>(
     file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
