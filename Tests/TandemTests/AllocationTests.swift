@@ -40,13 +40,10 @@ struct AllocationTests {
         let objects = (0..<100).map { _ in FailureObject() }
         #expect(allocations_of_this_thread() - before >= 100)
         withExtendedLifetime(objects) {}
-        "text".withCString { text in
-            let before = allocations_of_this_thread()
-            let copy = strdup(text)
-            let copied = allocations_of_this_thread() - before
-            #expect(copied == 1)
-            free(copy)
-        }
+        let beforePath = allocations_of_this_thread()
+        let path = realpath("/", nil)
+        #expect(allocations_of_this_thread() - beforePath >= 1)
+        free(path)
     }
 
     @Test func `calling blocking code allocates nothing and runs no job`() async throws {
@@ -84,12 +81,18 @@ struct AllocationTests {
     @Test(arguments: [2, 8, 32])
     func `bridges nested in each other allocate nothing and run no job`(depth: Int) async throws {
         try await onHub {
-            var reached = 0
-            let count = try await allocationsWithoutJobs {
-                for _ in 0..<Self.rounds / depth { reached = try await descend(depth) }
+            var counts: [UInt64] = []
+            for times in [1, 2] {
+                var reached = 0
+                counts.append(
+                    try await allocationsWithoutJobs {
+                        for _ in 0..<times * Self.rounds / depth { reached = try await descend(depth) }
+                    })
+                #expect(reached == depth)
             }
-            #expect(count == 0)
-            #expect(reached == depth)
+            // The task may take a slab for its frames, once; twice as many bridges take no more.
+            #expect(counts[0] == counts[1])
+            #expect(counts[0] <= 1)
         }
     }
 
