@@ -18,8 +18,18 @@ final class Completion<Success: Sendable>: Sendable {
 
     func observe() { isObserved.store(true, ordering: .relaxed) }
 
-    /// Called before `end` when the body has thrown, and not because it was cancelled.
-    func noteFailure(of thread: FailedThread) { failed.withLock { $0 = thread } }
+    /// Called once, where a thread ended: what its body did, or why it never ran. Not inlined, so that the frame of a thread
+    /// that is parked does not hold what this needs.
+    @inline(never)
+    func end(
+        _ outcome: Result<Success, any Error>?, _ neverRan: (any Error)?, thread name: GreenThreadName,
+        _ reason: CancellationReason, _ hub: Hub
+    ) {
+        if case .failure(let error) = outcome, !(error is CancellationError), reason.error == nil {
+            failed.withLock { $0 = FailedThread(name, on: hub) }
+        }
+        end((outcome ?? .failure(neverRan!)).mapError { reason.told($0, of: name) })
+    }
 
     /// Called once, where it ended. What a handler links meanwhile is called after it, from here.
     func end(_ outcome: Result<Success, any Error>) {

@@ -29,10 +29,7 @@ public final class GreenThread<Success: Sendable>: Sendable {
         task = Task(executorPreference: hub) {
             var outcome: Result<Success, any Error>?
             let neverRan = await hub.runThread(name, reason, after: delay) { outcome = Result(catching: body) }
-            if case .failure(let error) = outcome, !(error is CancellationError), reason.error == nil {
-                completion.noteFailure(of: FailedThread(name, on: hub))
-            }
-            completion.end((outcome ?? .failure(neverRan!)).mapError { reason.told($0, of: name) })
+            completion.end(outcome, neverRan, thread: name, reason, hub)
         }
     }
 
