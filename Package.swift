@@ -15,6 +15,9 @@ let memorySafe = house + [.strictMemorySafety()]
 
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "tandem",
@@ -31,6 +34,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -39,15 +45,21 @@ let package = Package(
         .target(name: "CTandem"),
         .target(name: "Tandem", dependencies: ["CTandem"], swiftSettings: house),
         .target(name: "HTTPWire", dependencies: [httpTypes], swiftSettings: memorySafe),
-        .target(name: "TandemHTTP", dependencies: ["Tandem", "HTTPWire", httpTypes, logging], swiftSettings: house),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "TandemHTTP",
+            dependencies: ["Tandem", "HTTPWire", "COpenSSL", httpTypes, logging, metrics, tracing, lifecycle],
+            swiftSettings: house),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl"]),
-        .target(name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes], swiftSettings: house),
-        .target(name: "TandemTesting", dependencies: ["Tandem"], swiftSettings: house),
+        .target(
+            name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes, metrics, tracing],
+            swiftSettings: house),
+        .target(name: "TandemTesting", dependencies: ["Tandem", "TandemHTTP", httpTypes], swiftSettings: house),
         .target(
             name: "TandemService",
             dependencies: [
-                "CTandem", "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging,
+                "CTandem", "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging, metrics, tracing, lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ],
