@@ -42,6 +42,9 @@ public struct Request: Sendable {
 
     /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
     public var remoteAddress: String { body.connection.remoteAddress }
+
+    /// Whether the server stops, and a way to wait for that: for handlers that wait for as long as it takes.
+    public var draining: Draining { body.connection.server.draining }
 }
 
 /// What the `{name}` segments of a route matched.

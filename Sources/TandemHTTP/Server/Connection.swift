@@ -129,6 +129,7 @@ final class Connection: @unchecked Sendable {
                 try await send(substitute(for: error, head), head, body, name: name)
             }
             try await deliver(body)
+            server.answered()
             log(head, index, status, .completed, since: start)
         } catch {
             let isCancelled = error is CancellationError || Task.isCancelled

@@ -1,69 +1,100 @@
 internal import Glibc
 public import Logging
+internal import ServiceLifecycle
 internal import Synchronization
-internal import Tandem
+public import Tandem
 
 /// An HTTP/1.1 server: a router, served on one hub or several.
 ///
 ///     let server = HTTPServer(router: router)
 ///     try await server.run()
 public final class HTTPServer: Sendable {
-    /// How it was set up.
-    public let configuration: HTTPServerConfiguration
+    let logger: Logger
+    /// Happens when it begins to drain.
+    let drained = Event<Void>()
+    let state: Mutex<State>
     private let routes: RouteTable
-    private let logger: Logger
     private let listening = Event<Int>()
-    private let state = Mutex(State())
 
-    private struct State {
+    struct State {
+        var configuration: HTTPServerConfiguration
+        var phase = ServerPhase.starting
         var parts: [HubServer] = []
-        var grace: Duration?
+        var plan: StopPlan?
+        var hooks = ShutdownHooks()
+        var summary = StopSummary()
         var hasRun = false
     }
 
     /// A server that does not listen yet. Takes a copy of the routes.
     ///
-    /// - Parameter logger: Told of handlers that throw and of cancelled requests.
+    /// - Parameter logger: Told of handlers that throw, of cancelled requests, and of hooks that fail.
     public init(
         router: Router, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
         logger: Logger = Logger(label: "tandem.http")
     ) {
         routes = router.table.compiled()
-        self.configuration = configuration
+        state = Mutex(State(configuration: configuration))
         self.logger = logger
     }
 
-    /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection.
+    /// What is in force: how it was set up, or what was loaded since by `reload`.
+    public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
+
+    /// The hubs that it serves on now. Any thread.
+    public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
+
+    /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
+    /// group's graceful shutdown is a `stop`.
     ///
     /// On a hub it serves there. Elsewhere it starts `configuration.hubs` hubs and serves on each. A server runs once.
     ///
     /// - Throws: `TandemError` when it cannot listen, naming the address.
     public func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await runOnce()
+        } onGracefulShutdown: {
+            self.stop()
+        }
+    }
+
+    private func runOnce() async throws {
         let isFirst = state.withLock { state in
             defer { state.hasRun = true }
             return !state.hasRun
         }
         precondition(isFirst, "an HTTPServer runs once")
+        var failure: (any Error)?
         do {
             if let hub = Hub.current {
                 let fd = try open(port: configuration.port, shared: false)
-                listening.send(SocketAddress(localOf: fd).port)
+                listens(on: fd)
                 try await serve(fd, on: hub)
             } else {
                 try await runOnOwnHubs()
             }
         } catch {
             listening.fail(error)
-            throw error
+            failure = error
         }
+        await runHooks()
+        end()
+        if let failure { throw failure }
+    }
+
+    private func listens(on fd: CInt) {
+        state.withLock { $0.phase = max($0.phase, .serving) }
+        listening.send(SocketAddress(localOf: fd).port)
     }
 
     private func open(port: Int, shared: Bool) throws(TandemError) -> CInt {
-        try Listener.open(host: configuration.host, port: port, backlog: configuration.backlog, shared: shared)
+        let configuration = configuration
+        return try Listener.open(host: configuration.host, port: port, backlog: configuration.backlog, shared: shared)
     }
 
     private func runOnOwnHubs() async throws {
         let descriptors = try openAll()
+        let configuration = configuration
         let group: HubGroup
         do throws(TandemError) {
             group = try HubGroup(count: configuration.hubs, configuration: configuration.hub)
@@ -71,7 +102,7 @@ public final class HTTPServer: Sendable {
             for fd in descriptors { close(fd) }
             throw error
         }
-        listening.send(SocketAddress(localOf: descriptors[0]).port)
+        listens(on: descriptors[0])
         let outcome: Result<Void, any Error>
         do {
             // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
@@ -85,12 +116,15 @@ public final class HTTPServer: Sendable {
         } catch {
             outcome = .failure(error)
         }
+        // By a task of its own: this one may be on an actor, or cancelled.
+        _ = try? await group.hubs[0].spawn(name: "shutdown hooks") { await self.runHooks() }.value
         await group.shutdown()
         try outcome.get()
     }
 
     /// One listener a hub, on one port. The first binds alone, so that a port that is busy is noticed.
     private func openAll() throws(TandemError) -> [CInt] {
+        let configuration = configuration
         let first = try open(port: configuration.port, shared: false)
         guard configuration.hubs > 1 else { return [first] }
         let port = SocketAddress(localOf: first).port
@@ -106,14 +140,19 @@ public final class HTTPServer: Sendable {
     }
 
     private func serve(_ fd: CInt, on hub: Hub) async throws {
-        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, logger: logger)
-        let grace = state.withLock { state in
+        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, server: self)
+        let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
-            return state.grace
+            return (state.plan, state.configuration)
         }
-        if let grace { part.stop(grace: grace) }
+        // What was asked for meanwhile.
+        part.reload(configuration)
+        if let plan { part.stop(plan) }
         await part.run()
-        state.withLock { state in state.parts.removeAll { $0 === part } }
+        state.withLock { state in
+            state.parts.removeAll { $0 === part }
+            state.summary.add(part.summary)
+        }
     }
 
     /// Waits until it listens, and returns the port. Throws what `run` threw when it could not.
@@ -123,17 +162,6 @@ public final class HTTPServer: Sendable {
     @available(*, noasync)
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
         try listening.wait(file: file, line: line)
-    }
-
-    /// Stops, from any thread: accepts no more, closes idle connections, lets requests in flight end with
-    /// `Connection: close`, and after `grace` cancels what is left. `run` returns when the last connection has ended. A
-    /// second call with a shorter grace shortens it.
-    public func stop(grace: Duration = .seconds(30)) {
-        let parts = state.withLock { state in
-            state.grace = grace
-            return state.parts
-        }
-        for part in parts { part.hub.spawn(name: "server stop") { part.stop(grace: grace) } }
     }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.
