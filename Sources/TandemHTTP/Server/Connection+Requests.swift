@@ -46,7 +46,9 @@ extension Connection {
         do {
             beginWatching()
             defer { endWatching() }
-            return try await handler.answer(request, name: name)
+            let response = try await handler.answer(request, name: name)
+            if case .stream(_, .blocking) = response.body { try server.checkGreenThreads() }
+            return response
         } catch {
             return try answer(to: error, request.head)
         }

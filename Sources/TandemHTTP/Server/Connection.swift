@@ -18,6 +18,12 @@ final class Connection: @unchecked Sendable {
     var hasAnswered = false
     /// Waiting for the first byte of a request.
     private(set) var isIdle = false
+    /// When it will have been idle for too long.
+    private(set) var idleDeadline = Deadline.never
+    /// Ends to make room for another.
+    var givesWay = false
+    /// Requests that have come.
+    private var requests = 0
 
     private var parser: RequestHeadParser
     var input = InputBuffer()
@@ -43,24 +49,30 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
-            var served = 0
             while let head = try await nextHead() {
+                requests += 1
+                if requests == configuration.maxRequestsPerConnection { mustClose = true }
                 try await serve(head)
                 if mustClose { break }
-                served += 1
                 // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very
                 // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
-                if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
+                if requests % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
             }
             try await flush()
             if hasAnswered { await lingerBeforeClose() }
         } catch let error as HTTPParseError {
-            await refuse(.init(code: error.status), error.reason)
+            await answer(HTTPError(.init(code: error.status), error.reason))
         } catch let error as HTTPError {
-            await refuse(error.status, error.message)
+            await answer(error)
         } catch {
             // Cancelled, reset, or too slow: nobody is left to tell.
         }
+        close()
+    }
+
+    /// Answers so without reading anything, and ends.
+    func refuse(_ error: HTTPError) async {
+        await answer(error)
         close()
     }
 
@@ -93,12 +105,14 @@ final class Connection: @unchecked Sendable {
             case .nothing: break
             }
             try await flush()
-            if server.isDraining, !parser.hasStarted { return nil }
+            if mustClose || server.isDraining, !parser.hasStarted { return nil }
             if parser.hasStarted, headDeadline == nil { headDeadline = .after(configuration.headerTimeout) }
             isIdle = !parser.hasStarted
+            if isIdle { server.mayHaveIdle = true }
+            idleDeadline = .after(configuration.idleTimeout)
             defer { isIdle = false }
             do {
-                try await descriptor.wait(for: .readable, deadline: headDeadline ?? .after(configuration.idleTimeout))
+                try await descriptor.wait(for: .readable, deadline: headDeadline ?? idleDeadline)
             } catch let error as TandemError where error.code == .timedOut {
                 guard parser.hasStarted else { return nil }
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")

@@ -13,6 +13,7 @@ public final class HTTPServer: Sendable {
     private let routes: RouteTable
     private let logger: Logger
     private let listening = Event<Int>()
+    private let admission = Admission()
     private let state = Mutex(State())
 
     private struct State {
@@ -106,7 +107,8 @@ public final class HTTPServer: Sendable {
     }
 
     private func serve(_ fd: CInt, on hub: Hub) async throws {
-        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, logger: logger)
+        let part = try HubServer(
+            hub: hub, listening: fd, routes: routes, configuration: configuration, admission: admission, logger: logger)
         let grace = state.withLock { state in
             state.parts.append(part)
             return state.grace

@@ -12,8 +12,20 @@ public struct HTTPServerConfiguration: Sendable {
     public var hubs = 1
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
     public var backlog = 1024
-    /// Connections a hub holds; more wait in the backlog.
+    /// Connections the server holds, over all hubs; when it is full, the connections that have been idle longest give way,
+    /// and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
+    /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: at a few kilobytes each they
+    /// cost little, and a machine that is offered more is better served by a second one.
     public var maxConnections = 10_000
+    /// Connections that one peer address may have, an IPv6 peer being its /64 network; one more is answered 429 with
+    /// `Retry-After`. nil, the default, for no limit: behind a proxy all clients have one address.
+    public var maxConnectionsPerPeer: Int?
+    /// Requests on one connection; its last answer carries `Connection: close`. nil, the default, for no limit: a
+    /// connection grows no larger with its age.
+    public var maxRequestsPerConnection: Int?
+    /// Green threads that a hub may have when it is asked for one more, for a blocking handler; then it answers 503 with
+    /// `Retry-After`. 10,000: each touches two pages at least, and that many already hold 80 MB.
+    public var maxGreenThreads = 10_000
     /// Bytes of body a request may have; more is answered 413. 16 MiB: uploads beyond it want a deliberate decision.
     public var maxBodyBytes = 16 * 1024 * 1024
     /// Limits of the head and of chunk framing.

@@ -12,8 +12,20 @@ final class HubServer: @unchecked Sendable {
     let logger: Logger
     private(set) var isDraining = false
 
+    let admission: Admission
+    /// The most connections that the process has descriptors for.
+    let mostConnections: Int
+    /// Connections that are ending to make room.
+    var givingWay = 0
+    /// A connection has become idle since none was found.
+    var mayHaveIdle = false
+    /// Connections that are being told why they are not served.
+    private var refusing = 0
+    private var refusals: [Admission.Refusal: Throttle] = [:]
+    private var acceptFailures = Throttle()
+
     private let listener: Descriptor
-    private var connections: [ObjectIdentifier: Connection] = [:]
+    private(set) var connections: [ObjectIdentifier: Connection] = [:]
     private let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
     /// What answers a path that no route has.
@@ -25,8 +37,13 @@ final class HubServer: @unchecked Sendable {
     private var now = HTTPDate(unixSeconds: 0)
 
     /// Takes over a listening socket, also when it throws. On the hub's thread.
-    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
+    init(
+        hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, admission: Admission,
+        logger: Logger
+    ) throws {
         self.hub = hub
+        self.admission = admission
+        mostConnections = Admission.mostByDescriptors()
         self.configuration = configuration
         self.routes = routes
         self.logger = logger
@@ -44,6 +61,9 @@ final class HubServer: @unchecked Sendable {
     var connectionCount: Int { connections.count }
 
     // MARK: Accepting
+
+    /// Connections that are accepted in one turn.
+    private static let mostAccepted = 64
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
@@ -67,19 +87,40 @@ final class HubServer: @unchecked Sendable {
     }
 
     private func acceptSome() async throws {
-        guard connections.count < configuration.maxConnections else {
-            return try await connectionEnded.park()
-        }
+        let mayBeMore: Bool
         do throws(TandemError) {
-            if let (fd, address) = try accept() { return start(fd, address) }
+            mayBeMore = try acceptAvailable()
         } catch {
             // This listener is closed, or none.
             if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
-            // Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
-            logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
-            return try await sleep(for: .milliseconds(100))
+            return try await backOff(error)
         }
-        try await listener.wait(for: .readable)
+        guard mayBeMore else { return try await listener.wait(for: .readable) }
+        // Clients that connect without end share the hub with those that have: the next turn comes after a look at all.
+        try await sleep(for: .nanoseconds(1))
+    }
+
+    /// Accepts what is there, but not without end; returns whether there may be more.
+    private func acceptAvailable() throws(TandemError) -> Bool {
+        for _ in 0..<HubServer.mostAccepted {
+            guard let (fd, address) = try accept() else { return false }
+            start(fd, address)
+        }
+        return true
+    }
+
+    /// Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
+    private func backOff(_ error: TandemError) async throws {
+        if let count = acceptFailures.add() {
+            logger.warning(
+                "cannot accept; trying again when a connection has ended, and each 100 ms",
+                metadata: ["error": "\(error)", "count": "\(count)"])
+        }
+        do {
+            try await connectionEnded.park(deadline: .after(.milliseconds(100)))
+        } catch let error as TandemError where error.code == .timedOut {
+            // Another part of the process may have closed something.
+        }
     }
 
     private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
@@ -91,6 +132,15 @@ final class HubServer: @unchecked Sendable {
     }
 
     private func start(_ fd: CInt, _ address: SocketAddress) {
+        let peer = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
+        let refusal = admit(peer)
+        if let refusal {
+            report(refusal, address)
+            guard refusing < HubServer.mostRefusing else {
+                close(fd)
+                return
+            }
+        }
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
         let descriptor: Descriptor
@@ -99,21 +149,36 @@ final class HubServer: @unchecked Sendable {
         } catch {
             logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
             close(fd)
+            if refusal == nil { admission.leave(peer) }
             return
         }
         let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
+        if refusal != nil { refusing += 1 }
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
-            await connection.run()
+            if let refusal {
+                await connection.refuse(HubServer.answer(to: refusal))
+                self.refusing -= 1
+            } else {
+                await connection.run()
+                self.admission.leave(peer)
+            }
             self.ended(connection)
         }
     }
 
     private func ended(_ connection: Connection) {
+        if connection.givesWay { givingWay -= 1 }
         connection.task = nil
         connections[ObjectIdentifier(connection)] = nil
         connectionEnded.unpark()
+    }
+
+    private func report(_ refusal: Admission.Refusal, _ address: SocketAddress) {
+        guard let count = refusals[refusal, default: Throttle()].add() else { return }
+        logger.warning(
+            "connections refused", metadata: ["reason": "\(refusal.reason)", "count": "\(count)", "peer": "\(address)"])
     }
 
     // MARK: Stopping
