@@ -181,19 +181,6 @@ extension ServerTests {
                 #expect(try client.answer().status == 404)
             }
         }
-
-        @Test("a refusal reaches a client that is still sending", arguments: [100_000, 8 << 20])
-        func lingering(size: Int) async throws {
-            try await withServer({ $0.maxBodyBytes = 1000 }, routes: { $0.collecting("/", .async) }) { live in
-                let client = try live.connect()
-                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
-                // The client does not look before it has sent all, or can send no more.
-                do { try client.send(pattern(size)) } catch ClientError.ended(reset: true) {}
-                let answer = try client.answer()
-                #expect(answer.status == 413)
-                #expect(answer.closes)
-            }
-        }
     }
 
     @Suite("Slow clients")

@@ -10,7 +10,7 @@ extension Connection {
             output.written = 0
             let response = HTTPError(status, message).response
             guard case .bytes(let bytes) = response.body,
-                (try? writeHead(status, response.headers, .length(bytes.count), version: .http11, isHead: false)) != nil
+                (try? writeHead(status, response.headers, .length(bytes.count), to: nil)) != nil
             else { return }
             append(bytes)
             configuration.accessLog?.record(

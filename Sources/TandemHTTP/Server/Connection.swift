@@ -16,6 +16,8 @@ final class Connection: @unchecked Sendable {
     var mustClose = false
     /// The head of an answer to the present request has been put into the output.
     var hasAnswered = false
+    /// The requests so far.
+    private(set) var served = 0
     /// Waiting for the first byte of a request.
     private(set) var isIdle = false
 
@@ -43,11 +45,10 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
-            var served = 0
             while let head = try await nextHead() {
+                served += 1
                 try await serve(head)
                 if mustClose { break }
-                served += 1
                 // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very
                 // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
                 if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
