@@ -15,6 +15,7 @@ public final class HTTPServer: Sendable {
     let state: Mutex<State>
     private let routes: RouteTable
     private let listening = Event<Int>()
+    private let admission = Admission()
 
     struct State {
         var configuration: HTTPServerConfiguration
@@ -140,7 +141,8 @@ public final class HTTPServer: Sendable {
     }
 
     private func serve(_ fd: CInt, on hub: Hub) async throws {
-        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, server: self)
+        let part = try HubServer(
+            hub: hub, listening: fd, routes: routes, configuration: configuration, admission: admission, server: self)
         let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
             return (state.plan, state.configuration)

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import HTTPTypes
 internal import HTTPWire
 internal import Logging
 internal import Tandem
@@ -16,11 +15,24 @@ final class HubServer: @unchecked Sendable {
     private(set) var isDraining = false
     private(set) var summary = StopSummary()
 
+    let admission: Admission
+    /// The most connections that the process has descriptors for.
+    let mostConnections: Int
+    /// Connections that are ending to make room.
+    var givingWay = 0
+    /// A connection has become idle since none was found.
+    var mayHaveIdle = false
+    /// Connections that are being told why they are not served.
+    private var refusing = 0
+    private var refusals: [Admission.Refusal: Throttle] = [:]
+    private var acceptFailures = Throttle()
+
     private let listener: Descriptor
-    private var connections: [ObjectIdentifier: Connection] = [:]
+    private(set) var connections: [ObjectIdentifier: Connection] = [:]
     private let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
-    private let notFound: Handler
+    /// What answers a path that no route has.
+    let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
     private let server: HTTPServer
@@ -31,8 +43,13 @@ final class HubServer: @unchecked Sendable {
     private var now = HTTPDate(unixSeconds: 0)
 
     /// Takes over a listening socket, also when it throws. On the hub's thread.
-    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, server: HTTPServer) throws {
+    init(
+        hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, admission: Admission,
+        server: HTTPServer
+    ) throws {
         self.hub = hub
+        self.admission = admission
+        mostConnections = Admission.mostByDescriptors()
         self.configuration = configuration
         self.routes = routes
         self.server = server
@@ -52,6 +69,9 @@ final class HubServer: @unchecked Sendable {
     var connectionCount: Int { connections.count }
 
     // MARK: Accepting
+
+    /// Connections that are accepted in one turn.
+    private static let mostAccepted = 64
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
@@ -75,19 +95,40 @@ final class HubServer: @unchecked Sendable {
     }
 
     private func acceptSome() async throws {
-        guard connections.count < configuration.maxConnections else {
-            return try await connectionEnded.park()
-        }
+        let mayBeMore: Bool
         do throws(TandemError) {
-            if let (fd, address) = try accept() { return start(fd, address) }
+            mayBeMore = try acceptAvailable()
         } catch {
             // This listener is closed, or none.
             if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
-            // Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
-            logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
-            return try await sleep(for: .milliseconds(100))
+            return try await backOff(error)
         }
-        try await listener.wait(for: .readable)
+        guard mayBeMore else { return try await listener.wait(for: .readable) }
+        // Clients that connect without end share the hub with those that have: the next turn comes after a look at all.
+        try await sleep(for: .nanoseconds(1))
+    }
+
+    /// Accepts what is there, but not without end; returns whether there may be more.
+    private func acceptAvailable() throws(TandemError) -> Bool {
+        for _ in 0..<HubServer.mostAccepted {
+            guard let (fd, address) = try accept() else { return false }
+            start(fd, address)
+        }
+        return true
+    }
+
+    /// Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
+    private func backOff(_ error: TandemError) async throws {
+        if let count = acceptFailures.add() {
+            logger.warning(
+                "cannot accept; trying again when a connection has ended, and each 100 ms",
+                metadata: ["error": "\(error)", "count": "\(count)"])
+        }
+        do {
+            try await connectionEnded.park(deadline: .after(.milliseconds(100)))
+        } catch let error as TandemError where error.code == .timedOut {
+            // Another part of the process may have closed something.
+        }
     }
 
     private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
@@ -99,6 +140,15 @@ final class HubServer: @unchecked Sendable {
     }
 
     private func start(_ fd: CInt, _ address: SocketAddress) {
+        let peer = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
+        let refusal = admit(peer)
+        if let refusal {
+            report(refusal, address)
+            guard refusing < HubServer.mostRefusing else {
+                close(fd)
+                return
+            }
+        }
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
         let descriptor: Descriptor
@@ -107,21 +157,36 @@ final class HubServer: @unchecked Sendable {
         } catch {
             logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
             close(fd)
+            if refusal == nil { admission.leave(peer) }
             return
         }
         let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
+        if refusal != nil { refusing += 1 }
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
-            await connection.run()
+            if let refusal {
+                await connection.refuse(HubServer.answer(to: refusal))
+                self.refusing -= 1
+            } else {
+                await connection.run()
+                self.admission.leave(peer)
+            }
             self.ended(connection)
         }
     }
 
     private func ended(_ connection: Connection) {
+        if connection.givesWay { givingWay -= 1 }
         connection.task = nil
         connections[ObjectIdentifier(connection)] = nil
         connectionEnded.unpark()
+    }
+
+    private func report(_ refusal: Admission.Refusal, _ address: SocketAddress) {
+        guard let count = refusals[refusal, default: Throttle()].add() else { return }
+        logger.warning(
+            "connections refused", metadata: ["reason": "\(refusal.reason)", "count": "\(count)", "peer": "\(address)"])
     }
 
     // MARK: Stopping
@@ -162,7 +227,7 @@ final class HubServer: @unchecked Sendable {
     private func acceptBacklog() {
         // They may have come since the kernel was asked.
         listener.wakeReader()
-        while connections.count < configuration.maxConnections, let (fd, address) = try? accept() { start(fd, address) }
+        for _ in 0...configuration.backlog / HubServer.mostAccepted where (try? acceptAvailable()) != true { return }
     }
 
     private func graceIsOver() {
@@ -181,52 +246,6 @@ final class HubServer: @unchecked Sendable {
     /// An answer has been sent in full.
     func answered() {
         if isDraining { summary.requestsEnded += 1 }
-    }
-
-    // MARK: Dispatch
-
-    /// The handler for a request. A request that no route takes gets the server's own.
-    func dispatch(_ head: RequestHead, _ body: RequestBody) -> (Int?, Request, Handler, GreenThreadName) {
-        let request = Request(head: head, body: body)
-        if let refusal = refusal(of: head, body) {
-            return (nil, request, .async { _ in throw refusal }, "refused")
-        }
-        switch routes.match(head) {
-        case .found(let index, let parameters):
-            let route = routes.routes[index]
-            return (index, Request(head: head, parameters: parameters, body: body), route.handler, route.name)
-        case .methodNotAllowed(let allowed):
-            return (nil, request, methodNotAllowed(head.method, allowed), "method not allowed")
-        case .notFound where head.targetForm == .asterisk:
-            return (nil, request, .async { _ in Response(status: .noContent) }, "OPTIONS *")
-        case .notFound:
-            return (nil, request, notFound, "not found")
-        }
-    }
-
-    /// What is wrong with a well-formed head before any handler sees it.
-    private func refusal(of head: RequestHead, _ body: RequestBody) -> HTTPError? {
-        if let length = body.contentLength, length > configuration.maxBodyBytes {
-            body.connection.mustClose = true
-            return HTTPError(
-                .contentTooLarge,
-                "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
-        }
-        switch head.method {
-        case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil
-        default:
-            // A method that some route answers is known here.
-            guard !routes.routes.contains(where: { $0.method == head.method }) else { return nil }
-            return HTTPError(.notImplemented, "this server does not know the method \(head.method.rawValue)")
-        }
-    }
-
-    private func methodNotAllowed(_ method: HTTPRequest.Method, _ allowed: [HTTPRequest.Method]) -> Handler {
-        let allow: HTTPFields = [.allow: allowed.map(\.rawValue).joined(separator: ", ")]
-        if method == .options { return .async { _ in Response(status: .noContent, headers: allow) } }
-        return routes.wrapped(
-            .async { _ in throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow) },
-            name: "method not allowed")
     }
 
     // MARK: Sharing

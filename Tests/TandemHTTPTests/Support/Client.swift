@@ -15,8 +15,10 @@ final class Client: @unchecked Sendable {
     private var buffer: [UInt8] = []
     private var start = 0
 
-    /// Connects to 127.0.0.1. Small buffers make backpressure visible early.
-    init(port: Int, receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10) throws {
+    /// Connects to 127.0.0.1, from any address of this machine. Small buffers make backpressure visible early.
+    init(
+        port: Int, from source: String? = nil, receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10
+    ) throws {
         fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw ClientError.systemCall("socket", errno) }
         if let receiveBuffer { set(SO_RCVBUF, receiveBuffer) }
@@ -25,13 +27,9 @@ final class Client: @unchecked Sendable {
         set(SO_SNDTIMEO, timeval(tv_sec: timeout, tv_usec: 0))
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let failed = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
+        var failed: CInt = 0
+        if let source { failed = Self.withAddress(source, 0) { bind(fd, $0, $1) } }
+        if failed == 0 { failed = Self.withAddress("127.0.0.1", port) { connect(fd, $0, $1) } }
         guard failed == 0 else {
             let error = errno
             Glibc.close(fd)
@@ -41,6 +39,16 @@ final class Client: @unchecked Sendable {
     }
 
     deinit { close() }
+
+    private static func withAddress(_ host: String, _ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr(host)
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
 
     private func set<Value: BitwiseCopyable>(_ option: CInt, _ value: Value) {
         var value = value
