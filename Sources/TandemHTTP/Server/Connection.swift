@@ -7,7 +7,8 @@ internal import Tandem
 /// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
 final class Connection: @unchecked Sendable {
     let server: HubServer
-    let descriptor: Descriptor
+    var transport: Transport
+    var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
     private let address: SocketAddress
     var task: Task<Void, any Error>?
@@ -17,7 +18,7 @@ final class Connection: @unchecked Sendable {
     /// The head of an answer to the present request has been put into the output.
     var hasAnswered = false
     /// Waiting for the first byte of a request.
-    private(set) var isIdle = false
+    var isIdle = false
 
     private var parser: RequestHeadParser
     var input = InputBuffer()
@@ -30,9 +31,9 @@ final class Connection: @unchecked Sendable {
 
     var configuration: HTTPServerConfiguration { server.configuration }
 
-    init(server: HubServer, descriptor: Descriptor, remoteAddress: SocketAddress) {
+    init(server: HubServer, transport: Transport, remoteAddress: SocketAddress) {
         self.server = server
-        self.descriptor = descriptor
+        self.transport = transport
         address = remoteAddress
         parser = RequestHeadParser(limits: server.configuration.wireLimits)
     }
@@ -43,6 +44,7 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
+            if case .tls(let session) = transport { try await handshake(session) }
             var served = 0
             while let head = try await nextHead() {
                 try await serve(head)
@@ -67,7 +69,7 @@ final class Connection: @unchecked Sendable {
     private func close() {
         graceTimer?.disarm()
         graceTimer = nil
-        descriptor.close()
+        transport.close()
         output.release(to: server.buffers)
         input.release(to: server.buffers)
     }
@@ -98,7 +100,8 @@ final class Connection: @unchecked Sendable {
             isIdle = !parser.hasStarted
             defer { isIdle = false }
             do {
-                try await descriptor.wait(for: .readable, deadline: headDeadline ?? .after(configuration.idleTimeout))
+                try await descriptor.wait(
+                    for: transport.readWaitsFor, deadline: headDeadline ?? .after(configuration.idleTimeout))
             } catch let error as TandemError where error.code == .timedOut {
                 guard parser.hasStarted else { return nil }
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")
@@ -112,7 +115,7 @@ final class Connection: @unchecked Sendable {
     var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
 
     /// Takes in what has arrived, without waiting.
-    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: descriptor, server.buffers) }
+    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: transport, server.buffers) }
 
     /// Takes the next piece of a body out of the input.
     func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) { try input.decode(&decoder) }
@@ -128,7 +131,7 @@ final class Connection: @unchecked Sendable {
     /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
     func flush() async throws {
         while try !flushAvailable() {
-            try await descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout))
+            try await descriptor.wait(for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout))
         }
     }
 
@@ -136,10 +139,11 @@ final class Connection: @unchecked Sendable {
     @available(*, noasync)
     func flush(file: StaticString, line: UInt) throws {
         while try !flushAvailable() {
-            try descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout), file: file, line: line)
+            try descriptor.wait(
+                for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout), file: file, line: line)
         }
     }
 
     /// Sends what the kernel takes; returns whether that was all.
-    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: descriptor, server.buffers) }
+    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: transport, server.buffers) }
 }

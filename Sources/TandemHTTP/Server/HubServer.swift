@@ -4,7 +4,7 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
+/// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
     let configuration: HTTPServerConfiguration
@@ -12,7 +12,8 @@ final class HubServer: @unchecked Sendable {
     let logger: Logger
     private(set) var isDraining = false
 
-    private let listener: Descriptor
+    private let acceptors: [Acceptor]
+    private let tls: TLSContexts
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
@@ -24,18 +25,27 @@ final class HubServer: @unchecked Sendable {
     private var graceEnd = Deadline.never
     private var now = HTTPDate(unixSeconds: 0)
 
-    /// Takes over a listening socket, also when it throws. On the hub's thread.
-    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
+    /// Takes over listening sockets, also when it throws. On the hub's thread.
+    init(
+        hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, routes: RouteTable,
+        configuration: HTTPServerConfiguration, logger: Logger
+    ) throws {
         self.hub = hub
         self.configuration = configuration
         self.routes = routes
+        self.tls = tls
         self.logger = logger
-        do throws(TandemError) {
-            listener = try Descriptor(adopting: fd)
-        } catch {
-            close(fd)
-            throw error
+        var acceptors: [Acceptor] = []
+        for (index, socket) in sockets.enumerated() {
+            do throws(TandemError) {
+                acceptors.append(try Acceptor(socket))
+            } catch {
+                for acceptor in acceptors { acceptor.close() }
+                for socket in sockets[(index + 1)...] { socket.close() }
+                throw error
+            }
         }
+        self.acceptors = acceptors
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
         graceTimer = HubTimer(on: hub) { [unowned self] in graceIsOver() }
@@ -47,13 +57,9 @@ final class HubServer: @unchecked Sendable {
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
-        do {
-            while !isDraining { try await acceptSome() }
-        } catch {
-            // `drain` closes the listener, and cancelling this task ends its wait: neither is news.
-            if !isDraining, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
+        await withTaskGroup { tasks in
+            for acceptor in acceptors { tasks.addTask { await self.accept(on: acceptor) } }
         }
-        listener.close()
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
         if !connections.isEmpty {
             cutAll()
@@ -66,12 +72,23 @@ final class HubServer: @unchecked Sendable {
         graceTimer = nil
     }
 
-    private func acceptSome() async throws {
+    /// Accepts on one socket until `stop`. Those that others accept on go on when this one fails.
+    private func accept(on acceptor: Acceptor) async {
+        do {
+            while !isDraining { try await acceptSome(on: acceptor) }
+        } catch {
+            // `drain` closes the listener, and cancelling this task ends its wait: neither is news.
+            if !isDraining, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
+        }
+        acceptor.close()
+    }
+
+    private func acceptSome(on acceptor: Acceptor) async throws {
         guard connections.count < configuration.maxConnections else {
-            return try await connectionEnded.park()
+            return try await acceptor.room.park()
         }
         do throws(TandemError) {
-            if let (fd, address) = try accept() { return start(fd, address) }
+            if let (fd, address) = try accepted(on: acceptor.listener) { return start(fd, address, isTLS: acceptor.isTLS) }
         } catch {
             // This listener is closed, or none.
             if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
@@ -79,10 +96,10 @@ final class HubServer: @unchecked Sendable {
             logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
             return try await sleep(for: .milliseconds(100))
         }
-        try await listener.wait(for: .readable)
+        try await acceptor.listener.wait(for: .readable)
     }
 
-    private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
+    private func accepted(on listener: Descriptor) throws(TandemError) -> (CInt, SocketAddress)? {
         var address = sockaddr_storage()
         let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
             try listener.acceptAvailable(address: bytes)
@@ -90,18 +107,26 @@ final class HubServer: @unchecked Sendable {
         return accepted.map { ($0.fd, SocketAddress(address, length: socklen_t($0.addressLength))) }
     }
 
-    private func start(_ fd: CInt, _ address: SocketAddress) {
-        var on: CInt = 1
-        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        let descriptor: Descriptor
+    private func start(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
+        if address.family != AF_UNIX {
+            var on: CInt = 1
+            setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+        }
+        let transport: Transport
         do throws(TandemError) {
-            descriptor = try Descriptor(adopting: fd)
+            let descriptor = try Descriptor(adopting: fd)
+            do throws(TandemError) {
+                transport = try self.transport(over: descriptor, isTLS: isTLS)
+            } catch {
+                _ = descriptor.relinquish()
+                throw error
+            }
         } catch {
             logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
             close(fd)
             return
         }
-        let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
+        let connection = Connection(server: self, transport: transport, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
@@ -110,10 +135,17 @@ final class HubServer: @unchecked Sendable {
         }
     }
 
+    private func transport(over descriptor: Descriptor, isTLS: Bool) throws(TandemError) -> Transport {
+        guard isTLS else { return .plain(descriptor) }
+        guard let context = tls.current else { throw TandemError(.invalidArgument, "no certificate is configured for TLS") }
+        return .tls(try TLSSession(descriptor, context))
+    }
+
     private func ended(_ connection: Connection) {
         connection.task = nil
         connections[ObjectIdentifier(connection)] = nil
         connectionEnded.unpark()
+        for acceptor in acceptors { acceptor.room.unpark() }
     }
 
     // MARK: Stopping
@@ -130,7 +162,7 @@ final class HubServer: @unchecked Sendable {
     private func drain() {
         guard !isDraining else { return }
         isDraining = true
-        listener.close()
+        for acceptor in acceptors { acceptor.close() }
         for connection in connections.values { connection.drain() }
     }
 

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Tandem
 
 extension Connection {
@@ -6,7 +5,7 @@ extension Connection {
     /// reset, which can overtake the answer (RFC 9112, 9.6).
     func lingerBeforeClose() async {
         guard !descriptor.peer.contains(.gone) else { return }
-        shutdown(descriptor.fd, CInt(SHUT_WR))
+        transport.endOutput()
         let deadline = Deadline.after(.seconds(1))
         var dropped = 0
         while dropped < 256 * 1024 {
