@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
-        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", "COpenSSL"], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
             exclude: ["Upstream"], swiftSettings: house),
