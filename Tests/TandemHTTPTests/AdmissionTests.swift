@@ -130,17 +130,6 @@ extension ServerTests {
             }
         }
 
-        @Test("the last request that a connection may make is answered with Connection: close")
-        func requestsPerConnection() async throws {
-            try await withServer({ $0.maxRequestsPerConnection = 3 }, routes: { $0.plain() }) { live in
-                let client = try live.connect()
-                try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 5))
-                let answers = try (0..<3).map { _ in try client.answer() }
-                #expect(answers.map(\.closes) == [false, false, true])
-                #expect(try client.isAtEnd())
-            }
-        }
-
         @Test("without a green thread to spare a blocking handler is answered 503, and an async one is served")
         func greenThreads() async throws {
             let (event, started) = (Event<Void>(), Count())

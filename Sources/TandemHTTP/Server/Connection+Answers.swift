@@ -73,8 +73,7 @@ extension Connection {
         }
         if case .length(..<0) = framing { throw Unsendable(reason: "the announced length is negative") }
         do throws(HTTPSerializeError) {
-            return try writeHead(
-                response.status, response.headers, framing, version: head.version, isHead: head.method == .head)
+            return try writeHead(response.status, response.headers, framing, to: head)
         } catch {
             throw Unsendable(reason: "\(error)")
         }
@@ -88,15 +87,17 @@ extension Connection {
         return HTTPError(.internalServerError, "internal server error").response
     }
 
+    /// Puts a head into the output: an answer to `head`, or to what was no request.
     func writeHead(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, version: HTTPVersion, isHead: Bool
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, to head: RequestHead?
     ) throws(HTTPSerializeError) -> ResponseFraming {
         let date = server.date()
         let keepAlive = !mustClose
+        let idleSeconds = head?.asksForKeepAlive == true ? Int(configuration.idleTimeout.components.seconds) : nil
         let written = try withOutput { output throws(HTTPSerializeError) in
             try ResponseSerializer.writeHead(
-                status: status, fields: fields, framing: framing, version: version, isHead: isHead, keepAlive: keepAlive,
-                date: date, into: &output)
+                status: status, fields: fields, framing: framing, version: head?.version ?? .http11,
+                isHead: head?.method == .head, keepAlive: keepAlive, idleSeconds: idleSeconds, date: date, into: &output)
         }
         hasAnswered = true
         return written

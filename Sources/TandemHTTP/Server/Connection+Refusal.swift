@@ -11,7 +11,7 @@ extension Connection {
             output.written = 0
             let response = error.response
             guard case .bytes(let bytes) = response.body,
-                (try? writeHead(error.status, response.headers, .length(bytes.count), version: .http11, isHead: false)) != nil
+                (try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)) != nil
             else { return }
             append(bytes)
             configuration.accessLog?.record(

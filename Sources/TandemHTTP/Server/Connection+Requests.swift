@@ -10,7 +10,8 @@ extension Connection {
         let body = RequestBody(
             connection: self, head: head, limit: configuration.maxBodyBytes, limits: configuration.wireLimits)
         output.written = 0
-        mustClose = mustClose || !head.keepAlive || server.isDraining
+        mustClose =
+            mustClose || !head.keepAlive || server.isDraining || served >= configuration.maxRequestsPerConnection
         let (index, request, handler, name) = server.dispatch(head, body)
         // For the log, when nobody is left to answer.
         var status = 499

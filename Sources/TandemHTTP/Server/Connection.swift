@@ -16,14 +16,14 @@ final class Connection: @unchecked Sendable {
     var mustClose = false
     /// The head of an answer to the present request has been put into the output.
     var hasAnswered = false
+    /// The requests so far.
+    private(set) var served = 0
     /// Waiting for the first byte of a request.
     private(set) var isIdle = false
     /// When it will have been idle for too long.
     private(set) var idleDeadline = Deadline.never
     /// Ends to make room for another.
     var givesWay = false
-    /// Requests that have come.
-    private var requests = 0
 
     private var parser: RequestHeadParser
     var input = InputBuffer()
@@ -50,8 +50,7 @@ final class Connection: @unchecked Sendable {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
             while let head = try await nextHead() {
-                requests += 1
-                if requests == configuration.maxRequestsPerConnection { mustClose = true }
+                served += 1
                 try await serve(head)
                 if mustClose { break }
                 // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very

@@ -20,9 +20,6 @@ public struct HTTPServerConfiguration: Sendable {
     /// Connections that one peer address may have, an IPv6 peer being its /64 network; one more is answered 429 with
     /// `Retry-After`. nil, the default, for no limit: behind a proxy all clients have one address.
     public var maxConnectionsPerPeer: Int?
-    /// Requests on one connection; its last answer carries `Connection: close`. nil, the default, for no limit: a
-    /// connection grows no larger with its age.
-    public var maxRequestsPerConnection: Int?
     /// Green threads that a hub may have when it is asked for one more, for a blocking handler; then it answers 503 with
     /// `Retry-After`. 10,000: each touches two pages at least, and that many already hold 80 MB.
     public var maxGreenThreads = 10_000
@@ -34,6 +31,10 @@ public struct HTTPServerConfiguration: Sendable {
     public var headerTimeout: Duration = .seconds(10)
     /// How long a connection may stand idle between requests; then it is closed. Longer than the 60 s that proxies keep theirs.
     public var idleTimeout: Duration = .seconds(75)
+    /// Requests that a connection carries; then it is closed after the answer. A connection stays on the hub, and behind a
+    /// balancer on the instance, that accepted it: one that never ends would keep load from evening out. At the default,
+    /// a million, the cost of a new connection vanishes in that of the requests.
+    public var maxRequestsPerConnection = 1_000_000
     /// How long a body may make no progress; then 408.
     public var bodyTimeout: Duration = .seconds(30)
     /// How long the client may take no byte of an answer; then the connection is cut.
@@ -41,6 +42,10 @@ public struct HTTPServerConfiguration: Sendable {
     /// How long a handler goes on after its client has half-closed (FIN). A client that sends FIN after its request may still
     /// read the answer; one that has gone looks the same until something is sent to it.
     public var halfCloseGrace: Duration = .seconds(2)
+    /// How long a connection that the server ends goes on reading and dropping what its client still sends, so that the last
+    /// answer is not lost to a reset (RFC 9112, 9.6); a client that is quiet for a second is not waited for any longer. The
+    /// default, 5 seconds, lets a client on a bad line notice the answer and stop.
+    public var lingerTimeout: Duration = .seconds(5)
     /// Bytes of an unread body that are read and dropped to keep the connection; with more it is closed.
     public var drainLimit = 64 * 1024
     /// Told of every request, when set.

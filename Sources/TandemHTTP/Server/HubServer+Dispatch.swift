@@ -3,11 +3,12 @@ internal import HTTPWire
 internal import Tandem
 
 extension HubServer {
-    /// The handler for a request. A request that no route takes gets the server's own.
+    /// The handler for a request. A request that no route takes gets one of the server's own, with the router's middleware
+    /// around it as around every other.
     func dispatch(_ head: RequestHead, _ body: RequestBody) -> (Int?, Request, Handler, GreenThreadName) {
         let request = Request(head: head, body: body)
         if let refusal = refusal(of: head, body) {
-            return (nil, request, .async { _ in throw refusal }, "refused")
+            return (nil, request, own("refused") { throw refusal }, "refused")
         }
         switch routes.match(head) {
         case .found(let index, let parameters):
@@ -16,7 +17,8 @@ extension HubServer {
         case .methodNotAllowed(let allowed):
             return (nil, request, methodNotAllowed(head.method, allowed), "method not allowed")
         case .notFound where head.targetForm == .asterisk:
-            return (nil, request, .async { _ in Response(status: .noContent) }, "OPTIONS *")
+            let allow = allowField(routes.methods)
+            return (nil, request, own("OPTIONS *") { Response(status: .noContent, headers: allow) }, "OPTIONS *")
         case .notFound:
             return (nil, request, notFound, "not found")
         }
@@ -32,6 +34,10 @@ extension HubServer {
         }
         switch head.method {
         case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil
+        case .connect:
+            // What follows is meant for a tunnel, and must not be read as requests.
+            body.connection.mustClose = true
+            return HTTPError(.notImplemented, "this server is no proxy: it opens no tunnels")
         default:
             // A method that some route answers is known here.
             guard !routes.routes.contains(where: { $0.method == head.method }) else { return nil }
@@ -40,10 +46,19 @@ extension HubServer {
     }
 
     private func methodNotAllowed(_ method: HTTPRequest.Method, _ allowed: [HTTPRequest.Method]) -> Handler {
-        let allow: HTTPFields = [.allow: allowed.map(\.rawValue).joined(separator: ", ")]
-        if method == .options { return .async { _ in Response(status: .noContent, headers: allow) } }
-        return routes.wrapped(
-            .async { _ in throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow) },
-            name: "method not allowed")
+        let allow = allowField(allowed)
+        if method == .options { return own("OPTIONS") { Response(status: .noContent, headers: allow) } }
+        return own("method not allowed") {
+            throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow)
+        }
+    }
+
+    private func allowField(_ methods: [HTTPRequest.Method]) -> HTTPFields {
+        [.allow: methods.map(\.rawValue).joined(separator: ", ")]
+    }
+
+    /// A handler of the server's own.
+    private func own(_ name: GreenThreadName, _ answer: @escaping @Sendable () throws -> Response) -> Handler {
+        routes.wrapped(.async { _ in try answer() }, name: name)
     }
 }
