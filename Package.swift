@@ -55,7 +55,8 @@ let package = Package(
         .target(
             name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes, metrics, tracing],
             swiftSettings: house),
-        .target(name: "TandemTesting", dependencies: ["Tandem", "TandemHTTP", httpTypes], swiftSettings: house),
+        .target(
+            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
         .target(
             name: "TandemService",
             dependencies: [
@@ -79,10 +80,10 @@ let package = Package(
         // Linked into tests only: it replaces malloc.
         .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
-        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(
-            name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", logging, lifecycle], swiftSettings: house),
+            name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
             exclude: ["Upstream"], swiftSettings: house),

@@ -7,7 +7,8 @@ internal import Tandem
 /// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
 final class Connection: @unchecked Sendable {
     let server: HubServer
-    let descriptor: Descriptor
+    var transport: Transport
+    var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
     private let address: SocketAddress
     var task: Task<Void, any Error>?
@@ -19,7 +20,7 @@ final class Connection: @unchecked Sendable {
     /// The requests so far.
     private(set) var served = 0
     /// Waiting for the first byte of a request.
-    private(set) var isIdle = false
+    var isIdle = false
     /// When it will have been idle for too long.
     private(set) var idleDeadline = Deadline.never
     /// Ends to make room for another.
@@ -36,9 +37,9 @@ final class Connection: @unchecked Sendable {
 
     var configuration: HTTPServerConfiguration { server.configuration }
 
-    init(server: HubServer, descriptor: Descriptor, remoteAddress: SocketAddress) {
+    init(server: HubServer, transport: Transport, remoteAddress: SocketAddress) {
         self.server = server
-        self.descriptor = descriptor
+        self.transport = transport
         address = remoteAddress
         parser = RequestHeadParser(limits: server.configuration.wireLimits)
     }
@@ -49,13 +50,14 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
+            if case .tls(let session) = transport { try await handshake(session) }
             while let head = try await nextHead() {
                 served += 1
                 try await serve(head)
                 if mustClose { break }
                 // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very
                 // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
-                if requests % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
+                if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
             }
             try await flush()
             if hasAnswered { await lingerBeforeClose() }
@@ -78,7 +80,7 @@ final class Connection: @unchecked Sendable {
     private func close() {
         graceTimer?.disarm()
         graceTimer = nil
-        descriptor.close()
+        transport.close()
         output.release(to: server.buffers)
         input.release(to: server.buffers)
     }
@@ -111,7 +113,7 @@ final class Connection: @unchecked Sendable {
             idleDeadline = .after(configuration.idleTimeout)
             defer { isIdle = false }
             do {
-                try await descriptor.wait(for: .readable, deadline: headDeadline ?? idleDeadline)
+                try await descriptor.wait(for: transport.readWaitsFor, deadline: headDeadline ?? idleDeadline)
             } catch let error as TandemError where error.code == .timedOut {
                 guard parser.hasStarted else { return nil }
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")
@@ -125,7 +127,7 @@ final class Connection: @unchecked Sendable {
     var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
 
     /// Takes in what has arrived, without waiting.
-    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: descriptor, server.buffers) }
+    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: transport, server.buffers) }
 
     /// Takes the next piece of a body out of the input.
     func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) { try input.decode(&decoder) }
@@ -141,7 +143,7 @@ final class Connection: @unchecked Sendable {
     /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
     func flush() async throws {
         while try !flushAvailable() {
-            try await descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout))
+            try await descriptor.wait(for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout))
         }
     }
 
@@ -149,10 +151,11 @@ final class Connection: @unchecked Sendable {
     @available(*, noasync)
     func flush(file: StaticString, line: UInt) throws {
         while try !flushAvailable() {
-            try descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout), file: file, line: line)
+            try descriptor.wait(
+                for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout), file: file, line: line)
         }
     }
 
     /// Sends what the kernel takes; returns whether that was all.
-    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: descriptor, server.buffers) }
+    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: transport, server.buffers) }
 }

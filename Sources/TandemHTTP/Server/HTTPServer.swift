@@ -14,8 +14,9 @@ public final class HTTPServer: Sendable {
     let drained = Event<Void>()
     let state: Mutex<State>
     private let routes: RouteTable
-    private let listening = Event<Int>()
+    private let listening = Event<[ListenAddress]>()
     private let admission = Admission()
+    private let tls = TLSContexts()
 
     struct State {
         var configuration: HTTPServerConfiguration
@@ -50,7 +51,7 @@ public final class HTTPServer: Sendable {
     ///
     /// On a hub it serves there. Elsewhere it starts `configuration.hubs` hubs and serves on each. A server runs once.
     ///
-    /// - Throws: `TandemError` when it cannot listen, naming the address.
+    /// - Throws: `TandemError` when it cannot listen, naming the address; `TLSError` when it cannot speak TLS, naming the file.
     public func run() async throws {
         try await withGracefulShutdownHandler {
             try await runOnce()
@@ -68,9 +69,9 @@ public final class HTTPServer: Sendable {
         var failure: (any Error)?
         do {
             if let hub = Hub.current {
-                let fd = try open(port: configuration.port, shared: false)
-                listens(on: fd)
-                try await serve(fd, on: hub)
+                let listeners = try open(configuration, hubs: 1)
+                listens(at: listeners.addresses)
+                try await serve(listeners.sockets[0], on: hub)
             } else {
                 try await runOnOwnHubs()
             }
@@ -83,34 +84,40 @@ public final class HTTPServer: Sendable {
         if let failure { throw failure }
     }
 
-    private func listens(on fd: CInt) {
+    private func listens(at addresses: [ListenAddress]) {
         state.withLock { $0.phase = max($0.phase, .serving) }
-        listening.send(SocketAddress(localOf: fd).port)
+        listening.send(addresses)
     }
 
-    private func open(port: Int, shared: Bool) throws(TandemError) -> CInt {
-        let configuration = configuration
-        return try Listener.open(host: configuration.host, port: port, backlog: configuration.backlog, shared: shared)
+    private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
+        // First what costs nobody anything when it fails.
+        let addresses = configuration.listenAddresses
+        if let configured = configuration.tls {
+            tls.use(try tls.make(configured, logger: logger))
+        } else if let address = addresses.first(where: \.isTLS) {
+            throw TLSError(.noCertificate, "cannot listen on \(address): no certificate is configured for TLS")
+        }
+        return try Listeners(addresses, hubs: hubs, backlog: configuration.backlog)
     }
 
     private func runOnOwnHubs() async throws {
-        let descriptors = try openAll()
         let configuration = configuration
+        let listeners = try open(configuration, hubs: configuration.hubs)
         let group: HubGroup
         do throws(TandemError) {
             group = try HubGroup(count: configuration.hubs, configuration: configuration.hub)
         } catch {
-            for fd in descriptors { close(fd) }
+            listeners.close()
             throw error
         }
-        listens(on: descriptors[0])
+        listens(at: listeners.addresses)
         let outcome: Result<Void, any Error>
         do {
             // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
             outcome = .success(
                 try await withThrowingTaskGroup { tasks in
-                    for (hub, fd) in zip(group.hubs, descriptors) {
-                        tasks.addTask(executorPreference: hub) { try await self.serve(fd, on: hub) }
+                    for (hub, sockets) in zip(group.hubs, listeners.sockets) {
+                        tasks.addTask(executorPreference: hub) { try await self.serve(sockets, on: hub) }
                     }
                     try await tasks.waitForAll()
                 })
@@ -123,26 +130,10 @@ public final class HTTPServer: Sendable {
         try outcome.get()
     }
 
-    /// One listener a hub, on one port. The first binds alone, so that a port that is busy is noticed.
-    private func openAll() throws(TandemError) -> [CInt] {
-        let configuration = configuration
-        let first = try open(port: configuration.port, shared: false)
-        guard configuration.hubs > 1 else { return [first] }
-        let port = SocketAddress(localOf: first).port
-        close(first)
-        var descriptors: [CInt] = []
-        do throws(TandemError) {
-            for _ in 0..<configuration.hubs { descriptors.append(try open(port: port, shared: true)) }
-        } catch {
-            for fd in descriptors { close(fd) }
-            throw error
-        }
-        return descriptors
-    }
-
-    private func serve(_ fd: CInt, on hub: Hub) async throws {
+    private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
         let part = try HubServer(
-            hub: hub, listening: fd, routes: routes, configuration: configuration, admission: admission, server: self)
+            hub: hub, listening: sockets, tls: tls, routes: routes, configuration: configuration, admission: admission,
+            server: self)
         let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
             return (state.plan, state.configuration)
@@ -157,13 +148,38 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Waits until it listens, and returns the port. Throws what `run` threw when it could not.
-    public func waitUntilListening() async throws -> Int { try await listening.wait() }
+    /// Waits until it listens, and returns the port of the first TCP address; 0 when there is none. Throws what `run` threw
+    /// when it could not.
+    public func waitUntilListening() async throws -> Int { Self.port(try await boundAddresses()) }
 
-    /// Waits until it listens, and returns the port; parks the green thread or blocks the OS thread.
+    /// Waits until it listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the OS
+    /// thread.
     @available(*, noasync)
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
+        Self.port(try boundAddresses(file: file, line: line))
+    }
+
+    /// Waits until it listens, and returns all addresses in the order of the configuration, with the ports that the kernel has
+    /// chosen. Throws what `run` threw when it could not.
+    public func boundAddresses() async throws -> [ListenAddress] { try await listening.wait() }
+
+    /// Waits until it listens, and returns all addresses; parks the green thread or blocks the OS thread.
+    @available(*, noasync)
+    public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
+    }
+
+    private static func port(_ addresses: [ListenAddress]) -> Int { addresses.lazy.compactMap(\.port).first ?? 0 }
+
+    /// Reads the files of a TLS configuration again, or those of another, from any thread: for a reload, which tries this first
+    /// and changes nothing when it throws. Certificates that clients will refuse are logged.
+    ///
+    /// - Returns: What has the new connections of all hubs use them; open ones keep what they began with, and sessions can be
+    ///   resumed across it. Handshake timeout and client verification are part of it.
+    /// - Throws: `TLSError`, which names the file.
+    func prepareTLS(_ configuration: TLSConfiguration) throws(TLSError) -> @Sendable () -> Void {
+        let context = try tls.make(configuration, logger: logger)
+        return { [tls] in tls.use(context) }
     }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.

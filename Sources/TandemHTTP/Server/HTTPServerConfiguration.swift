@@ -3,12 +3,18 @@ public import Tandem
 
 /// How a server is set up. Every limit has a default and a reason.
 public struct HTTPServerConfiguration: Sendable {
-    /// The address to listen on: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). Loopback by default,
+    /// Where to listen, in this order; several make one server of them, HTTP and HTTPS side by side say. Empty, the default,
+    /// stands for `host` and `port`.
+    public var addresses: [ListenAddress] = []
+    /// How TLS is spoken at those addresses that ask for it.
+    public var tls: TLSConfiguration?
+    /// The address to listen on when `addresses` is empty: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). Loopback by default,
     /// so that nothing is exposed by accident.
     public var host = "127.0.0.1"
-    /// The port; 0 lets the kernel choose.
+    /// The port to listen on when `addresses` is empty; 0 lets the kernel choose.
     public var port = 8080
-    /// How many hubs `run` starts when it is called off a hub. Each has its own listener (SO_REUSEPORT).
+    /// How many hubs `run` starts when it is called off a hub. Each has its own listeners (SO_REUSEPORT for TCP; other sockets
+    /// are shared).
     public var hubs = 1
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
     public var backlog = 1024
@@ -64,4 +70,7 @@ public struct HTTPServerConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// `addresses`, or what stands for them.
+    var listenAddresses: [ListenAddress] { addresses.isEmpty ? [.tcp(host, port: port)] : addresses }
 }

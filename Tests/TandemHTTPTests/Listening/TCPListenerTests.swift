@@ -6,7 +6,7 @@ import Testing
 
 extension ServerTests {
     @Suite("Listening")
-    struct ListenerTests {
+    struct TCPListenerTests {
         /// What `run` throws, which whoever waits for the port gets too.
         static func failure(_ configure: (inout HTTPServerConfiguration) -> Void) async -> TandemError? {
             var configuration = anyPort()
