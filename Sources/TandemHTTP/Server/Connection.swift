@@ -22,7 +22,7 @@ final class Connection: @unchecked Sendable {
     /// Waiting for the first byte of a request.
     var isIdle = false
     /// When it will have been idle for too long.
-    private(set) var idleDeadline = Deadline.never
+    var idleDeadline = Deadline.never
     /// Ends to make room for another.
     var givesWay = false
 

@@ -9,6 +9,11 @@ extension Setting {
             "http.host", \.http.host, expectation: "a numeric IPv4 or IPv6 address, or localhost", flag: "--host",
             parse: { $0 == "localhost" || IPAddress($0) != nil ? $0 : nil }, render: { $0 }),
         .integer("http.port", \.http.port, 0...65_535, flag: "--port"),
+        .list(
+            "http.listen", \.http.addresses,
+            expectation:
+                "a list of addresses, each like 127.0.0.1:8080, [::1]:8443 tls, unix:/run/tandemd/http.sock or systemd:http",
+            parse: { ListenAddress($0) }, render: \.description),
         .integer("http.hubs", \.http.hubs, 1...256, flag: "--hubs"),
         .integer("http.backlog", \.http.backlog, 1...65_535, unit: "connections"),
         .integer("http.max-connections", \.http.maxConnections, 1...1_000_000, unit: "connections"),
@@ -28,6 +33,22 @@ extension Setting {
         .integer("http.limits.head-bytes", \.http.wireLimits.headBytes, 128...65_535, unit: "bytes"),
         .integer("http.limits.trailer-bytes", \.http.wireLimits.trailerBytes, 0...65_535, unit: "bytes"),
         .integer("http.limits.drain-bytes", \.http.drainLimit, 0...1_073_741_824, unit: "bytes"),
+        .list(
+            "tls.certificates", \.tls.certificates,
+            expectation: "a list of PEM files: the certificate chain, a space, and its key; or one file with both",
+            parse: { TLSConfiguration.Certificate($0) }, render: \.text),
+        .text(
+            "tls.client-ca", \.tls.clientAuthorities, expectation: "a PEM file, or \"\" for none",
+            parse: { .some($0.isEmpty ? nil : $0) }, render: { $0 ?? "" }),
+        .text(
+            "tls.client-certificates", \.tls.clientCertificates,
+            expectation: "one of \(TLSConfiguration.ClientCertificates.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { TLSConfiguration.ClientCertificates(rawValue: $0) }, render: \.rawValue),
+        .text(
+            "tls.minimum-version", \.tls.minimumVersion,
+            expectation: "one of \(TLSConfiguration.Version.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { TLSConfiguration.Version(rawValue: $0) }, render: \.rawValue),
+        .milliseconds("tls.handshake-timeout-ms", \.tls.handshakeTimeout, timeouts),
         .integer("hub.stack-size-kib", \.http.hub.stackSize, 64...1_048_576, unit: "KiB", scale: 1_024),
         .milliseconds("hub.stall-threshold-ms", \.stallThreshold, 0...86_400_000),
         .text(
