@@ -82,7 +82,8 @@ let package = Package(
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
-        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", "COpenSSL"], swiftSettings: house),
+        .testTarget(
+            name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
             exclude: ["Upstream"], swiftSettings: house),

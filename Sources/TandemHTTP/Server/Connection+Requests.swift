@@ -25,6 +25,7 @@ extension Connection {
                 try await send(substitute(for: error, head), head, body, name: name)
             }
             try await deliver(body)
+            server.answered()
             log(head, index, status, .completed, since: start)
         } catch {
             let isCancelled = error is CancellationError || Task.isCancelled

@@ -41,6 +41,15 @@ extension HubServer {
         return true
     }
 
+    /// Accepts whom the kernel has connected already: they would be reset when the socket is closed.
+    func acceptBacklog(of acceptor: Acceptor) {
+        // They may have come since the kernel was asked.
+        acceptor.listener.wakeReader()
+        for _ in 0...configuration.backlog / HubServer.mostAccepted {
+            guard (try? acceptAvailable(on: acceptor)) == true else { return }
+        }
+    }
+
     /// Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
     private func backOff(_ error: TandemError, until room: Parker) async throws {
         if let count = acceptFailures.add() {

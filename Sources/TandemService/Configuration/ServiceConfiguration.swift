@@ -27,8 +27,6 @@ public struct ServiceConfiguration: Sendable {
     public var stallThreshold: Duration = .milliseconds(100)
     /// Outbound fetches.
     public var fetch = Fetch()
-    /// How long requests in flight may go on after the first SIGTERM or SIGINT; then they are cancelled.
-    public var shutdownGrace: Duration = .seconds(30)
     /// The least level that is logged to standard error.
     public var logLevel: Logger.Level = .info
     /// Whether each request is logged to standard output.

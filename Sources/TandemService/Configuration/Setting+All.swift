@@ -66,7 +66,9 @@ extension Setting {
         .milliseconds("fetch.timeout-ms", \.fetch.timeout, timeouts),
         .integer("fetch.max-response-bytes", \.fetch.maxResponseBytes, 0...1_099_511_627_776, unit: "bytes"),
         .integer("fetch.max-redirects", \.fetch.maxRedirects, 0...20, unit: "redirects"),
-        .milliseconds("shutdown.grace-ms", \.shutdownGrace, 0...86_400_000),
+        .milliseconds("shutdown.delay-ms", \.http.stopDelay, 0...86_400_000),
+        .milliseconds("shutdown.grace-ms", \.http.stopGrace, 0...86_400_000),
+        .milliseconds("shutdown.cleanup-ms", \.http.cleanupTimeout, 1...86_400_000),
         .text(
             "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),

@@ -83,8 +83,8 @@ public struct Service: Sendable {
             // Whoever sends two does not want to wait.
             guard !isStopping else { _exit(128 + signal) }
             isStopping = true
-            logger.notice("stopping: requests in flight have \(configuration.shutdownGrace) to end")
-            server.stop(grace: configuration.shutdownGrace)
+            logger.notice("stopping: requests in flight have \(configuration.http.stopGrace) to end")
+            server.stop()
         }
     }
 
