@@ -99,6 +99,7 @@ extension Connection {
                 date: date, into: &output)
         }
         hasAnswered = true
+        headBytes = output.written
         return written
     }
 

@@ -9,13 +9,17 @@ final class Connection: @unchecked Sendable {
     let server: HubServer
     let descriptor: Descriptor
     private(set) lazy var remoteAddress = address.description
-    private let address: SocketAddress
+    let address: SocketAddress
     var task: Task<Void, any Error>?
 
     /// The answer in the making will be the last on this connection.
     var mustClose = false
     /// The head of an answer to the present request has been put into the output.
     var hasAnswered = false
+    /// Bytes of the present answer up to the end of its head.
+    var headBytes = 0
+    /// Whether it is under TLS.
+    var isSecure: Bool { false }
     /// Waiting for the first byte of a request.
     private(set) var isIdle = false
     /// When it will have been idle for too long.

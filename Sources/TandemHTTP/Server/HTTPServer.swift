@@ -1,7 +1,7 @@
 internal import Glibc
 public import Logging
 internal import Synchronization
-internal import Tandem
+public import Tandem
 
 /// An HTTP/1.1 server: a router, served on one hub or several.
 ///
@@ -137,6 +137,9 @@ public final class HTTPServer: Sendable {
         }
         for part in parts { part.hub.spawn(name: "server stop") { part.stop(grace: grace) } }
     }
+
+    /// The hubs that it serves on now. Any thread.
+    public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.
     public func connectionCount() async -> Int {

@@ -45,6 +45,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var drainLimit = 64 * 1024
     /// Told of every request, when set.
     public var accessLog: (any AccessLog)?
+    /// What else is told about requests: metrics, spans, their ids.
+    public var observing = ObservingConfiguration()
     /// How the hubs are set up that `run` starts.
     public var hub = HubConfiguration()
 

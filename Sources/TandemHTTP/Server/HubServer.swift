@@ -10,6 +10,7 @@ final class HubServer: @unchecked Sendable {
     let configuration: HTTPServerConfiguration
     let routes: RouteTable
     let logger: Logger
+    let observer: RequestObserver
     private(set) var isDraining = false
 
     let admission: Admission
@@ -47,6 +48,7 @@ final class HubServer: @unchecked Sendable {
         self.configuration = configuration
         self.routes = routes
         self.logger = logger
+        observer = RequestObserver(configuration.observing, routes: routes.routes, logger: logger)
         do throws(TandemError) {
             listener = try Descriptor(adopting: fd)
         } catch {
@@ -137,9 +139,11 @@ final class HubServer: @unchecked Sendable {
         if let refusal {
             report(refusal, address)
             guard refusing < HubServer.mostRefusing else {
+                observer.metrics?.connectionRefused(.shed)
                 close(fd)
                 return
             }
+            observer.metrics?.connectionRefused(refusal == .serverIsFull ? .limit : .peerLimit)
         }
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
@@ -154,7 +158,7 @@ final class HubServer: @unchecked Sendable {
         }
         let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
-        if refusal != nil { refusing += 1 }
+        if refusal != nil { refusing += 1 } else { observer.metrics?.connectionBegan() }
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
             if let refusal {
@@ -163,6 +167,7 @@ final class HubServer: @unchecked Sendable {
             } else {
                 await connection.run()
                 self.admission.leave(peer)
+                self.observer.metrics?.connectionEnded()
             }
             self.ended(connection)
         }
