@@ -27,6 +27,8 @@ extension Setting {
         .milliseconds("http.write-timeout-ms", \.http.writeTimeout, timeouts),
         .milliseconds("http.half-close-grace-ms", \.http.halfCloseGrace, 0...86_400_000),
         .milliseconds("http.linger-timeout-ms", \.http.lingerTimeout, 0...86_400_000),
+        .boolean("http.trust-request-id", \.http.observing.trustsRequestID),
+        .boolean("http.return-request-id", \.http.observing.returnsRequestID),
         .integer("http.limits.request-line-bytes", \.http.wireLimits.requestLine, 64...65_535, unit: "bytes"),
         .integer("http.limits.field-line-bytes", \.http.wireLimits.fieldLine, 64...65_535, unit: "bytes"),
         .integer("http.limits.field-count", \.http.wireLimits.fieldCount, 1...1_000, unit: "header fields"),
@@ -72,8 +74,24 @@ extension Setting {
         .text(
             "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
+        choice("log.format", \.logFormat),
         .boolean("log.access", \.logsAccess),
+        choice("log.access-format", \.accessFormat),
+        .text(
+            "admin.listen", \.adminListen, expectation: "an address like 127.0.0.1:8081 or [::1]:8081, or nothing",
+            parse: { $0.isEmpty ? .some(nil) : AdminAddress($0).map { .some($0) } }, render: { $0?.description ?? "" }),
+        choice("trace.mode", \.traceMode),
+        .boolean("trace.log-spans", \.logsSpans),
     ]
+
+    /// One of a few words.
+    private static func choice<Value: RawRepresentable & CaseIterable & Sendable>(
+        _ key: String, _ path: Path<Value>
+    ) -> Setting where Value.RawValue == String {
+        .text(
+            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { Value(rawValue: $0) }, render: \.rawValue)
+    }
 
     /// At most a day: longer is a typing error, and no deadline ever overflows.
     private static let timeouts = 1...86_400_000
