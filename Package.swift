@@ -55,7 +55,8 @@ let package = Package(
         .target(
             name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes, metrics, tracing],
             swiftSettings: house),
-        .target(name: "TandemTesting", dependencies: ["Tandem", "TandemHTTP", httpTypes], swiftSettings: house),
+        .target(
+            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
         .target(
             name: "TandemService",
             dependencies: [
@@ -81,9 +82,9 @@ let package = Package(
         // Likewise: it stands before getaddrinfo.
         .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
-        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
-        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
+        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem", "COpenSSL"], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests",
             dependencies: [

@@ -16,7 +16,8 @@ enum Authority {
     private static func endOfHost(_ bytes: Span<UInt8>) -> Int? {
         if bytes[0] == UInt8(ascii: "[") {
             guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
-            return isIPv6(bytes.extracting(1..<close)) ? close + 1 : nil
+            let literal = bytes.extracting(1..<close)
+            return isIPv6(literal) || isIPvFuture(literal) ? close + 1 : nil
         }
         let name = ByteSet.hostName
         var index = 0
@@ -45,7 +46,7 @@ enum Authority {
     }
 
     /// Eight groups of one to four hexadecimal digits; `::` once for any number of zero groups; the last two may be an IPv4
-    /// address (RFC 3986 section 3.2.2). Zones and future versions are refused.
+    /// address (RFC 3986 section 3.2.2). Zones are refused: they mean something on the client's machine only.
     private static func isIPv6(_ bytes: Span<UInt8>) -> Bool {
         var groups = 0
         var isShortened = false
@@ -75,6 +76,18 @@ enum Authority {
             index += 1
         }
         return isShortened ? groups < 8 : groups == 8
+    }
+
+    /// `v`, a version in hexadecimal digits, a dot, and an address of which nothing is known yet but its characters (RFC 3986
+    /// section 3.2.2).
+    private static func isIPvFuture(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count >= 4, bytes[0].lowercased == UInt8(ascii: "v") else { return false }
+        guard let dot = bytes.firstIndex(of: UInt8(ascii: ".")), dot > 1, dot + 1 < bytes.count else { return false }
+        for index in 1..<dot where bytes[index].hexDigitValue == nil { return false }
+        for index in (dot + 1)..<bytes.count {
+            guard ByteSet.hostName.contains(bytes[index]) || bytes[index] == UInt8(ascii: ":") else { return false }
+        }
+        return true
     }
 
     /// Four decimal numbers of at most 255, without leading zeros.

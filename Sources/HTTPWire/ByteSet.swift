@@ -8,8 +8,10 @@ struct ByteSet {
     /// `tchar` (RFC 9110 section 5.6.2): letters, digits and ``!#$%&'*+-.^_`|~``.
     static var token: ByteSet { ByteSet(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE) }
 
-    /// Visible ASCII without `#`, which no request target holds, and without `%` and `?`, which mean something in one.
-    static var plainTarget: ByteSet { ByteSet(low: 0x7FFF_FFD6_0000_0000, high: 0x7FFF_FFFF_FFFF_FFFF) }
+    /// Visible ASCII without `"`, `#`, `<` and `>`, which no request target holds, and without `%`, `?` and `\`, which mean
+    /// something in one. RFC 3986 has no `[ ] ^ { | }` and backtick either, but browsers send them as they are (WHATWG URL
+    /// section 1.3), and every recipient reads them alike.
+    static var plainTarget: ByteSet { ByteSet(low: 0x2FFF_FFD2_0000_0000, high: 0x7FFF_FFFF_EFFF_FFFF) }
 
     /// `unreserved` and `sub-delims` (RFC 3986 section 2): what a host name holds beside percent-encoded bytes.
     static var hostName: ByteSet { ByteSet(low: 0x2BFF_7FD2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }

@@ -4,7 +4,8 @@ struct ControlFields: Sendable {
     private var contentLength: Int?
     private var isChunked = false
     private var closes = false
-    private var keepsAlive = false
+    /// `Connection` has `keep-alive`, which HTTP/1.1 does not need.
+    private(set) var asksForKeepAlive = false
     private var expectsContinue = false
     private var expectsMore = false
 
@@ -40,7 +41,7 @@ struct ControlFields: Sendable {
 
     /// Whether the connection can carry another request (RFC 9112 section 9.3).
     func keepsAlive(version: HTTPVersion) -> Bool {
-        !closes && (version == .http11 || keepsAlive)
+        !closes && (version == .http11 || asksForKeepAlive)
     }
 
     /// Whether the client waits for 100 Continue. HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1).
@@ -53,7 +54,7 @@ struct ControlFields: Sendable {
     private mutating func noteConnection(_ value: Span<UInt8>) {
         value.forEachListElement { option in
             if option.equalsIgnoringCase("close") { closes = true }
-            if option.equalsIgnoringCase("keep-alive") { keepsAlive = true }
+            if option.equalsIgnoringCase("keep-alive") { asksForKeepAlive = true }
         }
     }
 

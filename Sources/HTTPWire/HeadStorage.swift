@@ -8,6 +8,7 @@ struct HeadSummary: Sendable {
     var authority: ByteRange?
     var framing: BodyFraming
     var keepAlive: Bool
+    var asksForKeepAlive: Bool
     var expectsContinue: Bool
     var fieldCount: Int
     var byteCount: Int

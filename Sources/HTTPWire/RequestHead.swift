@@ -47,6 +47,10 @@ public struct RequestHead: Sendable {
     /// Whether the client lets the connection be used again (RFC 9112 section 9.3).
     public var keepAlive: Bool { storage.summary.keepAlive }
 
+    /// Whether the client asked for that in so many words, as `Connection: keep-alive`: such a client may look for `Keep-Alive`
+    /// in the answer (RFC 9112 appendix C.2.2), which says how long it may leave the connection idle.
+    public var asksForKeepAlive: Bool { storage.summary.asksForKeepAlive }
+
     /// Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1).
     public var expectsContinue: Bool { storage.summary.expectsContinue }
 

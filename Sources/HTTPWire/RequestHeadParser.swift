@@ -77,6 +77,7 @@ public struct RequestHeadParser: Sendable {
             authority: target.authority ?? controls.host,
             framing: try controls.framing(version: line.version),
             keepAlive: controls.keepsAlive(version: line.version),
+            asksForKeepAlive: controls.asksForKeepAlive,
             expectsContinue: try controls.expectsContinue(version: line.version),
             fieldCount: table.count,
             byteCount: fields.position)

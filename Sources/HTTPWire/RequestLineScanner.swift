@@ -80,6 +80,8 @@ struct RequestLineScanner: Sendable {
                 switch byte {
                 case UInt8(ascii: "%"): pendingHexDigits = 2
                 case UInt8(ascii: "?"): if query == 0 { query = position }
+                // In a path some recipients take it for a slash; in a query browsers send it, and it means nothing.
+                case UInt8(ascii: "\\") where query > 0: break
                 case .space where position > methodEnd + 1:
                     targetEnd = position
                     position += 1

@@ -11,11 +11,12 @@ public enum ResponseFraming: Sendable, Hashable {
     /// The end of the connection.
     case untilClose
 
-    /// The framing that the response can have: none for a status that never has a body (RFC 9110 section 6.4.1), and the end
-    /// of the connection in place of chunks for HTTP/1.0, which knows none.
+    /// The framing that the response can have: none for a status that never has a body (RFC 9110 section 6.4.1), length 0 for
+    /// 205 (section 15.3.6), and the end of the connection in place of chunks for HTTP/1.0, which knows none.
     func allowed(for status: HTTPResponse.Status, version: HTTPVersion) -> ResponseFraming {
         switch status.code {
         case 100..<200, 204, 304: .none
+        case 205: .length(0)
         default: self == .chunked && version == .http10 ? .untilClose : self
         }
     }

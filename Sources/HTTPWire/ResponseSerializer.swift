@@ -7,7 +7,8 @@ public enum ResponseSerializer {
 
     /// Writes the status line, the fields and the empty line.
     ///
-    /// Framing, `Connection` and `Date` are the serializer's: those among `fields` are left out, so that there are never two.
+    /// Framing, `Connection`, `Keep-Alive` and `Date` are the serializer's: those among `fields` are left out, so that there
+    /// are never two.
     /// An interim response (1xx) has none of them.
     ///
     /// - Parameters:
@@ -17,6 +18,8 @@ public enum ResponseSerializer {
     ///   - version: That of the request. The response is HTTP/1.1 in any case (RFC 9110 section 2.5).
     ///   - isHead: Whether the request was `HEAD`: the same fields, no body.
     ///   - keepAlive: Whether the connection is to be kept; if not, the response says so.
+    ///   - idleSeconds: How long a connection that is kept may stand idle, for a client that asked for that: see
+    ///     ``RequestHead/asksForKeepAlive``. Nil says nothing.
     ///   - date: The current second, or nil without a clock.
     ///   - output: What is appended to, and left as it was if an error is thrown.
     /// - Returns: How the body has to be written. After ``ResponseFraming/untilClose`` the connection has to be closed.
@@ -28,6 +31,7 @@ public enum ResponseSerializer {
         version: HTTPVersion,
         isHead: Bool = false,
         keepAlive: Bool,
+        idleSeconds: Int? = nil,
         date: HTTPDate?,
         into output: inout [UInt8]
     ) throws(HTTPSerializeError) -> ResponseFraming {
@@ -40,10 +44,10 @@ public enum ResponseSerializer {
             throw error
         }
         let allowed = framing.allowed(for: status, version: version)
-        let body = isHead ? .none : allowed
+        let body = isHead || status.code == 205 ? .none : allowed
         if status.kind != .informational {
             writeFraming(allowed, into: &output)
-            writeConnection(keepAlive && body != .untilClose, version: version, into: &output)
+            writeConnection(keepAlive && body != .untilClose, idleSeconds, version: version, into: &output)
             if let date { write(date, into: &output) }
         }
         output.append("\r\n")
@@ -90,12 +94,16 @@ public enum ResponseSerializer {
         }
     }
 
-    /// Only what the version does not imply (RFC 9112 section 9.3).
-    private static func writeConnection(_ keepAlive: Bool, version: HTTPVersion, into output: inout [UInt8]) {
-        switch (keepAlive, version) {
-        case (false, _): output.append("Connection: close\r\n")
-        case (true, .http10): output.append("Connection: keep-alive\r\n")
-        case (true, .http11): break
+    /// Only what the version does not imply (RFC 9112 section 9.3), or the client asked for.
+    private static func writeConnection(
+        _ keepAlive: Bool, _ idleSeconds: Int?, version: HTTPVersion, into output: inout [UInt8]
+    ) {
+        guard keepAlive else { return output.append("Connection: close\r\n") }
+        if version == .http10 || idleSeconds != nil { output.append("Connection: keep-alive\r\n") }
+        if let idleSeconds {
+            output.append("Keep-Alive: timeout=")
+            output.append(decimal: idleSeconds)
+            output.append("\r\n")
         }
     }
 
@@ -111,7 +119,7 @@ extension HTTPField.Name {
     fileprivate var isWrittenBySerializer: Bool {
         switch canonicalName.utf8.count {
         case 4: canonicalName == "date"
-        case 10: canonicalName == "connection"
+        case 10: canonicalName == "connection" || canonicalName == "keep-alive"
         case 14: canonicalName == "content-length"
         case 17: canonicalName == "transfer-encoding"
         default: false

@@ -11,7 +11,8 @@ struct AuthorityTests {
             "127.0.0.1:8080", "a_b-c~d",
             "%41", "a%2Fb", "a!$&'()*+,;=b", "[::]", "[::1]:80", "[1::]", "[1:2:3:4:5:6:7:8]", "[::2:3:4:5:6:7:8]",
             "[1:2:3:4:5:6:7::]",
-            "[2001:db8::ff00:42:8329]", "[::ffff:192.0.2.1]", "[1:2:3:4:5:6:192.0.2.1]", "[FE80::a]:1",
+            "[2001:db8::ff00:42:8329]", "[::ffff:192.0.2.1]", "[1:2:3:4:5:6:192.0.2.1]", "[FE80::a]:1", "[v1.a]",
+            "[V1F.a:b~!$&'()*+,;=]:80",
         ])
     func valid(text: String) {
         #expect(isValid(text))
@@ -26,12 +27,29 @@ struct AuthorityTests {
             "[:::]", "[1:2]",
             "[1::2::3]", "[12345::]", "[1:2:3:4:5:6:7:8:9]", "[1:2:3:4:5:6:7:8::]", "[::1:2:3:4:5:6:7:8]", "[1:]", "[:1]",
             "[1:2:3:4:5:6:7:]",
-            "[::g]", "[fe80::1%25eth0]", "[v1.a]", "[::1.2.3]", "[::1.2.3.4.5]", "[::1.2.3.256]", "[::01.2.3.4]", "[1.2.3.4]",
+            "[::g]", "[fe80::1%25eth0]", "[v.a]", "[v1.]", "[v1]", "[vg.a]", "[v1.a/]", "[v1.%41]", "[v1.[]", "[1.a]",
+            "[::1.2.3]", "[::1.2.3.4.5]", "[::1.2.3.256]", "[::01.2.3.4]", "[1.2.3.4]",
             "[::1.2.3.4:1]",
             "[1:2:3:4:5:6:7:1.2.3.4]", "[::1.2..4]", "[::1.2.3.]",
         ])
     func invalid(text: String) {
         #expect(!isValid(text))
+    }
+
+    @Test("a name holds what its grammar says, and no byte else", arguments: UInt8.min...UInt8.max)
+    func everyByte(byte: UInt8) {
+        let isName = ByteSet.hostName.contains(byte)
+        for text in [[byte], [byte, 0x61], [0x61, byte, 0x61]] {
+            // A colon is followed by a port, which has no letters.
+            #expect(Authority.isValid(text.span) == isName, "\(text)")
+        }
+        #expect(Authority.isValid([0x61, byte].span) == (isName || byte == UInt8(ascii: ":")))
+        let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        #expect(Authority.isValid(([0x61, 0x3A, byte] as [UInt8]).span) == isDigit)
+        let isHex = isDigit || "abcdefABCDEF".utf8.contains(byte)
+        #expect(Authority.isValid((Array("%4".utf8) + [byte]).span) == isHex)
+        #expect(Authority.isValid((Array("[::".utf8) + [byte] + Array("1]".utf8)).span) == isHex)
+        #expect(Authority.isValid((Array("[v1.".utf8) + [byte] + Array("]".utf8)).span) == (isName || byte == UInt8(ascii: ":")))
     }
 
     @Test("where a port is required it has digits")

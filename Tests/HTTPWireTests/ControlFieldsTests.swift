@@ -107,6 +107,34 @@ struct ControlFieldsTests {
     }
 
     @Test(
+        "what stands in a Content-Length beside digits is refused, byte by byte",
+        arguments: UInt8.min...UInt8.max)
+    func contentLengthBytes(byte: UInt8) {
+        let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        for (before, after) in [("", "1"), ("1", "1"), ("1", "")] {
+            let bytes =
+                Array("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:".utf8) + Array(before.utf8) + [byte] + Array(after.utf8)
+                + Array("\r\n\r\n".utf8)
+            let parsed = Parsed(bytes, ends: [bytes.count])
+            // Blanks at the ends belong to the line, not to the value.
+            let isAtEnd = (before.isEmpty || after.isEmpty) && (byte == 0x20 || byte == 0x09)
+            #expect((parsed.error == nil) == (isDigit || isAtEnd), "\(before)\(byte)\(after)")
+        }
+    }
+
+    @Test(
+        "a client that asks for keep-alive by name is remembered as one that does",
+        arguments: [
+            (request(), false), (request("Connection: keep-alive"), true), (request("Connection: x, Keep-Alive"), true),
+            (request("Connection: keep-alive-not"), false),
+            (request("Connection: keep-alive", line: "GET / HTTP/1.0"), true),
+        ])
+    func asksForKeepAlive(input: String, asks: Bool) throws {
+        var parser = RequestHeadParser()
+        #expect(try parser.parse(Array(input.utf8).span.bytes)?.asksForKeepAlive == asks)
+    }
+
+    @Test(
         "100-continue is the only expectation, and HTTP/1.0 has none",
         arguments: [
             (request("Expect: 100-continue"), true),

@@ -8,12 +8,13 @@ struct ResponseSerializerTests {
 
     private func head(
         _ status: HTTPResponse.Status = .ok, _ fields: HTTPFields = [:], framing: ResponseFraming = .length(0),
-        version: HTTPVersion = .http11, isHead: Bool = false, keepAlive: Bool = true, date: HTTPDate? = nil
+        version: HTTPVersion = .http11, isHead: Bool = false, keepAlive: Bool = true, idleSeconds: Int? = nil,
+        date: HTTPDate? = nil
     ) throws -> (text: String, framing: ResponseFraming) {
         var output: [UInt8] = []
         let framing = try ResponseSerializer.writeHead(
-            status: status, fields: fields, framing: framing, version: version, isHead: isHead, keepAlive: keepAlive, date: date,
-            into: &output)
+            status: status, fields: fields, framing: framing, version: version, isHead: isHead, keepAlive: keepAlive,
+            idleSeconds: idleSeconds, date: date, into: &output)
         return (String(decoding: output, as: UTF8.self), framing)
     }
 
@@ -54,6 +55,8 @@ struct ResponseSerializerTests {
             (.noContent, .length(5), .http11, false, "", .none),
             (.notModified, .chunked, .http11, false, "", .none),
             (.continue, .length(5), .http11, false, "", .none),
+            (.resetContent, .length(5), .http11, false, "Content-Length: 0\r\n", .none),
+            (.resetContent, .chunked, .http10, false, "Content-Length: 0\r\nConnection: keep-alive\r\n", .none),
         ] as [(HTTPResponse.Status, ResponseFraming, HTTPVersion, Bool, String, ResponseFraming)])
     func framing(
         status: HTTPResponse.Status, framing: ResponseFraming, version: HTTPVersion, isHead: Bool, fields: String,
@@ -62,6 +65,16 @@ struct ResponseSerializerTests {
         let written = try head(status, framing: framing, version: version, isHead: isHead)
         #expect(written.text == "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n\(fields)\r\n")
         #expect(written.framing == body)
+    }
+
+    @Test("a client that asks for keep-alive is told for how long, unless the connection ends")
+    func idleSeconds() throws {
+        let announced = "Content-Length: 0\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n"
+        #expect(try head(idleSeconds: 75).text == "HTTP/1.1 200 OK\r\n" + announced)
+        #expect(try head(version: .http10, idleSeconds: 75).text == "HTTP/1.1 200 OK\r\n" + announced)
+        let closing = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        #expect(try head(keepAlive: false, idleSeconds: 75).text == closing)
+        #expect(try head(framing: .untilClose, idleSeconds: 75).text == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     }
 
     @Test("an interim response has no date and says nothing of the connection")
@@ -75,6 +88,7 @@ struct ResponseSerializerTests {
     func ownFields() throws {
         var fields: HTTPFields = [
             .contentLength: "99", .transferEncoding: "gzip", .connection: "keep-alive", .date: "now", .age: "1",
+            .init("Keep-Alive")!: "timeout=1",
         ]
         fields[HTTPField.Name("CONTENT-length")!] = "98"
         let written = try head(.ok, fields, framing: .length(3), keepAlive: false, date: date)

@@ -62,6 +62,43 @@ extension ServerTests {
             }
         }
 
+        @Test(
+            "a client that asks for keep-alive is told in whole seconds how long it may idle, unless it has to go",
+            arguments: ["HTTP/1.0", "HTTP/1.1"])
+        func announced(version: String) async throws {
+            try await withServer({ $0.idleTimeout = .milliseconds(2_500) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / \(version)\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+                let kept = try client.answer()
+                #expect(kept["connection"] == "keep-alive")
+                #expect(kept["keep-alive"] == "timeout=2")
+                try client.send("GET / \(version)\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n")
+                let last = try client.answer()
+                #expect(last.closes)
+                #expect(last["keep-alive"] == nil)
+            }
+        }
+
+        @Test("the last request that a connection may carry is answered with close, and none behind it", arguments: 1...3)
+        func requestsPerConnection(most: Int) async throws {
+            let calls = Count()
+            try await withServer(
+                { $0.maxRequestsPerConnection = most },
+                routes: { router in
+                    router.on(.get, "/", .async) { _ in
+                        calls.add()
+                        return Response(text: "ok")
+                    }
+                }
+            ) { live in
+                let client = try live.connect()
+                try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", count: 5))
+                for number in 1...most { #expect(try client.answer().closes == (number == most)) }
+                #expect(try client.isAtEnd())
+                #expect(calls.value == most)
+            }
+        }
+
         @Test("an error in between does not poison the connection", arguments: Style.allCases)
         func errorInBetween(style: Style) async throws {
             struct Broken: Error {}

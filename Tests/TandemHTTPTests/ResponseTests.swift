@@ -47,6 +47,23 @@ extension ServerTests {
             }
         }
 
+        @Test("205 has no body and says so, and the connection goes on", arguments: Style.allCases)
+        func resetContent(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/bytes", style) { _ in Response(status: .resetContent, body: pattern(10)) }
+                router.streaming("/stream", style, status: .resetContent, [pattern(10)])
+            }) { live in
+                let client = try live.connect()
+                for path in ["/bytes", "/stream", "/bytes"] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 205)
+                    #expect(answer["content-length"] == "0")
+                    #expect(answer["transfer-encoding"] == nil)
+                }
+            }
+        }
+
         @Test("every answer carries the second it was made in")
         func date() async throws {
             try await withServer(routes: { $0.plain() }) { live in
@@ -113,6 +130,29 @@ extension ServerTests {
                 }
                 #expect(live.log.lines("handler gave an answer that cannot be sent").count == paths.count)
                 #expect(live.logged(paths.count * 2).map(\.status) == paths.flatMap { _ in [500, 200] })
+            }
+        }
+
+        @Test(
+            "every control byte in a field or a reason is 500 or harmless, and no answer is split by one",
+            arguments: Array(0...31) + [127] as [UInt8])
+        func controlBytes(byte: UInt8) async throws {
+            let text = "a" + String(Unicode.Scalar(byte)) + "Set-Cookie: b=c"
+            let reason = HTTPResponse.Status(code: 200, reasonPhrase: text)
+            try await withServer(routes: { router in
+                router.on(.get, "/field", .async) { _ in Response(headers: [.init("X-Name")!: text]) }
+                router.on(.get, "/reason", .async) { _ in Response(status: reason) }
+                router.on(.get, "/error", .async) { _ in throw HTTPError(.badRequest, text, headers: [.init("X-Name")!: text]) }
+                router.plain("/", .async)
+            }) { live in
+                let client = try live.connect()
+                for path in ["/field", "/reason", "/error"] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer["set-cookie"] == nil, "\(path)")
+                    #expect(answer.fields.allSatisfy { $0.value.utf8.allSatisfy { $0 >= 32 && $0 != 127 || $0 == 9 } }, "\(path)")
+                    #expect(try client.answer().text == "ok", "\(path)")
+                }
             }
         }
 

@@ -48,6 +48,43 @@ extension ServerTests {
                 ])
         }
 
+        @Test("a path answers every method that any route has that matches it", arguments: Style.allCases)
+        func methodsOfOverlappingRoutes(style: Style) async throws {
+            let routes: [(HTTPRequest.Method, String)] = [
+                (.get, "/users/me"), (.delete, "/users/{id}"), (.put, "/{rest...}"), (.get, "/users/{id}"), (.head, "/{rest...}"),
+                (.post, "/a/{id}/b"), (.patch, "/{name}/c/b"),
+            ]
+            try await withServer(routes: { router in
+                for (method, path) in routes {
+                    router.on(method, path, style) { request in
+                        let values = ["id", "name", "rest"].compactMap { name in request.parameters[name].map { "\(name)=\($0)" }
+                        }
+                        return Response(text: (["\(method.rawValue) \(path)"] + values).joined(separator: " "))
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                for (line, status, text, allow) in [
+                    ("GET /users/me", 200, "GET /users/me", nil),
+                    ("DELETE /users/me", 200, "DELETE /users/{id} id=me", nil),
+                    ("PUT /users/me", 200, "PUT /{rest...} rest=users/me", nil),
+                    ("POST /users/me", 405, "POST is not allowed here\n", "GET, HEAD, DELETE, PUT, OPTIONS"),
+                    ("PATCH /a/c/b", 200, "PATCH /{name}/c/b name=a", nil),
+                    ("POST /a/c/b", 200, "POST /a/{id}/b id=c", nil),
+                    ("PUT /a/c/b", 200, "PUT /{rest...} rest=a/c/b", nil),
+                    ("GET /a/c/b", 405, "GET is not allowed here\n", "POST, PATCH, PUT, HEAD, OPTIONS"),
+                    ("OPTIONS /a/c/b", 204, "", "POST, PATCH, PUT, HEAD, OPTIONS"),
+                    ("OPTIONS *", 204, "", "GET, DELETE, PUT, HEAD, POST, PATCH, OPTIONS"),
+                ] as [(String, Int, String, String?)] {
+                    try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status, "\(line)")
+                    #expect(answer.text == text, "\(line)")
+                    #expect(answer["allow"] == allow, "\(line)")
+                }
+            }
+        }
+
         @Test("segments are decoded, one by one", arguments: Style.allCases)
         func decoded(style: Style) async throws {
             try await Self.expect(
@@ -255,26 +292,36 @@ extension ServerTests {
         static let mixes: [[Style]] = [[.async, .async], [.blocking, .blocking], [.async, .blocking], [.blocking, .async]]
 
         @Test(
-            "the first that is added is outermost, in any mix of styles; 404 and 405 pass through it too", arguments: mixes,
+            "the first that is added is outermost, in any mix of styles; the server's own answers pass through it too",
+            arguments: mixes,
             Style.allCases)
         func order(mix: [Style], style: Style) async throws {
             let entered = Collected<String>()
-            try await withServer(routes: { router in
-                router.sleeping("/", style, milliseconds: 1)
-                Self.use(router, mix[0], "a", entered)
-                Self.use(router, mix[1], "b", entered)
-                Self.use(router, mix[0], "c", entered)
-                // Added after the middleware, and wrapped all the same.
-                router.sleeping("/later", style, milliseconds: 1)
-            }) { live in
-                let client = try live.connect()
-                for (line, status) in [("GET /", 200), ("GET /later", 200), ("GET /nowhere", 404), ("POST /", 405)] {
-                    try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer.status == status)
-                    #expect(answer["x-trace"] == "cba")
+            let requests = [
+                ("GET /", 200), ("GET /later", 200), ("GET /nowhere", 404), ("POST /", 405), ("TRACE /", 405), ("OPTIONS /", 204),
+                ("OPTIONS *", 204), ("BREW /", 501), ("CONNECT a:80", 501), ("POST /", 413),
+            ]
+            try await withServer(
+                { $0.maxBodyBytes = 10 },
+                routes: { router in
+                    router.sleeping("/", style, milliseconds: 1)
+                    Self.use(router, mix[0], "a", entered)
+                    Self.use(router, mix[1], "b", entered)
+                    Self.use(router, mix[0], "c", entered)
+                    // Added after the middleware, and wrapped all the same.
+                    router.sleeping("/later", style, milliseconds: 1)
                 }
-                #expect(entered.all == Array(repeating: ["a", "b", "c"], count: 4).flatMap(\.self))
+            ) { live in
+                for (line, status) in requests {
+                    let client = try live.connect()
+                    defer { client.close() }
+                    let length = status == 413 ? 11 : 0
+                    try client.send("\(line) HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status, "\(line)")
+                    #expect(answer["x-trace"] == "cba", "\(line)")
+                }
+                #expect(entered.all == requests.flatMap { _ in ["a", "b", "c"] })
             }
         }
 

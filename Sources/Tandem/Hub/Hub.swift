@@ -166,6 +166,12 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     // MARK: Counts
 
+    /// Green threads alive on this hub. Only on the hub's thread.
+    public var greenThreadCount: Int {
+        preconditionOnThread()
+        return Int(stacks.pointee.in_use)
+    }
+
     /// What lives on this hub now. Only on the hub's thread.
     public var statistics: HubStatistics {
         preconditionOnThread()

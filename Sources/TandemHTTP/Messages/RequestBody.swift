@@ -50,7 +50,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
             case .end: return nil
             case .wait:
                 do {
-                    try await connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline)
+                    try await connection.descriptor.wait(
+                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline)
                 } catch { throw failure(error) }
             }
         }
@@ -69,7 +70,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
             case .end: return nil
             case .wait:
                 do {
-                    try connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline, file: file, line: line)
+                    try connection.descriptor.wait(
+                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline, file: file, line: line)
                 } catch { throw failure(error) }
             }
         }

@@ -2,7 +2,8 @@ public import HTTPTypes
 
 /// What a handler answers: a status, header fields, and a body that is at hand or is written bit by bit.
 ///
-/// `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the server's: those among `headers` are left out.
+/// `Content-Length`, `Transfer-Encoding`, `Connection`, `Keep-Alive` and `Date` are the server's: those among `headers` are
+/// left out. What answers HEAD, or has a status that allows no body (204, 205, 304), is sent without its body.
 public struct Response: Sendable {
     enum Body: Sendable {
         case bytes([UInt8])

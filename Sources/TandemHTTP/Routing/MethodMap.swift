@@ -13,16 +13,23 @@ struct MethodMap: Sendable {
         return true
     }
 
+    /// The methods that it answers: HEAD wherever GET is.
+    var methods: [HTTPRequest.Method] {
+        let methods = entries.map(\.method)
+        return methods.contains(.get) ? methods + [.head] : methods
+    }
+
     func index(for method: HTTPRequest.Method) -> Int? {
         if let entry = entries.first(where: { $0.method == method }) { return entry.index }
         return method == .head ? entries.first { $0.method == .get }?.index : nil
     }
+}
 
-    /// For the `Allow` field; OPTIONS is answered by the server.
+extension [MethodMap] {
+    /// For the `Allow` field: what any of them answers, and OPTIONS, which the server answers itself.
     var allowed: [HTTPRequest.Method] {
-        var methods = entries.map(\.method)
-        if methods.contains(.get), !methods.contains(.head) { methods.append(.head) }
-        if !methods.contains(.options) { methods.append(.options) }
-        return methods
+        var allowed: [HTTPRequest.Method] = []
+        for method in flatMap(\.methods) + [.options] where !allowed.contains(method) { allowed.append(method) }
+        return allowed
     }
 }

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 
-/// Paths by segment. A literal child is tried first, then the named one, then the rest; a branch that fails is left again.
+/// Paths by segment. A literal child is tried first, then the named one, then the rest; a branch without a route for the
+/// method is left again. No node is visited twice, so a look-up costs at most the size of the tree.
 struct PathTree: Sendable {
     private var literals: [String: PathTree] = [:]
     // None or one; an array because a struct cannot hold itself.
@@ -23,17 +24,18 @@ struct PathTree: Sendable {
         }
     }
 
-    /// The handlers of a path, and in `values` what its named segments matched.
-    func find(_ segments: ArraySlice<String>, _ values: inout [String]) -> MethodMap? {
-        guard let segment = segments.first else { return methods.isEmpty ? nil : methods }
-        if let found = literals[segment]?.find(segments.dropFirst(), &values) { return found }
+    /// Looks for the route of a path that answers `search.method`. Returns whether there is one; `search` holds it, and
+    /// without one the methods of all the routes that the path matches.
+    func find(_ segments: ArraySlice<String>, _ search: inout PathSearch) -> Bool {
+        guard let segment = segments.first else { return search.takes(methods) }
+        if let child = literals[segment], child.find(segments.dropFirst(), &search) { return true }
         if let child = parameter.first, !segment.isEmpty {
-            values.append(segment)
-            if let found = child.find(segments.dropFirst(), &values) { return found }
-            values.removeLast()
+            search.values.append(segment)
+            if child.find(segments.dropFirst(), &search) { return true }
+            search.values.removeLast()
         }
-        guard !rest.isEmpty else { return nil }
-        values.append(segments.joined(separator: "/"))
-        return rest
+        guard !rest.isEmpty, search.takes(rest) else { return false }
+        search.values.append(segments.joined(separator: "/"))
+        return true
     }
 }

@@ -57,6 +57,13 @@ struct RouteTable: Sendable {
         middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
     }
 
+    /// Every method that some path answers, for `OPTIONS *`.
+    var methods: [HTTPRequest.Method] {
+        var methods = MethodMap()
+        for (index, route) in routes.enumerated() { _ = methods.add(route.method, index) }
+        return [methods].allowed
+    }
+
     func match(_ head: RequestHead) -> Match {
         let method = head.method
         // Nearly every request: a literal path, compared as bytes.
@@ -68,9 +75,11 @@ struct RouteTable: Sendable {
         }
         // A segment that does not decode can match nothing.
         guard head.path.first == "/", !segments.contains(nil) else { return .notFound }
-        var values: [String] = []
-        guard let methods = tree.find(segments.compactMap(\.self)[...], &values) else { return .notFound }
-        guard let index = methods.index(for: method) else { return .methodNotAllowed(allowed: methods.allowed) }
-        return .found(index: index, PathParameters(names: routes[index].pattern.names, values: values))
+        var search = PathSearch(method: method)
+        _ = tree.find(segments.compactMap(\.self)[...], &search)
+        if let index = search.index {
+            return .found(index: index, PathParameters(names: routes[index].pattern.names, values: search.values))
+        }
+        return search.others.isEmpty ? .notFound : .methodNotAllowed(allowed: search.others.allowed)
     }
 }

@@ -3,8 +3,9 @@ public import HTTPTypes
 /// Which handler answers which request. Filled before the server starts; a server takes a copy.
 ///
 /// A path is literal segments and `{name}` segments, each of which matches one whole segment; a last `{name...}` matches
-/// the rest of the path. Literal segments win over named ones. `GET` also answers `HEAD`. What matches no path is 404; a
-/// path without the method is 405, with `Allow`.
+/// the rest of the path. Of the routes that match a path and have the method, the one with literal segments wins over the
+/// one with named ones. `GET` also answers `HEAD`. What matches no path is 404; a path without the method is 405, with
+/// `Allow`.
 public final class Router {
     /// A handler in async style.
     public typealias AsyncHandler = @Sendable (Request) async throws -> Response
@@ -34,10 +35,12 @@ public final class Router {
         table.add(method, path, .blocking(handler))
     }
 
-    /// Wraps every handler, also those added earlier, and what answers 404 and 405. The first that is added is outermost.
+    /// Wraps every handler, also those added earlier, and the server's own answers: 404, 405, 413, 501 and those
+    /// to OPTIONS. The first that is added is outermost. What is no HTTP never becomes a request, and is refused without it.
     public func use(async middleware: @escaping AsyncMiddleware) { table.middleware.append(.async(middleware)) }
 
-    /// Wraps every handler, also those added earlier, and what answers 404 and 405. The first that is added is outermost.
+    /// Wraps every handler, also those added earlier, and the server's own answers: 404, 405, 413, 501 and those
+    /// to OPTIONS. The first that is added is outermost. What is no HTTP never becomes a request, and is refused without it.
     public func use(blocking middleware: @escaping BlockingMiddleware) { table.middleware.append(.blocking(middleware)) }
 }
 

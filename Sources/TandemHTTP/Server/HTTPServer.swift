@@ -12,7 +12,9 @@ public final class HTTPServer: Sendable {
     public let configuration: HTTPServerConfiguration
     private let routes: RouteTable
     private let logger: Logger
-    private let listening = Event<Int>()
+    private let listening = Event<[ListenAddress]>()
+    private let admission = Admission()
+    private let tls = TLSContexts()
     private let state = Mutex(State())
 
     private struct State {
@@ -37,7 +39,7 @@ public final class HTTPServer: Sendable {
     ///
     /// On a hub it serves there. Elsewhere it starts `configuration.hubs` hubs and serves on each. A server runs once.
     ///
-    /// - Throws: `TandemError` when it cannot listen, naming the address.
+    /// - Throws: `TandemError` when it cannot listen, naming the address; `TLSError` when it cannot speak TLS, naming the file.
     public func run() async throws {
         let isFirst = state.withLock { state in
             defer { state.hasRun = true }
@@ -46,9 +48,9 @@ public final class HTTPServer: Sendable {
         precondition(isFirst, "an HTTPServer runs once")
         do {
             if let hub = Hub.current {
-                let fd = try open(port: configuration.port, shared: false)
-                listening.send(SocketAddress(localOf: fd).port)
-                try await serve(fd, on: hub)
+                let listeners = try open(hubs: 1)
+                listening.send(listeners.addresses)
+                try await serve(listeners.sockets[0], on: hub)
             } else {
                 try await runOnOwnHubs()
             }
@@ -58,27 +60,34 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    private func open(port: Int, shared: Bool) throws(TandemError) -> CInt {
-        try Listener.open(host: configuration.host, port: port, backlog: configuration.backlog, shared: shared)
+    private func open(hubs: Int) throws -> Listeners {
+        // First what costs nobody anything when it fails.
+        let addresses = configuration.listenAddresses
+        if let configured = configuration.tls {
+            tls.use(try tls.make(configured, logger: logger))
+        } else if let address = addresses.first(where: \.isTLS) {
+            throw TLSError(.noCertificate, "cannot listen on \(address): no certificate is configured for TLS")
+        }
+        return try Listeners(addresses, hubs: hubs, backlog: configuration.backlog)
     }
 
     private func runOnOwnHubs() async throws {
-        let descriptors = try openAll()
+        let listeners = try open(hubs: configuration.hubs)
         let group: HubGroup
         do throws(TandemError) {
             group = try HubGroup(count: configuration.hubs, configuration: configuration.hub)
         } catch {
-            for fd in descriptors { close(fd) }
+            listeners.close()
             throw error
         }
-        listening.send(SocketAddress(localOf: descriptors[0]).port)
+        listening.send(listeners.addresses)
         let outcome: Result<Void, any Error>
         do {
             // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
             outcome = .success(
                 try await withThrowingTaskGroup { tasks in
-                    for (hub, fd) in zip(group.hubs, descriptors) {
-                        tasks.addTask(executorPreference: hub) { try await self.serve(fd, on: hub) }
+                    for (hub, sockets) in zip(group.hubs, listeners.sockets) {
+                        tasks.addTask(executorPreference: hub) { try await self.serve(sockets, on: hub) }
                     }
                     try await tasks.waitForAll()
                 })
@@ -89,24 +98,10 @@ public final class HTTPServer: Sendable {
         try outcome.get()
     }
 
-    /// One listener a hub, on one port. The first binds alone, so that a port that is busy is noticed.
-    private func openAll() throws(TandemError) -> [CInt] {
-        let first = try open(port: configuration.port, shared: false)
-        guard configuration.hubs > 1 else { return [first] }
-        let port = SocketAddress(localOf: first).port
-        close(first)
-        var descriptors: [CInt] = []
-        do throws(TandemError) {
-            for _ in 0..<configuration.hubs { descriptors.append(try open(port: port, shared: true)) }
-        } catch {
-            for fd in descriptors { close(fd) }
-            throw error
-        }
-        return descriptors
-    }
-
-    private func serve(_ fd: CInt, on hub: Hub) async throws {
-        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, logger: logger)
+    private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
+        let part = try HubServer(
+            hub: hub, listening: sockets, tls: tls, routes: routes, configuration: configuration, admission: admission,
+            logger: logger)
         let grace = state.withLock { state in
             state.parts.append(part)
             return state.grace
@@ -116,14 +111,28 @@ public final class HTTPServer: Sendable {
         state.withLock { state in state.parts.removeAll { $0 === part } }
     }
 
-    /// Waits until it listens, and returns the port. Throws what `run` threw when it could not.
-    public func waitUntilListening() async throws -> Int { try await listening.wait() }
+    /// Waits until it listens, and returns the port of the first TCP address; 0 when there is none. Throws what `run` threw
+    /// when it could not.
+    public func waitUntilListening() async throws -> Int { Self.port(try await boundAddresses()) }
 
-    /// Waits until it listens, and returns the port; parks the green thread or blocks the OS thread.
+    /// Waits until it listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the OS
+    /// thread.
     @available(*, noasync)
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
+        Self.port(try boundAddresses(file: file, line: line))
+    }
+
+    /// Waits until it listens, and returns all addresses in the order of the configuration, with the ports that the kernel has
+    /// chosen. Throws what `run` threw when it could not.
+    public func boundAddresses() async throws -> [ListenAddress] { try await listening.wait() }
+
+    /// Waits until it listens, and returns all addresses; parks the green thread or blocks the OS thread.
+    @available(*, noasync)
+    public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
     }
+
+    private static func port(_ addresses: [ListenAddress]) -> Int { addresses.lazy.compactMap(\.port).first ?? 0 }
 
     /// Stops, from any thread: accepts no more, closes idle connections, lets requests in flight end with
     /// `Connection: close`, and after `grace` cancels what is left. `run` returns when the last connection has ended. A
@@ -134,6 +143,17 @@ public final class HTTPServer: Sendable {
             return state.parts
         }
         for part in parts { part.hub.spawn(name: "server stop") { part.stop(grace: grace) } }
+    }
+
+    /// Reads the files of a TLS configuration again, or those of another, from any thread: for a reload, which tries this first
+    /// and changes nothing when it throws. Certificates that clients will refuse are logged.
+    ///
+    /// - Returns: What has the new connections of all hubs use them; open ones keep what they began with, and sessions can be
+    ///   resumed across it. Handshake timeout and client verification are part of it.
+    /// - Throws: `TLSError`, which names the file.
+    func prepareTLS(_ configuration: TLSConfiguration) throws(TLSError) -> @Sendable () -> Void {
+        let context = try tls.make(configuration, logger: logger)
+        return { [tls] in tls.use(context) }
     }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.

@@ -1,11 +1,10 @@
 internal import Glibc
-internal import HTTPTypes
 internal import HTTPWire
 internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
+/// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
     let configuration: HTTPServerConfiguration
@@ -13,29 +12,54 @@ final class HubServer: @unchecked Sendable {
     let logger: Logger
     private(set) var isDraining = false
 
-    private let listener: Descriptor
-    private var connections: [ObjectIdentifier: Connection] = [:]
-    private let connectionEnded = Parker(for: "connections to end")
+    let admission: Admission
+    /// The most connections that the process has descriptors for.
+    let mostConnections: Int
+    /// Connections that are ending to make room.
+    var givingWay = 0
+    /// A connection has become idle since none was found.
+    var mayHaveIdle = false
+    /// Connections that are being told why they are not served.
+    var refusing = 0
+    var refusals: [Admission.Refusal: Throttle] = [:]
+    var acceptFailures = Throttle()
+
+    let acceptors: [Acceptor]
+    let tls: TLSContexts
+    var connections: [ObjectIdentifier: Connection] = [:]
+    let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
-    private let notFound: Handler
+    /// What answers a path that no route has.
+    let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
     private var graceTimer: HubTimer?
     private var graceEnd = Deadline.never
     private var now = HTTPDate(unixSeconds: 0)
 
-    /// Takes over a listening socket, also when it throws. On the hub's thread.
-    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
+    /// Takes over listening sockets, also when it throws. On the hub's thread.
+    init(
+        hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, routes: RouteTable,
+        configuration: HTTPServerConfiguration, admission: Admission, logger: Logger
+    ) throws {
         self.hub = hub
+        self.admission = admission
+        mostConnections = Admission.mostByDescriptors()
         self.configuration = configuration
         self.routes = routes
+        self.tls = tls
         self.logger = logger
-        do throws(TandemError) {
-            listener = try Descriptor(adopting: fd)
-        } catch {
-            close(fd)
-            throw error
+        var acceptors: [Acceptor] = []
+        for (index, socket) in sockets.enumerated() {
+            do throws(TandemError) {
+                acceptors.append(try Acceptor(socket))
+            } catch {
+                for acceptor in acceptors { acceptor.close() }
+                for socket in sockets[(index + 1)...] { socket.close() }
+                throw error
+            }
         }
+        self.acceptors = acceptors
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
         graceTimer = HubTimer(on: hub) { [unowned self] in graceIsOver() }
@@ -43,17 +67,13 @@ final class HubServer: @unchecked Sendable {
 
     var connectionCount: Int { connections.count }
 
-    // MARK: Accepting
+    // MARK: Life
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
-        do {
-            while !isDraining { try await acceptSome() }
-        } catch {
-            // `drain` closes the listener, and cancelling this task ends its wait: neither is news.
-            if !isDraining, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
+        await withTaskGroup { tasks in
+            for acceptor in acceptors { tasks.addTask { await self.accept(on: acceptor) } }
         }
-        listener.close()
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
         if !connections.isEmpty {
             cutAll()
@@ -64,56 +84,6 @@ final class HubServer: @unchecked Sendable {
         }
         flushTimer = nil
         graceTimer = nil
-    }
-
-    private func acceptSome() async throws {
-        guard connections.count < configuration.maxConnections else {
-            return try await connectionEnded.park()
-        }
-        do throws(TandemError) {
-            if let (fd, address) = try accept() { return start(fd, address) }
-        } catch {
-            // This listener is closed, or none.
-            if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
-            // Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
-            logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
-            return try await sleep(for: .milliseconds(100))
-        }
-        try await listener.wait(for: .readable)
-    }
-
-    private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
-        var address = sockaddr_storage()
-        let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
-            try listener.acceptAvailable(address: bytes)
-        }
-        return accepted.map { ($0.fd, SocketAddress(address, length: socklen_t($0.addressLength))) }
-    }
-
-    private func start(_ fd: CInt, _ address: SocketAddress) {
-        var on: CInt = 1
-        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        let descriptor: Descriptor
-        do throws(TandemError) {
-            descriptor = try Descriptor(adopting: fd)
-        } catch {
-            logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
-            close(fd)
-            return
-        }
-        let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
-        connections[ObjectIdentifier(connection)] = connection
-        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
-        connection.task = Task(executorPreference: hub) {
-            await connection.run()
-            self.ended(connection)
-        }
-    }
-
-    private func ended(_ connection: Connection) {
-        connection.task = nil
-        connections[ObjectIdentifier(connection)] = nil
-        connectionEnded.unpark()
     }
 
     // MARK: Stopping
@@ -130,7 +100,7 @@ final class HubServer: @unchecked Sendable {
     private func drain() {
         guard !isDraining else { return }
         isDraining = true
-        listener.close()
+        for acceptor in acceptors { acceptor.close() }
         for connection in connections.values { connection.drain() }
     }
 
@@ -143,52 +113,6 @@ final class HubServer: @unchecked Sendable {
     /// Cancels what still runs.
     private func cutAll() {
         for connection in connections.values { connection.task?.cancel() }
-    }
-
-    // MARK: Dispatch
-
-    /// The handler for a request. A request that no route takes gets the server's own.
-    func dispatch(_ head: RequestHead, _ body: RequestBody) -> (Int?, Request, Handler, GreenThreadName) {
-        let request = Request(head: head, body: body)
-        if let refusal = refusal(of: head, body) {
-            return (nil, request, .async { _ in throw refusal }, "refused")
-        }
-        switch routes.match(head) {
-        case .found(let index, let parameters):
-            let route = routes.routes[index]
-            return (index, Request(head: head, parameters: parameters, body: body), route.handler, route.name)
-        case .methodNotAllowed(let allowed):
-            return (nil, request, methodNotAllowed(head.method, allowed), "method not allowed")
-        case .notFound where head.targetForm == .asterisk:
-            return (nil, request, .async { _ in Response(status: .noContent) }, "OPTIONS *")
-        case .notFound:
-            return (nil, request, notFound, "not found")
-        }
-    }
-
-    /// What is wrong with a well-formed head before any handler sees it.
-    private func refusal(of head: RequestHead, _ body: RequestBody) -> HTTPError? {
-        if let length = body.contentLength, length > configuration.maxBodyBytes {
-            body.connection.mustClose = true
-            return HTTPError(
-                .contentTooLarge,
-                "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
-        }
-        switch head.method {
-        case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil
-        default:
-            // A method that some route answers is known here.
-            guard !routes.routes.contains(where: { $0.method == head.method }) else { return nil }
-            return HTTPError(.notImplemented, "this server does not know the method \(head.method.rawValue)")
-        }
-    }
-
-    private func methodNotAllowed(_ method: HTTPRequest.Method, _ allowed: [HTTPRequest.Method]) -> Handler {
-        let allow: HTTPFields = [.allow: allowed.map(\.rawValue).joined(separator: ", ")]
-        if method == .options { return .async { _ in Response(status: .noContent, headers: allow) } }
-        return routes.wrapped(
-            .async { _ in throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow) },
-            name: "method not allowed")
     }
 
     // MARK: Sharing

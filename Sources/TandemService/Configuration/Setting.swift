@@ -42,6 +42,15 @@ public struct Setting: Sendable {
         }
     }
 
+    /// A whole number of `unit`s that something is limited to; 0 for no limit.
+    static func limit(_ key: String, _ path: Path<Int?>, upTo most: Int, unit: String) -> Setting {
+        number(key, 0...most, unit, nil) {
+            $0[keyPath: path] = $1 == 0 ? nil : $1
+        } get: {
+            $0[keyPath: path] ?? 0
+        }
+    }
+
     /// A whole number of milliseconds.
     static func milliseconds(_ key: String, _ path: Path<Duration>, _ range: ClosedRange<Int>) -> Setting {
         number(key, range, "milliseconds", nil) {

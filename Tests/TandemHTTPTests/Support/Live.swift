@@ -37,6 +37,20 @@ final class Live: Sendable {
         return client
     }
 
+    /// A client that has been through a TLS handshake.
+    func connectTLS(_ options: TLSClientOptions = TLSClientOptions()) throws -> Client {
+        let client = try connect()
+        try client.startTLS(options)
+        return client
+    }
+
+    /// A client on a unix socket, closed at the end of the test at the latest.
+    func connect(unix path: String) throws -> Client {
+        let client = try Client(unix: path)
+        clients.withLock { $0.append(client) }
+        return client
+    }
+
     /// One request on a connection of its own.
     func get(_ target: String, fields: String = "") throws -> Answer {
         let client = try connect()

@@ -32,6 +32,20 @@ struct SocketAddress: CustomStringConvertible {
         }
     }
 
+    /// Bytes of the longest path a unix socket can have; the kernel wants a NUL behind it.
+    static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+    /// A unix socket. nil for a path that is empty or too long.
+    init?(path: String) {
+        let bytes = Array(path.utf8)
+        guard !bytes.isEmpty, bytes.count <= SocketAddress.longestPath, !bytes.contains(0) else { return nil }
+        storage = sockaddr_storage()
+        storage.ss_family = sa_family_t(AF_UNIX)
+        let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
+        length = socklen_t(offset + bytes.count + 1)
+        withUnsafeMutableBytes(of: &storage) { $0[offset...].copyBytes(from: bytes) }
+    }
+
     /// The address a socket is bound to.
     init(localOf fd: CInt) {
         storage = sockaddr_storage()

@@ -1,0 +1,114 @@
+internal import Glibc
+internal import HTTPTypes
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+
+/// Putting an answer on the wire.
+extension Connection {
+    func send(_ response: Response, _ head: RequestHead, _ body: RequestBody, name: GreenThreadName) async throws {
+        switch response.body {
+        case .bytes(let bytes):
+            if !body.isComplete, body.isUnasked { mustClose = true }
+            if !body.isComplete, (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
+            let framing = try write(response, .length(bytes.count), head)
+            if framing != .none { append(bytes) }
+        case .stream(let length, let stream):
+            // The stream may still read the body, and after the head it is too late to ask for it. What it leaves is dropped.
+            if body.isUnasked {
+                if response.status.kind == .successful { body.ask() } else { mustClose = true }
+            }
+            let framing = try write(response, length.map { .length($0) } ?? .chunked, head)
+            if framing == .untilClose { mustClose = true }
+            try await flush()
+            guard framing != .none else { return }
+            let writer = ResponseWriter(connection: self, framing: framing)
+            try await self.stream(stream, to: writer, head, name: name)
+        }
+    }
+
+    private func stream(
+        _ stream: ResponseStream, to writer: ResponseWriter, _ head: RequestHead, name: GreenThreadName
+    ) async throws {
+        do {
+            beginWatching()
+            defer { endWatching() }
+            switch stream {
+            case .async(let body): try await body(writer)
+            case .blocking(let body): try await blocking(name: name) { try body(writer) }
+            }
+            guard try writer.finish() else {
+                throw HTTPError(.internalServerError, "the body is shorter than its announced length")
+            }
+        } catch {
+            if Task.isCancelled || lostClient(error) { throw CancellationError() }
+            server.logger.error(
+                "streamed answer cut short",
+                metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
+            // The client can tell by the missing end; a second answer must not follow.
+            throw TandemError(.closed, "the answer was cut short")
+        }
+    }
+
+    /// Whether a stream failed because its client went away, which is the client's right and no error of ours.
+    private func lostClient(_ error: any Error) -> Bool {
+        guard descriptor.peer.contains(.gone) || [EPIPE, ECONNRESET].contains((error as? TandemError)?.errno) else {
+            return false
+        }
+        lostPeer = "the client went away while the answer was sent"
+        return true
+    }
+
+    /// An answer that cannot be put on the wire; nothing of it has been.
+    struct Unsendable: Error {
+        let reason: String
+    }
+
+    /// Puts the head into the output.
+    private func write(
+        _ response: Response, _ framing: ResponseFraming, _ head: RequestHead
+    ) throws(Unsendable) -> ResponseFraming {
+        guard response.status.kind != .informational else {
+            throw Unsendable(reason: "\(response.status.code) is an interim status, and the client would wait for the final one")
+        }
+        if case .length(..<0) = framing { throw Unsendable(reason: "the announced length is negative") }
+        do throws(HTTPSerializeError) {
+            return try writeHead(response.status, response.headers, framing, to: head)
+        } catch {
+            throw Unsendable(reason: "\(error)")
+        }
+    }
+
+    /// What is sent in place of an answer that cannot be.
+    func substitute(for error: Unsendable, _ head: RequestHead) -> Response {
+        server.logger.error(
+            "handler gave an answer that cannot be sent",
+            metadata: ["http.target": "\(head.target)", "error": "\(error.reason)"])
+        return HTTPError(.internalServerError, "internal server error").response
+    }
+
+    /// Puts a head into the output: an answer to `head`, or to what was no request.
+    func writeHead(
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, to head: RequestHead?
+    ) throws(HTTPSerializeError) -> ResponseFraming {
+        let date = server.date()
+        let keepAlive = !mustClose
+        let idleSeconds = head?.asksForKeepAlive == true ? Int(configuration.idleTimeout.components.seconds) : nil
+        let written = try withOutput { output throws(HTTPSerializeError) in
+            try ResponseSerializer.writeHead(
+                status: status, fields: fields, framing: framing, version: head?.version ?? .http11,
+                isHead: head?.method == .head, keepAlive: keepAlive, idleSeconds: idleSeconds, date: date, into: &output)
+        }
+        hasAnswered = true
+        return written
+    }
+
+    /// Sends the answer: at the end of the turn, together with those behind it, when more requests are buffered.
+    func deliver(_ body: RequestBody) async throws {
+        if !input.isEmpty, body.isComplete, !mustClose, output.count < BufferPool.bufferSize {
+            server.flushLater(self)
+        } else {
+            try await flush()
+        }
+    }
+}

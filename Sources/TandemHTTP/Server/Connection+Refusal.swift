@@ -1,0 +1,29 @@
+internal import HTTPTypes
+internal import HTTPWire
+internal import Tandem
+
+extension Connection {
+    /// Answers what could not be parsed, or is not served, and lingers. A request that has been answered already gets no
+    /// second answer.
+    func answer(_ error: HTTPError) async {
+        mustClose = true
+        if !hasAnswered {
+            output.written = 0
+            let response = error.response
+            guard case .bytes(let bytes) = response.body,
+                (try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)) != nil
+            else { return }
+            append(bytes)
+            configuration.accessLog?.record(
+                AccessLogEntry(
+                    method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: error.status.code,
+                    bytes: output.written, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
+        }
+        do {
+            try await flush()
+            await lingerBeforeClose()
+        } catch {
+            // The client has gone; the answer was all there was to do.
+        }
+    }
+}

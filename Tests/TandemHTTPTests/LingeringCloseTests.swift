@@ -1,0 +1,99 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Lingering close")
+    struct LingeringCloseTests {
+        static let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+        @Test(
+            "a refusal reaches a client that sends all of its body before it looks, without a reset",
+            arguments: [100_000, 8 << 20])
+        func stillSending(size: Int) async throws {
+            try await withServer({ $0.maxBodyBytes = 1000 }, routes: { $0.collecting("/", .async) }) { live in
+                let client = try live.connect(receiveBuffer: 4096)
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
+                try client.send(pattern(size))
+                let answer = try client.answer()
+                #expect(answer.status == 413)
+                #expect(answer.closes)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test(
+            "the last answer reaches a client that sends far more than is read, without a reset",
+            arguments: ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "NONSENSE\r\n\r\n"])
+        func moreThanIsRead(request: String) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/", .async) { _ in Response(body: pattern(50_000)) }
+            }) { live in
+                let client = try live.connect(receiveBuffer: 4096)
+                try client.send(request)
+                for _ in 0..<200 { try client.send(String(repeating: Self.get, count: 500)) }
+                let answer = try client.answer()
+                #expect(answer.status == 400 || answer.body == pattern(50_000))
+                #expect(try client.isAtEnd())
+                #expect(live.logged(1).count == 1)
+            }
+        }
+
+        @Test("a client that never stops sending is cut when its time is over, and starves nobody meanwhile")
+        func neverStops() async throws {
+            try await withServer({ $0.lingerTimeout = .milliseconds(300) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                let sending = inBackground {
+                    try client.send("NONSENSE\r\n\r\n")
+                    while true { try client.send(pattern(1 << 20)) }
+                }
+                let other = try live.connect()
+                for _ in 0..<20 {
+                    try other.send(Self.get)
+                    #expect(try other.answer().text == "ok")
+                }
+                other.close()
+                #expect(throws: ClientError.self) { try sending.wait() }
+                #expect(eventually { (try? live.connectionCount()) == 0 })
+            }
+        }
+
+        @Test("a client that neither sends nor ends is not waited for longer than that")
+        func silent() async throws {
+            try await withServer({ $0.lingerTimeout = .milliseconds(50) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+                #expect(eventually { (try? live.connectionCount()) == 0 })
+            }
+        }
+
+        @Test("a client that trickles is not waited for longer either")
+        func trickles() async throws {
+            try await withServer({ $0.lingerTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(throws: ClientError.self) {
+                    // A byte well within the second that a quiet client gets.
+                    for _ in 0..<1000 {
+                        try client.send("x")
+                        pause(milliseconds: 5)
+                    }
+                }
+            }
+        }
+
+        @Test("cancelling the server does not wait for a client that lingers")
+        func cancelled() async throws {
+            try await withServer({ $0.lingerTimeout = .seconds(50) }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+                let sending = inBackground { while true { try client.send(pattern(1 << 16)) } }
+                live.cancelRun()
+                try? live.waitUntilEnded()
+                #expect(throws: ClientError.self) { try sending.wait() }
+            }
+        }
+    }
+}
