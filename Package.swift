@@ -80,6 +80,8 @@ let package = Package(
             swiftSettings: house),
         // Linked into tests only: it replaces malloc.
         .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
+        // Likewise: it stands before getaddrinfo.
+        .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
@@ -88,7 +90,11 @@ let package = Package(
             dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle, tracing, inMemoryTracing],
             swiftSettings: house),
         .testTarget(
-            name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
+            name: "TandemFetchTests",
+            dependencies: [
+                "TandemFetch", "Tandem", "FakeResolver", metrics,
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+            ],
             exclude: ["Upstream"], swiftSettings: house),
         .testTarget(
             name: "TandemServiceTests",

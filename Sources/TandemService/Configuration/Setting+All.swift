@@ -1,5 +1,6 @@
 internal import Logging
 internal import Tandem
+internal import TandemFetch
 internal import TandemHTTP
 
 extension Setting {
