@@ -92,9 +92,8 @@ public final class HTTPServer: Sendable {
     private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
         // First what costs nobody anything when it fails.
         let addresses = configuration.listenAddresses
-        if let configured = configuration.tls {
-            tls.use(try tls.make(configured, logger: logger))
-        } else if let address = addresses.first(where: \.isTLS) {
+        if let configured = configuration.tls { try prepareTLS(configured)() }
+        if tls.current == nil, let address = addresses.first(where: \.isTLS) {
             throw TLSError(.noCertificate, "cannot listen on \(address): no certificate is configured for TLS")
         }
         return try Listeners(addresses, hubs: hubs, backlog: configuration.backlog)
@@ -178,6 +177,8 @@ public final class HTTPServer: Sendable {
     ///   resumed across it. Handshake timeout and client verification are part of it.
     /// - Throws: `TLSError`, which names the file.
     func prepareTLS(_ configuration: TLSConfiguration) throws(TLSError) -> @Sendable () -> Void {
+        // A server without TLS needs no certificate.
+        if configuration.certificates.isEmpty, tls.current == nil { return {} }
         let context = try tls.make(configuration, logger: logger)
         return { [tls] in tls.use(context) }
     }

@@ -65,6 +65,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var cleanupTimeout: Duration = .seconds(10)
     /// Told of every request, when set.
     public var accessLog: (any AccessLog)?
+    /// What else is told about requests: metrics, spans, their ids.
+    public var observing = ObservingConfiguration()
     /// How the hubs are set up that `run` starts.
     public var hub = HubConfiguration()
 

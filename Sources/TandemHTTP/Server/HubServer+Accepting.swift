@@ -79,9 +79,11 @@ extension HubServer {
             report(refusal, address)
             // A handshake would cost more than the answer says.
             guard !isTLS, refusing < HubServer.mostRefusing else {
+                observer.metrics?.connectionRefused(.shed)
                 close(fd)
                 return
             }
+            observer.metrics?.connectionRefused(refusal == .serverIsFull ? .limit : .peerLimit)
         }
         if address.family != AF_UNIX {
             var on: CInt = 1
@@ -104,7 +106,7 @@ extension HubServer {
         }
         let connection = Connection(server: self, transport: transport, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
-        if refusal != nil { refusing += 1 }
+        if refusal != nil { refusing += 1 } else { observer.metrics?.connectionBegan() }
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
             if let refusal {
@@ -113,6 +115,7 @@ extension HubServer {
             } else {
                 await connection.run()
                 self.admission.leave(peer)
+                self.observer.metrics?.connectionEnded()
             }
             self.ended(connection)
         }

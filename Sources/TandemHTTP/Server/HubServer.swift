@@ -12,6 +12,7 @@ final class HubServer: @unchecked Sendable {
     let routes: RouteTable
     let logger: Logger
     let draining: Draining
+    let observer: RequestObserver
     private(set) var isDraining = false
     private(set) var summary = StopSummary()
 
@@ -56,6 +57,7 @@ final class HubServer: @unchecked Sendable {
         self.server = server
         logger = server.logger
         draining = server.draining
+        observer = RequestObserver(configuration.observing, routes: routes.routes, logger: server.logger)
         self.tls = tls
         var acceptors: [Acceptor] = []
         for (index, socket) in sockets.enumerated() {

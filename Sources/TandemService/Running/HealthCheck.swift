@@ -22,11 +22,12 @@ public struct HealthCheck: Sendable {
         }
     }
 
-    /// A check of the service that runs with this configuration on this machine: at the first address without TLS, where there
-    /// is one. Throws `ServiceError` when the configuration does not tell an address: a socket that the service inherits.
+    /// A check of the service that runs with this configuration on this machine: at its admin listener, else at its first address
+    /// without TLS, where there is one. Throws `ServiceError` when the configuration does not tell an address: a socket that the service inherits.
     public init(of configuration: ServiceConfiguration) throws(ServiceError) {
         let http = configuration.http
-        let addresses = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
+        let own = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
+        let addresses = configuration.adminListen.map { [.tcp($0.host, port: $0.port)] } ?? own
         let known = addresses.filter { $0.port != nil || $0.path != nil }
         guard let address = known.first(where: { !$0.isTLS }) ?? known.first else {
             throw ServiceError(

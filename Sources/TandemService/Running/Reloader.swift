@@ -64,9 +64,14 @@ final class Reloader: Sendable {
 }
 
 extension Setting {
-    /// Whether a change comes into force at the next start only: where the service listens, and what its hubs and its log are.
+    /// Whether a change comes into force at the next start only: where the service listens, what it tells about itself, and what
+    /// its hubs are.
     var needsRestart: Bool {
-        ["http.host", "http.port", "http.listen", "http.hubs", "http.backlog", "log.format", "log.access-format"].contains(key)
-            || ["hub.", "admin.", "trace."].contains { key.hasPrefix($0) }
+        Self.fixed.contains(key) || ["hub.", "admin.", "trace."].contains { key.hasPrefix($0) }
     }
+
+    private static let fixed: Set = [
+        "http.host", "http.port", "http.listen", "http.hubs", "http.backlog", "http.trust-request-id", "http.return-request-id",
+        "log.format", "log.access-format",
+    ]
 }

@@ -9,6 +9,7 @@ internal import TandemHTTP
 public struct Service: Sendable {
     private let configuration: ServiceConfiguration
     private let logger: Logger
+    private let log = LogOutput(STDERR_FILENO)
     private let level: SharedLevel
     let upstreams: Upstreams
 
@@ -17,7 +18,9 @@ public struct Service: Sendable {
         self.configuration = configuration
         let level = SharedLevel(configuration.logLevel)
         self.level = level
-        logger = Logger(label: "tandemd", factory: { AdjustableLevel(StreamLogHandler.standardError(label: $0), level) })
+        let (log, format) = (log, configuration.logFormat.resolved(for: STDERR_FILENO))
+        logger = Logger(
+            label: "tandemd", factory: { AdjustableLevel(LineLogHandler(label: $0, output: log, format: format), level) })
         upstreams = Upstreams(configuration.fetch)
     }
 
@@ -27,7 +30,8 @@ public struct Service: Sendable {
     /// Every endpoint.
     var router: Router {
         let router = Router()
-        router.get("/healthz", async: { _ in Fixed.ok })
+        // The admin listener has it, where there is one.
+        if configuration.adminListen == nil { router.get("/healthz", async: { _ in Fixed.ok }) }
         BlockingHandlers(upstreams: upstreams).addRoutes(to: router)
         AsyncHandlers(upstreams: upstreams).addRoutes(to: router)
         return router
@@ -51,31 +55,34 @@ public struct Service: Sendable {
     private func serve(_ loader: ConfigurationLoader?) throws {
         ProcessSetup.prepare()
         let signals = try Signals()
-        // Also without an access log: a reload may ask for one.
-        let lines = try LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs)
-        try lines.start()
-        defer { lines.finish() }
-        let server = HTTPServer(router: router, configuration: http(configuration, lines), logger: logger)
+        let observability = try Observability(configuration, log: log)
+        try observability.start()
+        defer { observability.finish() }
+        let server = HTTPServer(router: router, configuration: http(configuration, observability), logger: logger)
         let reloader = loader.map { loader in
             Reloader(loader, configuration, logger: logger) { new in
-                try server.reload(http(new, lines))
+                try server.reload(http(new, observability))
                 upstreams.reload(new.fetch)
                 level.value = new.logLevel
             }
         }
+        let routes = AdminRoutes(
+            readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) }, hubs: { server.hubs },
+            metrics: { observability.metrics() })
+        let supervisor = Supervisor(
+            server: server, admin: configuration.adminListen.map { AdminServer($0, routes, logger: logger) }, signals: signals,
+            notifier: Notifier { getenv($0).map { String(cString: $0) } }, reloader: reloader, logger: logger,
+            listens: { place(of: $0) }, flush: { observability.finish() })
         var supervising = HubConfiguration()
         supervising.name = "supervisor"
         supervising.onReport = report
-        let supervisor = Supervisor(
-            server: server, signals: signals, notifier: Notifier { getenv($0).map { String(cString: $0) } }, reloader: reloader,
-            logger: logger, listens: { place(of: $0) }, flush: { lines.finish() })
         try Hub.run(supervising) { try await supervisor.run() }
     }
 
     /// The server's configuration as this one has it: at the start, and at each reload.
-    private func http(_ configuration: ServiceConfiguration, _ lines: LineWriter) -> HTTPServerConfiguration {
+    private func http(_ configuration: ServiceConfiguration, _ observability: Observability) -> HTTPServerConfiguration {
         var http = configuration.http
-        http.accessLog = configuration.logsAccess ? LineAccessLog(writer: lines) : nil
+        observability.observe(&http, logsAccess: configuration.logsAccess)
         http.hub.name = "tandemd"
         http.hub.stallThreshold = configuration.stallThreshold > .zero ? configuration.stallThreshold : nil
         http.hub.onReport = report
@@ -88,9 +95,7 @@ public struct Service: Sendable {
     private func place(of addresses: [ListenAddress]) -> String {
         upstreams.serverListens(on: addresses.lazy.compactMap(\.port).first ?? 0)
         let hubs = configuration.http.hubs
-        let places = addresses.map { address in
-            address.port == nil ? "\(address)" : "\(address.isTLS ? "https" : "http")://\(address)"
-        }
+        let places = addresses.map(\.url)
         return "\(places.joined(separator: ", ")) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"
     }
 }

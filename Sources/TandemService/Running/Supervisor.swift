@@ -10,6 +10,7 @@ struct Supervisor: Sendable {
     static let margin: Duration = .seconds(5)
 
     let server: HTTPServer
+    let admin: AdminServer?
     let signals: Signals
     let notifier: Notifier?
     let reloader: Reloader?
@@ -18,14 +19,16 @@ struct Supervisor: Sendable {
     let listens: @Sendable ([ListenAddress]) -> String
     /// Has what is left of the access log written.
     let flush: @Sendable () -> Void
+    private let dumps = HubDumps()
     /// One reload, and one dump, at a time.
     private let turn = Semaphore(1)
 
     init(
-        server: HTTPServer, signals: Signals, notifier: Notifier?, reloader: Reloader?, logger: Logger,
+        server: HTTPServer, admin: AdminServer?, signals: Signals, notifier: Notifier?, reloader: Reloader?, logger: Logger,
         listens: @escaping @Sendable ([ListenAddress]) -> String, flush: @escaping @Sendable () -> Void
     ) {
         self.server = server
+        self.admin = admin
         self.signals = signals
         self.notifier = notifier
         self.reloader = reloader
@@ -39,6 +42,9 @@ struct Supervisor: Sendable {
         let hub = Hub.current!
         let heeding = hub.spawn(name: "signals") { try await heed() }
         defer { heeding.cancel() }
+        // First and last, so that it says what the server does.
+        let administering = try await admin?.start()
+        if let administering { logger.notice("admin listener on \(administering.url)") }
         // Off this hub, so that the server starts its own.
         let serving = Task.detached { [server] in try await server.run() }
         do {
@@ -57,6 +63,8 @@ struct Supervisor: Sendable {
         }
         defer { pinging?.cancel() }
         try await serving.value
+        admin?.stop()
+        try await administering?.running.value
         let summary = server.stopSummary
         logger.notice(
             "stopped",
@@ -99,7 +107,7 @@ struct Supervisor: Sendable {
     private func endWithoutServer() async {
         let left = server.hubs
         logger.critical("the server does not end: leaving it", metadata: ["hubs": "\(left.count)"])
-        await HubDumps.write(left, to: STDERR_FILENO)
+        await dumps.write(left, to: STDERR_FILENO)
         flush()
         _exit(EXIT_FAILURE)
     }
@@ -111,5 +119,5 @@ struct Supervisor: Sendable {
         await notifier?.send(.ready, .status(result))
     }
 
-    private func dump() async { await HubDumps.write(server.hubs + [Hub.current!], to: STDERR_FILENO) }
+    private func dump() async { await dumps.write(server.hubs + [Hub.current!], to: STDERR_FILENO) }
 }

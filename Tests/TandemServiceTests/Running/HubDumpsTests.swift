@@ -24,7 +24,7 @@ struct HubDumpsTests {
 
         let file = try TemporaryFile("")
         let output = open(file.path, O_WRONLY | O_CLOEXEC)
-        try await HubGroup.shared.nextHub().spawn { await HubDumps.write(group.hubs, to: output) }.value
+        try await HubGroup.shared.nextHub().spawn { await HubDumps().write(group.hubs, to: output) }.value
         close(output)
         let text = try String(contentsOfFile: file.path, encoding: .utf8)
         #expect(text.contains("dumped-0: "))
