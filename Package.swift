@@ -83,7 +83,8 @@ let package = Package(
         // Likewise: it stands before getaddrinfo.
         .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
-        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
+        .testTarget(
+            name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(
             name: "TandemHTTPTests",

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import Tandem
 internal import TandemFetch
 internal import TandemHTTP
@@ -11,21 +12,39 @@ final class Upstreams: Sendable {
     let client: FetchClient
     /// What may be fetched. Known once the server listens, since that decides its own origin.
     let allowlist = Event<Allowlist>()
-    private let configuration: ServiceConfiguration.Fetch
+    private let state: Mutex<State>
+
+    private struct State {
+        var configuration: ServiceConfiguration.Fetch
+        /// The server's own, once it listens.
+        var port: Int?
+    }
 
     /// Upstreams within this configuration.
     init(_ configuration: ServiceConfiguration.Fetch) {
-        self.configuration = configuration
+        state = Mutex(State(configuration: configuration))
         var client = FetchConfiguration()
         client.userAgent = "tandemd/\(tandemVersion)"
         self.client = FetchClient(configuration: client)
     }
 
     /// Tells the port that the server listens on: its own origin may be fetched, beside what the configuration allows.
-    func serverListens(on port: Int) {
+    func serverListens(on port: Int) { change { $0.port = port } }
+
+    /// Puts other limits, and another list of what may be fetched, into force for the fetches from now on. Any thread.
+    func reload(_ configuration: ServiceConfiguration.Fetch) { change { $0.configuration = configuration } }
+
+    private func change(_ body: (inout State) -> Void) {
+        let state = state.withLock { state in
+            body(&state)
+            return state
+        }
+        guard let port = state.port else { return }
+        allowlist.reset()
         allowlist.send(
             Allowlist(
-                origins: Allowlist.ownOrigins(port: port) + configuration.allow, privateHosts: configuration.privateHosts))
+                origins: Allowlist.ownOrigins(port: port) + state.configuration.allow,
+                privateHosts: state.configuration.privateHosts))
     }
 
     /// The fetch that `?url=U` asks for. Throws 400 or 403.
@@ -47,6 +66,7 @@ final class Upstreams: Sendable {
         } catch {
             throw HTTPError(error.code == .notAllowed ? .forbidden : .badRequest, "\(error)")
         }
+        let configuration = state.withLock { $0.configuration }
         var request = FetchRequest(url: url.description)
         request.deadline = .after(configuration.timeout)
         request.maxResponseBytes = configuration.maxResponseBytes

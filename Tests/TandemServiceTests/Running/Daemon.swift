@@ -10,10 +10,14 @@ final class Daemon {
         let errors: String
     }
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        // Next to the test runner, where SwiftPM builds both.
-        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
-        process.arguments = arguments
+    /// Where SwiftPM builds it: next to the test runner.
+    static let binary = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
+
+    /// - Parameter wrapper: A program, by its path, and its arguments that runs the daemon in its own place.
+    init(_ arguments: [String], environment: [String: String] = [:], wrapper: [String] = []) throws {
+        let command = wrapper + [Self.binary.path()] + arguments
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
