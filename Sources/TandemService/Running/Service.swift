@@ -62,12 +62,10 @@ public struct Service: Sendable {
         // Off this hub, so that the server starts its own.
         let serving = Task.detached { try await server.run() }
         do {
-            let port = try await server.waitUntilListening()
-            upstreams.serverListens(on: port)
+            upstreams.serverListens(on: try await server.waitUntilListening())
+            let addresses = try await server.boundAddresses().map(\.url).joined(separator: ", ")
             let hubs = configuration.http.hubs
-            logger.notice(
-                "tandemd \(tandemVersion) listening on \(Self.url(configuration.http.host, port)) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"
-            )
+            logger.notice("tandemd \(tandemVersion) listening on \(addresses) with \(hubs) \(hubs == 1 ? "hub" : "hubs")")
         } catch {
             throw ServiceError(cannotListen: error, configuration.http)
         }

@@ -26,14 +26,17 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
     }
 
     init(cannotListen error: any Error, _ http: HTTPServerConfiguration) {
+        let hasOne = http.addresses.isEmpty
         let remedy =
             switch (error as? TandemError)?.errno {
-            case EADDRINUSE:
+            case EADDRINUSE where hasOne:
                 "Another process has that port: stop it, or choose another by the key http.port (--port, TANDEM_HTTP_PORT)."
-            case EACCES: "That port needs privileges: choose one above 1023 by the key http.port (--port, TANDEM_HTTP_PORT)."
-            case EADDRNOTAVAIL:
+            case EACCES where hasOne:
+                "That port needs privileges: choose one above 1023 by the key http.port (--port, TANDEM_HTTP_PORT)."
+            case EADDRNOTAVAIL where hasOne:
                 "This machine has no such address: choose another by the key http.host (--host, TANDEM_HTTP_HOST)."
-            default: "The address comes from the keys http.host and http.port."
+            case nil: "The files come from the keys under tls."
+            default: "The address comes from \(hasOne ? "the keys http.host and http.port" : "the key http.listen")."
             }
         self.init(.cannotListen, "\(error). \(remedy)")
     }

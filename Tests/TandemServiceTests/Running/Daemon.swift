@@ -10,10 +10,14 @@ final class Daemon {
         let errors: String
     }
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        // Next to the test runner, where SwiftPM builds both.
-        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
-        process.arguments = arguments
+    /// Next to the test runner, where SwiftPM builds both.
+    private static let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
+
+    /// - Parameter launcher: A program, and its first arguments, that becomes tandemd when it is given tandemd's.
+    init(_ arguments: [String], environment: [String: String] = [:], through launcher: [String] = []) throws {
+        let all = launcher + [Self.program.path()] + arguments
+        process.executableURL = URL(filePath: all[0])
+        process.arguments = Array(all.dropFirst())
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
