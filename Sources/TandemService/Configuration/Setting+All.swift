@@ -1,5 +1,6 @@
 internal import Logging
 internal import Tandem
+internal import TandemFetch
 internal import TandemHTTP
 
 extension Setting {
@@ -27,6 +28,8 @@ extension Setting {
         .milliseconds("http.write-timeout-ms", \.http.writeTimeout, timeouts),
         .milliseconds("http.half-close-grace-ms", \.http.halfCloseGrace, 0...86_400_000),
         .milliseconds("http.linger-timeout-ms", \.http.lingerTimeout, 0...86_400_000),
+        .boolean("http.trust-request-id", \.http.observing.trustsRequestID),
+        .boolean("http.return-request-id", \.http.observing.returnsRequestID),
         .integer("http.limits.request-line-bytes", \.http.wireLimits.requestLine, 64...65_535, unit: "bytes"),
         .integer("http.limits.field-line-bytes", \.http.wireLimits.fieldLine, 64...65_535, unit: "bytes"),
         .integer("http.limits.field-count", \.http.wireLimits.fieldCount, 1...1_000, unit: "header fields"),
@@ -66,12 +69,30 @@ extension Setting {
         .milliseconds("fetch.timeout-ms", \.fetch.timeout, timeouts),
         .integer("fetch.max-response-bytes", \.fetch.maxResponseBytes, 0...1_099_511_627_776, unit: "bytes"),
         .integer("fetch.max-redirects", \.fetch.maxRedirects, 0...20, unit: "redirects"),
-        .milliseconds("shutdown.grace-ms", \.shutdownGrace, 0...86_400_000),
+        .milliseconds("shutdown.delay-ms", \.http.stopDelay, 0...86_400_000),
+        .milliseconds("shutdown.grace-ms", \.http.stopGrace, 0...86_400_000),
+        .milliseconds("shutdown.cleanup-ms", \.http.cleanupTimeout, 1...86_400_000),
         .text(
             "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
+        choice("log.format", \.logFormat),
         .boolean("log.access", \.logsAccess),
+        choice("log.access-format", \.accessFormat),
+        .text(
+            "admin.listen", \.adminListen, expectation: "an address like 127.0.0.1:8081 or [::1]:8081, or nothing",
+            parse: { $0.isEmpty ? .some(nil) : AdminAddress($0).map { .some($0) } }, render: { $0?.description ?? "" }),
+        choice("trace.mode", \.traceMode),
+        .boolean("trace.log-spans", \.logsSpans),
     ]
+
+    /// One of a few words.
+    private static func choice<Value: RawRepresentable & CaseIterable & Sendable>(
+        _ key: String, _ path: Path<Value>
+    ) -> Setting where Value.RawValue == String {
+        .text(
+            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { Value(rawValue: $0) }, render: \.rawValue)
+    }
 
     /// At most a day: longer is a typing error, and no deadline ever overflows.
     private static let timeouts = 1...86_400_000
