@@ -33,16 +33,19 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
         let remedy =
             switch (error as? TandemError)?.errno {
             case EADDRINUSE:
-                "Another process has that address: stop it, or choose another by the key http.port (--port, TANDEM_HTTP_PORT)."
+                "Another process has that address: stop it, or choose another by the key http.port (--port, TANDEM_HTTP_PORT) or http.listen."
             case EACCES where isAddress:
-                "That address needs privileges: choose a port above 1023 by the key http.port (--port, TANDEM_HTTP_PORT)."
+                "That address needs privileges: choose a port above 1023 by the key http.port (--port, TANDEM_HTTP_PORT) or http.listen."
             case EADDRNOTAVAIL:
-                "This machine has no such address: choose another by the key http.host (--host, TANDEM_HTTP_HOST)."
+                "This machine has no such address: choose another by the key http.host (--host, TANDEM_HTTP_HOST) or http.listen."
             case EMFILE, ENFILE:
                 "There are no descriptors left: raise the limit (LimitNOFILE=, ulimit -n), or lower the key http.hubs."
             case EAGAIN, ENOMEM:
                 "The machine gives no more threads or memory: raise the limit (TasksMax=, MemoryMax=), or lower the key http.hubs."
-            default: isAddress ? "The address comes from the keys http.host and http.port." : ""
+            default:
+                error is TLSError
+                    ? "The files come from the keys under tls."
+                    : isAddress ? "The address comes from the keys http.host and http.port, or http.listen." : ""
             }
         self.init(
             isAddress ? .cannotListen : .cannotStart,

@@ -13,9 +13,10 @@ final class Daemon {
     /// Where SwiftPM builds it: next to the test runner.
     static let binary = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
 
-    /// - Parameter wrapper: A program, by its path, and its arguments that runs the daemon in its own place.
-    init(_ arguments: [String], environment: [String: String] = [:], wrapper: [String] = []) throws {
-        let command = wrapper + [Self.binary.path()] + arguments
+    /// - Parameter launcher: A program, by its path, and its first arguments, that becomes tandemd, or runs it, when it is given
+    ///   tandemd's.
+    init(_ arguments: [String], environment: [String: String] = [:], through launcher: [String] = []) throws {
+        let command = launcher + [Self.binary.path()] + arguments
         process.executableURL = URL(filePath: command[0])
         process.arguments = Array(command.dropFirst())
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }

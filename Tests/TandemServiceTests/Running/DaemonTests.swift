@@ -91,7 +91,7 @@ struct DaemonTests {
     }
 
     @Test func withoutDescriptorsTheLimitIsNamed() async throws {
-        let daemon = try Daemon(["serve", "--port", "0", "--hubs", "64"], wrapper: ["/usr/bin/prlimit", "--nofile=40:40"])
+        let daemon = try Daemon(["serve", "--port", "0", "--hubs", "64"], through: ["/usr/bin/prlimit", "--nofile=40:40"])
         #expect(try await daemon.wait() == 1)
         #expect(daemon.errors.contains("Too many open files"))
         #expect(daemon.errors.contains("LimitNOFILE="))
