@@ -94,6 +94,7 @@ let package = Package(
             name: "TandemFetchTests",
             dependencies: [
                 "TandemFetch", "Tandem", "FakeResolver", metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             exclude: ["Upstream"], swiftSettings: house),
