@@ -54,7 +54,7 @@ struct FetchRedirectTests {
     ])
     func changesTheMethodAsTheStatusSays(_ status: Int, _ method: HTTPRequest.Method, _ expected: String) async throws {
         var request = request("/redirect?n=\(status)&to=/echo", method: method)
-        request.body = Array("payload".utf8)
+        request.body = .bytes(Array("payload".utf8))
         request.headers[.contentType] = "text/x-test"
         let text = try await onHub { [request] _ in try await client.execute(request).text }
         #expect(text.hasPrefix("\(expected) /echo\n"))

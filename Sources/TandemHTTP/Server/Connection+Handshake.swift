@@ -5,14 +5,15 @@ internal import Tandem
 extension Connection {
     /// Takes the TLS handshake to its end. Throws when there is nobody to serve, and `HTTPError` for who speaks HTTP there.
     func handshake(_ session: TLSSession) async throws {
-        // To a server that stops, it is as idle as one between requests.
+        // To a server that stops, or needs room, it is as idle as one between requests.
         isIdle = true
+        server.mayHaveIdle = true
+        idleDeadline = .after(session.context.handshakeTimeout)
         defer { isIdle = false }
-        let deadline = Deadline.after(session.context.handshakeTimeout)
         do {
             while let direction = try session.advanceHandshake() {
-                if server.isDraining { throw CancellationError() }
-                try await descriptor.wait(for: direction, deadline: deadline)
+                if mustClose || server.isDraining { throw CancellationError() }
+                try await descriptor.wait(for: direction, deadline: idleDeadline)
             }
         } catch let error as TLSHandshakeError where error.kind == .plainHTTP {
             session.release()

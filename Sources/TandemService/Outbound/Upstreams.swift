@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import Tandem
 internal import TandemFetch
 internal import TandemHTTP
@@ -52,31 +51,11 @@ final class Upstreams: Sendable {
         request.deadline = .after(configuration.timeout)
         request.maxResponseBytes = configuration.maxResponseBytes
         request.followRedirects = configuration.maxRedirects
-        let route = Route(url.origin.host, allowlist)
-        request.checkConnect = { route.permits($0) }
-        request.checkRedirect = { route.follows($0) }
+        // The host is that of the hop: a redirect's too, once the list has passed it.
+        request.addressPolicy = AddressPolicy { address, host in
+            Host(host).map { allowlist.permits(address.address, for: $0) } ?? false
+        }
+        request.checkRedirect = { (try? allowlist.check($0)) != nil }
         return request
-    }
-
-    /// The checks of one fetch, which go on where it is redirected to.
-    private final class Route: Sendable {
-        private let host: Mutex<Host>
-        private let allowlist: Allowlist
-
-        init(_ host: Host, _ allowlist: Allowlist) {
-            self.host = Mutex(host)
-            self.allowlist = allowlist
-        }
-
-        func permits(_ address: ResolvedAddress) -> Bool {
-            guard let address = IPAddress(octets: address.octets) else { return false }
-            return allowlist.permits(address, for: host.withLock { $0 })
-        }
-
-        func follows(_ location: String) -> Bool {
-            guard let url = try? allowlist.check(location) else { return false }
-            host.withLock { $0 = url.origin.host }
-            return true
-        }
     }
 }

@@ -9,13 +9,14 @@ public struct HealthCheck: Sendable {
 
     /// A check of the service that runs with this configuration on this machine.
     public init(of configuration: ServiceConfiguration) {
+        let admin = configuration.adminListen
         let host =
-            switch configuration.http.host {
+            switch admin?.host ?? configuration.http.host {
             case "0.0.0.0": "127.0.0.1"
             case "::": "::1"
             case let host: host
             }
-        url = Service.url(host, configuration.http.port) + "/healthz"
+        url = Service.url(host, admin?.port ?? configuration.http.port) + "/healthz"
     }
 
     /// A check of this URL.

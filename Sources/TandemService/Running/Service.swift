@@ -10,12 +10,15 @@ internal import TandemHTTP
 public struct Service: Sendable {
     private let configuration: ServiceConfiguration
     private let logger: Logger
+    private let log = LogOutput(STDERR_FILENO)
+    private let isServing = ReadinessFlag()
     let upstreams: Upstreams
 
     /// A service that does not run yet.
     public init(_ configuration: ServiceConfiguration) {
         self.configuration = configuration
-        var logger = Logger(label: "tandemd", factory: { StreamLogHandler.standardError(label: $0) })
+        let (log, format) = (log, configuration.logFormat.resolved(for: STDERR_FILENO))
+        var logger = Logger(label: "tandemd", factory: { LineLogHandler(label: $0, output: log, format: format) })
         logger.logLevel = configuration.logLevel
         self.logger = logger
         upstreams = Upstreams(configuration.fetch)
@@ -27,7 +30,8 @@ public struct Service: Sendable {
     /// Every endpoint.
     var router: Router {
         let router = Router()
-        router.get("/healthz", async: { _ in Fixed.ok })
+        // The admin listener has it, where there is one.
+        if configuration.adminListen == nil { router.get("/healthz", async: { _ in Fixed.ok }) }
         BlockingHandlers(upstreams: upstreams).addRoutes(to: router)
         AsyncHandlers(upstreams: upstreams).addRoutes(to: router)
         return router
@@ -41,11 +45,11 @@ public struct Service: Sendable {
     public func run() throws {
         ProcessSetup.prepare()
         let signals = try Signals()
-        let lines = configuration.logsAccess ? try LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs) : nil
-        try lines?.start()
-        defer { lines?.finish() }
+        let observability = try Observability(configuration, log: log)
+        try observability.start()
+        defer { observability.finish() }
         var http = configuration.http
-        http.accessLog = lines.map { LineAccessLog(writer: $0) }
+        observability.observe(&http)
         http.hub.name = "tandemd"
         http.hub.stallThreshold = configuration.stallThreshold > .zero ? configuration.stallThreshold : nil
         let logger = logger
@@ -54,16 +58,25 @@ public struct Service: Sendable {
         supervising.name = "supervisor"
         supervising.onReport = http.hub.onReport
         let server = HTTPServer(router: router, configuration: http, logger: logger)
-        try Hub.run(supervising) { try await supervise(server, signals) }
+        let routes = AdminRoutes(
+            readiness: { isServing.readiness }, hubs: { server.hubs }, metrics: { observability.metrics() })
+        let admin = configuration.adminListen.map { AdminServer($0, routes, logger: logger) }
+        try Hub.run(supervising) { try await supervise(server, admin, signals) }
     }
 
     /// Serves, and stops at a signal. On the supervising hub.
-    private func supervise(_ server: HTTPServer, _ signals: Signals) async throws {
+    private func supervise(_ server: HTTPServer, _ admin: AdminServer?, _ signals: Signals) async throws {
+        // First and last, so that it says what the server does.
+        let adminRunning = try await admin?.start()
+        if let adminRunning, let address = configuration.adminListen {
+            logger.notice("admin listener on \(Self.url(address.host, adminRunning.port))")
+        }
         // Off this hub, so that the server starts its own.
         let serving = Task.detached { try await server.run() }
         do {
             let port = try await server.waitUntilListening()
             upstreams.serverListens(on: port)
+            isServing.set(true)
             let hubs = configuration.http.hubs
             logger.notice(
                 "tandemd \(tandemVersion) listening on \(Self.url(configuration.http.host, port)) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"
@@ -74,6 +87,8 @@ public struct Service: Sendable {
         let watching = Hub.current!.spawn(name: "signals") { try await heed(signals, server) }
         try await serving.value
         watching.cancel()
+        admin?.stop()
+        try await adminRunning?.running.value
         logger.notice("stopped")
     }
 
@@ -83,8 +98,9 @@ public struct Service: Sendable {
             // Whoever sends two does not want to wait.
             guard !isStopping else { _exit(128 + signal) }
             isStopping = true
-            logger.notice("stopping: requests in flight have \(configuration.shutdownGrace) to end")
-            server.stop(grace: configuration.shutdownGrace)
+            isServing.set(false)
+            logger.notice("stopping: requests in flight have \(configuration.http.stopGrace) to end")
+            server.stop()
         }
     }
 

@@ -1,14 +1,17 @@
 internal import TandemHTTP
 
-/// One request as a line of text, for people and for awk:
+/// One request as a line of text, for people and for awk. What it does not have is "-":
 ///
-///     blocking hub=0 GET /blocking/sleep?ms=5 200 118B 5.214ms 127.0.0.1:51110 completed
+///     2026-11-25T21:05:51.123Z blocking hub=0 GET /blocking/sleep?ms=5 200 118B 5.214ms 127.0.0.1:51110 in=75B
+///     route=/blocking/sleep id=9c1e58a34b7fd026 trace=- HTTP/1.1 tls=no completed        (on the same line)
 enum AccessLogLine {
-    /// The longest target that is written; what is beyond is cut.
+    /// The longest target that is written, in bytes; what is beyond is cut.
     static let longestTarget = 1_024
 
     /// Appends the line. What the client chose, its target and its method, can neither end the line nor look like another field.
-    static func append(_ entry: AccessLogEntry, to line: inout [UInt8]) {
+    static func append(_ entry: AccessLogEntry, _ stamp: inout Timestamp, to line: inout [UInt8]) {
+        stamp.appendNow(to: &line)
+        line.append(space)
         line += entry.style.rawValue.utf8
         line += " hub=".utf8
         append(entry.hub, to: &line)
@@ -21,12 +24,27 @@ enum AccessLogLine {
         line.append(space)
         append(entry.bytes, to: &line)
         line += "B ".utf8
-        appendMilliseconds(entry.duration, to: &line)
-        line.append(space)
+        line.append(milliseconds: entry.duration)
+        line += "ms ".utf8
         line += entry.remoteAddress.utf8
+        line += " in=".utf8
+        append(entry.bytesReceived, to: &line)
+        line += "B route=".utf8
+        appendEscaped(entry.route ?? "-", to: &line)
+        line += " id=".utf8
+        appendEscaped(entry.requestID?.description ?? "-", to: &line)
+        line += " trace=".utf8
+        line += (entry.traceID ?? "-").utf8
         line.append(space)
+        line += (entry.version?.description ?? "-").utf8
+        line += entry.isSecure ? " tls=yes ".utf8 : " tls=no ".utf8
         line += entry.outcome.rawValue.utf8
         line.append(UInt8(ascii: "\n"))
+    }
+
+    /// A target as JSON has it: no longer than text has it.
+    static func cut(_ target: String) -> String {
+        target.utf8.count > longestTarget ? String(decoding: target.utf8.prefix(longestTarget), as: UTF8.self) + "..." : target
     }
 
     private static let space = UInt8(ascii: " ")
@@ -45,17 +63,6 @@ enum AccessLogLine {
     }
 
     private static func append(_ number: Int, to line: inout [UInt8]) { line += String(number).utf8 }
-
-    /// Three places after the point.
-    private static func appendMilliseconds(_ duration: Duration, to line: inout [UInt8]) {
-        let (seconds, attoseconds) = duration.components
-        let microseconds = Int(seconds) * 1_000_000 + Int(attoseconds / 1_000_000_000_000)
-        append(microseconds / 1_000, to: &line)
-        line.append(UInt8(ascii: "."))
-        let rest = microseconds % 1_000
-        for digit in [rest / 100, rest / 10 % 10, rest % 10] { line.append(UInt8(ascii: "0") + UInt8(digit)) }
-        line += "ms".utf8
-    }
 }
 
 /// 0 to 15 as one hexadecimal digit in lower case.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TandemService
+import TandemFetch
 
 @Suite struct AddressScopeTests {
     @Test(arguments: [

@@ -10,8 +10,8 @@ struct LineWriterTests {
         let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 2)
         try writer.start()
         defer { writer.finish() }
-        writer.write(hub: 0) { $0 += "one\n".utf8 }
-        writer.write(hub: 1) { $0 += "two\n".utf8 }
+        writer.write(hub: 0) { line, _ in line += "one\n".utf8 }
+        writer.write(hub: 1) { line, _ in line += "two\n".utf8 }
         var text = ""
         while text.utf8.count < 8 { text += String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self) }
         #expect(Set(text.split(separator: "\n")) == ["one", "two"])
@@ -21,7 +21,7 @@ struct LineWriterTests {
         let pipe = Pipe()
         let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
         try writer.start()
-        for number in 0..<1_000 { writer.write(hub: 0) { $0 += "\(number)\n".utf8 } }
+        for number in 0..<1_000 { writer.write(hub: 0) { line, _ in line += "\(number)\n".utf8 } }
         writer.finish()
         try pipe.fileHandleForWriting.close()
         let lines = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).split(separator: "\n")
@@ -34,7 +34,7 @@ struct LineWriterTests {
         try writer.start()
         let line = Array(repeating: UInt8(ascii: "x"), count: 1_023) + [UInt8(ascii: "\n")]
         // Far more than a pipe and the buffers hold: returns all the same, and what was dropped is said.
-        for _ in 0..<20_000 { writer.write(hub: 0) { $0 += line } }
+        for _ in 0..<20_000 { writer.write(hub: 0) { buffer, _ in buffer += line } }
         let reading = Thread { [handle = pipe.fileHandleForReading] in
             LineWriterTests.received.append(handle.readDataToEndOfFile())
         }
@@ -50,7 +50,7 @@ struct LineWriterTests {
         let pipe = Pipe()
         let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
         try writer.start()
-        writer.write(hub: 0) { $0 += [UInt8](repeating: 0, count: 1 << 20) }
+        writer.write(hub: 0) { line, _ in line += [UInt8](repeating: 0, count: 1 << 20) }
         let stopwatch = Stopwatch()
         writer.finish()
         #expect(stopwatch.elapsed < .seconds(10))

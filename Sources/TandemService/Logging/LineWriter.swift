@@ -21,6 +21,7 @@ final class LineWriter: Sendable {
     private struct Buffer {
         var bytes: [UInt8] = []
         var dropped = 0
+        var stamp = Timestamp()
     }
 
     /// One hub's buffer, shared by the hub and the thread.
@@ -29,11 +30,16 @@ final class LineWriter: Sendable {
 
         var count: Int { buffer.withLock { $0.bytes.count } }
 
-        func take() -> [UInt8] {
+        func take(_ format: LogFormat) -> [UInt8] {
             buffer.withLock { buffer in
                 var bytes: [UInt8] = []
                 swap(&bytes, &buffer.bytes)
-                if buffer.dropped > 0 { bytes += "access log: \(buffer.dropped) lines dropped, the reader is too slow\n".utf8 }
+                if buffer.dropped > 0 {
+                    bytes +=
+                        format == .json
+                        ? "{\"type\":\"dropped\",\"lines\":\(buffer.dropped)}\n".utf8
+                        : "access log: \(buffer.dropped) lines dropped, the reader is too slow\n".utf8
+                }
                 buffer.dropped = 0
                 // As much again is likely to come.
                 buffer.bytes.reserveCapacity(min(bytes.count, LineWriter.batch))
@@ -44,6 +50,8 @@ final class LineWriter: Sendable {
 
     private let shards: [Shard]
     private let output: CInt
+    private let format: LogFormat
+    private let allDropped = Atomic<Int>(0)
     /// Written to wake the thread.
     private let bell: CInt
     /// Written by the thread when it ends.
@@ -53,9 +61,12 @@ final class LineWriter: Sendable {
     private let isEnding = Atomic<Bool>(false)
 
     /// A writer to `output`, which stays open, for this many hubs. Throws when the kernel refuses what it needs.
-    init(to output: CInt, hubs: Int) throws(TandemError) {
+    ///
+    /// - Parameter format: How it says itself that lines were dropped: as text or JSON.
+    init(to output: CInt, hubs: Int, format: LogFormat = .text) throws(TandemError) {
         shards = (0..<hubs).map { _ in Shard() }
         self.output = output
+        self.format = format
         bell = tandem_eventfd()
         farewell = tandem_eventfd()
         try check("eventfd", -min(bell, farewell, 0))
@@ -84,15 +95,19 @@ final class LineWriter: Sendable {
         pthread_detach(started)
     }
 
-    /// Adds what `append` appends to the buffer of a hub. Any thread; never waits for the reader.
-    func write(hub: Int, _ append: (inout [UInt8]) -> Void) {
+    /// Lines that were dropped since the start.
+    var droppedLines: Int { allDropped.load(ordering: .relaxed) }
+
+    /// Adds the line that `append` appends to the buffer of a hub. Any thread; never waits for the reader.
+    func write(hub: Int, _ append: (inout [UInt8], inout Timestamp) -> Void) {
         let mustRing = shards[hub % shards.count].buffer.withLock { buffer in
             guard buffer.bytes.count < Self.most else {
                 buffer.dropped += 1
+                allDropped.wrappingAdd(1, ordering: .relaxed)
                 return false
             }
             let before = buffer.bytes.count
-            append(&buffer.bytes)
+            append(&buffer.bytes, &buffer.stamp)
             if before == 0 { return isAsleep.exchange(false, ordering: .sequentiallyConsistent) }
             return before < Self.batch && buffer.bytes.count >= Self.batch
         }
@@ -131,7 +146,7 @@ final class LineWriter: Sendable {
                 Self.listen(bell, milliseconds: Self.interval)
             }
             isLast = isEnding.load(ordering: .acquiring)
-            for shard in shards { writeAll(shard.take()) }
+            for shard in shards { writeAll(shard.take(format)) }
         }
     }
 
