@@ -87,6 +87,11 @@ public struct ListenAddress: Hashable, Sendable {
         self.isTLS = isTLS
     }
 
+    /// The host of a TCP address.
+    public var host: String? {
+        if case .tcp(let host, _) = place { host } else { nil }
+    }
+
     /// The port of a TCP address.
     public var port: Int? {
         if case .tcp(_, let port) = place { port } else { nil }

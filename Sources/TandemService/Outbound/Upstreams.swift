@@ -21,11 +21,13 @@ final class Upstreams: Sendable {
         self.client = FetchClient(configuration: client)
     }
 
-    /// Tells the port that the server listens on: its own origin may be fetched, beside what the configuration allows.
-    func serverListens(on port: Int) {
+    /// Tells the port that the server listens on without TLS, if any: its own origin may be fetched, beside what the
+    /// configuration allows.
+    func serverListens(on port: Int?) {
         allowlist.send(
             Allowlist(
-                origins: Allowlist.ownOrigins(port: port) + configuration.allow, privateHosts: configuration.privateHosts))
+                origins: (port.map { Allowlist.ownOrigins(port: $0) } ?? []) + configuration.allow,
+                privateHosts: configuration.privateHosts))
     }
 
     /// The fetch that `?url=U` asks for. Throws 400 or 403.

@@ -10,13 +10,15 @@ public struct HealthCheck: Sendable {
     /// A check of the service that runs with this configuration on this machine.
     public init(of configuration: ServiceConfiguration) {
         let admin = configuration.adminListen
+        // Over TLS the certificate would not be made out to this machine's own address.
+        let plain = configuration.http.addresses.first { $0.host != nil && !$0.isTLS }
         let host =
-            switch admin?.host ?? configuration.http.host {
+            switch admin?.host ?? plain?.host ?? configuration.http.host {
             case "0.0.0.0": "127.0.0.1"
             case "::": "::1"
             case let host: host
             }
-        url = Service.url(host, admin?.port ?? configuration.http.port) + "/healthz"
+        url = Service.url(host, admin?.port ?? plain?.port ?? configuration.http.port) + "/healthz"
     }
 
     /// A check of this URL.

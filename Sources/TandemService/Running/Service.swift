@@ -74,8 +74,9 @@ public struct Service: Sendable {
         // Off this hub, so that the server starts its own.
         let serving = Task.detached { try await server.run() }
         do {
-            upstreams.serverListens(on: try await server.waitUntilListening())
-            let addresses = try await server.boundAddresses().map(\.url).joined(separator: ", ")
+            let bound = try await server.boundAddresses()
+            upstreams.serverListens(on: bound.first { $0.port != nil && !$0.isTLS }?.port)
+            let addresses = bound.map(\.url).joined(separator: ", ")
             isServing.set(true)
             let hubs = configuration.http.hubs
             logger.notice("tandemd \(tandemVersion) listening on \(addresses) with \(hubs) \(hubs == 1 ? "hub" : "hubs")")
