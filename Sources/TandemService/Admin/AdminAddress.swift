@@ -1,3 +1,5 @@
+internal import TandemFetch
+
 /// Where the admin listener is: `127.0.0.1:8081`, `[::1]:8081`, `localhost:8081`.
 public struct AdminAddress: Sendable, Hashable, CustomStringConvertible {
     /// A numeric address, or "localhost".

@@ -26,12 +26,12 @@ struct AdminServer: Sendable {
         server = HTTPServer(router: router, configuration: configuration, logger: logger)
     }
 
-    /// Serves until `stop`; returns the port once it listens. On the supervising hub. Throws `ServiceError` when it cannot
+    /// Serves until `stop`; returns its URL once it listens. On the supervising hub. Throws `ServiceError` when it cannot
     /// listen.
-    func start() async throws -> (port: Int, running: Task<Void, any Error>) {
+    func start() async throws -> (url: String, running: Task<Void, any Error>) {
         let running = Hub.current!.spawn(name: "admin") { try await server.run() }
         do {
-            return (try await server.waitUntilListening(), running)
+            return (try await server.boundAddresses()[0].url, running)
         } catch {
             throw ServiceError(.cannotListen, "\(error). The address comes from the key admin.listen.")
         }

@@ -10,14 +10,15 @@ final class Daemon {
         let errors: String
     }
 
-    /// Next to the test runner, where SwiftPM builds both.
-    private static let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
+    /// Where SwiftPM builds it: next to the test runner.
+    static let binary = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
 
-    /// - Parameter launcher: A program, and its first arguments, that becomes tandemd when it is given tandemd's.
+    /// - Parameter launcher: A program, by its path, and its first arguments, that becomes tandemd, or runs it, when it is given
+    ///   tandemd's.
     init(_ arguments: [String], environment: [String: String] = [:], through launcher: [String] = []) throws {
-        let all = launcher + [Self.program.path()] + arguments
-        process.executableURL = URL(filePath: all[0])
-        process.arguments = Array(all.dropFirst())
+        let command = launcher + [Self.binary.path()] + arguments
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
