@@ -101,6 +101,38 @@ extension ServerTests {
             }
         }
 
+        @Test("clients that connect all at once do not hold up those that are connected", arguments: Style.allCases)
+        func crowd(style: Style) async throws {
+            let (held, released, seen) = (Count(), Count(), Count())
+            try await withServer(
+                hubs: .one("holds the hub while clients come"),
+                routes: { router in
+                    router.on(.get, "/hold", style) { _ in
+                        held.add()
+                        while released.value == 0 { pause(milliseconds: 1) }
+                        return Response(text: "ok")
+                    }
+                    router.on(.get, "/", style) { _ in
+                        seen.add(Hub.current!.statistics.descriptors)
+                        return Response(text: "ok")
+                    }
+                }
+            ) { live in
+                let connected = try Self.idle(live)
+                let before = seen.value
+                let holding = try Self.busy(live, "/hold")
+                #expect(eventually { held.value == 1 })
+                let crowd = try (0..<300).map { _ in try live.connect() }
+                try connected.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                released.add()
+                #expect(try connected.answer().text == "ok")
+                // When it was served not nearly all had been accepted.
+                #expect(seen.value - before < 200)
+                #expect(try holding.answer().text == "ok")
+                for client in crowd { client.close() }
+            }
+        }
+
         @Test("one address may have so many connections, and another is served all the same")
         func perPeer() async throws {
             let (event, started) = (Event<Void>(), Count())

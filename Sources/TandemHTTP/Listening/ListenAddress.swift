@@ -92,6 +92,25 @@ public struct ListenAddress: Hashable, Sendable {
         if case .tcp(_, let port) = place { port } else { nil }
     }
 
+    /// The host of a TCP address.
+    public var host: String? {
+        if case .tcp(let host, _) = place { host } else { nil }
+    }
+
+    /// The path of a unix socket.
+    public var path: String? {
+        if case .unix(let path, _) = place { path } else { nil }
+    }
+
+    /// For people: "https://[::1]:8443", "unix:/run/tandemd/http.sock", "systemd:https tls".
+    public var url: String {
+        switch place {
+        case .tcp(let host, let port): "\(isTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        case .unix(let path, _): "unix:\(path)"
+        case .inherited: description
+        }
+    }
+
     private static func port(_ digits: Substring) -> Int? {
         guard (1...5).contains(digits.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(digits).flatMap { $0 <= 65_535 ? $0 : nil }

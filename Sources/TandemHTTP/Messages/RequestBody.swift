@@ -15,7 +15,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     public let contentLength: Int?
     private let limit: Int
     private var decoder: BodyDecoder
-    private var received = 0
+    /// Bytes that have been read of it.
+    private(set) var received = 0
     private var owesContinue: Bool
     private var isReading = false
 

@@ -5,20 +5,22 @@ internal import Tandem
 extension Connection {
     /// Takes the TLS handshake to its end. Throws when there is nobody to serve, and `HTTPError` for who speaks HTTP there.
     func handshake(_ session: TLSSession) async throws {
-        // To a server that stops, it is as idle as one between requests.
+        // To a server that stops, or needs room, it is as idle as one between requests.
         isIdle = true
+        server.mayHaveIdle = true
+        idleDeadline = .after(session.context.handshakeTimeout)
         defer { isIdle = false }
-        let deadline = Deadline.after(session.context.handshakeTimeout)
         do {
             while let direction = try session.advanceHandshake() {
-                if server.isDraining { throw CancellationError() }
-                try await descriptor.wait(for: direction, deadline: deadline)
+                if mustClose || server.isDraining { throw CancellationError() }
+                try await descriptor.wait(for: direction, deadline: idleDeadline)
             }
         } catch let error as TLSHandshakeError where error.kind == .plainHTTP {
             session.release()
             transport = .plain(descriptor)
             throw HTTPError(.badRequest, "this port speaks TLS: use https")
         } catch let error as TLSHandshakeError {
+            server.observer.metrics?.connectionRefused(.handshake)
             // What a scanner or a health check of a proxy does all day is worth less than what somebody has to put right.
             server.logger.log(
                 level: error.kind == .refused ? .info : .debug, "TLS handshake failed",
@@ -27,6 +29,7 @@ extension Connection {
             if error.kind == .refused { await lingerBeforeClose() }
             throw error
         } catch let error as TandemError where error.code == .timedOut {
+            server.observer.metrics?.connectionRefused(.handshake)
             server.logger.info(
                 "TLS handshake failed",
                 metadata: ["peer": "\(remoteAddress)", "reason": "it took longer than \(session.context.handshakeTimeout)"])

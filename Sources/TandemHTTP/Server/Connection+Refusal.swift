@@ -14,10 +14,7 @@ extension Connection {
                 (try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)) != nil
             else { return }
             append(bytes)
-            configuration.accessLog?.record(
-                AccessLogEntry(
-                    method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: error.status.code,
-                    bytes: output.written, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
+            server.observer.refused(error.status.code, on: self)
         }
         do {
             try await flush()

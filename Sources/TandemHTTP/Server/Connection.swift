@@ -10,7 +10,7 @@ final class Connection: @unchecked Sendable {
     var transport: Transport
     var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
-    private let address: SocketAddress
+    let address: SocketAddress
     var task: Task<Void, any Error>?
 
     /// The answer in the making will be the last on this connection.
@@ -19,10 +19,16 @@ final class Connection: @unchecked Sendable {
     var hasAnswered = false
     /// The requests so far.
     private(set) var served = 0
+    /// Bytes of the present answer up to the end of its head.
+    var headBytes = 0
+    /// Whether it is under TLS.
+    var isSecure: Bool {
+        if case .tls = transport { true } else { false }
+    }
     /// Waiting for the first byte of a request.
     var isIdle = false
     /// When it will have been idle for too long.
-    private(set) var idleDeadline = Deadline.never
+    var idleDeadline = Deadline.never
     /// Ends to make room for another.
     var givesWay = false
 

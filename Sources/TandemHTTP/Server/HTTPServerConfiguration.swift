@@ -54,8 +54,19 @@ public struct HTTPServerConfiguration: Sendable {
     public var lingerTimeout: Duration = .seconds(5)
     /// Bytes of an unread body that are read and dropped to keep the connection; with more it is closed.
     public var drainLimit = 64 * 1024
+    /// From `stop` until no more connections are accepted, in which the server serves as before and its phase is `leaving`. Zero,
+    /// because only a load balancer that asks whether a server is ready needs it: then longer than it asks, and reacts, apart.
+    public var stopDelay: Duration = .zero
+    /// How long requests in flight have to end when the server drains; then they are cut. As long as the longest time-out of
+    /// theirs, the one for writing; a supervisor should wait longer before it kills.
+    public var stopGrace: Duration = .seconds(30)
+    /// How long all that was given to `onShutdown` may take together; then it is cancelled. Enough to flush buffers to a service
+    /// nearby, short enough for a supervisor to wait for.
+    public var cleanupTimeout: Duration = .seconds(10)
     /// Told of every request, when set.
     public var accessLog: (any AccessLog)?
+    /// What else is told about requests: metrics, spans, their ids.
+    public var observing = ObservingConfiguration()
     /// How the hubs are set up that `run` starts.
     public var hub = HubConfiguration()
 

@@ -41,6 +41,15 @@ extension HubServer {
         return true
     }
 
+    /// Accepts whom the kernel has connected already: they would be reset when the socket is closed.
+    func acceptBacklog(of acceptor: Acceptor) {
+        // They may have come since the kernel was asked.
+        acceptor.listener.wakeReader()
+        for _ in 0...configuration.backlog / HubServer.mostAccepted {
+            guard (try? acceptAvailable(on: acceptor)) == true else { return }
+        }
+    }
+
     /// Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
     private func backOff(_ error: TandemError, until room: Parker) async throws {
         if let count = acceptFailures.add() {
@@ -70,9 +79,11 @@ extension HubServer {
             report(refusal, address)
             // A handshake would cost more than the answer says.
             guard !isTLS, refusing < HubServer.mostRefusing else {
+                observer.metrics?.connectionRefused(.shed)
                 close(fd)
                 return
             }
+            observer.metrics?.connectionRefused(refusal == .serverIsFull ? .limit : .peerLimit)
         }
         if address.family != AF_UNIX {
             var on: CInt = 1
@@ -95,7 +106,7 @@ extension HubServer {
         }
         let connection = Connection(server: self, transport: transport, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
-        if refusal != nil { refusing += 1 }
+        if refusal != nil { refusing += 1 } else { observer.metrics?.connectionBegan() }
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
             if let refusal {
@@ -104,6 +115,7 @@ extension HubServer {
             } else {
                 await connection.run()
                 self.admission.leave(peer)
+                self.observer.metrics?.connectionEnded()
             }
             self.ended(connection)
         }

@@ -7,10 +7,14 @@ internal import Tandem
 /// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    let configuration: HTTPServerConfiguration
+    /// Swapped as a whole by `reload`. Every request reads it, on this hub alone.
+    @exclusivity(unchecked) private(set) var configuration: HTTPServerConfiguration
     let routes: RouteTable
     let logger: Logger
+    let draining: Draining
+    let observer: RequestObserver
     private(set) var isDraining = false
+    private(set) var summary = StopSummary()
 
     let admission: Admission
     /// The most connections that the process has descriptors for.
@@ -33,22 +37,28 @@ final class HubServer: @unchecked Sendable {
     let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
-    private var graceTimer: HubTimer?
-    private var graceEnd = Deadline.never
+    private let server: HTTPServer
+    private var stopTimer: HubTimer?
+    private var drainAt = Deadline.never
+    private var cutAt = Deadline.never
+    private var hasCut = false
     private var now = HTTPDate(unixSeconds: 0)
 
     /// Takes over listening sockets, also when it throws. On the hub's thread.
     init(
         hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, routes: RouteTable,
-        configuration: HTTPServerConfiguration, admission: Admission, logger: Logger
+        configuration: HTTPServerConfiguration, admission: Admission, server: HTTPServer
     ) throws {
         self.hub = hub
         self.admission = admission
         mostConnections = Admission.mostByDescriptors()
         self.configuration = configuration
         self.routes = routes
+        self.server = server
+        logger = server.logger
+        draining = server.draining
+        observer = RequestObserver(configuration.observing, routes: routes.routes, logger: server.logger)
         self.tls = tls
-        self.logger = logger
         var acceptors: [Acceptor] = []
         for (index, socket) in sockets.enumerated() {
             do throws(TandemError) {
@@ -62,7 +72,7 @@ final class HubServer: @unchecked Sendable {
         self.acceptors = acceptors
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
-        graceTimer = HubTimer(on: hub) { [unowned self] in graceIsOver() }
+        stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
 
     var connectionCount: Int { connections.count }
@@ -83,36 +93,59 @@ final class HubServer: @unchecked Sendable {
             }.value
         }
         flushTimer = nil
-        graceTimer = nil
+        stopTimer = nil
     }
 
     // MARK: Stopping
 
-    /// Stops accepting, closes idle connections; busy ones close after their answer, and are cut when the grace is over.
-    func stop(grace: Duration) {
-        drain()
-        let end = Deadline.after(grace)
-        guard end < graceEnd else { return }
-        graceEnd = end
-        graceTimer?.arm(end)
+    /// Puts another configuration into force.
+    func reload(_ configuration: HTTPServerConfiguration) {
+        // Let go after the access to the property.
+        let old = self.configuration
+        self.configuration = configuration
+        withExtendedLifetime(old) {}
     }
 
+    /// Drains when the plan's delay is over, and cuts what is left at its end. An earlier plan may be shortened.
+    func stop(_ plan: StopPlan) {
+        drainAt = min(drainAt, .after(plan.delay))
+        cutAt = min(cutAt, .after(plan.total))
+        if !isDraining, drainAt.remaining == .zero { drain() }
+        stopTimer?.arm(isDraining ? cutAt : drainAt)
+    }
+
+    private func advanceStop() {
+        guard !isDraining else { return graceIsOver() }
+        drain()
+        stopTimer?.arm(cutAt)
+    }
+
+    /// Accepts no more, closes idle connections; busy ones close after their answer.
     private func drain() {
-        guard !isDraining else { return }
+        for acceptor in acceptors { acceptBacklog(of: acceptor) }
         isDraining = true
         for acceptor in acceptors { acceptor.close() }
+        server.drainingBegins()
+        summary.idleConnections += connections.values.count { $0.isIdle }
         for connection in connections.values { connection.drain() }
     }
 
     private func graceIsOver() {
-        guard !connections.isEmpty else { return }
+        guard !hasCut, !connections.isEmpty else { return }
         logger.warning("grace is over, connections cut", metadata: ["count": "\(connections.count)"])
         cutAll()
     }
 
     /// Cancels what still runs.
     private func cutAll() {
+        if !hasCut { summary.connectionsCut += connections.count }
+        hasCut = true
         for connection in connections.values { connection.task?.cancel() }
+    }
+
+    /// An answer has been sent in full.
+    func answered() {
+        if isDraining { summary.requestsEnded += 1 }
     }
 
     // MARK: Sharing

@@ -52,4 +52,10 @@ public struct TLSConfiguration: Hashable, Sendable {
 
     /// These certificates, and the defaults.
     public init(certificates: [Certificate] = []) { self.certificates = certificates }
+
+    /// Reads and checks the files as a server would that starts now. Blocks while it reads. Throws `TLSError`, which names the
+    /// file.
+    ///
+    /// - Returns: What is no error and wants attention all the same: certificates that clients will refuse.
+    public func check() throws(TLSError) -> [String] { try TLSContext(self, ticketKeys: TLSTicketKeys()).warnings }
 }

@@ -26,12 +26,21 @@ public struct ServiceConfiguration: Sendable {
     public var stallThreshold: Duration = .milliseconds(100)
     /// Outbound fetches.
     public var fetch = Fetch()
-    /// How long requests in flight may go on after the first SIGTERM or SIGINT; then they are cancelled.
-    public var shutdownGrace: Duration = .seconds(30)
     /// The least level that is logged to standard error.
     public var logLevel: Logger.Level = .info
+    /// How the log on standard error is written. Text by default: what people and existing tools read.
+    public var logFormat = LogFormat.text
     /// Whether each request is logged to standard output.
     public var logsAccess = true
+    /// How requests and spans are logged there. Spans are always JSON.
+    public var accessFormat = LogFormat.text
+    /// Where the admin listener is; nil for none, and then nothing is counted. None by default: it tells a lot about the
+    /// service, and a second daemon on a machine should not fail over a port that nobody asked for.
+    public var adminListen: AdminAddress?
+    /// Which requests are traced. None by default: it costs, and helps only whoever collects traces.
+    public var traceMode = TraceMode.off
+    /// Whether spans that have ended are written to standard output. Only those of sampled traces.
+    public var logsSpans = false
 
     /// The defaults.
     public init() {

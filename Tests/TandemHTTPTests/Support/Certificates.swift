@@ -7,11 +7,13 @@ final class TestCertificate: @unchecked Sendable {
     let key: OpaquePointer
 
     /// - Parameters:
-    ///   - names: DNS names; the first is the subject's too.
+    ///   - names: DNS names.
+    ///   - subject: Its common name; nil for the first name.
     ///   - issuer: Who signs it; nil for itself.
     ///   - validSeconds: From when to when, counted from now.
     init(
-        _ names: [String], issuer: TestCertificate? = nil, isAuthority: Bool = false, validSeconds: Range<Int> = -3600..<3600,
+        _ names: [String], subject: String? = nil, issuer: TestCertificate? = nil, isAuthority: Bool = false,
+        validSeconds: Range<Int> = -3600..<3600,
         rsaBits: Int? = nil
     ) {
         key = rsaBits.map { newRSAKey(bits: $0) } ?? newECKey()
@@ -23,7 +25,7 @@ final class TestCertificate: @unchecked Sendable {
         X509_gmtime_adj(X509_getm_notBefore(certificate), validSeconds.lowerBound)
         X509_gmtime_adj(X509_getm_notAfter(certificate), validSeconds.upperBound)
         X509_set_pubkey(certificate, key)
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_FLAG | 1, names[0], -1, -1, 0)
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_FLAG, subject ?? names[0], -1, -1, 0)
         X509_set_issuer_name(certificate, X509_get_subject_name(issuer?.certificate ?? certificate))
         extend(NID_basic_constraints, isAuthority ? "critical,CA:TRUE" : "CA:FALSE")
         if !isAuthority { extend(NID_subject_alt_name, names.map { "DNS:\($0)" }.joined(separator: ",")) }

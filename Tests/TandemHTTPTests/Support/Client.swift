@@ -147,6 +147,7 @@ final class Client: @unchecked Sendable {
             buffer.removeFirst(start)
             start = 0
         }
+        if tls?.hasEnded == true { return false }
         var error: CInt = 0
         var sealed: [UInt8] = []
         let got = withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 1) { bytes in
@@ -157,11 +158,10 @@ final class Client: @unchecked Sendable {
             return got
         }
         if got >= 0 {
-            if let tls {
-                buffer += try tls.open(sealed)
-                return got > 0 && !tls.hasEnded
-            }
-            return got > 0
+            guard let tls else { return got > 0 }
+            let opened = try tls.open(sealed)
+            buffer += opened
+            return !opened.isEmpty || got > 0 && !tls.hasEnded
         }
         switch error {
         case EAGAIN: throw ClientError.timedOut

@@ -44,7 +44,9 @@ extension ServerTests {
             }
         }
 
-        @Test("large bodies both ways, by a client that reads when it has sent all", arguments: Style.allCases, [TLS1_2_VERSION, TLS1_3_VERSION])
+        @Test(
+            "large bodies both ways, by a client that reads when it has sent all", arguments: Style.allCases,
+            [TLS1_2_VERSION, TLS1_3_VERSION])
         func largeBodies(style: Style, version: CInt) async throws {
             try await withTLS({ $0.maxBodyBytes = 1 << 30 }, routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS(TLSClientOptions(versions: version...version))

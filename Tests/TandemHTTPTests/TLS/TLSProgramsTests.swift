@@ -12,7 +12,8 @@ extension ServerTests {
         let directory = TemporaryDirectory()
 
         private func withTLS(
-            _ configure: (inout HTTPServerConfiguration) -> Void = { _ in }, _ body: @escaping @Sendable (Live, String) throws -> Void
+            _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+            _ body: @escaping @Sendable (Live, String) throws -> Void
         ) async throws {
             let certificates = ["localhost", "*.example.test"].map { TestCertificate([$0], issuer: Self.authority) }
             let ca = directory.write("ca.pem", Self.authority.certificateText)
@@ -44,7 +45,7 @@ extension ServerTests {
                 #expect(said.text.contains("ALPN protocol: http/1.1"))
                 #expect(said.text.contains("Verification: OK"))
                 #expect(said.text.contains("subject=CN = *.example.test"))
-                #expect(said.text.hasSuffix(version == "-tls1_2" ? "TLSv1.2 nobodyclosed\n" : "TLSv1.3 nobodyclosed\n"), "\(said.text.suffix(80))")
+                #expect(said.text.contains(version == "-tls1_2" ? "TLSv1.2 nobody" : "TLSv1.3 nobody"), "\(said.text)")
             }
         }
 
@@ -116,7 +117,7 @@ extension ServerTests {
             try await withTLS { live, ca in
                 for path in ["/", "/echo"] {
                     let said = try run(
-                        "curl", "-sS", "--cacert", ca, "--tlsv\(version)", "--tls-max", version, "-T", body, "-X", "POST",
+                        "curl", "-sS", "--cacert", ca, "--tlsv\(version)", "--tls-max", version, "--data-binary", "@\(body)",
                         "https://localhost:\(live.port)\(path)", "--resolve", "localhost:\(live.port):127.0.0.1")
                     #expect(said.status == 0, "\(said.errors)")
                     #expect(said.text == String(repeating: "0123456789abcdef", count: 100_000))

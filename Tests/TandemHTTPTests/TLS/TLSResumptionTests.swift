@@ -11,7 +11,8 @@ extension ServerTests {
         static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
 
         private func withTLS(
-            _ configure: (inout TLSConfiguration) -> Void = { _ in }, _ body: @escaping @Sendable (Live, TLSConfiguration) throws -> Void
+            _ configure: (inout TLSConfiguration) -> Void = { _ in },
+            _ body: @escaping @Sendable (Live, TLSConfiguration) throws -> Void
         ) async throws {
             var tls = TLSConfiguration.with([TLSHandshakeTests.localhost], in: directory)
             configure(&tls)
