@@ -94,6 +94,7 @@ let package = Package(
             name: "TandemFetchTests",
             dependencies: [
                 "TandemFetch", "Tandem", "FakeResolver", metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             exclude: ["Upstream"], swiftSettings: house),
@@ -101,6 +102,7 @@ let package = Package(
             name: "TandemServiceTests",
             // `tandemd` so that it is built: some tests start it as a process.
             dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging, metrics, tracing],
+            exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),
     ]
 )

@@ -30,7 +30,7 @@ extension TestConnection {
         try awaiting(file: file, line: line) { try await endSending() }
     }
 
-    /// Ends the connection. Over TCP with a reset, when asked to.
+    /// Ends the connection; when asked to over TCP with a reset.
     @available(*, noasync)
     public func close(reset: Bool = false, file: StaticString = #fileID, line: UInt = #line) throws {
         try awaiting(file: file, line: line) { try await close(reset: reset) }

@@ -44,7 +44,7 @@ public final class TestConnection: @unchecked Sendable {
     /// Ends sending (FIN); the server can still be heard.
     @concurrent public func endSending() async throws { try await onHub { shutDownSending($0.descriptor) } }
 
-    /// Ends the connection. Over TCP with a reset, when asked to.
+    /// Ends the connection; when asked to over TCP with a reset.
     @concurrent public func close(reset: Bool = false) async throws { try await onHub { $0.closeHere(reset: reset) } }
 
     // MARK: Receiving

@@ -4,7 +4,7 @@ public import TandemHTTP
 
 /// What a test's client and its server are connected by.
 public enum TestSetup: Sendable {
-    /// Sockets that nobody but the test's client is told of.
+    /// A unix socket of the test's own: nothing listens on the network, and nobody else may connect.
     case inProcess
     /// A TCP port of the loopback address that the kernel chooses, for other clients too: `TestClient.port`.
     case live
@@ -89,7 +89,8 @@ private func serve<Success: Sendable>(
     let server = HTTPServer(router: router, configuration: address.listening(configuration), logger: log.logger)
     let before = await Leftovers.now(on: hub)
     hub.spawn(name: "test server") { try await server.run() }
-    let client = TestClient(hub: hub, address: address, port: try await server.waitUntilListening(), log: log)
+    let port = try await server.waitUntilListening()
+    let client = TestClient(hub: hub, address: address, port: port, log: log)
     let outcome: Result<Success, any Error>
     do { outcome = .success(try await body(client)) } catch { outcome = .failure(error) }
     // A cancelled test cleans up all the same: another task waits for it.
