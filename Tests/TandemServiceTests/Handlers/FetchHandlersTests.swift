@@ -307,7 +307,7 @@ struct FetchHandlersTests {
             AsyncHandlers(upstreams: upstreams).addRoutes(to: router)
             var configuration = HTTPServerConfiguration()
             configuration.port = 0
-            try await withServer(router, configuration) { port in
+            try await withServer(router, configuration) { port async throws in
                 upstreams.serverListens(on: port)
                 let service = LiveService(port: port)
                 let path = service.fetchPath(style, "http://127.0.0.1:\(upstream)/fixed")

@@ -25,7 +25,7 @@ struct NotifierTests {
 
     @Test func aReloadSaysWhenItBegan() async throws {
         let socket = try NotifySocket()
-        func now() -> Int { Int(clock_gettime_nsec()) / 1_000 }
+        func now() -> Int { Int(nanoseconds()) / 1_000 }
         let before = now()
         try await send(["NOTIFY_SOCKET": socket.address]) { await $0.send(.reloading) }
         let lines = try #require(socket.datagram())
@@ -72,7 +72,7 @@ struct NotifierTests {
         try await sending
     }
 
-    private func clock_gettime_nsec() -> UInt64 {
+    private func nanoseconds() -> UInt64 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
