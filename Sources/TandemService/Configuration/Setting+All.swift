@@ -101,15 +101,6 @@ extension Setting {
         .boolean("trace.log-spans", \.logsSpans),
     ]
 
-    /// One of a few words.
-    private static func choice<Value: RawRepresentable & CaseIterable & Sendable>(
-        _ key: String, _ path: Path<Value>
-    ) -> Setting where Value.RawValue == String {
-        .text(
-            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
-            parse: { Value(rawValue: $0) }, render: \.rawValue)
-    }
-
     /// At most a day: longer is a typing error, and no deadline ever overflows.
     private static let timeouts = 1...86_400_000
 }
