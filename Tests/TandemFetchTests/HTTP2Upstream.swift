@@ -35,7 +35,8 @@ final class HTTP2Upstream: Sendable {
     }
 
     deinit {
-        kill(process, SIGTERM)
+        // The test process may have other signals blocked, which the server has inherited.
+        kill(process, SIGKILL)
         waitpid(process, nil, 0)
         for name in ["small", "big"] { unlink(directory + "/" + name) }
         rmdir(directory)

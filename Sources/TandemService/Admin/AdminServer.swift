@@ -8,21 +8,18 @@ struct AdminServer: Sendable {
     /// Few ask: monitoring, an orchestrator, a person.
     static let mostConnections = 64
 
-    private let address: AdminAddress
     private let server: HTTPServer
 
     /// A server that does not listen yet.
-    init(_ address: AdminAddress, _ routes: AdminRoutes, logger: Logger) {
+    init(_ address: ListenAddress, _ routes: AdminRoutes, logger: Logger) {
         let router = Router()
         routes.addRoutes(to: router)
         var configuration = HTTPServerConfiguration()
-        configuration.host = address.host
-        configuration.port = address.port
+        configuration.addresses = [address]
         configuration.maxConnections = Self.mostConnections
         configuration.maxBodyBytes = 0
         configuration.observing.recordsMetrics = false
         configuration.observing.tracesRequests = false
-        self.address = address
         server = HTTPServer(router: router, configuration: configuration, logger: logger)
     }
 

@@ -36,7 +36,7 @@ public struct ServiceConfiguration: Sendable {
     public var accessFormat = LogFormat.text
     /// Where the admin listener is; nil for none, and then nothing is counted. None by default: it tells a lot about the
     /// service, and a second daemon on a machine should not fail over a port that nobody asked for.
-    public var adminListen: AdminAddress?
+    public var adminListen: ListenAddress?
     /// Which requests are traced. None by default: it costs, and helps only whoever collects traces.
     public var traceMode = TraceMode.off
     /// Whether spans that have ended are written to standard output. Only those of sampled traces.

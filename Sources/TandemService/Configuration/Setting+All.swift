@@ -91,13 +91,18 @@ extension Setting {
         .text(
             "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
-        choice("log.format", \.logFormat),
+        .choice("log.format", \.logFormat),
         .boolean("log.access", \.logsAccess),
-        choice("log.access-format", \.accessFormat),
+        .choice("log.access-format", \.accessFormat),
         .text(
-            "admin.listen", \.adminListen, expectation: "an address like 127.0.0.1:8081 or [::1]:8081, or nothing",
-            parse: { $0.isEmpty ? .some(nil) : AdminAddress($0).map { .some($0) } }, render: { $0?.description ?? "" }),
-        choice("trace.mode", \.traceMode),
+            "admin.listen", \.adminListen,
+            expectation: "an address like 127.0.0.1:8081, [::1]:8081, unix:PATH or systemd:NAME, without tls, or nothing",
+            parse: { text in
+                guard !text.isEmpty else { return .some(nil) }
+                guard let address = ListenAddress(text), !address.isTLS else { return nil }
+                return .some(address)
+            }, render: { $0?.description ?? "" }),
+        .choice("trace.mode", \.traceMode),
         .boolean("trace.log-spans", \.logsSpans),
     ]
 

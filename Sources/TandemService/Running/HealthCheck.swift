@@ -27,7 +27,7 @@ public struct HealthCheck: Sendable {
     public init(of configuration: ServiceConfiguration) throws(ServiceError) {
         let http = configuration.http
         let own = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
-        let addresses = configuration.adminListen.map { [.tcp($0.host, port: $0.port)] } ?? own
+        let addresses = configuration.adminListen.map { [$0] } ?? own
         let known = addresses.filter { $0.port != nil || $0.path != nil }
         guard let address = known.first(where: { !$0.isTLS }) ?? known.first else {
             throw ServiceError(
