@@ -1,3 +1,4 @@
+import FuzzSupport
 import Glibc
 import HTTPTypes
 import HTTPWire
@@ -46,7 +47,7 @@ struct Server {
             if openDescriptors().count == descriptors.count { return }
             usleep(50)
         }
-        preconditionFailure("descriptors are left: \(openDescriptors()), before \(descriptors)")
+        fatalError("descriptors are left: \(openDescriptors()), before \(descriptors)")
     }
 
     /// Each kind of answer, in both styles, on short paths that mutations find.
