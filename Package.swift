@@ -17,6 +17,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -55,7 +56,8 @@ let package = Package(
         .target(
             name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes, metrics, tracing],
             swiftSettings: house),
-        .target(name: "TandemTesting", dependencies: ["Tandem", "TandemHTTP", httpTypes], swiftSettings: house),
+        .target(
+            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
         .target(
             name: "TandemService",
             dependencies: [
@@ -78,16 +80,29 @@ let package = Package(
             swiftSettings: house),
         // Linked into tests only: it replaces malloc.
         .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
+        // Likewise: it stands before getaddrinfo.
+        .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
-        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem"], swiftSettings: house),
-        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
-        .testTarget(name: "TandemHTTPTests", dependencies: ["TandemHTTP", "Tandem"], swiftSettings: house),
         .testTarget(
-            name: "TandemFetchTests", dependencies: ["TandemFetch", "Tandem"],
+            name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
+        .testTarget(
+            name: "TandemHTTPTests",
+            dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle, tracing, inMemoryTracing],
+            swiftSettings: house),
+        .testTarget(
+            name: "TandemFetchTests",
+            dependencies: [
+                "TandemFetch", "Tandem", "FakeResolver", metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+            ],
             exclude: ["Upstream"], swiftSettings: house),
         .testTarget(
             name: "TandemServiceTests",
             // `tandemd` so that it is built: some tests start it as a process.
-            dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging], swiftSettings: house),
+            dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging, metrics, tracing],
+            exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
+            swiftSettings: house),
     ]
 )

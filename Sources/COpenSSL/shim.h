@@ -1,2 +1,70 @@
+/// OpenSSL, and its macros as functions that Swift can call.
+#ifndef TANDEM_OPENSSL_H
+#define TANDEM_OPENSSL_H
+
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/// Nothing found and no more to come yet: OpenSSL is to ask again.
+static inline void tandem_bio_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
+static inline void tandem_bio_retry_write(BIO *bio) { BIO_set_retry_write(bio); }
+static inline void tandem_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
+
+static inline int tandem_ssl_ctx_set_minimum_version(SSL_CTX *context, int version) {
+  return SSL_CTX_set_min_proto_version(context, version);
+}
+static inline int tandem_ssl_ctx_set_groups(SSL_CTX *context, const char *groups) {
+  return SSL_CTX_set1_groups_list(context, (char *)groups);
+}
+static inline int tandem_ssl_ctx_add_chain(SSL_CTX *context, X509 *certificate) {
+  return SSL_CTX_add1_chain_cert(context, certificate);
+}
+static inline void tandem_ssl_ctx_disable_cache(SSL_CTX *context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+static inline void tandem_ssl_ctx_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
+
+/// Partial writes from a buffer that may have moved, and no buffers while there is nothing in them.
+static inline void tandem_ssl_ctx_set_modes(SSL_CTX *context) {
+  SSL_CTX_set_mode(
+      context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+}
+static inline void tandem_ssl_ctx_set_options(SSL_CTX *context) {
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+}
+static inline void tandem_ssl_ctx_on_server_name(SSL_CTX *context, int (*callback)(SSL *, int *, void *)) {
+  SSL_CTX_set_tlsext_servername_callback(context, callback);
+}
+
+static inline void tandem_ssl_set_owner(SSL *ssl, void *owner) { SSL_set_app_data(ssl, owner); }
+static inline void *tandem_ssl_owner(const SSL *ssl) { return SSL_get_app_data(ssl); }
+static inline const char *tandem_ssl_cipher(const SSL *ssl) { return SSL_get_cipher_name(ssl); }
+
+static inline int tandem_error_library(unsigned long error) { return ERR_GET_LIB(error); }
+static inline int tandem_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
+
+/// Readies a session ticket's cipher and MAC: AES-256-CBC and HMAC-SHA-256 (RFC 5077, 4), the keys being 32 bytes each.
+/// Returns 1, or 0 when it cannot.
+static inline int tandem_ticket_prepare(
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const unsigned char *cipher_key, const unsigned char *mac_key,
+    const unsigned char *iv, int encrypt) {
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)mac_key, 32),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0),
+      OSSL_PARAM_construct_end(),
+  };
+  return EVP_MAC_CTX_set_params(mac, parameters) &&
+         EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, cipher_key, iv, encrypt);
+}
+
+/// RFC 4514, in UTF-8.
+static inline int tandem_x509_print_subject(BIO *bio, const X509 *certificate) {
+  return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+
+#endif

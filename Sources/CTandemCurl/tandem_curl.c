@@ -23,9 +23,21 @@ void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_writ
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, context);
 }
 
+void tandem_curl_set_sender(CURL *easy, curl_read_callback body, curl_seek_callback rewind, void *context) {
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, body);
+  curl_easy_setopt(easy, CURLOPT_READDATA, context);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, context);
+}
+
 void tandem_curl_set_open_socket(CURL *easy, curl_opensocket_callback open_socket, void *context) {
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
+}
+
+void tandem_curl_set_close_socket(CURL *easy, curl_closesocket_callback close_socket, void *context) {
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, context);
 }
 
 void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context) {
@@ -36,6 +48,11 @@ void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_requ
 const char *tandem_curl_get_string(CURL *easy, CURLINFO info) {
   char *value = NULL;
   return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? value : NULL;
+}
+
+int64_t tandem_curl_get_offset(CURL *easy, CURLINFO info) {
+  curl_off_t value = -1;
+  return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? value : -1;
 }
 
 CURLMcode tandem_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import CTandemCurl
+internal import Glibc
 internal import Tandem
 
 /// libcurl's multi handle, driven by a hub: one a hub, shared by every client and both styles, so that connections are
@@ -10,6 +11,12 @@ internal import Tandem
 final class CurlMulti {
     private static let idleHandlesKept = 64
 
+    /// Whose thread it is on. The hub keeps the multi.
+    unowned let hub: Hub
+    /// nil when nobody counts.
+    let metrics = FetchMetrics()
+    /// What has happened since the start.
+    var counts = (retries: 0, queued: 0)
     private let multi: UnsafeMutableRawPointer
     private var sockets: SocketWatches!
     private var timer: HubTimer!
@@ -18,8 +25,9 @@ final class CurlMulti {
     // Whether libcurl is on the stack, and what has to wait until it is not.
     private var isInside = false
     private var toDetach: [Transfer] = []
-    private var maxConnectionsPerHost = 0
-    private var maxTotalConnections = 0
+    private var postponed: [() -> Void] = []
+    private var gates: [String: OriginGate] = [:]
+    private var openSockets = 0
 
     /// The one of `hub`, made when first asked for. Throws `unavailable`.
     static func on(_ hub: Hub) throws -> CurlMulti { try hub.local(CurlMulti.self) { try CurlMulti(on: hub) } }
@@ -28,6 +36,7 @@ final class CurlMulti {
         try CurlGlobal.start()
         guard let multi = curl_multi_init() else { throw FetchError(.unavailable, "no memory for a libcurl multi handle") }
         self.multi = multi
+        self.hub = hub
         // The hub keeps the multi, not the other way round; whoever fires these is stopped in deinit.
         sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }
         timer = HubTimer(on: hub) { [unowned self] in
@@ -68,18 +77,24 @@ final class CurlMulti {
         statistics.transfers = attached.count
         statistics.idleHandles = idle.count
         statistics.sockets = sockets.count
+        statistics.connections = openSockets
+        statistics.waiting = gates.values.reduce(0) { $0 + $1.waiting }
+        statistics.queued = counts.queued
+        statistics.retries = counts.retries
         return statistics
     }
 
-    /// Lowers the limits on connections to those of a client that is about to fetch.
-    func limit(to configuration: FetchConfiguration) {
-        func lower(_ limit: inout Int, to wanted: Int, _ option: CURLMoption) {
-            guard wanted > 0, limit == 0 || wanted < limit else { return }
-            limit = wanted
-            tandem_curl_multi_set_long(multi, option, wanted)
-        }
-        lower(&maxConnectionsPerHost, to: configuration.maxConnectionsPerHost, CURLMOPT_MAX_HOST_CONNECTIONS)
-        lower(&maxTotalConnections, to: configuration.maxTotalConnections, CURLMOPT_MAX_TOTAL_CONNECTIONS)
+    // MARK: Origins
+
+    /// The line, and the budget, of an origin. They outlive its exchanges for a minute.
+    func gate(of origin: String, _ retry: RetryPolicy) -> OriginGate {
+        if let known = gates[origin] { return known }
+        let now = hub.now
+        // Strangers may choose the origins: those that have nothing to keep go.
+        if gates.count >= 256 { gates = gates.filter { !$0.value.isIdle(now: now) } }
+        let gate = OriginGate(origin, retry, now: now)
+        gates[origin] = gate
+        return gate
     }
 
     // MARK: Transfers
@@ -92,6 +107,7 @@ final class CurlMulti {
 
     /// Starts a transfer, which has been given its handle and options. It makes its first step at the hub's next turn.
     func attach(_ transfer: Transfer, _ easy: EasyHandle) throws(FetchError) {
+        count(socketsOf: easy)
         let failed = inside { curl_multi_add_handle(multi, easy.pointer) }
         guard failed == CURLM_OK else {
             throw FetchError(.unavailable, "\(transfer.url.origin): \(String(cString: curl_multi_strerror(failed)))")
@@ -101,7 +117,7 @@ final class CurlMulti {
     }
 
     /// Ends a transfer before its time; its connection is closed. Harmless when it has ended.
-    func abandon(_ transfer: Transfer, _ error: FetchError) {
+    func abandon(_ transfer: Transfer, _ error: any Error) {
         if isInside {
             toDetach.append(transfer)
             transfer.refuse(error)
@@ -110,15 +126,19 @@ final class CurlMulti {
         }
     }
 
-    /// Lets a paused transfer go on. libcurl may hand over what it held back before this returns.
-    func resume(_ transfer: Transfer, _ easy: EasyHandle) {
-        let failed = inside { curl_easy_pause(easy.pointer, CURLPAUSE_CONT) }
+    /// Does this when libcurl is not on the stack: what a callback wants to ask of it.
+    func later(_ work: @escaping () -> Void) { postponed.append(work) }
+
+    /// Lets a transfer go on in the directions that `pauses` (`CURLPAUSE_*`) leaves. libcurl may hand over what it held back
+    /// before this returns.
+    func setPauses(_ pauses: CInt, of transfer: Transfer, _ easy: EasyHandle) {
+        let failed = inside { curl_easy_pause(easy.pointer, pauses) }
         // libcurl gave up while it handed over; such a transfer would never be reported as ended.
         if failed != CURLE_OK { detach(transfer, transfer.failure(failed)) }
         settle()
     }
 
-    private func detach(_ transfer: Transfer, _ failure: FetchError?) {
+    private func detach(_ transfer: Transfer, _ failure: (any Error)?) {
         guard let pointer = transfer.easy?.pointer, attached.removeValue(forKey: pointer) != nil else { return }
         let easy = transfer.detached(failure)
         inside { _ = curl_multi_remove_handle(multi, pointer) }
@@ -126,6 +146,29 @@ final class CurlMulti {
             easy.reset()
             idle.append(easy)
         }
+    }
+
+    // MARK: Connections
+
+    /// Has libcurl open and close its sockets here, so that they are counted. libcurl keeps a connection longer than the
+    /// handle that opened it: what closes it must be the multi's.
+    func count(socketsOf easy: EasyHandle) {
+        tandem_curl_set_close_socket(
+            easy.pointer,
+            { context, fd in
+                CurlMulti.from(context).closed()
+                return close(fd)
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    func opened() {
+        openSockets += 1
+        metrics?.connectionOpened()
+    }
+
+    private func closed() {
+        openSockets -= 1
+        metrics?.connectionClosed()
     }
 
     // MARK: Events
@@ -147,6 +190,7 @@ final class CurlMulti {
     /// What had to wait for libcurl to return: transfers that have ended, and those given up in a callback.
     private func settle() {
         guard !isInside else { return }
+        while let work = postponed.popLast() { work() }
         var result = CURLE_OK
         while let pointer = tandem_curl_multi_next_ended(multi, &result) {
             guard let transfer = attached[pointer] else { continue }
@@ -157,6 +201,7 @@ final class CurlMulti {
 
     private func socketChanged(_ fd: CInt, _ what: CInt, of easy: UnsafeMutableRawPointer?) {
         guard what != CURL_POLL_REMOVE else { return sockets.remove(fd) }
+        if what == CURL_POLL_IN, let easy { attached[easy]?.listens(to: fd) }
         do throws(TandemError) {
             try sockets.watch(fd, for: Descriptor.WatchEvents(polling: what))
         } catch {

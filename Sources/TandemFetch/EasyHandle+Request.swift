@@ -3,28 +3,47 @@ internal import HTTPTypes
 
 extension EasyHandle {
     /// Sets every option for one request. Throws `unavailable` when one could not be set.
+    ///
+    /// - Parameters:
+    ///   - isStream: Whether the caller reads the body bit by bit, and may leave it for long.
+    ///   - added: Fields that tracing adds.
     func prepare(
-        _ request: FetchRequest, to url: TargetURL, _ configuration: FetchConfiguration, deadline: FetchDeadline
+        _ request: FetchRequest, to url: TargetURL, _ configuration: FetchConfiguration, deadline: FetchDeadline,
+        isStream: Bool, adding added: HTTPFields
     ) throws(FetchError) {
         keepErrorDetail()
         set(CURLOPT_CURLU, UnsafeRawPointer(url.handle))
         set(CURLOPT_TIMEOUT_MS, try deadline.milliseconds(url.origin))
         set(CURLOPT_CONNECTTIMEOUT_MS, deadline.connectMilliseconds)
-        setPolicy(configuration)
-        setMethod(request)
-        addFields(request, configuration)
-        guard firstFailure == CURLE_OK else { throw FetchError(firstFailure, fetching: url.origin, detail: errorDetail) }
-    }
-
-    private func setPolicy(_ configuration: FetchConfiguration) {
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_PROXY, "")
-        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_NOSIGNAL, true)
         // A name that is still being looked up when the transfer ends would hold the hub until the answer came; with
         // this the resolver's thread is left to end by itself.
         set(CURLOPT_QUICK_EXIT, true)
         if configuration.decompresses { set(CURLOPT_ACCEPT_ENCODING, "") }
+        setVersion(configuration.httpVersion, isStream)
+        if url.isSecure { setTLS(configuration) }
+        setMethod(request)
+        addFields(request, configuration, added)
+        guard firstFailure == CURLE_OK else { throw FetchError(firstFailure, fetching: url.origin, detail: errorDetail) }
+    }
+
+    private func setVersion(_ version: FetchConfiguration.HTTPVersion, _ isStream: Bool) {
+        switch version {
+        // A paused stream would hold up all others of its connection.
+        case .http2 where !isStream: set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        case .http2PriorKnowledge: set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
+        default: return set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        }
+        // Wait for a connection that is being made: it may be shared.
+        set(CURLOPT_PIPEWAIT, true)
+    }
+
+    private func setTLS(_ configuration: FetchConfiguration) {
+        set(
+            CURLOPT_SSLVERSION,
+            configuration.minimumTLSVersion == .tls13 ? Int(CURL_SSLVERSION_TLSv1_3) : Int(CURL_SSLVERSION_TLSv1_2))
         if !configuration.verifiesCertificates {
             set(CURLOPT_SSL_VERIFYPEER, false)
             set(CURLOPT_SSL_VERIFYHOST, 0)
@@ -33,16 +52,26 @@ extension EasyHandle {
             set(CURLOPT_CAINFO, file)
             set(CURLOPT_CAPATH, nil as UnsafeRawPointer?)
         }
+        guard let certificate = configuration.clientCertificate else { return }
+        set(CURLOPT_SSLCERT, certificate)
+        set(CURLOPT_SSLKEY, configuration.clientKey ?? certificate)
     }
 
     private func setMethod(_ request: FetchRequest) {
         switch request.method {
-        case .get where request.body == nil: set(CURLOPT_HTTPGET, true)
-        case .head: set(CURLOPT_NOBODY, true)
-        default:
-            if request.sendsBody { set(body: request.body ?? []) }
-            set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
+        case .get where request.body == nil: return set(CURLOPT_HTTPGET, true)
+        case .head: return set(CURLOPT_NOBODY, true)
+        default: break
         }
+        switch request.body?.content {
+        case nil where request.sendsBody: set(body: [])
+        case nil: break
+        case .bytes(let bytes)?: set(body: bytes)
+        case .stream?:
+            set(CURLOPT_UPLOAD, true)
+            set(CURLOPT_INFILESIZE_LARGE, offset: Int64(request.body?.contentLength ?? -1))
+        }
+        set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
     }
 
     private func set(body: [UInt8]) {
@@ -55,15 +84,16 @@ extension EasyHandle {
         }
     }
 
-    private func addFields(_ request: FetchRequest, _ configuration: FetchConfiguration) {
+    private func addFields(_ request: FetchRequest, _ configuration: FetchConfiguration, _ added: HTTPFields) {
         var line: [UInt8] = []
-        for field in request.headers { add(field, &line) }
+        for field in request.headers where added[field.name] == nil { add(field, &line) }
+        for field in added { add(field, &line) }
         if let agent = configuration.userAgent, request.headers[.userAgent] == nil {
             add(HTTPField(name: .userAgent, value: agent), &line)
         }
         if request.sendsBody {
             // What libcurl would add by itself: a form's type, and a pause to ask whether the body is wanted.
-            addField("Expect:")
+            addField(request.expectsContinue ? "Expect: 100-continue" : "Expect:")
             if request.headers[.contentType] == nil { addField("Content-Type:") }
         }
         useFields()

@@ -3,6 +3,9 @@ internal import CTandemCurl
 
 /// libcurl's handle for one transfer at a time, and the memory that libcurl borrows for it.
 final class EasyHandle {
+    /// Bytes of a body that libcurl sends in one piece with the head.
+    static let sentWithHead = 64 * 1024
+
     /// The `CURL *`.
     let pointer: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
@@ -62,4 +65,10 @@ final class EasyHandle {
 
     /// A string about the transfer, while the handle has not been used for another.
     func string(_ info: CURLINFO) -> String? { tandem_curl_get_string(pointer, info).map { String(cString: $0) } }
+
+    /// A number about the transfer; nil when libcurl has none.
+    func number(_ info: CURLINFO) -> Int? {
+        let number = tandem_curl_get_offset(pointer, info)
+        return number < 0 ? nil : Int(number)
+    }
 }

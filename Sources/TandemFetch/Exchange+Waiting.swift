@@ -1,32 +1,40 @@
 internal import Tandem
 
 /// The two loops in which all waiting of this module is done, one a style. A caller that leaves early, by cancellation or
-/// any other error, leaves no transfer behind.
+/// any other error, leaves no transfer behind, and nobody who still produces its body.
 extension Exchange {
     func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
         try checkUnused()
-        var isDone = false
-        defer { if !isDone { abandon() } }
-        while true {
-            if case .done(let value) = try step(self) {
-                isDone = true
-                return value
+        do {
+            while true {
+                if case .done(let value) = try step(self) {
+                    await producerToWaitFor?.waitUntilUnwound()
+                    return value
+                }
+                try await parker.park()
             }
-            try await parker.park()
+        } catch {
+            abandon(because: error)
+            await producerToWaitFor?.waitUntilUnwound()
+            throw error
         }
     }
 
     @available(*, noasync)
     func run<Value>(_ file: StaticString, _ line: UInt, _ step: (Exchange) throws -> Step<Value>) throws -> Value {
         try checkUnused()
-        var isDone = false
-        defer { if !isDone { abandon() } }
-        while true {
-            if case .done(let value) = try step(self) {
-                isDone = true
-                return value
+        do {
+            while true {
+                if case .done(let value) = try step(self) {
+                    if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+                    return value
+                }
+                try parker.park(file: file, line: line)
             }
-            try parker.park(file: file, line: line)
+        } catch {
+            abandon(because: error)
+            if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+            throw error
         }
     }
 

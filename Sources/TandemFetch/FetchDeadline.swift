@@ -4,7 +4,7 @@ internal import Tandem
 /// When an exchange must be over, and how long it was given, for the message.
 struct FetchDeadline {
     let deadline: Deadline
-    private let allowed: Duration?
+    let allowed: Duration?
     private let connectTimeout: Duration
 
     init(_ wanted: Deadline?, _ configuration: FetchConfiguration) {
@@ -25,14 +25,11 @@ struct FetchDeadline {
 
     /// The error for a transfer that libcurl ended because of the time.
     func exceeded(_ origin: String, connected: Bool) -> FetchError {
-        let ended = deadline.remaining == .zero
-        let message =
-            if ended || connected {
-                "\(origin): no complete answer within \(allowed ?? .zero)"
-            } else {
-                "\(origin): could not connect within \(connectTimeout)"
-            }
-        return FetchError(.timedOut, message, curlCode: Int32(CURLE_OPERATION_TIMEDOUT.rawValue))
+        let curl = Int32(CURLE_OPERATION_TIMEDOUT.rawValue)
+        guard connected || deadline.remaining == .zero else {
+            return FetchError(.connectTimedOut, "\(origin): could not connect within \(connectTimeout)", curlCode: curl)
+        }
+        return FetchError(.timedOut, "\(origin): no complete answer within \(allowed ?? .zero)", curlCode: curl)
     }
 }
 

@@ -6,6 +6,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case badURL, badRequest, refused, couldNotResolve, couldNotConnect, tls, timedOut, tooLarge, tooManyRedirects
             case transfer, closed, busy, unavailable
+            case connectTimedOut, tlsTimedOut, responseTimedOut, idleTimedOut, queueTimedOut, overloaded, bodyNotRepeatable
         }
         let value: Value
 
@@ -13,7 +14,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let badURL = Code(value: .badURL)
         /// The request cannot be sent as it is: a method or a field that is not the caller's to choose.
         public static let badRequest = Code(value: .badRequest)
-        /// `checkConnect` or `checkRedirect` said no.
+        /// The address policy or `checkRedirect` said no, or a redirect led from https to http.
         public static let refused = Code(value: .refused)
         /// The name of the host has no address, or no name server answered.
         public static let couldNotResolve = Code(value: .couldNotResolve)
@@ -21,8 +22,22 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let couldNotConnect = Code(value: .couldNotConnect)
         /// TLS could not be established, or the certificate is not valid for the host.
         public static let tls = Code(value: .tls)
-        /// The deadline passed, or the time to connect.
+        /// The deadline of the whole exchange passed (`timeout`, `deadline`).
         public static let timedOut = Code(value: .timedOut)
+        /// The name was not resolved and the connection not established within `connectTimeout`.
+        public static let connectTimedOut = Code(value: .connectTimedOut)
+        /// The connection was there, but TLS was not within `tlsTimeout`.
+        public static let tlsTimedOut = Code(value: .tlsTimedOut)
+        /// The request was sent, but no answer began within `responseTimeout`.
+        public static let responseTimedOut = Code(value: .responseTimedOut)
+        /// No byte moved for `idleTimeout`, though both reader and producer were willing.
+        public static let idleTimedOut = Code(value: .idleTimedOut)
+        /// No turn came within `queueTimeout`: the origin has as many exchanges as `maxExchangesPerOrigin`.
+        public static let queueTimedOut = Code(value: .queueTimedOut)
+        /// As many as `maxWaitersPerOrigin` wait for their turn already.
+        public static let overloaded = Code(value: .overloaded)
+        /// A redirect wants the request's body again, and it cannot be made again.
+        public static let bodyNotRepeatable = Code(value: .bodyNotRepeatable)
         /// The response is larger than the caller allowed.
         public static let tooLarge = Code(value: .tooLarge)
         /// More redirects than `followRedirects`.
@@ -53,6 +68,12 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         self.code = code
         self.message = message
         self.curlCode = curlCode
+    }
+
+    /// Whether time ran out, in whichever phase.
+    public var isTimeout: Bool {
+        let phases: [Code] = [.timedOut, .connectTimedOut, .tlsTimedOut, .responseTimedOut, .idleTimedOut, .queueTimedOut]
+        return phases.contains(code)
     }
 
     /// The message.

@@ -10,6 +10,14 @@ extension FetchRequest {
     /// Whether the request has a body, if only an empty one: these methods mean something by it.
     var sendsBody: Bool { body != nil || method == .post || method == .put || method == .patch }
 
+    /// Throws `bodyNotRepeatable` when the body cannot be sent once more.
+    func checkRepeatable(_ origin: String) throws(FetchError) {
+        guard let body, !body.isRepeatable else { return }
+        throw FetchError(
+            .bodyNotRepeatable,
+            "\(origin): redirects a request whose body was a stream; give it `isRepeatable`, or bytes, or send to where it leads")
+    }
+
     /// Throws `badRequest` for what must not be sent.
     func check() throws(FetchError) {
         if method == .connect { throw FetchError(.badRequest, "CONNECT makes a tunnel, which is not a fetch") }
@@ -34,4 +42,14 @@ extension FetchRequest {
     }
 
     private static let host = HTTPField.Name("Host")!
+}
+
+extension HTTPRequest.Method {
+    /// Whether sending it twice has the effect of sending it once, RFC 9110 9.2.2.
+    var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        default: false
+        }
+    }
 }

@@ -11,7 +11,11 @@ public struct FetchRequest: Sendable {
     /// the client's own business: a request that has them is refused.
     public var headers: HTTPFields
     /// The body; nil for none.
-    public var body: [UInt8]?
+    public var body: FetchBody?
+    /// Whether to announce the body by `Expect: 100-continue`, and send it when the server asks for it, answers nothing for a
+    /// second, or not at all when it refuses. Off by default: most servers want every body, and some never say so. Of use
+    /// before long bodies, and streams that cannot be repeated, where an upstream may refuse or redirect.
+    public var expectsContinue = false
     /// When the whole exchange must be over; nil for the client's `timeout`, counted from the call.
     public var deadline: Deadline?
     /// Most bytes of the response's body, decoded, kept whole or streamed; nil for the client's `maxResponseBytes`.
@@ -20,17 +24,19 @@ public struct FetchRequest: Sendable {
     /// error (`tooManyRedirects`).
     ///
     /// 303, and 301 and 302 after POST, go on as GET without the body. `Authorization`, `Cookie` and `Host` do not
-    /// follow to another origin.
+    /// follow to another origin. Those that send the body again need one that is repeatable; else `bodyNotRepeatable`.
     public var followRedirects = 0
-    /// Asked about each address before it is used, also when the connection is open already; false refuses
-    /// (`refused`). Runs on the hub's own stack: it must not wait.
-    public var checkConnect: (@Sendable (ResolvedAddress) -> Bool)?
+    /// Whether a redirect may lead from https to http, where everybody on the way reads along. Off: such a redirect is
+    /// `refused`.
+    public var allowsInsecureRedirects = false
+    /// Which addresses it may go to; nil for the client's `addressPolicy`.
+    public var addressPolicy: AddressPolicy?
     /// Asked about each redirect's URL, absolute, before it is followed; false refuses (`refused`). Runs in the caller's
     /// task: it must not wait.
     public var checkRedirect: (@Sendable (String) -> Bool)?
 
     /// A request for `url`.
-    public init(url: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:], body: [UInt8]? = nil) {
+    public init(url: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:], body: FetchBody? = nil) {
         self.url = url
         self.method = method
         self.headers = headers

@@ -5,6 +5,11 @@ struct ResponseHead {
     var status: HTTPResponse.Status
     var headers: HTTPFields
 
+    /// How many codings the body has, one over the other.
+    var codings: Int {
+        headers[values: .contentEncoding].reduce(0) { $0 + $1.utf8.split(separator: UInt8(ascii: ",")).count }
+    }
+
     /// What the caller of a client that decodes sees: the length and the coding on the wire are not those of the body.
     mutating func forgetCoding() {
         guard headers[.contentEncoding] != nil else { return }
@@ -23,6 +28,9 @@ struct ResponseHeadReader {
     private var bytes = 0
     private var head = ResponseHead(status: .ok, headers: [:])
     private var field: (name: HTTPField.Name, value: [UInt8])?
+
+    /// Whether a server has said anything.
+    var hasBegun: Bool { bytes > 0 }
 
     enum Outcome { case incomplete, complete(ResponseHead), tooLarge, malformed }
 

@@ -9,6 +9,12 @@ final class TargetURL {
     let text: String
     /// Scheme, host and port: what may be shown, and what redirects are compared by.
     let origin: String
+    /// In lower case, an IPv6 address in brackets.
+    let host: String
+    /// The one that is connected to, also where the URL names none.
+    let port: Int
+    /// Whether it is `https`.
+    let isSecure: Bool
 
     /// Throws `badURL`: not absolute, malformed, with control characters, or neither `http` nor `https`.
     init(_ text: String) throws(FetchError) {
@@ -29,8 +35,14 @@ final class TargetURL {
         let port = TargetURL.part(CURLUPART_PORT, of: handle, flags: UInt32(CURLU_DEFAULT_PORT))
         self.handle = handle
         self.text = text
+        self.host = host
+        self.port = Int(port) ?? 0
+        isSecure = scheme == "https"
         origin = "\(scheme)://\(host):\(port)"
     }
+
+    /// Without credentials and query, either of which may be a secret.
+    var display: String { origin + TargetURL.part(CURLUPART_PATH, of: handle) }
 
     deinit { curl_url_cleanup(handle) }
 

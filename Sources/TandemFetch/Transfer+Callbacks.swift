@@ -28,14 +28,24 @@ extension Transfer {
                 }
                 // libcurl's own would be inherited by processes that the application starts, and stay open there.
                 let type = wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
-                return socket(wanted.pointee.family, type, wanted.pointee.protocol)
+                let fd = socket(wanted.pointee.family, type, wanted.pointee.protocol)
+                if fd >= 0 { Transfer.from(context).opened(fd) }
+                return fd
             }, context)
-        guard checkConnect != nil else { return }
         tandem_curl_set_before_request(
             easy.pointer,
             { context, address, _, port, _ in
-                let address = address.flatMap { ResolvedAddress(String(cString: $0), port: Int(port)) }
-                return Transfer.from(context).maySendRequest(to: address) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+                Transfer.from(context).maySendRequest(to: address, port) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            }, context)
+        guard upload != nil else { return }
+        tandem_curl_set_sender(
+            easy.pointer,
+            { bytes, size, count, context in
+                Transfer.from(context).send(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+            },
+            { context, offset, origin in
+                offset == 0 && origin == SEEK_SET && Transfer.from(context).mayRewind()
+                    ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK
             }, context)
     }
 

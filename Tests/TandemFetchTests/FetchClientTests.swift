@@ -87,7 +87,7 @@ struct FetchClientTests {
     @Test func keepsToTheLimitOfConnections() async throws {
         let upstream = Upstream()
         var configuration = FetchConfiguration()
-        configuration.maxConnectionsPerHost = 3
+        configuration.maxExchangesPerOrigin = 3
         let client = FetchClient(configuration: configuration)
         let url = upstream.url("/slow?n=5")
         try await onHub { hub in

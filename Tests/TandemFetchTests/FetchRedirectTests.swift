@@ -54,7 +54,7 @@ struct FetchRedirectTests {
     ])
     func changesTheMethodAsTheStatusSays(_ status: Int, _ method: HTTPRequest.Method, _ expected: String) async throws {
         var request = request("/redirect?n=\(status)&to=/echo", method: method)
-        request.body = Array("payload".utf8)
+        request.body = .bytes(Array("payload".utf8))
         request.headers[.contentType] = "text/x-test"
         let text = try await onHub { [request] _ in try await client.execute(request).text }
         #expect(text.hasPrefix("\(expected) /echo\n"))
@@ -103,6 +103,23 @@ struct FetchRedirectTests {
             let text = try await onHub { [request] _ in try await client.execute(request).text }
             #expect(text.contains("Bearer secret") == keeps && text.contains("session=secret") == keeps)
             #expect(text.contains("Accept-Language: de"))
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `https is not left for http, unless allowed`(_ style: Style) async throws {
+        let secure = Upstream(tls: true)
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let client = FetchClient(configuration: configuration)
+        var request = FetchRequest(url: secure.url("/redirect?n=302&to=\(upstream.url("/fixed"))", scheme: "https"))
+        request.followRedirects = 1
+        try await onHub { [request] _ in
+            let error = try await fetchError { try await style.execute(client, request) }
+            #expect(error?.code == .refused && error?.message.contains("allowsInsecureRedirects") == true)
+            var lax = request
+            lax.allowsInsecureRedirects = true
+            let text = try await style.execute(client, lax).text
+            #expect(text == "hello, tandem")
         }
     }
 }

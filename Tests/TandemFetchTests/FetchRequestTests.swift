@@ -11,7 +11,7 @@ struct FetchRequestTests {
 
     @Test(arguments: Style.allCases, [HTTPRequest.Method.post, .put, .patch, .delete, .get])
     func sendsMethodFieldsAndBody(_ style: Style, _ method: HTTPRequest.Method) async throws {
-        var request = FetchRequest(url: upstream.url("/echo?a=b"), method: method, body: Array("the body".utf8))
+        var request = FetchRequest(url: upstream.url("/echo?a=b"), method: method, body: .bytes(Array("the body".utf8)))
         request.headers[.contentType] = "text/x-test"
         request.headers[HTTPField.Name("X-Empty")!] = ""
         let text = try await onHub { [request] _ in try await style.execute(client, request).text }
@@ -21,10 +21,10 @@ struct FetchRequestTests {
     }
 
     @Test func addsNoContentTypeOfItsOwn() async throws {
-        for body: [UInt8]? in [nil, [], [1, 2, 3]] {
+        for body: FetchBody? in [nil, [], [1, 2, 3]] {
             let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
             let text = try await onHub { _ in try await client.execute(request).text }
-            #expect(!text.contains("Content-Type") && text.contains("Content-Length: \(body?.count ?? 0)\n"))
+            #expect(!text.contains("Content-Type") && text.contains("Content-Length: \(body?.contentLength ?? 0)\n"))
         }
     }
 
@@ -68,9 +68,9 @@ struct FetchRequestTests {
     @Test(arguments: Style.allCases) func asksAboutEachAddress(_ style: Style) async throws {
         let asked = Mutex<[ResolvedAddress]>([])
         var request = FetchRequest(url: upstream.url("/fixed"))
-        request.checkConnect = { address in
+        request.addressPolicy = AddressPolicy { address, host in
             asked.withLock { $0.append(address) }
-            return true
+            return host == "127.0.0.1"
         }
         try await onHub { [request] _ in
             for _ in 0..<2 { _ = try await style.execute(client, request) }
@@ -82,11 +82,11 @@ struct FetchRequestTests {
     @Test(arguments: Style.allCases) func refusedAddressesAreNotConnectedTo(_ style: Style) async throws {
         let upstream = Upstream()
         var request = FetchRequest(url: upstream.url("/fixed"))
-        request.checkConnect = { $0.isPublic }
+        request.addressPolicy = .publicOnly()
         try await onHub { [request] _ in
             let error = try await fetchError { try await style.execute(client, request) }
             #expect(error?.code == .refused)
-            #expect(error?.message.contains("refused 127.0.0.1:\(upstream.port)") == true)
+            #expect(error?.message.contains("refuses 127.0.0.1:\(upstream.port)") == true)
             let accepted = try await upstream.count("accepted")
             #expect(accepted == 1)
         }
@@ -96,7 +96,7 @@ struct FetchRequestTests {
         let upstream = Upstream()
         let plain = FetchRequest(url: upstream.url("/fixed"))
         var checked = plain
-        checked.checkConnect = { _ in false }
+        checked.addressPolicy = AddressPolicy { _, _ in false }
         try await onHub { [checked] _ in
             _ = try await style.execute(client, plain)
             let error = try await fetchError { try await style.execute(client, checked) }

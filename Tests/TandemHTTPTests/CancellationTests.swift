@@ -79,7 +79,7 @@ extension ServerTests {
                     let entries = live.logged(5)
                     #expect(errors.all == Array(repeating: "CancellationError", count: 5))
                     #expect(entries.allSatisfy { $0.outcome == .cancelled && $0.status == 499 && $0.bytes == 0 })
-                    #expect(live.log.lines.count == 5)
+                    #expect(eventually { live.log.lines.count == 5 })
                     #expect(
                         live.log.lines("request cancelled").allSatisfy {
                             $0.metadata["reason"] == "the client reset the connection"

@@ -48,6 +48,95 @@ extension ServerTests {
                 #expect(live.logged(71).allSatisfy { $0.outcome == .completed })
                 #expect(live.log.lines.isEmpty)
                 #expect(try live.connectionCount() == 0)
+                let summary = live.server.stopSummary
+                #expect(summary.idleConnections == 20)
+                #expect(summary.requestsEnded == 51)
+                #expect(summary.connectionsCut == 0)
+            }
+        }
+
+        @Test("while it is leaving it serves as before, and a further stop may end that early")
+        func leaving() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                #expect(live.server.phase == .serving)
+                #expect(live.server.phase.isReady)
+                let client = try live.connect()
+                func ask(_ client: Client) throws {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(!answer.closes)
+                }
+                try ask(client)
+                live.server.stop(grace: .seconds(20), delay: .seconds(600))
+                #expect(live.server.phase == .leaving)
+                #expect(!live.server.phase.isReady)
+                #expect(try live.connectionCount() == 1)
+                try ask(client)
+                try ask(live.connect())
+                // Cannot be lengthened.
+                live.server.stop(grace: .seconds(20), delay: .seconds(700))
+                #expect(!live.server.draining.hasBegun)
+                live.server.stop(grace: .seconds(20), delay: .zero)
+                #expect(try client.isAtEnd())
+                try live.waitUntilEnded()
+                #expect(live.server.phase == .stopped)
+                #expect(live.server.stopSummary.idleConnections == 2)
+            }
+        }
+
+        @Test("when the delay is over it drains, and when the grace is over it cuts")
+        func phasesEnd() async throws {
+            let started = Count()
+            try await withServer(
+                { configuration in
+                    configuration.stopDelay = .milliseconds(20)
+                    configuration.stopGrace = .milliseconds(20)
+                }, routes: { $0.waiting("/", .async, for: Event(), started: started) }
+            ) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                live.server.stop()
+                try blockThread { [server = live.server] in try await server.draining.wait() }
+                #expect(live.server.phase >= .draining)
+                #expect(try client.untilCut().isEmpty)
+                try live.waitUntilEnded()
+                #expect(live.server.stopSummary.connectionsCut == 1)
+            }
+        }
+
+        @Test("who has connected when it begins to drain, and was not accepted yet, is answered")
+        func backlog() async throws {
+            let (holds, release) = (Count(), Count())
+            try await withServer(
+                hubs: .one("one hub is held"),
+                routes: { router in
+                    router.plain()
+                    router.get(
+                        "/hold",
+                        async: { _ in
+                            holds.add()
+                            _ = eventually { release.value == 1 }
+                            return Response(text: "held")
+                        })
+                }
+            ) { live in
+                let holder = try live.connect()
+                try holder.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { holds.value == 1 })
+                let waiting = try (0..<20).map { _ in try live.connect() }
+                for client in waiting { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                live.server.stop(grace: .seconds(20))
+                release.add()
+                #expect(try holder.answer().text == "held")
+                for client in waiting {
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(answer.closes)
+                    client.close()
+                }
+                try live.waitUntilEnded()
             }
         }
 
@@ -66,6 +155,8 @@ extension ServerTests {
                 #expect(live.log.lines("request cancelled").count == 20)
                 #expect(live.log.lines("request cancelled").allSatisfy { $0.metadata["reason"] == "the server stops" })
                 #expect(live.log.lines("grace is over, connections cut").map { $0.metadata["count"] } == ["20"])
+                #expect(live.server.stopSummary.connectionsCut == 20)
+                #expect(live.server.stopSummary.requestsEnded == 0)
             }
         }
 

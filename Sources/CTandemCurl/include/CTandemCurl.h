@@ -16,14 +16,23 @@ CURLcode tandem_curl_set_pointer(CURL *easy, CURLoption option, const void *_Nul
 /// CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION, which get the same context.
 void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_write_callback body, void *context);
 
+/// CURLOPT_READFUNCTION and CURLOPT_SEEKFUNCTION, which get the same context: they give the body of the request.
+void tandem_curl_set_sender(CURL *easy, curl_read_callback body, curl_seek_callback rewind, void *context);
+
 /// CURLOPT_OPENSOCKETFUNCTION: makes the socket of each connection.
 void tandem_curl_set_open_socket(CURL *easy, curl_opensocket_callback open_socket, void *context);
+
+/// CURLOPT_CLOSESOCKETFUNCTION: closes the socket of each connection, maybe long after the handle has gone.
+void tandem_curl_set_close_socket(CURL *easy, curl_closesocket_callback close_socket, void *context);
 
 /// CURLOPT_PREREQFUNCTION: asked for each request, also when it goes out on a connection that is open already.
 void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context);
 
 /// curl_easy_getinfo(3) for a string, which lives until the handle is used again; null when there is none.
 const char *_Nullable tandem_curl_get_string(CURL *easy, CURLINFO info);
+
+/// curl_easy_getinfo(3) for a curl_off_t; -1 when there is none.
+int64_t tandem_curl_get_offset(CURL *easy, CURLINFO info);
 
 /// curl_multi_setopt(3).
 CURLMcode tandem_curl_multi_set_long(CURLM *multi, CURLMoption option, long value);

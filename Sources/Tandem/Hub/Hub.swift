@@ -166,12 +166,19 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     // MARK: Counts
 
+    /// Green threads alive on this hub. Only on the hub's thread.
+    public var greenThreadCount: Int {
+        preconditionOnThread()
+        return Int(stacks.pointee.in_use)
+    }
+
     /// What lives on this hub now. Only on the hub's thread.
     public var statistics: HubStatistics {
         preconditionOnThread()
         return HubStatistics(
-            greenThreads: Int(stacks.pointee.in_use), greenThreadsHighWater: Int(stacks.pointee.high_water), tasks: tasks.count,
-            waits: waitsInUse, timers: timers.count, descriptors: registrations.count, turns: turns,
+            greenThreads: Int(stacks.pointee.in_use), greenThreadsHighWater: Int(stacks.pointee.high_water),
+            stacksMapped: Int(stacks.pointee.total), tasks: tasks.count, waits: waitsInUse, timers: timers.count,
+            descriptors: registrations.count, turns: turns,
             jobs: pulse.pointee.jobs, bridgesToBlocking: pulse.pointee.started, bridgesToAsync: pulse.pointee.awaited,
             parks: pulse.pointee.parked, stalls: tandem_pulse_stalls(pulse), loopDelays: LoopDelays(pulse.pointee))
     }

@@ -4,6 +4,8 @@ public struct HubStatistics: Hashable, Sendable {
     public var greenThreads: Int
     /// The most green threads that ever were alive at once.
     public var greenThreadsHighWater: Int
+    /// Stacks that have been mapped, lent out or not.
+    public var stacksMapped: Int
     /// Tasks alive that were started by `GreenThread`, `Hub.spawn` or `withCancellationShield`.
     public var tasks: Int
     /// Calls that wait for anything, in either style.

@@ -42,6 +42,13 @@ public struct Request: Sendable {
 
     /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
     public var remoteAddress: String { body.connection.remoteAddress }
+
+    /// What TLS has agreed on with the client, its verified certificate's subject among it; nil without TLS. Built at each call.
+    /// On the connection's hub, until the handler returns.
+    public var tls: TLSDetails? { body.connection.transport.details }
+
+    /// Whether the server stops, and a way to wait for that: for handlers that wait for as long as it takes.
+    public var draining: Draining { body.connection.server.draining }
 }
 
 /// What the `{name}` segments of a route matched.

@@ -15,7 +15,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     public let contentLength: Int?
     private let limit: Int
     private var decoder: BodyDecoder
-    private var received = 0
+    /// Bytes that have been read of it.
+    private(set) var received = 0
     private var owesContinue: Bool
     private var isReading = false
 
@@ -50,7 +51,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
             case .end: return nil
             case .wait:
                 do {
-                    try await connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline)
+                    try await connection.descriptor.wait(
+                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline)
                 } catch { throw failure(error) }
             }
         }
@@ -69,7 +71,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
             case .end: return nil
             case .wait:
                 do {
-                    try connection.descriptor.wait(for: .readable, deadline: connection.bodyDeadline, file: file, line: line)
+                    try connection.descriptor.wait(
+                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline, file: file, line: line)
                 } catch { throw failure(error) }
             }
         }

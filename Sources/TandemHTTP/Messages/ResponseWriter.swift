@@ -18,6 +18,9 @@ public final class ResponseWriter: @unchecked Sendable {
         left = if case .length(let length) = framing { length } else { nil }
     }
 
+    /// Whether the server stops, and a way to wait for that: for streams that have no end of their own.
+    public var draining: Draining { connection.server.draining }
+
     /// Sends these bytes. Throws `CancellationError`, `TandemError` when the client has gone or takes too long, or
     /// `HTTPError` 500 for more bytes than were announced. No bytes do nothing.
     public func write(_ bytes: [UInt8]) async throws {

@@ -12,11 +12,14 @@ enum Handler: Sendable {
         }
     }
 
-    /// Answers. A blocking handler borrows a green stack for the length of the call.
+    /// Answers. A blocking handler borrows a green stack for the length of the call; throws `HTTPError` 503 when none is left.
     func answer(_ request: Request, name: GreenThreadName) async throws -> Response {
         switch self {
-        case .async(let handler): try await handler(request)
-        case .blocking(let handler): try await Tandem.blocking(name: name) { try handler(request) }
+        case .async(let handler):
+            return try await handler(request)
+        case .blocking(let handler):
+            try request.body.connection.server.checkGreenThreads()
+            return try await Tandem.blocking(name: name) { try handler(request) }
         }
     }
 }

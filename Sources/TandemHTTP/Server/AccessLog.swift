@@ -1,4 +1,5 @@
 public import HTTPTypes
+public import HTTPWire
 
 /// Told of every request when it is over. Called on the hub that served it: must not block.
 public protocol AccessLog: Sendable {
@@ -16,7 +17,7 @@ public struct AccessLogEntry: Sendable {
     }
 
     /// How it ended.
-    public enum Outcome: String, Sendable {
+    public enum Outcome: String, Sendable, Hashable {
         /// The answer was sent in full.
         case completed
         /// The client went away, or the server was stopped, and the handler was cancelled.
@@ -45,6 +46,16 @@ public struct AccessLogEntry: Sendable {
     public var remoteAddress: String
     /// How it ended.
     public var outcome: Outcome
+    /// Bytes of the request that were taken: its head, and what was read of its body, without the framing of chunks.
+    public var bytesReceived = 0
+    /// The request's id; nil when the head could not be parsed.
+    public var requestID: RequestID?
+    /// The id of the trace it belongs to, 32 hexadecimal digits, when it belongs to one.
+    public var traceID: String?
+    /// The version of the request; nil when the head could not be parsed.
+    public var version: HTTPVersion?
+    /// Whether it came over TLS.
+    public var isSecure = false
 
     /// An entry with these values.
     public init(

@@ -38,8 +38,8 @@ final class BufferPool {
 
     /// Reads what has arrived to the end of `buffer`, which is lent when there is none: nil when nothing has, 0 at the end
     /// of the stream.
-    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) throws(TandemError) -> Int? {
-        let got = try descriptor.readAvailable(into: scratchBytes)
+    func receive(from transport: Transport, into buffer: inout [UInt8]) throws(TandemError) -> Int? {
+        let got = try transport.readAvailable(into: scratchBytes)
         if let got, got > 0 {
             if buffer.capacity == 0 { buffer = lend() }
             buffer.append(contentsOf: scratchBytes[..<got])

@@ -102,6 +102,7 @@ extension Connection {
                 isHead: head?.method == .head, keepAlive: keepAlive, idleSeconds: idleSeconds, date: date, into: &output)
         }
         hasAnswered = true
+        headBytes = output.written
         return written
     }
 

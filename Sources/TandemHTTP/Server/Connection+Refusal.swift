@@ -3,20 +3,18 @@ internal import HTTPWire
 internal import Tandem
 
 extension Connection {
-    /// Answers what could not be parsed, and closes. A request that has been answered already gets no second answer.
-    func refuse(_ status: HTTPResponse.Status, _ message: String) async {
+    /// Answers what could not be parsed, or is not served, and lingers. A request that has been answered already gets no
+    /// second answer.
+    func answer(_ error: HTTPError) async {
         mustClose = true
         if !hasAnswered {
             output.written = 0
-            let response = HTTPError(status, message).response
+            let response = error.response
             guard case .bytes(let bytes) = response.body,
-                (try? writeHead(status, response.headers, .length(bytes.count), to: nil)) != nil
+                (try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)) != nil
             else { return }
             append(bytes)
-            configuration.accessLog?.record(
-                AccessLogEntry(
-                    method: nil, target: nil, route: nil, style: .none, hub: server.hub.index, status: status.code,
-                    bytes: output.written, duration: .zero, remoteAddress: remoteAddress, outcome: .completed))
+            server.observer.refused(error.status.code, on: self)
         }
         do {
             try await flush()

@@ -7,9 +7,10 @@ internal import Tandem
 /// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
 final class Connection: @unchecked Sendable {
     let server: HubServer
-    let descriptor: Descriptor
+    var transport: Transport
+    var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
-    private let address: SocketAddress
+    let address: SocketAddress
     var task: Task<Void, any Error>?
 
     /// The answer in the making will be the last on this connection.
@@ -18,8 +19,18 @@ final class Connection: @unchecked Sendable {
     var hasAnswered = false
     /// The requests so far.
     private(set) var served = 0
+    /// Bytes of the present answer up to the end of its head.
+    var headBytes = 0
+    /// Whether it is under TLS.
+    var isSecure: Bool {
+        if case .tls = transport { true } else { false }
+    }
     /// Waiting for the first byte of a request.
-    private(set) var isIdle = false
+    var isIdle = false
+    /// When it will have been idle for too long.
+    var idleDeadline = Deadline.never
+    /// Ends to make room for another.
+    var givesWay = false
 
     private var parser: RequestHeadParser
     var input = InputBuffer()
@@ -32,9 +43,9 @@ final class Connection: @unchecked Sendable {
 
     var configuration: HTTPServerConfiguration { server.configuration }
 
-    init(server: HubServer, descriptor: Descriptor, remoteAddress: SocketAddress) {
+    init(server: HubServer, transport: Transport, remoteAddress: SocketAddress) {
         self.server = server
-        self.descriptor = descriptor
+        self.transport = transport
         address = remoteAddress
         parser = RequestHeadParser(limits: server.configuration.wireLimits)
     }
@@ -45,6 +56,7 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
+            if case .tls(let session) = transport { try await handshake(session) }
             while let head = try await nextHead() {
                 served += 1
                 try await serve(head)
@@ -56,19 +68,25 @@ final class Connection: @unchecked Sendable {
             try await flush()
             if hasAnswered { await lingerBeforeClose() }
         } catch let error as HTTPParseError {
-            await refuse(.init(code: error.status), error.reason)
+            await answer(HTTPError(.init(code: error.status), error.reason))
         } catch let error as HTTPError {
-            await refuse(error.status, error.message)
+            await answer(error)
         } catch {
             // Cancelled, reset, or too slow: nobody is left to tell.
         }
         close()
     }
 
+    /// Answers so without reading anything, and ends.
+    func refuse(_ error: HTTPError) async {
+        await answer(error)
+        close()
+    }
+
     private func close() {
         graceTimer?.disarm()
         graceTimer = nil
-        descriptor.close()
+        transport.close()
         output.release(to: server.buffers)
         input.release(to: server.buffers)
     }
@@ -94,12 +112,14 @@ final class Connection: @unchecked Sendable {
             case .nothing: break
             }
             try await flush()
-            if server.isDraining, !parser.hasStarted { return nil }
+            if mustClose || server.isDraining, !parser.hasStarted { return nil }
             if parser.hasStarted, headDeadline == nil { headDeadline = .after(configuration.headerTimeout) }
             isIdle = !parser.hasStarted
+            if isIdle { server.mayHaveIdle = true }
+            idleDeadline = .after(configuration.idleTimeout)
             defer { isIdle = false }
             do {
-                try await descriptor.wait(for: .readable, deadline: headDeadline ?? .after(configuration.idleTimeout))
+                try await descriptor.wait(for: transport.readWaitsFor, deadline: headDeadline ?? idleDeadline)
             } catch let error as TandemError where error.code == .timedOut {
                 guard parser.hasStarted else { return nil }
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")
@@ -113,7 +133,7 @@ final class Connection: @unchecked Sendable {
     var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
 
     /// Takes in what has arrived, without waiting.
-    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: descriptor, server.buffers) }
+    func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: transport, server.buffers) }
 
     /// Takes the next piece of a body out of the input.
     func decode(_ decoder: inout BodyDecoder) throws(HTTPParseError) -> (BodyStep, [UInt8]) { try input.decode(&decoder) }
@@ -129,7 +149,7 @@ final class Connection: @unchecked Sendable {
     /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
     func flush() async throws {
         while try !flushAvailable() {
-            try await descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout))
+            try await descriptor.wait(for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout))
         }
     }
 
@@ -137,10 +157,11 @@ final class Connection: @unchecked Sendable {
     @available(*, noasync)
     func flush(file: StaticString, line: UInt) throws {
         while try !flushAvailable() {
-            try descriptor.wait(for: .writable, deadline: .after(configuration.writeTimeout), file: file, line: line)
+            try descriptor.wait(
+                for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout), file: file, line: line)
         }
     }
 
     /// Sends what the kernel takes; returns whether that was all.
-    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: descriptor, server.buffers) }
+    func flushAvailable() throws(TandemError) -> Bool { try output.send(to: transport, server.buffers) }
 }

@@ -1,139 +1,186 @@
 internal import Glibc
 public import Logging
+internal import ServiceLifecycle
 internal import Synchronization
-internal import Tandem
+public import Tandem
 
 /// An HTTP/1.1 server: a router, served on one hub or several.
 ///
 ///     let server = HTTPServer(router: router)
 ///     try await server.run()
 public final class HTTPServer: Sendable {
-    /// How it was set up.
-    public let configuration: HTTPServerConfiguration
+    let logger: Logger
+    /// Happens when it begins to drain.
+    let drained = Event<Void>()
+    let state: Mutex<State>
     private let routes: RouteTable
-    private let logger: Logger
-    private let listening = Event<Int>()
-    private let state = Mutex(State())
+    private let listening = Event<[ListenAddress]>()
+    private let admission = Admission()
+    private let tls = TLSContexts()
 
-    private struct State {
+    struct State {
+        var configuration: HTTPServerConfiguration
+        var phase = ServerPhase.starting
         var parts: [HubServer] = []
-        var grace: Duration?
+        var plan: StopPlan?
+        var hooks = ShutdownHooks()
+        var summary = StopSummary()
         var hasRun = false
     }
 
     /// A server that does not listen yet. Takes a copy of the routes.
     ///
-    /// - Parameter logger: Told of handlers that throw and of cancelled requests.
+    /// - Parameter logger: Told of handlers that throw, of cancelled requests, and of hooks that fail.
     public init(
         router: Router, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
         logger: Logger = Logger(label: "tandem.http")
     ) {
         routes = router.table.compiled()
-        self.configuration = configuration
+        state = Mutex(State(configuration: configuration))
         self.logger = logger
     }
 
-    /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection.
+    /// What is in force: how it was set up, or what was loaded since by `reload`.
+    public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
+
+    /// The hubs that it serves on now. Any thread.
+    public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
+
+    /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
+    /// group's graceful shutdown is a `stop`.
     ///
     /// On a hub it serves there. Elsewhere it starts `configuration.hubs` hubs and serves on each. A server runs once.
     ///
-    /// - Throws: `TandemError` when it cannot listen, naming the address.
+    /// - Throws: `TandemError` when it cannot listen, naming the address; `TLSError` when it cannot speak TLS, naming the file.
     public func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await runOnce()
+        } onGracefulShutdown: {
+            self.stop()
+        }
+    }
+
+    private func runOnce() async throws {
         let isFirst = state.withLock { state in
             defer { state.hasRun = true }
             return !state.hasRun
         }
         precondition(isFirst, "an HTTPServer runs once")
+        var failure: (any Error)?
         do {
             if let hub = Hub.current {
-                let fd = try open(port: configuration.port, shared: false)
-                listening.send(SocketAddress(localOf: fd).port)
-                try await serve(fd, on: hub)
+                let listeners = try open(configuration, hubs: 1)
+                listens(at: listeners.addresses)
+                try await serve(listeners.sockets[0], on: hub)
             } else {
                 try await runOnOwnHubs()
             }
         } catch {
             listening.fail(error)
-            throw error
+            failure = error
         }
+        await runHooks()
+        end()
+        if let failure { throw failure }
     }
 
-    private func open(port: Int, shared: Bool) throws(TandemError) -> CInt {
-        try Listener.open(host: configuration.host, port: port, backlog: configuration.backlog, shared: shared)
+    private func listens(at addresses: [ListenAddress]) {
+        state.withLock { $0.phase = max($0.phase, .serving) }
+        listening.send(addresses)
+    }
+
+    private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
+        // First what costs nobody anything when it fails.
+        let addresses = configuration.listenAddresses
+        if let configured = configuration.tls { try prepareTLS(configured)() }
+        if tls.current == nil, let address = addresses.first(where: \.isTLS) {
+            throw TLSError(.noCertificate, "cannot listen on \(address): no certificate is configured for TLS")
+        }
+        return try Listeners(addresses, hubs: hubs, backlog: configuration.backlog)
     }
 
     private func runOnOwnHubs() async throws {
-        let descriptors = try openAll()
+        let configuration = configuration
+        let listeners = try open(configuration, hubs: configuration.hubs)
         let group: HubGroup
         do throws(TandemError) {
             group = try HubGroup(count: configuration.hubs, configuration: configuration.hub)
         } catch {
-            for fd in descriptors { close(fd) }
+            listeners.close()
             throw error
         }
-        listening.send(SocketAddress(localOf: descriptors[0]).port)
+        listens(at: listeners.addresses)
         let outcome: Result<Void, any Error>
         do {
             // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
             outcome = .success(
                 try await withThrowingTaskGroup { tasks in
-                    for (hub, fd) in zip(group.hubs, descriptors) {
-                        tasks.addTask(executorPreference: hub) { try await self.serve(fd, on: hub) }
+                    for (hub, sockets) in zip(group.hubs, listeners.sockets) {
+                        tasks.addTask(executorPreference: hub) { try await self.serve(sockets, on: hub) }
                     }
                     try await tasks.waitForAll()
                 })
         } catch {
             outcome = .failure(error)
         }
+        // By a task of its own: this one may be on an actor, or cancelled.
+        _ = try? await group.hubs[0].spawn(name: "shutdown hooks") { await self.runHooks() }.value
         await group.shutdown()
         try outcome.get()
     }
 
-    /// One listener a hub, on one port. The first binds alone, so that a port that is busy is noticed.
-    private func openAll() throws(TandemError) -> [CInt] {
-        let first = try open(port: configuration.port, shared: false)
-        guard configuration.hubs > 1 else { return [first] }
-        let port = SocketAddress(localOf: first).port
-        close(first)
-        var descriptors: [CInt] = []
-        do throws(TandemError) {
-            for _ in 0..<configuration.hubs { descriptors.append(try open(port: port, shared: true)) }
-        } catch {
-            for fd in descriptors { close(fd) }
-            throw error
-        }
-        return descriptors
-    }
-
-    private func serve(_ fd: CInt, on hub: Hub) async throws {
-        let part = try HubServer(hub: hub, listening: fd, routes: routes, configuration: configuration, logger: logger)
-        let grace = state.withLock { state in
+    private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
+        let part = try HubServer(
+            hub: hub, listening: sockets, tls: tls, routes: routes, configuration: configuration, admission: admission,
+            server: self)
+        let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
-            return state.grace
+            return (state.plan, state.configuration)
         }
-        if let grace { part.stop(grace: grace) }
+        // What was asked for meanwhile.
+        part.reload(configuration)
+        if let plan { part.stop(plan) }
         await part.run()
-        state.withLock { state in state.parts.removeAll { $0 === part } }
+        state.withLock { state in
+            state.parts.removeAll { $0 === part }
+            state.summary.add(part.summary)
+        }
     }
 
-    /// Waits until it listens, and returns the port. Throws what `run` threw when it could not.
-    public func waitUntilListening() async throws -> Int { try await listening.wait() }
+    /// Waits until it listens, and returns the port of the first TCP address; 0 when there is none. Throws what `run` threw
+    /// when it could not.
+    public func waitUntilListening() async throws -> Int { Self.port(try await boundAddresses()) }
 
-    /// Waits until it listens, and returns the port; parks the green thread or blocks the OS thread.
+    /// Waits until it listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the OS
+    /// thread.
     @available(*, noasync)
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
+        Self.port(try boundAddresses(file: file, line: line))
+    }
+
+    /// Waits until it listens, and returns all addresses in the order of the configuration, with the ports that the kernel has
+    /// chosen. Throws what `run` threw when it could not.
+    public func boundAddresses() async throws -> [ListenAddress] { try await listening.wait() }
+
+    /// Waits until it listens, and returns all addresses; parks the green thread or blocks the OS thread.
+    @available(*, noasync)
+    public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
     }
 
-    /// Stops, from any thread: accepts no more, closes idle connections, lets requests in flight end with
-    /// `Connection: close`, and after `grace` cancels what is left. `run` returns when the last connection has ended. A
-    /// second call with a shorter grace shortens it.
-    public func stop(grace: Duration = .seconds(30)) {
-        let parts = state.withLock { state in
-            state.grace = grace
-            return state.parts
-        }
-        for part in parts { part.hub.spawn(name: "server stop") { part.stop(grace: grace) } }
+    private static func port(_ addresses: [ListenAddress]) -> Int { addresses.lazy.compactMap(\.port).first ?? 0 }
+
+    /// Reads the files of a TLS configuration again, or those of another, from any thread: for a reload, which tries this first
+    /// and changes nothing when it throws. Certificates that clients will refuse are logged.
+    ///
+    /// - Returns: What has the new connections of all hubs use them; open ones keep what they began with, and sessions can be
+    ///   resumed across it. Handshake timeout and client verification are part of it.
+    /// - Throws: `TLSError`, which names the file.
+    func prepareTLS(_ configuration: TLSConfiguration) throws(TLSError) -> @Sendable () -> Void {
+        // A server without TLS needs no certificate.
+        if configuration.certificates.isEmpty, tls.current == nil { return {} }
+        let context = try tls.make(configuration, logger: logger)
+        return { [tls] in tls.use(context) }
     }
 
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.

@@ -3,17 +3,32 @@ public import Tandem
 
 /// How a server is set up. Every limit has a default and a reason.
 public struct HTTPServerConfiguration: Sendable {
-    /// The address to listen on: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). Loopback by default,
+    /// Where to listen, in this order; several make one server of them, HTTP and HTTPS side by side say. Empty, the default,
+    /// stands for `host` and `port`.
+    public var addresses: [ListenAddress] = []
+    /// How TLS is spoken at those addresses that ask for it.
+    public var tls: TLSConfiguration?
+    /// The address to listen on when `addresses` is empty: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). Loopback by default,
     /// so that nothing is exposed by accident.
     public var host = "127.0.0.1"
-    /// The port; 0 lets the kernel choose.
+    /// The port to listen on when `addresses` is empty; 0 lets the kernel choose.
     public var port = 8080
-    /// How many hubs `run` starts when it is called off a hub. Each has its own listener (SO_REUSEPORT).
+    /// How many hubs `run` starts when it is called off a hub. Each has its own listeners (SO_REUSEPORT for TCP; other sockets
+    /// are shared).
     public var hubs = 1
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
     public var backlog = 1024
-    /// Connections a hub holds; more wait in the backlog.
+    /// Connections the server holds, over all hubs; when it is full, the connections that have been idle longest give way,
+    /// and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
+    /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: at a few kilobytes each they
+    /// cost little, and a machine that is offered more is better served by a second one.
     public var maxConnections = 10_000
+    /// Connections that one peer address may have, an IPv6 peer being its /64 network; one more is answered 429 with
+    /// `Retry-After`. nil, the default, for no limit: behind a proxy all clients have one address.
+    public var maxConnectionsPerPeer: Int?
+    /// Green threads that a hub may have when it is asked for one more, for a blocking handler; then it answers 503 with
+    /// `Retry-After`. 10,000: each touches two pages at least, and that many already hold 80 MB.
+    public var maxGreenThreads = 10_000
     /// Bytes of body a request may have; more is answered 413. 16 MiB: uploads beyond it want a deliberate decision.
     public var maxBodyBytes = 16 * 1024 * 1024
     /// Limits of the head and of chunk framing.
@@ -39,11 +54,25 @@ public struct HTTPServerConfiguration: Sendable {
     public var lingerTimeout: Duration = .seconds(5)
     /// Bytes of an unread body that are read and dropped to keep the connection; with more it is closed.
     public var drainLimit = 64 * 1024
+    /// From `stop` until no more connections are accepted, in which the server serves as before and its phase is `leaving`. Zero,
+    /// because only a load balancer that asks whether a server is ready needs it: then longer than it asks, and reacts, apart.
+    public var stopDelay: Duration = .zero
+    /// How long requests in flight have to end when the server drains; then they are cut. As long as the longest time-out of
+    /// theirs, the one for writing; a supervisor should wait longer before it kills.
+    public var stopGrace: Duration = .seconds(30)
+    /// How long all that was given to `onShutdown` may take together; then it is cancelled. Enough to flush buffers to a service
+    /// nearby, short enough for a supervisor to wait for.
+    public var cleanupTimeout: Duration = .seconds(10)
     /// Told of every request, when set.
     public var accessLog: (any AccessLog)?
+    /// What else is told about requests: metrics, spans, their ids.
+    public var observing = ObservingConfiguration()
     /// How the hubs are set up that `run` starts.
     public var hub = HubConfiguration()
 
     /// The defaults.
     public init() {}
+
+    /// `addresses`, or what stands for them.
+    var listenAddresses: [ListenAddress] { addresses.isEmpty ? [.tcp(host, port: port)] : addresses }
 }

@@ -4,56 +4,86 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// A server's part on one hub: its listener, its connections, and the buffers that they borrow.
+/// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    let configuration: HTTPServerConfiguration
+    /// Swapped as a whole by `reload`. Every request reads it, on this hub alone.
+    @exclusivity(unchecked) private(set) var configuration: HTTPServerConfiguration
     let routes: RouteTable
     let logger: Logger
+    let draining: Draining
+    let observer: RequestObserver
     private(set) var isDraining = false
+    private(set) var summary = StopSummary()
 
-    private let listener: Descriptor
-    private var connections: [ObjectIdentifier: Connection] = [:]
-    private let connectionEnded = Parker(for: "connections to end")
+    let admission: Admission
+    /// The most connections that the process has descriptors for.
+    let mostConnections: Int
+    /// Connections that are ending to make room.
+    var givingWay = 0
+    /// A connection has become idle since none was found.
+    var mayHaveIdle = false
+    /// Connections that are being told why they are not served.
+    var refusing = 0
+    var refusals: [Admission.Refusal: Throttle] = [:]
+    var acceptFailures = Throttle()
+
+    let acceptors: [Acceptor]
+    let tls: TLSContexts
+    var connections: [ObjectIdentifier: Connection] = [:]
+    let connectionEnded = Parker(for: "connections to end")
     let buffers = BufferPool()
     /// What answers a path that no route has.
     let notFound: Handler
     private var unflushed: [Connection] = []
     private var flushTimer: HubTimer?
-    private var graceTimer: HubTimer?
-    private var graceEnd = Deadline.never
+    private let server: HTTPServer
+    private var stopTimer: HubTimer?
+    private var drainAt = Deadline.never
+    private var cutAt = Deadline.never
+    private var hasCut = false
     private var now = HTTPDate(unixSeconds: 0)
 
-    /// Takes over a listening socket, also when it throws. On the hub's thread.
-    init(hub: Hub, listening fd: CInt, routes: RouteTable, configuration: HTTPServerConfiguration, logger: Logger) throws {
+    /// Takes over listening sockets, also when it throws. On the hub's thread.
+    init(
+        hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, routes: RouteTable,
+        configuration: HTTPServerConfiguration, admission: Admission, server: HTTPServer
+    ) throws {
         self.hub = hub
+        self.admission = admission
+        mostConnections = Admission.mostByDescriptors()
         self.configuration = configuration
         self.routes = routes
-        self.logger = logger
-        do throws(TandemError) {
-            listener = try Descriptor(adopting: fd)
-        } catch {
-            close(fd)
-            throw error
+        self.server = server
+        logger = server.logger
+        draining = server.draining
+        observer = RequestObserver(configuration.observing, routes: routes.routes, logger: server.logger)
+        self.tls = tls
+        var acceptors: [Acceptor] = []
+        for (index, socket) in sockets.enumerated() {
+            do throws(TandemError) {
+                acceptors.append(try Acceptor(socket))
+            } catch {
+                for acceptor in acceptors { acceptor.close() }
+                for socket in sockets[(index + 1)...] { socket.close() }
+                throw error
+            }
         }
+        self.acceptors = acceptors
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
-        graceTimer = HubTimer(on: hub) { [unowned self] in graceIsOver() }
+        stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
 
     var connectionCount: Int { connections.count }
 
-    // MARK: Accepting
+    // MARK: Life
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
-        do {
-            while !isDraining { try await acceptSome() }
-        } catch {
-            // `drain` closes the listener, and cancelling this task ends its wait: neither is news.
-            if !isDraining, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
+        await withTaskGroup { tasks in
+            for acceptor in acceptors { tasks.addTask { await self.accept(on: acceptor) } }
         }
-        listener.close()
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
         if !connections.isEmpty {
             cutAll()
@@ -63,86 +93,59 @@ final class HubServer: @unchecked Sendable {
             }.value
         }
         flushTimer = nil
-        graceTimer = nil
-    }
-
-    private func acceptSome() async throws {
-        guard connections.count < configuration.maxConnections else {
-            return try await connectionEnded.park()
-        }
-        do throws(TandemError) {
-            if let (fd, address) = try accept() { return start(fd, address) }
-        } catch {
-            // This listener is closed, or none.
-            if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
-            // Mostly out of descriptors: clients wait in the backlog; asking again at once would only spin.
-            logger.warning("cannot accept, trying again in 100 ms", metadata: ["error": "\(error)"])
-            return try await sleep(for: .milliseconds(100))
-        }
-        try await listener.wait(for: .readable)
-    }
-
-    private func accept() throws(TandemError) -> (CInt, SocketAddress)? {
-        var address = sockaddr_storage()
-        let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
-            try listener.acceptAvailable(address: bytes)
-        }
-        return accepted.map { ($0.fd, SocketAddress(address, length: socklen_t($0.addressLength))) }
-    }
-
-    private func start(_ fd: CInt, _ address: SocketAddress) {
-        var on: CInt = 1
-        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        let descriptor: Descriptor
-        do throws(TandemError) {
-            descriptor = try Descriptor(adopting: fd)
-        } catch {
-            logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
-            close(fd)
-            return
-        }
-        let connection = Connection(server: self, descriptor: descriptor, remoteAddress: address)
-        connections[ObjectIdentifier(connection)] = connection
-        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
-        connection.task = Task(executorPreference: hub) {
-            await connection.run()
-            self.ended(connection)
-        }
-    }
-
-    private func ended(_ connection: Connection) {
-        connection.task = nil
-        connections[ObjectIdentifier(connection)] = nil
-        connectionEnded.unpark()
+        stopTimer = nil
     }
 
     // MARK: Stopping
 
-    /// Stops accepting, closes idle connections; busy ones close after their answer, and are cut when the grace is over.
-    func stop(grace: Duration) {
-        drain()
-        let end = Deadline.after(grace)
-        guard end < graceEnd else { return }
-        graceEnd = end
-        graceTimer?.arm(end)
+    /// Puts another configuration into force.
+    func reload(_ configuration: HTTPServerConfiguration) {
+        // Let go after the access to the property.
+        let old = self.configuration
+        self.configuration = configuration
+        withExtendedLifetime(old) {}
     }
 
+    /// Drains when the plan's delay is over, and cuts what is left at its end. An earlier plan may be shortened.
+    func stop(_ plan: StopPlan) {
+        drainAt = min(drainAt, .after(plan.delay))
+        cutAt = min(cutAt, .after(plan.total))
+        if !isDraining, drainAt.remaining == .zero { drain() }
+        stopTimer?.arm(isDraining ? cutAt : drainAt)
+    }
+
+    private func advanceStop() {
+        guard !isDraining else { return graceIsOver() }
+        drain()
+        stopTimer?.arm(cutAt)
+    }
+
+    /// Accepts no more, closes idle connections; busy ones close after their answer.
     private func drain() {
-        guard !isDraining else { return }
+        for acceptor in acceptors { acceptBacklog(of: acceptor) }
         isDraining = true
-        listener.close()
+        for acceptor in acceptors { acceptor.close() }
+        server.drainingBegins()
+        summary.idleConnections += connections.values.count { $0.isIdle }
         for connection in connections.values { connection.drain() }
     }
 
     private func graceIsOver() {
-        guard !connections.isEmpty else { return }
+        guard !hasCut, !connections.isEmpty else { return }
         logger.warning("grace is over, connections cut", metadata: ["count": "\(connections.count)"])
         cutAll()
     }
 
     /// Cancels what still runs.
     private func cutAll() {
+        if !hasCut { summary.connectionsCut += connections.count }
+        hasCut = true
         for connection in connections.values { connection.task?.cancel() }
+    }
+
+    /// An answer has been sent in full.
+    func answered() {
+        if isDraining { summary.requestsEnded += 1 }
     }
 
     // MARK: Sharing

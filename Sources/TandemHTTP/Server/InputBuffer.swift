@@ -12,7 +12,7 @@ struct InputBuffer {
     var isEmpty: Bool { start == bytes.count }
 
     /// Takes in what has arrived, without waiting.
-    mutating func receive(from descriptor: Descriptor, _ pool: BufferPool) throws(TandemError) -> Received {
+    mutating func receive(from transport: Transport, _ pool: BufferPool) throws(TandemError) -> Received {
         if isEmpty {
             // Until something arrives, the connection holds no buffer.
             pool.takeBack(&bytes)
@@ -20,7 +20,7 @@ struct InputBuffer {
             bytes.removeFirst(start)
         }
         start = 0
-        return switch try pool.receive(from: descriptor, into: &bytes) {
+        return switch try pool.receive(from: transport, into: &bytes) {
         case nil: .nothing
         case 0: .end
         default: .some

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Tandem
 
 extension Connection {
@@ -8,7 +7,7 @@ extension Connection {
     /// Sends FIN, then reads and drops until the client has ended too, is quiet for a second, or `lingerTimeout` is over.
     func lingerBeforeClose() async {
         guard !descriptor.peer.contains(.gone) else { return }
-        shutdown(descriptor.fd, CInt(SHUT_WR))
+        transport.endOutput()
         let end = Deadline.after(configuration.lingerTimeout)
         var dropped = 0
         do {

@@ -20,11 +20,11 @@ struct OutputBuffer {
         return try body(&bytes)
     }
 
-    /// Sends what the kernel takes; returns whether that was all.
-    mutating func send(to descriptor: Descriptor, _ pool: BufferPool) throws(TandemError) -> Bool {
+    /// Sends what the transport takes; returns whether that was all.
+    mutating func send(to transport: Transport, _ pool: BufferPool) throws(TandemError) -> Bool {
         while start < bytes.count {
             let put = try bytes.span.bytes.withUnsafeBytes { [start] bytes throws(TandemError) in
-                try descriptor.writeAvailable(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+                try transport.writeAvailable(UnsafeRawBufferPointer(rebasing: bytes[start...]))
             }
             guard let put else { return false }
             start += put

@@ -55,7 +55,10 @@ public struct ConfigurationLoader: Sendable {
         ])
         var places: [String: String] = [:]
         for source in sources { places.merge(source.values.mapValues(\.place)) { first, _ in first } }
-        return Loaded(configuration: ServiceConfiguration(reader: reader), file: path, places: places)
+        let loaded = Loaded(configuration: ServiceConfiguration(reader: reader), file: path, places: places)
+        let contradictions = loaded.contradictions
+        guard contradictions.isEmpty else { throw ConfigurationError(problems: contradictions) }
+        return loaded
     }
 
     /// A file that was named must be there; a default one may be missing.

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Glibc
 internal import Logging
 
 /// One key of the configuration: its names, what it takes, and where its value lives in `ServiceConfiguration`.
@@ -42,12 +43,30 @@ public struct Setting: Sendable {
         }
     }
 
+    /// A whole number of `unit`s that something is limited to; 0 for no limit.
+    static func limit(_ key: String, _ path: Path<Int?>, upTo most: Int, unit: String) -> Setting {
+        number(key, 0...most, unit, nil) {
+            $0[keyPath: path] = $1 == 0 ? nil : $1
+        } get: {
+            $0[keyPath: path] ?? 0
+        }
+    }
+
     /// A whole number of milliseconds.
     static func milliseconds(_ key: String, _ path: Path<Duration>, _ range: ClosedRange<Int>) -> Setting {
         number(key, range, "milliseconds", nil) {
             $0[keyPath: path] = .milliseconds($1)
         } get: {
             Int($0[keyPath: path] / .milliseconds(1))
+        }
+    }
+
+    /// A whole number of milliseconds that something may take; 0 for no limit.
+    static func limit(_ key: String, _ path: Path<Duration?>) -> Setting {
+        number(key, 0...86_400_000, "milliseconds", nil) {
+            $0[keyPath: path] = $1 == 0 ? nil : .milliseconds($1)
+        } get: {
+            $0[keyPath: path].map { Int($0 / .milliseconds(1)) } ?? 0
         }
     }
 
@@ -86,6 +105,20 @@ public struct Setting: Sendable {
         } render: {
             JSON.string(render($0[keyPath: path])).text
         }
+    }
+
+    /// One of a few words.
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(_ key: String, _ path: Path<Value>) -> Setting {
+        text(
+            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { Value(rawValue: $0) }, render: { $0.rawValue })
+    }
+
+    /// The path of a file that can be read; an empty text for none.
+    static func file(_ key: String, _ path: Path<String?>) -> Setting {
+        text(
+            key, path, expectation: "the path of a file that can be read",
+            parse: { path in path.isEmpty ? .some(nil) : access(path, R_OK) == 0 ? .some(path) : nil }, render: { $0 ?? "" })
     }
 
     /// A list of texts that `parse` understands. In an environment variable they are separated by commas.

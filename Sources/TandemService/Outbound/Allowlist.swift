@@ -1,3 +1,5 @@
+public import TandemFetch
+
 /// What outbound fetches may reach.
 ///
 /// A fetch on behalf of a client is a way into the network that the service stands in, so that everything is refused that

@@ -1,3 +1,5 @@
+public import TandemFetch
+
 /// The host of a URL: a name, or a numeric address.
 public enum Host: Hashable, Sendable, CustomStringConvertible {
     /// In lower case, without a dot at its end.

@@ -2,7 +2,8 @@
 """A server for the tests of TandemFetch: it misbehaves on request.
 
 Prints the port it listens on, then serves until its standard input ends, so that it never outlives the tests. With an
-argument it speaks TLS, with the certificate and the key of that file.
+argument it speaks TLS, with the certificate and the key of that file, and with a second one it demands clients with that
+certificate ("clients") or speaks no more than TLS 1.2 ("1.2").
 """
 
 import gzip
@@ -14,11 +15,14 @@ import struct
 import sys
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 lock = threading.Lock()
-counts = {"accepted": 0, "disconnects": 0, "requests": 0}
+counts = {"accepted": 0, "disconnects": 0, "requests": 0, "uploaded": 0}
+gate = threading.Event()
+failures = {}
 
 
 def count(what):
@@ -65,6 +69,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.flush()
 
+    def start_gzip(self, coding):
+        self.send_response(200)
+        self.send_header("Content-Encoding", coding)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+
     def sever(self):
         """Ends the connection with a reset."""
         self.wfile.flush()
@@ -82,13 +93,68 @@ class Handler(BaseHTTPRequestHandler):
         count("disconnects")
         self.close_connection = True
 
+    def pieces(self):
+        """The body of the request, as it comes."""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return
+        left = int(self.headers.get("Content-Length", "0"))
+        while left and (piece := self.rfile.read1(min(left, 65536))):
+            left -= len(piece)
+            yield piece
+
+    def body(self):
+        return b"".join(self.pieces())
+
+    def handle_expect_100(self):
+        # "/final?n=417" answers without having asked for the body.
+        if self.path.startswith(("/final", "/literal")):
+            return True
+        return super().handle_expect_100()
+
+    def final(self, query, number):
+        """An answer that does not look at the body."""
+        self.answer(b"final", number, [("Location", query["to"])] if "to" in query else [])
+        self.close_connection = "keep" not in query
+
+    def literal(self, query, number):
+        """Knows no `Expect`, and says so."""
+        if "Expect" in self.headers:
+            return self.answer(b"what?", 417)
+        self.answer(self.command.encode() + b" " + self.body())
+
+    def slow_reader(self, query, number):
+        """Takes the first bytes, then no more until /counts says so; answers how many came."""
+        with lock:
+            gate.clear()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        gate.wait()
+        total = 0
+        for piece in self.pieces():
+            total += len(piece)
+            with lock:
+                counts["uploaded"] += len(piece)
+        self.answer(b"%d" % total)
+
+    def mirror(self, query, number):
+        """Sends the body back while it comes."""
+        self.start_chunks()
+        for piece in self.pieces():
+            self.chunk(piece)
+        self.chunk(b"")
+
     def do_GET(self):
         count("requests")
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         number = int(query.get("n", "0"))
         path = url.path
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if path in STREAMED:
+            return STREAMED[path](self, query, number)
+        body = self.body()
         if path == "/fixed":
             self.answer(b"hello, tandem", fields=[("X-Answer", "fixed"), ("X-Many", "1"), ("X-Many", "2"), ("X-Empty", "")])
         elif path == "/chunked":
@@ -155,6 +221,35 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/counts":
             with lock:
                 self.answer(json.dumps(counts).encode(), fields=[(name, str(value)) for name, value in counts.items()])
+        elif path == "/open":
+            gate.set()
+            self.answer(b"open")
+        elif path == "/flaky":
+            # Fails the first n times that this name is asked for, in the way that is named; then says how often it was.
+            with lock:
+                failures[query["name"]] = failures.get(query["name"], 0) + 1
+                asked = failures[query["name"]]
+            if asked > number:
+                self.answer(b"%d" % asked)
+            elif query["how"] == "hangup":
+                self.close_connection = True
+            elif query["how"] == "sever":
+                self.sever()
+            else:
+                self.answer(b"busy", int(query["how"]), [("Retry-After", query["after"])] if "after" in query else [])
+        elif path == "/bomb":
+            # A megabyte of zeros is a kilobyte of gzip, over and over.
+            coder, zeros = zlib.compressobj(9, wbits=31), bytes(1 << 20)
+            self.start_gzip(query.get("coding", "gzip"))
+            try:
+                for _ in range(number):
+                    if piece := coder.compress(zeros):
+                        self.chunk(piece)
+                self.chunk(coder.flush())
+                self.chunk(b"")
+            except OSError:
+                count("disconnects")
+                self.close_connection = True
         elif path == "/echo":
             self.echo(body)
         else:
@@ -167,10 +262,17 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET
 
 
+STREAMED = {"/final": Handler.final, "/literal": Handler.literal, "/slowreader": Handler.slow_reader, "/mirror": Handler.mirror}
+
 server = Server(("127.0.0.1", 0), Handler)
 if len(sys.argv) > 1:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1])
+    if sys.argv[2:] == ["clients"]:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[1])
+    elif sys.argv[2:] == ["1.2"]:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     # The handshake is the handler's thread's, at its first read.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -14,9 +14,20 @@ final class Client: @unchecked Sendable {
     // What has arrived; from `start` on it is not yet part of an answer.
     private var buffer: [UInt8] = []
     private var start = 0
+    /// TLS, once `startTLS` has been called.
+    private(set) var tls: TLSClientEnd?
 
-    /// Connects to 127.0.0.1. Small buffers make backpressure visible early.
-    init(port: Int, receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10) throws {
+    /// Takes a connected socket over.
+    init(connected fd: CInt, timeout: Int = 10) {
+        self.fd = fd
+        set(SO_RCVTIMEO, timeval(tv_sec: timeout, tv_usec: 0))
+        set(SO_SNDTIMEO, timeval(tv_sec: timeout, tv_usec: 0))
+    }
+
+    /// Connects to 127.0.0.1, from any address of this machine. Small buffers make backpressure visible early.
+    init(
+        port: Int, from source: String? = nil, receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10
+    ) throws {
         fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw ClientError.systemCall("socket", errno) }
         if let receiveBuffer { set(SO_RCVBUF, receiveBuffer) }
@@ -25,13 +36,9 @@ final class Client: @unchecked Sendable {
         set(SO_SNDTIMEO, timeval(tv_sec: timeout, tv_usec: 0))
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let failed = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
+        var failed: CInt = 0
+        if let source { failed = Self.withAddress(source, 0) { bind(fd, $0, $1) } }
+        if failed == 0 { failed = Self.withAddress("127.0.0.1", port) { connect(fd, $0, $1) } }
         guard failed == 0 else {
             let error = errno
             Glibc.close(fd)
@@ -42,9 +49,41 @@ final class Client: @unchecked Sendable {
 
     deinit { close() }
 
+    private static func withAddress(_ host: String, _ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr(host)
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
+
     private func set<Value: BitwiseCopyable>(_ option: CInt, _ value: Value) {
         var value = value
         setsockopt(fd, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Value>.size))
+    }
+
+    // MARK: TLS
+
+    /// Goes through a handshake. Throws `TLSClientError` when one side would not have the other.
+    @discardableResult
+    func startTLS(_ options: TLSClientOptions = TLSClientOptions()) throws -> TLSClientEnd {
+        let end = TLSClientEnd(options)
+        var isOver = false
+        while !isOver {
+            do { isOver = try end.advanceHandshake() } catch {
+                try? sendAsItIs(end.taken())
+                throw error
+            }
+            try sendAsItIs(end.taken())
+            if isOver { break }
+            guard try receive() else { throw ClientError.ended(reset: false) }
+            end.take(buffer[start...])
+            start = buffer.count
+        }
+        tls = end
+        return end
     }
 
     // MARK: Ending
@@ -68,7 +107,11 @@ final class Client: @unchecked Sendable {
     func send(_ text: String) throws { try send(Array(text.utf8)) }
 
     func send(_ bytes: some Collection<UInt8>) throws {
-        let bytes = Array(bytes)
+        let bytes = try tls?.seal(Array(bytes)) ?? Array(bytes)
+        try sendAsItIs(bytes)
+    }
+
+    func sendAsItIs(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count { sent += try sendSome(bytes[sent...]) }
     }
@@ -104,14 +147,22 @@ final class Client: @unchecked Sendable {
             buffer.removeFirst(start)
             start = 0
         }
+        if tls?.hasEnded == true { return false }
         var error: CInt = 0
+        var sealed: [UInt8] = []
         let got = withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 1) { bytes in
             let got = Glibc.recv(fd, bytes.baseAddress, bytes.count, 0)
             error = errno
-            if got > 0 { buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
+            if got > 0, tls == nil { buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
+            if got > 0, tls != nil { sealed = Array(bytes[..<got]) }
             return got
         }
-        if got >= 0 { return got > 0 }
+        if got >= 0 {
+            guard let tls else { return got > 0 }
+            let opened = try tls.open(sealed)
+            buffer += opened
+            return !opened.isEmpty || got > 0 && !tls.hasEnded
+        }
         switch error {
         case EAGAIN: throw ClientError.timedOut
         case ECONNRESET: throw ClientError.ended(reset: true)

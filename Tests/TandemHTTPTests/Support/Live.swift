@@ -3,6 +3,7 @@ import Synchronization
 import Tandem
 import TandemHTTP
 import Testing
+import Tracing
 
 /// All tests of this target: one after the other, because they count what the process has open.
 @Suite("HTTP server", .serialized, .timeLimit(.minutes(1)))
@@ -33,6 +34,20 @@ final class Live: Sendable {
     /// A client, closed at the end of the test at the latest.
     func connect(receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10) throws -> Client {
         let client = try Client(port: port, receiveBuffer: receiveBuffer, sendBuffer: sendBuffer, timeout: timeout)
+        clients.withLock { $0.append(client) }
+        return client
+    }
+
+    /// A client that has been through a TLS handshake.
+    func connectTLS(_ options: TLSClientOptions = TLSClientOptions()) throws -> Client {
+        let client = try connect()
+        try client.startTLS(options)
+        return client
+    }
+
+    /// A client on a unix socket, closed at the end of the test at the latest.
+    func connect(unix path: String) throws -> Client {
+        let client = try Client(unix: path)
         clients.withLock { $0.append(client) }
         return client
     }
@@ -118,7 +133,7 @@ struct Counts: Hashable, CustomStringConvertible {
 }
 
 /// Serves `routes` on a hub of its own while `body` plays the clients on an OS thread of its own. Afterwards nothing may be
-/// left: no connection, nothing on the hub, no open descriptor.
+/// left: no connection, nothing on the hub, no open descriptor. The caller's tracer is the server's.
 func withServer(
     hubs: TestHubs = .several,
     _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
@@ -135,12 +150,13 @@ func withServer(
     configuration.accessLog = access
     configure(&configuration)
     let server = HTTPServer(router: router, configuration: configuration, logger: log.logger)
+    let tracer = InstrumentationSystem.tracer
     try await onOwnThread {
         // Swift's own timers and the shared hubs open what they need at their first use.
         try blockThread { try await Task.sleep(for: .milliseconds(1)) }
         _ = HubGroup.shared
         let descriptors = openDescriptors()
-        let outcome = play(server, log, access, sourceLocation, body)
+        let outcome = play(server, tracer, log, access, sourceLocation, body)
         #expect(eventually { openDescriptors() == descriptors }, "descriptors are left", sourceLocation: sourceLocation)
         try outcome.get()
     }
@@ -148,14 +164,14 @@ func withServer(
 
 /// The server's whole life. When this returns, nothing holds its hub any more.
 private func play(
-    _ server: HTTPServer, _ log: RecordingLog, _ access: RecordingAccessLog, _ sourceLocation: SourceLocation,
-    _ body: (Live) throws -> Void
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog,
+    _ sourceLocation: SourceLocation, _ body: (Live) throws -> Void
 ) -> Result<Void, any Error> {
     Result {
         let started = Promise<Live>()
         let thread = inBackground {
             try server.configuration.hubs == 1
-                ? runHub(server, log, access, started) : runHubs(server, log, access, started)
+                ? runHub(server, tracer, log, access, started) : runHubs(server, tracer, log, access, started)
         }
         let live = try started.wait()
         let outcome = Result { try body(live) }
@@ -170,13 +186,13 @@ private func play(
 
 /// The hub's whole life; returns what lived on it before the server and after.
 private func runHub(
-    _ server: HTTPServer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
 ) throws -> (before: Counts?, after: Counts?) {
     do {
         return try Hub.run {
             let hub = Hub.current!
             let before = Counts(hub.statistics)
-            let running = hub.spawn(name: "server") { try await server.run() }
+            let running = hub.spawn(name: "server") { try await withTracer(tracer) { try await server.run() } }
             let port = try await server.waitUntilListening()
             started.settle(
                 .success(Live(server: server, hub: hub, port: port, log: log, access: access, running: running)))
@@ -191,10 +207,10 @@ private func runHub(
 
 /// The life of several hubs, which go with their server: what lives on them before and after is nothing.
 private func runHubs(
-    _ server: HTTPServer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
 ) throws -> (before: Counts?, after: Counts?) {
     do {
-        let running = Task { try await server.run() }
+        let running = Task { try await withTracer(tracer) { try await server.run() } }
         let port = try server.waitUntilListening()
         started.settle(
             .success(Live(server: server, hub: nil, port: port, log: log, access: access, running: running)))

@@ -1,3 +1,4 @@
+import TandemFetch
 import Testing
 
 @testable import TandemService

@@ -1,8 +1,10 @@
+import CoreMetrics
 import Glibc
 import Logging
 import Tandem
 import TandemFetch
 import TandemHTTP
+import Tracing
 
 @testable import TandemService
 
@@ -44,16 +46,26 @@ func withService(
     }
 }
 
-/// Runs a server on a hub of its own while `body` does.
+/// Runs a server on a hub of its own while `body` does. The caller's metrics and tracer are the server's.
 func withServer(
     _ router: Router, _ configuration: HTTPServerConfiguration, _ body: (_ port: Int) async throws -> Void
+) async throws {
+    try await withServer(router, configuration) { port, _ in try await body(port) }
+}
+
+/// As the other, for a body that asks the server itself.
+func withServer(
+    _ router: Router, _ configuration: HTTPServerConfiguration, _ body: (_ port: Int, HTTPServer) async throws -> Void
 ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = HTTPServer(router: router, configuration: configuration, logger: logger)
-    let serving = Task.detached { try await server.run() }
+    let (metrics, tracer) = (MetricsSystem.factory, InstrumentationSystem.tracer)
+    let serving = Task.detached {
+        try await withMetricsFactory(metrics) { try await withTracer(tracer) { try await server.run() } }
+    }
     do {
-        try await body(server.waitUntilListening())
+        try await body(server.waitUntilListening(), server)
         server.stop(grace: .zero)
         try await serving.value
     } catch {

@@ -1,0 +1,74 @@
+internal import Glibc
+internal import Synchronization
+internal import Tandem
+
+/// The sockets that whoever started this process passed to it, as sd_listen_fds(3) has it: numbers from 3 on, counted by
+/// LISTEN_FDS, named by LISTEN_FDNAMES, meant for the process LISTEN_PID.
+final class InheritedSockets: Sendable {
+    /// This process's. Looked for once: then the variables are gone and the numbers are close-on-exec, so that no child
+    /// process believes that they are its own.
+    static let ofProcess = InheritedSockets()
+
+    // In the order in which they were passed.
+    private let sockets: Mutex<[(name: String, fd: CInt)]>
+
+    private init() {
+        var found: [(String, CInt)] = []
+        if variable("LISTEN_PID").flatMap({ pid_t($0) }) == getpid(), let count = variable("LISTEN_FDS").flatMap({ CInt($0) }),
+            (1...1_024).contains(count)
+        {
+            let names = variable("LISTEN_FDNAMES")?.split(separator: ":", omittingEmptySubsequences: false) ?? []
+            for index in 0..<count {
+                let fd = 3 + index
+                _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
+                found.append((Int(index) < names.count ? String(names[Int(index)]) : "unknown", fd))
+            }
+            for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+        }
+        sockets = Mutex(found)
+    }
+
+    /// The sockets of this name, non-blocking and listening; the caller's to close from now on. Throws `TandemError`:
+    /// `invalidArgument` when there is none, or when one is not a stream socket that listens.
+    func take(_ name: String) throws(TandemError) -> [CInt] {
+        let (mine, others) = sockets.withLock { sockets in
+            let mine = sockets.filter { $0.name == name }.map(\.fd)
+            let others = sockets.map(\.name).filter { $0 != name }
+            return (mine, others)
+        }
+        guard !mine.isEmpty else {
+            throw TandemError(
+                .invalidArgument,
+                """
+                cannot listen on systemd:\(name): no socket of that name was passed to this process. \
+                \(others.isEmpty ? "None was: is it started by its socket unit?" : "Passed were: \(others.joined(separator: ", ")).") \
+                The name is FileDescriptorName= of the socket unit, or the unit's own.
+                """)
+        }
+        for fd in mine { try InheritedSockets.check(fd, name) }
+        sockets.withLock { $0.removeAll { $0.name == name } }
+        for fd in mine { _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) }
+        return mine
+    }
+
+    private static func check(_ fd: CInt, _ name: String) throws(TandemError) {
+        guard option(fd, SO_DOMAIN).map({ [AF_INET, AF_INET6, AF_UNIX].contains($0) }) == true,
+            option(fd, SO_TYPE) == CInt(SOCK_STREAM.rawValue), option(fd, SO_ACCEPTCONN) == 1
+        else {
+            throw TandemError(
+                .invalidArgument,
+                """
+                cannot listen on systemd:\(name): file descriptor \(fd) is no stream socket that listens. The socket unit needs \
+                ListenStream= and Accept=no.
+                """)
+        }
+    }
+
+    private static func option(_ fd: CInt, _ name: CInt) -> CInt? {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        return getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+    }
+}
+
+private func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -1,0 +1,136 @@
+/// Where a server listens.
+///
+/// Its text, which `init(_:)` reads and `description` writes:
+///
+///     127.0.0.1:8080                          IPv4
+///     [::1]:8443 tls                          IPv6, and TLS on it
+///     unix:/run/tandemd/http.sock mode=660    a unix socket, whose file gets these permissions
+///     systemd:http                            the sockets that systemd passed under this name
+public struct ListenAddress: Hashable, Sendable {
+    enum Place: Hashable {
+        case tcp(host: String, port: Int)
+        case unix(path: String, mode: UInt16)
+        case inherited(name: String)
+    }
+
+    let place: Place
+    /// Whether connections speak TLS there, as `HTTPServerConfiguration.tls` says.
+    public let isTLS: Bool
+
+    /// A TCP port.
+    ///
+    /// - Parameters:
+    ///   - host: A numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). "::" is every IPv6 address of the
+    ///     machine and no IPv4 one (IPV6_V6ONLY is always set): what is listed is what is listened on, and no peer has an
+    ///     IPv4 address in IPv6's clothes. For both list "0.0.0.0" too, with the same port.
+    ///   - port: 0 to 65535; 0 lets the kernel choose.
+    public static func tcp(_ host: String, port: Int, tls: Bool = false) -> ListenAddress {
+        ListenAddress(place: .tcp(host: host, port: port), isTLS: tls)
+    }
+
+    /// A unix socket, unix(7). A file that a killed process left behind is replaced; one that somebody listens on is an error.
+    /// The file is removed when the server stops.
+    ///
+    /// - Parameters:
+    ///   - path: At most 107 bytes. Its directory must exist.
+    ///   - mode: The file's permissions: who may write to it may connect. By default the owner and the group, which is how a
+    ///     proxy in front is let in.
+    public static func unix(_ path: String, mode: UInt16 = 0o660) -> ListenAddress {
+        ListenAddress(place: .unix(path: path, mode: mode), isTLS: false)
+    }
+
+    /// The listening sockets that whoever started this process passed under a name, in systemd's way (sd_listen_fds(3)):
+    /// `FileDescriptorName=` of the socket unit, or the unit's name where there is none.
+    public static func inherited(_ name: String, tls: Bool = false) -> ListenAddress {
+        ListenAddress(place: .inherited(name: name), isTLS: tls)
+    }
+
+    /// Reads the text of an address. nil when it is none.
+    public init?(_ text: String) {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        let isTLS = words.last == "tls" && words.count == 2
+        if words[0].hasPrefix("unix:") {
+            // A path may have spaces; only the last word can be the mode.
+            var path = text.dropFirst(5)
+            var mode: UInt16 = 0o660
+            if let last = words.last, words.count > 1, last.hasPrefix("mode=") {
+                guard let given = ListenAddress.mode(last.dropFirst(5)) else { return nil }
+                mode = given
+                path = path.dropLast(last.count + 1)
+            }
+            guard path.first == "/" || path.first == "." else { return nil }
+            self = .unix(String(path), mode: mode)
+        } else if words.count > (isTLS ? 2 : 1) {
+            return nil
+        } else if words[0].hasPrefix("systemd:") {
+            let name = words[0].dropFirst(8)
+            guard !name.isEmpty, !name.contains(":") else { return nil }
+            self = .inherited(String(name), tls: isTLS)
+        } else {
+            guard let colon = words[0].lastIndex(of: ":"),
+                let port = ListenAddress.port(words[0][words[0].index(after: colon)...])
+            else { return nil }
+            var host = words[0][..<colon]
+            if host.first == "[", host.last == "]" {
+                host = host.dropFirst().dropLast()
+                guard host.contains(":") else { return nil }
+            } else if host.contains(":") {
+                return nil
+            }
+            guard SocketAddress(host: String(host), port: port) != nil else { return nil }
+            self = .tcp(String(host), port: port, tls: isTLS)
+        }
+    }
+
+    private init(place: Place, isTLS: Bool) {
+        self.place = place
+        self.isTLS = isTLS
+    }
+
+    /// The port of a TCP address.
+    public var port: Int? {
+        if case .tcp(_, let port) = place { port } else { nil }
+    }
+
+    /// The host of a TCP address.
+    public var host: String? {
+        if case .tcp(let host, _) = place { host } else { nil }
+    }
+
+    /// The path of a unix socket.
+    public var path: String? {
+        if case .unix(let path, _) = place { path } else { nil }
+    }
+
+    /// For people: "https://[::1]:8443", "unix:/run/tandemd/http.sock", "systemd:https tls".
+    public var url: String {
+        switch place {
+        case .tcp(let host, let port): "\(isTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        case .unix(let path, _): "unix:\(path)"
+        case .inherited: description
+        }
+    }
+
+    private static func port(_ digits: Substring) -> Int? {
+        guard (1...5).contains(digits.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return Int(digits).flatMap { $0 <= 65_535 ? $0 : nil }
+    }
+
+    private static func mode(_ digits: Substring) -> UInt16? {
+        guard (3...4).contains(digits.count), digits.first != "+" else { return nil }
+        return UInt16(digits, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
+    }
+}
+
+extension ListenAddress: CustomStringConvertible {
+    /// Its text.
+    public var description: String {
+        let text =
+            switch place {
+            case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            case .unix(let path, let mode): "unix:\(path)" + (mode == 0o660 ? "" : " mode=\(String(mode, radix: 8))")
+            case .inherited(let name): "systemd:\(name)"
+            }
+        return isTLS ? text + " tls" : text
+    }
+}

@@ -1,0 +1,98 @@
+internal import Glibc
+internal import Tandem
+
+/// A bound socket that listens, non-blocking and close-on-exec. Whoever has it closes the number.
+struct ListeningSocket {
+    let fd: CInt
+    /// Whether connections speak TLS on it.
+    let isTLS: Bool
+    /// The file of a unix socket that goes when this one is closed.
+    var file: UnixSocketFile?
+
+    func close() {
+        // First the name: a client that comes now should not find it.
+        file?.remove()
+        Glibc.close(fd)
+    }
+}
+
+/// What a server listens on: for each hub a socket for each address.
+///
+/// TCP: each hub has a socket of its own (SO_REUSEPORT), over which the kernel spreads the clients. Other sockets exist once:
+/// each hub has a number for it, and whichever looks first takes what has come.
+struct Listeners {
+    /// The addresses as they are bound: with the ports that the kernel has chosen.
+    private(set) var addresses: [ListenAddress] = []
+    /// By hub.
+    private(set) var sockets: [[ListeningSocket]]
+
+    /// Listens on all of them, or on none. Throws `TandemError` that names the address.
+    init(_ wanted: [ListenAddress], hubs: Int, backlog: Int) throws(TandemError) {
+        sockets = Array(repeating: [], count: hubs)
+        do throws(TandemError) {
+            for address in wanted { try open(address, backlog) }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Closes what no hub has taken over.
+    func close() { for socket in sockets.joined() { socket.close() } }
+
+    private mutating func open(_ address: ListenAddress, _ backlog: Int) throws(TandemError) {
+        switch address.place {
+        case .tcp(let host, let port):
+            let bound = try openTCP(host, port, address.isTLS, backlog)
+            addresses.append(.tcp(host, port: bound, tls: address.isTLS))
+        case .unix(let path, let mode):
+            let (fd, file) = try UnixListener.open(path, mode: mode, backlog: backlog)
+            try share(fd, isTLS: false, file: file)
+            addresses.append(address)
+        case .inherited(let name):
+            let inherited = try InheritedSockets.ofProcess.take(name)
+            for (index, fd) in inherited.enumerated() {
+                do throws(TandemError) {
+                    try share(fd, isTLS: address.isTLS)
+                } catch {
+                    for fd in inherited[(index + 1)...] { Glibc.close(fd) }
+                    throw error
+                }
+            }
+            addresses.append(address)
+        }
+    }
+
+    /// Returns the port. The first binds alone, so that a port that is busy is noticed.
+    private mutating func openTCP(_ host: String, _ port: Int, _ isTLS: Bool, _ backlog: Int) throws(TandemError) -> Int {
+        let isShared = sockets.count > 1
+        let first = try TCPListener.open(host: host, port: port, backlog: backlog, shared: false)
+        let port = SocketAddress(localOf: first).port
+        guard isShared else {
+            sockets[0].append(ListeningSocket(fd: first, isTLS: isTLS))
+            return port
+        }
+        Glibc.close(first)
+        for hub in sockets.indices {
+            let fd = try TCPListener.open(host: host, port: port, backlog: backlog, shared: true)
+            sockets[hub].append(ListeningSocket(fd: fd, isTLS: isTLS))
+        }
+        return port
+    }
+
+    /// Takes `fd` over, and gives every hub a number for it.
+    private mutating func share(_ fd: CInt, isTLS: Bool, file: UnixSocketFile? = nil) throws(TandemError) {
+        sockets[0].append(ListeningSocket(fd: fd, isTLS: isTLS, file: file))
+        for hub in sockets.indices.dropFirst() {
+            let another = fcntl(fd, F_DUPFD_CLOEXEC, 3)
+            guard another >= 0 else {
+                let error = errno
+                throw TandemError(.systemCall, "cannot share a listening socket: fcntl: \(text(of: error))", errno: error)
+            }
+            sockets[hub].append(ListeningSocket(fd: another, isTLS: isTLS, file: file))
+        }
+    }
+}
+
+/// What strerror(3) says.
+func text(of error: CInt) -> String { String(cString: strerror(error)) }

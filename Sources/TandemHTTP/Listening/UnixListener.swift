@@ -1,0 +1,110 @@
+internal import Glibc
+internal import Synchronization
+internal import Tandem
+
+/// Binding and listening on a unix socket, unix(7).
+enum UnixListener {
+    /// Binds and listens, non-blocking and close-on-exec. Throws `TandemError`: `invalidArgument` for a path that is too long,
+    /// else `systemCall`; EADDRINUSE when somebody listens there.
+    static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
+        guard let address = SocketAddress(path: path) else {
+            throw TandemError(
+                .invalidArgument,
+                """
+                cannot listen on unix:\(path): the path has \(path.utf8.count) bytes, and a unix socket's has 1 to \
+                \(SocketAddress.longestPath): choose a shorter one
+                """)
+        }
+        let fd = newSocket()
+        guard fd >= 0 else { throw failure("socket", path) }
+        let lock = lockDirectory(of: path)
+        defer { if lock >= 0 { Glibc.close(lock) } }
+        var file: UnixSocketFile?
+        do throws(TandemError) {
+            // bind(2) takes the permissions over, less the umask: the file is never open to more than it should be.
+            guard fchmod(fd, mode_t(mode)) == 0 else { throw failure("fchmod", path) }
+            if address.withSockaddr({ bind(fd, $0, $1) }) != 0 {
+                guard errno == EADDRINUSE else { throw failure("bind", path) }
+                try removeStale(path, address)
+                guard address.withSockaddr({ bind(fd, $0, $1) }) == 0 else { throw failure("bind", path) }
+            }
+            file = UnixSocketFile(path)
+            guard chmod(path, mode_t(mode)) == 0 else { throw failure("chmod", path) }
+            guard listen(fd, CInt(clamping: backlog)) == 0 else { throw failure("listen", path) }
+            guard let file else { throw failure("stat", path) }
+            return (fd, file)
+        } catch {
+            file?.remove()
+            Glibc.close(fd)
+            throw error
+        }
+    }
+
+    /// Removes the file of a socket that nobody listens on any more: its process was killed.
+    private static func removeStale(_ path: String, _ address: SocketAddress) throws(TandemError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            // Gone meanwhile.
+            if errno == ENOENT { return }
+            throw failure("stat", path)
+        }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw failure(
+                "bind", path, EADDRINUSE, "something that is no socket has that name: remove it, or choose another path")
+        }
+        let probe = newSocket()
+        guard probe >= 0 else { throw failure("socket", path) }
+        defer { Glibc.close(probe) }
+        // A full backlog is EAGAIN: somebody listens there too.
+        guard address.withSockaddr({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED else {
+            throw failure("bind", path, EADDRINUSE, "a process listens there already: stop it, or choose another path")
+        }
+        guard unlink(path) == 0 || errno == ENOENT else { throw failure("unlink", path) }
+    }
+
+    /// Locks the path's directory for a moment, so that of two servers that start at once neither takes the other's new file
+    /// for a stale one. A courtesy: whoever holds the lock for long does not keep us from starting.
+    private static func lockDirectory(of path: String) -> CInt {
+        let end = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        let directory = path[..<end]
+        let fd = Glibc.open(directory.isEmpty ? "." : String(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        for _ in 0..<50 where fd >= 0 {
+            if flock(fd, LOCK_EX | LOCK_NB) == 0 { break }
+            usleep(1_000)
+        }
+        return fd
+    }
+
+    private static func newSocket() -> CInt {
+        socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    }
+
+    private static func failure(_ call: String, _ path: String, _ error: CInt = errno, _ more: String? = nil) -> TandemError {
+        TandemError(.systemCall, "cannot listen on unix:\(path): \(call): \(more ?? text(of: error))", errno: error)
+    }
+}
+
+/// The name of a bound unix socket in the file system; removed once, by the first hub that stops accepting, if it is still
+/// the file that was bound.
+final class UnixSocketFile: Sendable {
+    private let path: String
+    private let device: dev_t
+    private let inode: ino_t
+    private let isRemoved = Atomic(false)
+
+    /// nil when there is none.
+    init?(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        self.path = path
+        (device, inode) = (status.st_dev, status.st_ino)
+    }
+
+    func remove() {
+        // Once: the number of a file that is gone may come back with another server's.
+        guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+        unlink(path)
+    }
+}

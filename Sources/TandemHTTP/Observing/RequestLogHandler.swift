@@ -1,0 +1,53 @@
+internal import Logging
+
+/// The server's log handler with the request's fields put to each line.
+///
+/// Two words, so that a `Logger` holds it without an allocation.
+struct RequestLogHandler: LogHandler {
+    private let scope: RequestScope
+    /// The server's handler, once somebody has changed a copy of this one.
+    private var changed: Changed?
+
+    private final class Changed: Sendable {
+        let handler: any LogHandler
+        init(_ handler: any LogHandler) { self.handler = handler }
+    }
+
+    init(_ scope: RequestScope) { self.scope = scope }
+
+    private var handler: any LogHandler {
+        get { changed?.handler ?? scope.handler }
+        set { changed = Changed(newValue) }
+    }
+
+    var logLevel: Logger.Level {
+        get { handler.logLevel }
+        set { handler.logLevel = newValue }
+    }
+
+    var metadata: Logger.Metadata {
+        get { handler.metadata }
+        set { handler.metadata = newValue }
+    }
+
+    var metadataProvider: Logger.MetadataProvider? {
+        get { handler.metadataProvider }
+        set { handler.metadataProvider = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { handler[metadataKey: key] }
+        set { handler[metadataKey: key] = newValue }
+    }
+
+    /// What the logger or the line says itself goes before what the request says.
+    func log(event: LogEvent) {
+        let handler = handler
+        var event = event
+        var metadata = scope.metadata
+        for key in metadata.keys where handler[metadataKey: key] != nil { metadata[key] = nil }
+        if let own = event.metadata { metadata.merge(own) { _, own in own } }
+        event.metadata = metadata
+        handler.log(event: event)
+    }
+}

@@ -1,0 +1,87 @@
+internal import Glibc
+internal import HTTPTypes
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+internal import Tracing
+
+/// Everything that one hub's part of a server tells about its requests. On its hub.
+final class RequestObserver {
+    /// nil when nobody counts.
+    let metrics: ServerMetrics?
+    private let spans: RequestSpans?
+    private let routes: [Route]
+    private let logger: Logger
+    @exclusivity(unchecked) private var numbers = RequestNumbers()
+    @exclusivity(unchecked) private var free: [RequestObservation] = []
+
+    /// Metrics and spans go to what is in force for the caller.
+    init(_ configuration: ObservingConfiguration, routes: [Route], logger: Logger) {
+        self.routes = routes
+        metrics = configuration.recordsMetrics ? ServerMetrics(routes) : nil
+        spans = configuration.tracesRequests ? RequestSpans(routes) : nil
+        self.logger = logger
+    }
+
+    /// A request begins.
+    func begin(_ head: RequestHead, route: Int?, on connection: Connection) -> RequestObservation {
+        let observation = free.popLast() ?? RequestObservation(logger)
+        let configuration = connection.configuration
+        let given = configuration.observing.trustsRequestID ? head[.xRequestID].flatMap(RequestID.init) : nil
+        observation.id = given ?? RequestID(number: numbers.next())
+        observation.route = route
+        observation.begin(head, route: route.map { routes[$0].pattern.description }, peer: connection.address)
+        if metrics != nil || configuration.accessLog != nil { observation.began = now() }
+        metrics?.requestBegan(head, route: route, isSecure: connection.isSecure)
+        if let spans {
+            observation.span = spans.start(
+                head, route, route: route.map { routes[$0] }, peer: connection.address, isSecure: connection.isSecure)
+        }
+        return observation
+    }
+
+    /// It has ended.
+    func end(
+        _ observation: RequestObservation, _ head: RequestHead, _ body: RequestBody, status: Int,
+        _ outcome: AccessLogEntry.Outcome, on connection: Connection
+    ) {
+        let took = observation.began > 0 ? now() - observation.began : 0
+        metrics?.requestEnded(
+            head, route: observation.route, isSecure: connection.isSecure, status: status, outcome: outcome,
+            nanoseconds: Int64(took), requestBody: body.received,
+            responseBody: max(0, connection.output.written - connection.headBytes))
+        if let log = connection.configuration.accessLog {
+            let route = observation.route.map { routes[$0] }
+            var entry = AccessLogEntry(
+                method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
+                hub: connection.server.hub.index, status: status, bytes: connection.output.written,
+                duration: .nanoseconds(Int64(took)), remoteAddress: connection.remoteAddress, outcome: outcome)
+            entry.bytesReceived = head.byteCount + body.received
+            entry.requestID = observation.id
+            entry.traceID = (observation.span?.context.traceContext ?? TraceContext(head))?.traceID
+            entry.version = head.version
+            entry.isSecure = connection.isSecure
+            log.record(entry)
+        }
+        if let span = observation.span { spans?.end(span, status: status, error: observation.error) }
+        observation.end()
+        free.append(observation)
+    }
+
+    /// What came could not be parsed, and the answer is in the output.
+    func refused(_ status: Int, on connection: Connection) {
+        metrics?.requestRefused(status)
+        guard let log = connection.configuration.accessLog else { return }
+        var entry = AccessLogEntry(
+            method: nil, target: nil, route: nil, style: .none, hub: connection.server.hub.index, status: status,
+            bytes: connection.output.written, duration: .zero, remoteAddress: connection.remoteAddress, outcome: .completed)
+        entry.isSecure = connection.isSecure
+        log.record(entry)
+    }
+
+    private func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,96 @@
+internal import Glibc
+internal import Synchronization
+
+/// Counts a server's connections over all its hubs, and says who may come in.
+final class Admission: Sendable {
+    /// Why a connection is not served.
+    enum Refusal {
+        case serverIsFull, peerHasTooMany
+
+        /// For the log.
+        var reason: String {
+            switch self {
+            case .serverIsFull: "the server is full"
+            case .peerHasTooMany: "its address has too many"
+            }
+        }
+    }
+
+    private let open = Atomic<Int>(0)
+    /// Of the peers that are counted, only those that have a connection.
+    private let peers = Mutex<[SocketAddress.Network: Int]>([:])
+
+    /// Connections that were let in and have not left.
+    var count: Int { open.load(ordering: .relaxed) }
+
+    /// Lets a connection in, which then has to `leave`, or says why not.
+    ///
+    /// - Parameter peer: The network that it is counted under; nil to count it for the server only.
+    func admit(_ peer: SocketAddress.Network?, limit: Int, limitPerPeer: Int?) -> Refusal? {
+        guard open.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
+            open.wrappingSubtract(1, ordering: .relaxed)
+            return .serverIsFull
+        }
+        guard let peer, let limitPerPeer, !count(peer, upTo: limitPerPeer) else { return nil }
+        open.wrappingSubtract(1, ordering: .relaxed)
+        return .peerHasTooMany
+    }
+
+    private func count(_ peer: SocketAddress.Network, upTo limit: Int) -> Bool {
+        peers.withLock { peers in
+            guard peers[peer, default: 0] < limit else { return false }
+            peers[peer, default: 0] += 1
+            return true
+        }
+    }
+
+    /// Takes a connection off the count again.
+    func leave(_ peer: SocketAddress.Network?) {
+        open.wrappingSubtract(1, ordering: .relaxed)
+        guard let peer else { return }
+        peers.withLock { peers in
+            guard let count = peers[peer] else { return }
+            peers[peer] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    /// The most connections that this process has descriptors for: half of what it may open beyond those that it needs
+    /// for itself, because a request may open one of its own.
+    static func mostByDescriptors() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        return max(1, (Int(clamping: limit.rlim_cur) - 64) / 2)
+    }
+}
+
+extension SocketAddress {
+    /// What counts as one peer: an IPv4 address, or the first half of an IPv6 address, all of which one subscriber gets.
+    struct Network: Hashable, Sendable {
+        private let bits: UInt64
+        private let isV6: Bool
+
+        /// nil for a unix socket, whose peers have no address.
+        init?(_ address: SocketAddress) {
+            let network: (UInt64, Bool)? = address.withSockaddr { pointer, _ in
+                let bytes = UnsafeRawPointer(pointer)
+                switch address.family {
+                case AF_INET:
+                    return (UInt64(bytes.load(as: sockaddr_in.self).sin_addr.s_addr), false)
+                case AF_INET6:
+                    let (high, low) = withUnsafeBytes(of: bytes.load(as: sockaddr_in6.self).sin6_addr) { octets in
+                        let high = octets.loadUnaligned(as: UInt64.self)
+                        return (high.bigEndian, octets.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
+                    }
+                    // An IPv4 peer of a socket that listens to both (RFC 4291, 2.5.5.2).
+                    let isMapped = high == 0 && low >> 32 == 0xFFFF
+                    return isMapped ? (UInt64(UInt32(truncatingIfNeeded: low).bigEndian), false) : (high, true)
+                default:
+                    return nil
+                }
+            }
+            guard let (bits, isV6) = network else { return nil }
+            self.bits = bits
+            self.isV6 = isV6
+        }
+    }
+}

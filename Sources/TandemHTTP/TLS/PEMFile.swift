@@ -1,0 +1,90 @@
+internal import COpenSSL
+internal import Glibc
+
+/// Reads certificates and keys. What is wrong with a file is said with its name.
+enum PEMFile {
+    // No chain, and no list of authorities, has as much.
+    private static let most = 4 << 20
+
+    /// The certificates in a file, at least one; the caller frees them.
+    static func certificates(_ path: String) throws(TLSError) -> (all: [OpaquePointer], bytes: [UInt8]) {
+        let bytes = try read(path)
+        var certificates: [OpaquePointer] = []
+        OpenSSLErrors.clear()
+        with(bytes) { bio in
+            while let certificate = PEM_read_bio_X509(bio, nil, nil, nil) { certificates.append(certificate) }
+        }
+        let error = OpenSSLErrors.take()
+        guard !certificates.isEmpty, isEndOfFile(error.code) else {
+            for certificate in certificates { X509_free(certificate) }
+            let what = isEndOfFile(error.code) ? "it has no \"BEGIN CERTIFICATE\"" : error.reason
+            throw TLSError(
+                .malformedFile, "\(path) is not a PEM file of certificates: \(what)", file: path)
+        }
+        return (certificates, bytes)
+    }
+
+    /// The private key in a file; the caller frees it.
+    static func privateKey(_ path: String) throws(TLSError) -> OpaquePointer {
+        let bytes = try read(path)
+        var wasAsked = false
+        OpenSSLErrors.clear()
+        let key = withUnsafeMutablePointer(to: &wasAsked) { wasAsked in
+            with(bytes) { bio in
+                // Without a callback OpenSSL would ask on the terminal.
+                PEM_read_bio_PrivateKey(
+                    bio, nil,
+                    { _, _, _, wasAsked in
+                        wasAsked!.assumingMemoryBound(to: Bool.self).pointee = true
+                        return -1
+                    }, wasAsked)
+            }
+        }
+        if let key { return key }
+        let error = OpenSSLErrors.take()
+        if wasAsked {
+            throw TLSError(
+                .encryptedKey,
+                "the private key in \(path) is encrypted: decrypt it (openssl pkey -in \(path)), and guard the file by its permissions",
+                file: path)
+        }
+        let what = isEndOfFile(error.code) ? "it has no \"BEGIN PRIVATE KEY\"" : error.reason
+        throw TLSError(.malformedFile, "\(path) is not a PEM file of a private key: \(what)", file: path)
+    }
+
+    /// "No start line" is how reading one after the other ends.
+    private static func isEndOfFile(_ error: UInt) -> Bool {
+        tandem_error_library(error) == ERR_LIB_PEM && tandem_error_reason(error) == PEM_R_NO_START_LINE
+    }
+
+    private static func with<Result>(_ bytes: [UInt8], _ body: (OpaquePointer?) -> Result) -> Result {
+        bytes.withUnsafeBytes { bytes in
+            let bio = BIO_new_mem_buf(bytes.baseAddress, CInt(bytes.count))
+            defer { BIO_free(bio) }
+            return body(bio)
+        }
+    }
+
+    private static func read(_ path: String) throws(TLSError) -> [UInt8] {
+        // Not to wait for whoever writes, should it be a pipe.
+        let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard fd >= 0 else { throw unreadable(path, errno) }
+        defer { close(fd) }
+        var bytes: [UInt8] = []
+        while bytes.count <= most {
+            let got = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { buffer in
+                let got = Glibc.read(fd, buffer.baseAddress, buffer.count)
+                if got > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<got])) }
+                return got
+            }
+            if got == 0 { return bytes }
+            guard got > 0 || errno == EINTR else { throw unreadable(path, errno) }
+        }
+        throw TLSError(.malformedFile, "\(path) is larger than \(most) bytes, which no PEM file of certificates is", file: path)
+    }
+
+    private static func unreadable(_ path: String, _ error: CInt) -> TLSError {
+        let what = error == ENOENT ? "does not exist" : "cannot be read: \(text(of: error))"
+        return TLSError(.unreadableFile, "\(path) \(what)", file: path, errno: error)
+    }
+}

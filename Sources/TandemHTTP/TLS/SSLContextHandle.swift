@@ -1,0 +1,135 @@
+internal import COpenSSL
+internal import Glibc
+
+/// An SSL_CTX of OpenSSL's, with one certificate.
+final class SSLContextHandle {
+    let pointer: OpaquePointer
+
+    /// One that is set up as `TLSConfiguration` says, without a certificate yet.
+    init(_ minimum: TLSConfiguration.Version) throws(TLSError) {
+        OpenSSLErrors.clear()
+        guard let pointer = SSL_CTX_new(TLS_server_method()) else {
+            throw TLSError(.unacceptable, "OpenSSL cannot be used: \(OpenSSLErrors.take().reason)")
+        }
+        self.pointer = pointer
+        guard tandem_ssl_ctx_set_minimum_version(pointer, minimum == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1,
+            SSL_CTX_set_cipher_list(pointer, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1,
+            tandem_ssl_ctx_set_groups(pointer, "X25519:P-256:P-384") == 1
+        else { throw TLSError(.unacceptable, "OpenSSL lacks what TLS needs here: \(OpenSSLErrors.take().reason)") }
+        tandem_ssl_ctx_set_options(pointer)
+        tandem_ssl_ctx_set_modes(pointer)
+        // One call of the kernel's for a record rather than two.
+        tandem_ssl_ctx_read_ahead(pointer)
+        // Nothing is kept for clients that may come back: they have their tickets.
+        tandem_ssl_ctx_disable_cache(pointer)
+        SSL_CTX_set_timeout(pointer, TLSTicketKeys.lifetime)
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(pointer, sealTicket)
+        SSL_CTX_set_alpn_select_cb(pointer, chooseProtocol, nil)
+        tandem_ssl_ctx_on_server_name(pointer, chooseCertificate)
+    }
+
+    deinit { SSL_CTX_free(pointer) }
+
+    /// Reads a certificate and its key.
+    func use(_ certificate: TLSConfiguration.Certificate) throws(TLSError) {
+        let chain = try PEMFile.certificates(certificate.chain).all.map { X509Handle(owning: $0) }
+        let key = try PEMFile.privateKey(certificate.key)
+        defer { EVP_PKEY_free(key) }
+        OpenSSLErrors.clear()
+        guard X509_check_private_key(chain[0].pointer, key) == 1 else {
+            OpenSSLErrors.clear()
+            throw TLSError(
+                .keyMismatch,
+                "the key in \(certificate.key) is not that of the first certificate in \(certificate.chain): the server's own comes first",
+                file: certificate.key)
+        }
+        guard SSL_CTX_use_certificate(pointer, chain[0].pointer) == 1,
+            chain.dropFirst().allSatisfy({ tandem_ssl_ctx_add_chain(pointer, $0.pointer) == 1 })
+        else { throw refused(certificate.chain) }
+        guard SSL_CTX_use_PrivateKey(pointer, key) == 1 else { throw refused(certificate.key) }
+    }
+
+    private func refused(_ path: String) -> TLSError {
+        TLSError(.unacceptable, "OpenSSL refuses what is in \(path): \(OpenSSLErrors.take().reason)", file: path)
+    }
+
+    /// Asks clients for certificates, or does not.
+    func verify(_ clients: ClientVerification) {
+        SSL_CTX_set_session_id_context(pointer, clients.fingerprint, CUnsignedInt(clients.fingerprint.count))
+        guard let mode = clients.mode else { return }
+        for authority in clients.authorities {
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(pointer), authority.pointer)
+            SSL_CTX_add_client_CA(pointer, authority.pointer)
+        }
+        SSL_CTX_set_verify(pointer, mode, nil)
+    }
+
+    /// Whether the certificate has that name.
+    func has(_ name: UnsafePointer<CChar>, byWildcard: Bool) -> Bool {
+        let flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (byWildcard ? 0 : X509_CHECK_FLAG_NO_WILDCARDS)
+        return X509_check_host(SSL_CTX_get0_certificate(pointer), name, 0, CUnsignedInt(flags), nil) == 1
+    }
+
+    /// Completes "the certificate …" when clients will not take it.
+    var validityWarning: String? {
+        let certificate = SSL_CTX_get0_certificate(pointer)
+        if X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 { return "has expired: clients will refuse it" }
+        if X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0 { return "is not valid yet: clients will refuse it" }
+        return nil
+    }
+}
+
+// MARK: What OpenSSL asks during a handshake
+
+/// RFC 6066, 3. A name that none has gets the default certificate, and whether that will do is for the client to say.
+private let chooseCertificate: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CInt>?, UnsafeMutableRawPointer?) -> CInt = {
+    ssl, _, _ in
+    guard let ssl, let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+        TLSSession.owner(of: ssl).context.choose(for: name, ssl)
+    else { return SSL_TLSEXT_ERR_NOACK }
+    return SSL_TLSEXT_ERR_OK
+}
+
+/// RFC 7301, 3.2: the first of ours that the client has; a client with none of ours is refused.
+private let chooseProtocol:
+    @convention(c) (
+        OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?, UnsafePointer<UInt8>?,
+        CUnsignedInt, UnsafeMutableRawPointer?
+    ) -> CInt = { _, chosen, length, offered, count, _ in
+        guard let chosen, let length, let offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+        for ours: StaticString in ["http/1.1", "http/1.0"] {
+            var index = 0
+            while index < Int(count) {
+                let size = Int(offered[index])
+                guard index + 1 + size <= Int(count) else { break }
+                if size == ours.utf8CodeUnitCount, memcmp(offered + index + 1, ours.utf8Start, size) == 0 {
+                    // Points into what the client sent, which outlives this call.
+                    chosen.pointee = offered + index + 1
+                    length.pointee = UInt8(size)
+                    return SSL_TLSEXT_ERR_OK
+                }
+                index += 1 + size
+            }
+        }
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+/// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 goes on, 2 does and wants the ticket renewed, 0 has a full handshake, -1 fails.
+private let sealTicket:
+    @convention(c) (
+        OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?, CInt
+    ) -> CInt = { ssl, name, iv, cipher, mac, isSealing in
+        guard let ssl, let name, let iv, let cipher, let mac else { return -1 }
+        let keys = TLSSession.owner(of: ssl).context.ticketKeys
+        if isSealing != 0 {
+            let key = keys.current()
+            name.update(from: key.name, count: TLSTicketKeys.Key.nameLength)
+            guard RAND_bytes(iv, 16) == 1 else { return -1 }
+            return tandem_ticket_prepare(cipher, mac, key.cipher, key.mac, iv, 1) == 1 ? 1 : -1
+        }
+        guard let (key, isOld) = keys.named(UnsafeBufferPointer(start: name, count: TLSTicketKeys.Key.nameLength)) else {
+            return 0
+        }
+        guard tandem_ticket_prepare(cipher, mac, key.cipher, key.mac, iv, 0) == 1 else { return -1 }
+        return isOld ? 2 : 1
+    }

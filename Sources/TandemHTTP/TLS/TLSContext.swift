@@ -1,0 +1,85 @@
+internal import COpenSSL
+internal import Logging
+
+// @unchecked: nothing of it changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
+/// What a `TLSConfiguration` comes to: certificates and keys that have been read and checked. A connection keeps the one that it
+/// began with.
+final class TLSContext: @unchecked Sendable {
+    let handshakeTimeout: Duration
+    let ticketKeys: TLSTicketKeys
+    /// What an operator should hear of: certificates that are out of date.
+    let warnings: [String]
+    /// One for each certificate; the first is for clients that ask for none that there is.
+    private let contexts: [SSLContextHandle]
+
+    /// Reads the files. Throws `TLSError`, which names the file.
+    init(_ configuration: TLSConfiguration, ticketKeys: TLSTicketKeys) throws(TLSError) {
+        guard !configuration.certificates.isEmpty else {
+            throw TLSError(.noCertificate, "TLS needs a certificate: name at least one certificate file and its key")
+        }
+        let clients = try ClientVerification(configuration)
+        var (contexts, warnings) = ([SSLContextHandle](), [String]())
+        for certificate in configuration.certificates {
+            let context = try SSLContextHandle(configuration.minimumVersion)
+            try context.use(certificate)
+            context.verify(clients)
+            if let warning = context.validityWarning { warnings.append("the certificate in \(certificate.chain) \(warning)") }
+            contexts.append(context)
+        }
+        self.contexts = contexts
+        self.warnings = warnings
+        self.ticketKeys = ticketKeys
+        handshakeTimeout = configuration.handshakeTimeout
+    }
+
+    /// A server's end of a connection, for the caller to free; nil when there is no memory.
+    func newSession() -> OpaquePointer? {
+        let ssl = SSL_new(contexts[0].pointer)
+        if let ssl { SSL_set_accept_state(ssl) }
+        return ssl
+    }
+
+    /// Whether there is a certificate of that name; then the connection uses it.
+    func choose(for name: UnsafePointer<CChar>, _ ssl: OpaquePointer) -> Bool {
+        guard
+            let context = contexts.first(where: { $0.has(name, byWildcard: false) })
+                ?? contexts.first(where: { $0.has(name, byWildcard: true) })
+        else { return false }
+        SSL_set_SSL_CTX(ssl, context.pointer)
+        return true
+    }
+}
+
+/// What clients' certificates are held to.
+struct ClientVerification {
+    /// nil when none is asked for.
+    private(set) var mode: CInt?
+    private(set) var authorities: [X509Handle] = []
+    /// Sessions are resumed under the same demands only (SSL_CTX_set_session_id_context(3)): a ticket must not carry a client
+    /// past an authority that a reload has taken away.
+    private(set) var fingerprint: [UInt8] = []
+
+    init(_ configuration: TLSConfiguration) throws(TLSError) {
+        var identity = Array(configuration.clientCertificates.rawValue.utf8)
+        if configuration.clientCertificates != .none {
+            guard let path = configuration.clientAuthorities else {
+                throw TLSError(
+                    .noAuthorities,
+                    "client certificates are \(configuration.clientCertificates.rawValue), and no file of authorities is named")
+            }
+            let (certificates, bytes) = try PEMFile.certificates(path)
+            authorities = certificates.map { X509Handle(owning: $0) }
+            identity += bytes
+            mode = SSL_VERIFY_PEER | (configuration.clientCertificates == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0)
+        }
+        fingerprint = [UInt8](repeating: 0, count: 32)
+        EVP_Digest(identity, identity.count, &fingerprint, nil, EVP_sha256(), nil)
+    }
+}
+
+/// A certificate of OpenSSL's.
+final class X509Handle {
+    let pointer: OpaquePointer
+    init(owning pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { X509_free(pointer) }
+}

@@ -1,0 +1,62 @@
+internal import COpenSSL
+
+/// What is wrong with what a `TLSConfiguration` names. The message says which file, what, and the remedy.
+public struct TLSError: Error, Sendable, CustomStringConvertible {
+    /// What went wrong; open to new cases.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        enum Value: String {
+            case noCertificate, unreadableFile, malformedFile, encryptedKey, keyMismatch, unacceptable, noAuthorities
+        }
+        let value: Value
+
+        /// TLS is asked for, and no certificate is configured.
+        public static let noCertificate = Code(value: .noCertificate)
+        /// A file is missing, or may not be read: `errno` says which.
+        public static let unreadableFile = Code(value: .unreadableFile)
+        /// A file is not the PEM that it should be.
+        public static let malformedFile = Code(value: .malformedFile)
+        /// A private key is encrypted, and nobody is there to type its password.
+        public static let encryptedKey = Code(value: .encryptedKey)
+        /// A private key belongs to another certificate.
+        public static let keyMismatch = Code(value: .keyMismatch)
+        /// OpenSSL refuses a certificate or key: too weak, say.
+        public static let unacceptable = Code(value: .unacceptable)
+        /// Client certificates are asked for, and no authority to check them by is configured.
+        public static let noAuthorities = Code(value: .noAuthorities)
+
+        /// Its name.
+        public var description: String { value.rawValue }
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// One sentence: which file, what, and the remedy.
+    public let message: String
+    /// The file, where it is about one.
+    public let file: String?
+    /// The errno under it, where there is one; else 0.
+    public let errno: CInt
+
+    init(_ code: Code, _ message: String, file: String? = nil, errno: CInt = 0) {
+        self.code = code
+        self.message = message
+        self.file = file
+        self.errno = errno
+    }
+
+    /// The message.
+    public var description: String { message }
+}
+
+/// OpenSSL's queue of errors, which each thread has one of. Empty it before a call whose failure is to be told from older ones.
+enum OpenSSLErrors {
+    static func clear() { ERR_clear_error() }
+
+    /// The cause of a failure, which is what was noted first; empties the queue.
+    static func take() -> (code: UInt, reason: String) {
+        let error = ERR_get_error()
+        ERR_clear_error()
+        let reason = ERR_reason_error_string(error).map { String(cString: $0) }
+        return (error, reason ?? (error == 0 ? "no reason given" : "error \(String(error, radix: 16))"))
+    }
+}

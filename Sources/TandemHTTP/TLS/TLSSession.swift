@@ -1,0 +1,209 @@
+internal import COpenSSL
+internal import Glibc
+internal import Tandem
+
+/// TLS on one connection, on its hub.
+///
+/// OpenSSL reads and writes through a BIO of ours that calls the `Descriptor`: without copies, as memory BIOs would have them,
+/// with the hub's knowledge of what is ready, and with MSG_NOSIGNAL, which OpenSSL's own socket BIO lacks.
+final class TLSSession {
+    let descriptor: Descriptor
+    /// What it began with; a reload does not change it.
+    let context: TLSContext
+    private var ssl: OpaquePointer?
+    /// The handshake is over, and nothing has failed since.
+    private(set) var isOpen = false
+    /// What the socket has to become before the next read, or write, is of use.
+    private(set) var readWaitsFor = Descriptor.Direction.readable
+    private(set) var writeWaitsFor = Descriptor.Direction.writable
+    /// The peer's TCP has ended. OpenSSL is not told: to it an end without "close notify" is fatal for both directions, and the
+    /// client that sends one may still read its answer. HTTP's own framing tells what was cut short (RFC 9112, 9.8).
+    private(set) var hasPeerEnded = false
+    /// Something has come from the peer.
+    private(set) var hasReceived = false
+    /// Why the last system call under OpenSSL failed.
+    private var failure: TandemError?
+
+    /// Throws `TandemError` when there is no memory; the descriptor stays the caller's.
+    init(_ descriptor: Descriptor, _ context: TLSContext) throws(TandemError) {
+        let ssl = context.newSession()
+        guard let ssl, let bio = BIO_new(DescriptorBIO.method) else {
+            if let ssl { SSL_free(ssl) }
+            throw TandemError(.systemCall, "no memory for a TLS connection", errno: ENOMEM)
+        }
+        self.descriptor = descriptor
+        self.context = context
+        self.ssl = ssl
+        tandem_ssl_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
+        BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
+        BIO_set_init(bio, 1)
+        SSL_set_bio(ssl, bio, bio)
+    }
+
+    deinit { if let ssl { SSL_free(ssl) } }
+
+    /// Whose connection OpenSSL asks about.
+    static func owner(of ssl: OpaquePointer) -> TLSSession {
+        Unmanaged<TLSSession>.fromOpaque(tandem_ssl_owner(ssl)!).takeUnretainedValue()
+    }
+
+    // MARK: Handshake
+
+    /// Takes the handshake as far as it goes: nil when it is over, else what the socket has to become first.
+    func advanceHandshake() throws(TLSHandshakeError) -> Descriptor.Direction? {
+        guard let ssl else { throw TLSHandshakeError(.ended, "closed") }
+        OpenSSLErrors.clear()
+        let result = SSL_do_handshake(ssl)
+        if result == 1 {
+            isOpen = true
+            return nil
+        }
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ where hasPeerEnded:
+            throw TLSHandshakeError(.ended, "the client ended the connection in the middle of the handshake")
+        case SSL_ERROR_WANT_READ: return .readable
+        case SSL_ERROR_WANT_WRITE: return .writable
+        default:
+            if let failure { throw TLSHandshakeError(.ended, failure.message) }
+            let (code, reason) = OpenSSLErrors.take()
+            let isHTTP = tandem_error_library(code) == ERR_LIB_SSL && tandem_error_reason(code) == SSL_R_HTTP_REQUEST
+            throw TLSHandshakeError(isHTTP ? .plainHTTP : .refused, reason)
+        }
+    }
+
+    /// What has been agreed on. nil while nothing has, and when the connection is closed.
+    var details: TLSDetails? {
+        guard let ssl, isOpen else { return nil }
+        return TLSDetails(of: ssl)
+    }
+
+    // MARK: Bytes
+
+    /// As `Transport.readAvailable`.
+    func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
+        guard let ssl else { throw TandemError(.closed, "this connection is closed") }
+        OpenSSLErrors.clear()
+        let got = SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
+        if got > 0 { return Int(got) }
+        switch SSL_get_error(ssl, got) {
+        case SSL_ERROR_ZERO_RETURN: return 0
+        case SSL_ERROR_WANT_READ:
+            if hasPeerEnded { return 0 }
+            readWaitsFor = .readable
+        case SSL_ERROR_WANT_WRITE: readWaitsFor = .writable
+        default: throw broken("read")
+        }
+        return nil
+    }
+
+    /// As `Transport.writeAvailable`.
+    func writeAvailable(_ buffer: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
+        guard let ssl else { throw TandemError(.closed, "this connection is closed") }
+        guard !buffer.isEmpty else { return 0 }
+        OpenSSLErrors.clear()
+        let put = SSL_write(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
+        if put > 0 { return Int(put) }
+        switch SSL_get_error(ssl, put) {
+        case SSL_ERROR_WANT_WRITE: writeWaitsFor = .writable
+        case SSL_ERROR_WANT_READ: writeWaitsFor = .readable
+        default: throw broken("write")
+        }
+        return nil
+    }
+
+    private func broken(_ call: String) -> TandemError {
+        isOpen = false
+        let reason = OpenSSLErrors.take().reason
+        return failure ?? TandemError(.closed, "TLS \(call): \(reason)")
+    }
+
+    // MARK: Ending
+
+    /// Sends "close notify", as far as the socket takes it.
+    func sendCloseNotify() {
+        guard let ssl, isOpen else { return }
+        isOpen = false
+        OpenSSLErrors.clear()
+        _ = SSL_shutdown(ssl)
+        OpenSSLErrors.clear()
+    }
+
+    /// Lets go of what OpenSSL holds. The descriptor stays as it is.
+    func release() {
+        isOpen = false
+        if let ssl { SSL_free(ssl) }
+        ssl = nil
+    }
+
+    // MARK: Under OpenSSL
+
+    fileprivate func receive(_ bio: OpaquePointer, into buffer: UnsafeMutableRawBufferPointer) -> CInt {
+        do throws(TandemError) {
+            if let got = try descriptor.readAvailable(into: buffer) {
+                if got > 0 {
+                    hasReceived = true
+                    return CInt(got)
+                }
+                hasPeerEnded = true
+            }
+            tandem_bio_retry_read(bio)
+        } catch {
+            failure = error
+        }
+        return -1
+    }
+
+    fileprivate func send(_ bio: OpaquePointer, _ buffer: UnsafeRawBufferPointer) -> CInt {
+        do throws(TandemError) {
+            if let put = try descriptor.writeAvailable(buffer) { return CInt(put) }
+            tandem_bio_retry_write(bio)
+        } catch {
+            failure = error
+        }
+        return -1
+    }
+}
+
+/// The BIO between OpenSSL and a session's descriptor.
+private enum DescriptorBIO {
+    // Made once and never changed.
+    nonisolated(unsafe) static let method: OpaquePointer = {
+        let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tandem descriptor")!
+        BIO_meth_set_read(method) { bio, bytes, count in
+            guard let bio, let bytes, let session = session(of: bio) else { return -1 }
+            tandem_bio_clear_retry(bio)
+            return session.receive(bio, into: UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
+        }
+        BIO_meth_set_write(method) { bio, bytes, count in
+            guard let bio, let bytes, let session = session(of: bio) else { return -1 }
+            tandem_bio_clear_retry(bio)
+            return session.send(bio, UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+        }
+        // Nothing is kept back, so there is nothing to flush.
+        BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
+        return method
+    }()
+
+    private static func session(of bio: OpaquePointer) -> TLSSession? {
+        BIO_get_data(bio).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
+    }
+}
+
+/// Why a handshake did not come about. Costs its connection, and is no error of the server's.
+struct TLSHandshakeError: Error {
+    enum Kind {
+        /// The client has gone.
+        case ended
+        /// One side would not have the other: no version, cipher or protocol in common, or a certificate that is not good.
+        case refused
+        /// The client speaks HTTP without TLS.
+        case plainHTTP
+    }
+    let kind: Kind
+    let reason: String
+
+    init(_ kind: Kind, _ reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+}

@@ -1,0 +1,34 @@
+internal import Tandem
+
+/// What hubs do, as text and as JSON. Looks up symbols: not on a hub.
+enum DumpText {
+    static func text(_ dumps: [(hub: String, dump: HubDump?)], upTo limit: Int) -> String {
+        var text = ""
+        for (hub, dump) in dumps { text += dump?.description ?? "\(hub): \(silence)\n" }
+        guard text.utf8.count > limit else { return text }
+        return String(decoding: text.utf8.prefix(limit), as: UTF8.self) + "\n... cut\n"
+    }
+
+    static func json(_ dumps: [(hub: String, dump: HubDump?)]) -> JSON {
+        [
+            "hubs": .array(
+                dumps.map { hub, dump in dump.map { json(hub, $0) } ?? ["hub": .string(hub), "error": .string(silence)] })
+        ]
+    }
+
+    private static func json(_ hub: String, _ dump: HubDump) -> JSON {
+        [
+            "hub": .string(hub),
+            "greenThreads": .array(
+                dump.greenThreads.map {
+                    ["number": .integer($0.number), "name": .string($0.name), "state": .string($0.state)]
+                }),
+            "tasks": .array(dump.tasks.map { ["name": .string($0.name), "state": .string($0.state)] }),
+            "omitted": .integer(dump.omitted),
+        ]
+    }
+
+    private static let silence = """
+        does not answer: code holds it. With hub.stall-threshold-ms the log says which, and where it is.
+        """
+}

@@ -1,0 +1,175 @@
+internal import CTandem
+internal import Glibc
+internal import Synchronization
+internal import Tandem
+
+/// Lines from the hubs to a file descriptor, by a thread of its own: a pipe that nobody empties must not stop a hub.
+///
+/// Each hub appends to a buffer of its own. The thread sleeps while all are empty, then writes what has gathered within
+/// `interval`, or as soon as one buffer holds `batch` bytes. When the reader is so slow that a buffer reaches `most` bytes,
+/// further lines are dropped and counted; the count is written in their place.
+final class LineWriter: Sendable {
+    /// Longest that a line waits, in milliseconds.
+    static let interval: CInt = 100
+    /// Longest that `finish` waits for the reader, in milliseconds.
+    static let patience: CInt = 2_000
+    /// Bytes that are not kept waiting.
+    static let batch = 32 * 1_024
+    /// Bytes that a hub's buffer holds at most.
+    static let most = 1 << 20
+
+    private struct Buffer {
+        var bytes: [UInt8] = []
+        var dropped = 0
+        var stamp = Timestamp()
+    }
+
+    /// One hub's buffer, shared by the hub and the thread.
+    private final class Shard: Sendable {
+        let buffer = Mutex(Buffer())
+
+        var count: Int { buffer.withLock { $0.bytes.count } }
+
+        func take(_ format: LogFormat) -> [UInt8] {
+            buffer.withLock { buffer in
+                var bytes: [UInt8] = []
+                swap(&bytes, &buffer.bytes)
+                if buffer.dropped > 0 {
+                    bytes +=
+                        format == .json
+                        ? "{\"type\":\"dropped\",\"lines\":\(buffer.dropped)}\n".utf8
+                        : "access log: \(buffer.dropped) lines dropped, the reader is too slow\n".utf8
+                }
+                buffer.dropped = 0
+                // As much again is likely to come.
+                buffer.bytes.reserveCapacity(min(bytes.count, LineWriter.batch))
+                return bytes
+            }
+        }
+    }
+
+    private let shards: [Shard]
+    private let output: CInt
+    private let format: LogFormat
+    private let allDropped = Atomic<Int>(0)
+    /// Written to wake the thread.
+    private let bell: CInt
+    /// Written by the thread when it ends.
+    private let farewell: CInt
+    /// Whether the thread sleeps until it is woken; else it looks at the buffers by itself.
+    private let isAsleep = Atomic<Bool>(false)
+    private let isEnding = Atomic<Bool>(false)
+
+    /// A writer to `output`, which stays open, for this many hubs. Throws when the kernel refuses what it needs.
+    ///
+    /// - Parameter format: How it says itself that lines were dropped: as text or JSON.
+    init(to output: CInt, hubs: Int, format: LogFormat = .text) throws(TandemError) {
+        shards = (0..<hubs).map { _ in Shard() }
+        self.output = output
+        self.format = format
+        bell = tandem_eventfd()
+        farewell = tandem_eventfd()
+        try check("eventfd", -min(bell, farewell, 0))
+    }
+
+    deinit {
+        close(bell)
+        close(farewell)
+    }
+
+    /// Starts the thread, which runs until `finish`. Throws when the kernel refuses it.
+    func start() throws(TandemError) {
+        var started = pthread_t()
+        let context = Unmanaged.passRetained(self).toOpaque()
+        let failed = pthread_create(
+            &started, nil,
+            { context in
+                tandem_name_thread("log")
+                let writer = Unmanaged<LineWriter>.fromOpaque(context!).takeRetainedValue()
+                writer.writeLoop()
+                LineWriter.ring(writer.farewell)
+                return nil
+            }, context)
+        if failed != 0 { Unmanaged<LineWriter>.fromOpaque(context).release() }
+        try check("pthread_create", failed)
+        pthread_detach(started)
+    }
+
+    /// Lines that were dropped since the start.
+    var droppedLines: Int { allDropped.load(ordering: .relaxed) }
+
+    /// Adds the line that `append` appends to the buffer of a hub. Any thread; never waits for the reader.
+    func write(hub: Int, _ append: (inout [UInt8], inout Timestamp) -> Void) {
+        let mustRing = shards[hub % shards.count].buffer.withLock { buffer in
+            guard buffer.bytes.count < Self.most else {
+                buffer.dropped += 1
+                allDropped.wrappingAdd(1, ordering: .relaxed)
+                return false
+            }
+            let before = buffer.bytes.count
+            append(&buffer.bytes, &buffer.stamp)
+            if before == 0 { return isAsleep.exchange(false, ordering: .sequentiallyConsistent) }
+            return before < Self.batch && buffer.bytes.count >= Self.batch
+        }
+        if mustRing { Self.ring(bell) }
+    }
+
+    /// Has what is left written and the thread end. Blocks the caller until then, but not for longer than `patience`: what a
+    /// reader has not taken by then is lost.
+    func finish() {
+        isEnding.store(true, ordering: .releasing)
+        Self.ring(bell)
+        Self.listen(farewell, milliseconds: Self.patience)
+    }
+
+    private static func ring(_ bell: CInt) {
+        var one: UInt64 = 1
+        _ = Glibc.write(bell, &one, MemoryLayout<UInt64>.size)
+    }
+
+    /// Waits for a bell, at most this long; for ever when negative.
+    private static func listen(_ bell: CInt, milliseconds: CInt) {
+        var wait = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+        guard poll(&wait, 1, milliseconds) > 0 else { return }
+        var count: UInt64 = 0
+        _ = read(bell, &count, MemoryLayout<UInt64>.size)
+    }
+
+    private func writeLoop() {
+        var isLast = false
+        while !isLast {
+            isAsleep.store(true, ordering: .sequentiallyConsistent)
+            // A line that comes from here on rings; one that came before is seen.
+            if shards.allSatisfy({ $0.count == 0 }), !isEnding.load(ordering: .acquiring) { Self.listen(bell, milliseconds: -1) }
+            isAsleep.store(false, ordering: .sequentiallyConsistent)
+            if shards.allSatisfy({ $0.count < Self.batch }), !isEnding.load(ordering: .acquiring) {
+                Self.listen(bell, milliseconds: Self.interval)
+            }
+            isLast = isEnding.load(ordering: .acquiring)
+            for shard in shards { writeAll(shard.take(format)) }
+        }
+    }
+
+    /// A reader that has gone is no reason to stop serving: what cannot be written is let go.
+    private func writeAll(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(output, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if count < 0, errno == EAGAIN {
+                // Somebody who shares the descriptor has made it non-blocking.
+                var wait = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
+                poll(&wait, 1, -1)
+            } else if count == 0 || errno != EINTR {
+                return
+            }
+        }
+    }
+}
+
+/// Throws for the errno that a call has left, unless it is 0.
+private func check(_ call: String, _ error: CInt) throws(TandemError) {
+    guard error != 0 else { return }
+    throw TandemError(.systemCall, "\(call): \(String(cString: strerror(error)))", errno: error)
+}

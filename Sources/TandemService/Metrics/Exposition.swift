@@ -1,0 +1,89 @@
+/// Metrics as text: Prometheus's format 0.0.4, or OpenMetrics 1.0.
+struct Exposition {
+    /// How it is written.
+    enum Format {
+        case prometheus, openMetrics
+
+        /// What a client that accepts this gets. OpenMetrics only when it names it.
+        init(accepting field: String?) {
+            self = field?.contains("application/openmetrics-text") == true ? .openMetrics : .prometheus
+        }
+
+        var contentType: String {
+            switch self {
+            case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+            case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+        }
+    }
+
+    private let format: Format
+    private var output: [UInt8] = []
+
+    /// All families in the order of their names; those of one name and kind become one.
+    static func text(_ families: [MetricFamily], _ format: Format) -> [UInt8] {
+        var exposition = Exposition(format: format)
+        for family in merged(families) { exposition.add(family) }
+        if format == .openMetrics { exposition.output += "# EOF\n".utf8 }
+        return exposition.output
+    }
+
+    private init(format: Format) { self.format = format }
+
+    private static func merged(_ families: [MetricFamily]) -> [MetricFamily] {
+        var byName: [String: MetricFamily] = [:]
+        for family in families {
+            guard let known = byName[family.description.name] else {
+                byName[family.description.name] = family
+                continue
+            }
+            guard known.kind == family.kind else { continue }
+            let labels = Set(known.samples.map(\.labels))
+            byName[family.description.name]?.samples += family.samples.filter { !labels.contains($0.labels) }
+        }
+        return byName.values.sorted { $0.description.name < $1.description.name }
+    }
+
+    private mutating func add(_ family: MetricFamily) {
+        let name = family.description.name
+        let isCounter = family.kind == .counter
+        // OpenMetrics has the family's name here, Prometheus that of the samples.
+        let shown = isCounter && format == .prometheus ? name + "_total" : name
+        put("# HELP \(shown) \(MetricLabels.escaped(family.description.help))\n")
+        put("# TYPE \(shown) \(family.kind.rawValue)\n")
+        if format == .openMetrics, let unit = family.description.unit { put("# UNIT \(shown) \(unit)\n") }
+        for sample in family.samples.sorted(by: { $0.labels.text < $1.labels.text }) {
+            switch sample.value {
+            case .number(let value): line(isCounter ? name + "_total" : name, sample.labels.text, number(value))
+            case .histogram(let bounds, let counts, let sum): add(name, sample.labels.text, bounds, counts, sum)
+            }
+        }
+    }
+
+    private mutating func add(_ name: String, _ labels: String, _ bounds: [Double], _ counts: [UInt64], _ sum: Double) {
+        let rest = labels.isEmpty ? "" : "," + labels
+        var count: UInt64 = 0
+        for (bound, inBucket) in zip(bounds, counts) {
+            count += inBucket
+            line(name + "_bucket", "le=\"\(number(bound))\"" + rest, String(count))
+        }
+        count += counts[bounds.count]
+        line(name + "_bucket", "le=\"+Inf\"" + rest, String(count))
+        line(name + "_sum", labels, number(sum))
+        line(name + "_count", labels, String(count))
+    }
+
+    private mutating func line(_ name: String, _ labels: String, _ value: String) {
+        put(labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n")
+    }
+
+    private mutating func put(_ text: String) { output += text.utf8 }
+
+    /// Whole numbers without a point in Prometheus's format; OpenMetrics asks for `1.0`, which Swift writes.
+    private func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        if format == .prometheus, value.magnitude < 1e15, value == value.rounded() { return String(Int64(value)) }
+        return "\(value)"
+    }
+}

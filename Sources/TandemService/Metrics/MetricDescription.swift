@@ -1,0 +1,65 @@
+/// A metric's name in Prometheus, its unit and what it says, from its label in swift-metrics.
+///
+/// The name is made by OpenTelemetry's rules for Prometheus: what is no letter, digit or underscore becomes one underscore,
+/// and the unit comes last.
+struct MetricDescription: Sendable {
+    /// Without the suffixes of samples such as `_total`.
+    let name: String
+    /// The last part of the name, when it has a unit.
+    let unit: String?
+    /// One sentence.
+    let help: String
+    /// Upper bounds of the buckets, for a histogram.
+    let bounds: [Double]
+
+    init(name: String, unit: String? = nil, help: String, bounds: [Double] = []) {
+        self.name = name
+        self.unit = unit
+        self.help = help
+        self.bounds = bounds
+    }
+
+    /// swift-metrics knows no units, but a timer's is seconds, and OpenTelemetry's sizes are bytes.
+    init(of label: String, isTimer: Bool = false) {
+        let unit = isTimer || label.hasSuffix(".duration") ? "seconds" : label.hasSuffix(".size") ? "bytes" : nil
+        var name = ""
+        for scalar in label.unicodeScalars {
+            if scalar.isLetterOrDigit { name.unicodeScalars.append(scalar) } else if name.last != "_" { name += "_" }
+        }
+        if name.first?.isNumber ?? true { name = "_" + name }
+        if let unit, !name.hasSuffix("_" + unit) { name += "_" + unit }
+        // A counter's samples get it back.
+        if name.hasSuffix("_total") { name.removeLast(6) }
+        self.init(
+            name: name, unit: unit, help: MetricDescription.known[label] ?? label,
+            bounds: unit == "seconds" ? Self.seconds : unit == "bytes" ? Self.bytes : Self.others)
+    }
+
+    /// What OpenTelemetry advises for `http.server.request.duration`, with three steps below: a handler that does not wait
+    /// takes microseconds.
+    static let seconds = [
+        0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+    ]
+    /// From an empty body to the largest that is taken by default and beyond.
+    static let bytes: [Double] = [0, 128, 1_024, 8_192, 65_536, 524_288, 4_194_304, 33_554_432, 268_435_456]
+    /// OpenTelemetry's own when nobody advises any.
+    static let others: [Double] = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]
+
+    /// What is recorded by the targets of this package.
+    private static let known = [
+        "http.server.request.duration": "How long requests took, from the end of their head to the end of their answer.",
+        "http.server.active_requests": "Requests that are being answered.",
+        "http.server.request.body.size": "Bytes of requests' bodies that were read.",
+        "http.server.response.body.size": "Bytes of answers' bodies, the framing of chunks included.",
+        "tandem.server.connections.active": "Connections that are open.",
+        "tandem.server.connections.accepted": "Connections that were accepted.",
+        "tandem.server.connections.refused": "Connections that were not served, by reason.",
+        "tandem.server.requests.refused": "Requests whose head could not be taken, by the status they were answered.",
+        "tandem.server.requests.cut": "Requests whose answer was not sent in full, by reason.",
+        "http.client.request.duration": "How long outbound requests took.",
+        "http.client.active_requests": "Outbound requests that are under way.",
+        "http.client.request.body.size": "Bytes of outbound requests' bodies.",
+        "http.client.response.body.size": "Bytes of the bodies that upstreams answered.",
+        "http.client.open_connections": "Connections to upstreams that are open.",
+    ]
+}

@@ -1,0 +1,107 @@
+internal import CoreMetrics
+internal import Synchronization
+
+/// The process's metrics, for Prometheus to fetch: a `MetricsFactory` whose series can be written as text.
+///
+/// Making a series takes a lock; recording does not. Who asks for the same label and dimensions again gets the same series.
+/// Labels that come to the same Prometheus name are one family, as long as they are of one kind: a series of another kind
+/// is recorded and never shown, because a family has one type.
+final class MetricsRegistry: MetricsFactory {
+    private struct Entry {
+        let series: any MetricSeries
+        /// How many handlers were asked for and not destroyed.
+        var uses: Int
+    }
+
+    private struct Family {
+        let description: MetricDescription
+        let kind: MetricKind
+        var entries: [String: Entry] = [:]
+    }
+
+    private let families = Mutex<[String: Family]>([:])
+
+    // MARK: Making
+
+    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        series(label, dimensions, .counter) { CounterSeries(labels: $0) }
+    }
+
+    func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
+        series(label, dimensions, .counter) { CounterSeries(labels: $0) }
+    }
+
+    func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        series(label, dimensions, .gauge) { GaugeSeries(labels: $0) }
+    }
+
+    func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+        guard aggregate else { return series(label, dimensions, .gauge) { GaugeSeries(labels: $0) } }
+        return histogram(label, dimensions, isTimer: false)
+    }
+
+    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        histogram(label, dimensions, isTimer: true)
+    }
+
+    private func histogram(_ label: String, _ dimensions: [(String, String)], isTimer: Bool) -> HistogramSeries {
+        let bounds = MetricDescription(of: label, isTimer: isTimer).bounds
+        return series(label, dimensions, .histogram, isTimer: isTimer) { HistogramSeries(labels: $0, bounds: bounds) }
+    }
+
+    private func series<Series: MetricSeries>(
+        _ label: String, _ dimensions: [(String, String)], _ kind: MetricKind, isTimer: Bool = false,
+        make: (MetricLabels) -> Series
+    ) -> Series {
+        let description = MetricDescription(of: label, isTimer: isTimer)
+        let labels = MetricLabels(dimensions)
+        return families.withLock { families in
+            var family = families[description.name] ?? Family(description: description, kind: kind)
+            if var entry = family.entries[labels.text], let known = entry.series as? Series {
+                entry.uses += 1
+                families[description.name]?.entries[labels.text] = entry
+                return known
+            }
+            let made = make(labels)
+            guard family.kind == kind, family.entries[labels.text] == nil else { return made }
+            family.entries[labels.text] = Entry(series: made, uses: 1)
+            families[description.name] = family
+            return made
+        }
+    }
+
+    // MARK: Destroying
+
+    func destroyCounter(_ handler: any CounterHandler) { destroy(handler) }
+    func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { destroy(handler) }
+    func destroyMeter(_ handler: any MeterHandler) { destroy(handler) }
+    func destroyRecorder(_ handler: any RecorderHandler) { destroy(handler) }
+    func destroyTimer(_ handler: any TimerHandler) { destroy(handler) }
+
+    /// Forgets a series when the last who asked for it has destroyed it.
+    private func destroy(_ handler: AnyObject) {
+        families.withLock { families in
+            for (name, family) in families {
+                guard let found = family.entries.first(where: { $0.value.series === handler }) else { continue }
+                var entry = found.value
+                entry.uses -= 1
+                families[name]?.entries[found.key] = entry.uses > 0 ? entry : nil
+                if families[name]?.entries.isEmpty == true { families[name] = nil }
+                return
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// What the families hold now. A series that is recorded to meanwhile may be seen before or after.
+    func snapshot() -> [MetricFamily] {
+        families.withLock { families in
+            families.values.map { family in
+                MetricFamily(
+                    description: family.description, kind: family.kind,
+                    samples: family.entries.values.map { MetricSample(labels: $0.series.labels, value: $0.series.value) })
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+internal import Synchronization
+internal import Tracing
+
+/// A span of `W3CTracer`. Any thread.
+final class W3CSpan: Span {
+    /// One of no trace.
+    static let none = W3CSpan(context: .topLevel)
+
+    let context: ServiceContext
+    private let sink: (@Sendable (SpanRecord) -> Void)?
+    /// nil when nobody records it, and once it has ended.
+    private let record: Mutex<SpanRecord?>
+
+    init(context: ServiceContext, record: SpanRecord? = nil, sink: (@Sendable (SpanRecord) -> Void)? = nil) {
+        self.context = context
+        self.sink = sink
+        self.record = Mutex(record)
+    }
+
+    var isRecording: Bool { sink != nil && record.withLock { $0 != nil } }
+
+    var operationName: String {
+        get { record.withLock { $0?.name ?? "" } }
+        set { record.withLock { $0?.name = newValue } }
+    }
+
+    var attributes: SpanAttributes {
+        get { record.withLock { $0?.attributes ?? [:] } }
+        set { record.withLock { $0?.attributes = newValue } }
+    }
+
+    func setStatus(_ status: SpanStatus) { record.withLock { $0?.status = status } }
+
+    func addEvent(_ event: SpanEvent) {
+        record.withLock { record in
+            guard let count = record?.events.count, count < SpanRecord.mostEvents else { return }
+            record?.events.append(event)
+        }
+    }
+
+    func addLink(_ link: SpanLink) {}
+
+    func recordError<Instant: TracerInstant>(
+        _ error: any Error, attributes: SpanAttributes, at instant: @autoclosure () -> Instant
+    ) {
+        var attributes = attributes
+        attributes["exception.type"] = "\(type(of: error))"
+        attributes["exception.message"] = "\(error)"
+        addEvent(SpanEvent(name: "exception", at: instant(), attributes: attributes))
+    }
+
+    /// Hands the record to the sink, the first time.
+    func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {
+        guard let sink else { return }
+        var ended: SpanRecord?
+        record.withLock { swap(&ended, &$0) }
+        guard var ended else { return }
+        ended.ended = instant().nanosecondsSinceEpoch
+        sink(ended)
+    }
+}

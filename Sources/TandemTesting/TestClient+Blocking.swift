@@ -1,0 +1,47 @@
+public import HTTPTypes
+internal import Tandem
+
+/// The same calls in blocking style. Each parks the green thread; on an ordinary OS thread it blocks that.
+extension TestClient {
+    /// Sends GET, and returns the response, whatever its status. Throws `TestClientError`.
+    @available(*, noasync)
+    public func get(
+        _ path: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
+    ) throws -> TestResponse {
+        try execute(.get, path, headers: headers, file: file, line: line)
+    }
+
+    /// Sends POST, and returns the response, whatever its status. Throws `TestClientError`.
+    @available(*, noasync)
+    public func post(
+        _ path: String, headers: HTTPFields = [:], body: TestBody? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) throws -> TestResponse {
+        try execute(.post, path, headers: headers, body: body, file: file, line: line)
+    }
+
+    /// Sends a request, and returns the response, whatever its status. Throws `TestClientError`; `CancellationError`.
+    @available(*, noasync)
+    public func execute(
+        _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: TestBody? = nil,
+        file: StaticString = #fileID, line: UInt = #line
+    ) throws -> TestResponse {
+        try awaiting(file: file, line: line) { try await execute(method, path, headers: headers, body: body) }
+    }
+
+    /// How many connections were opened until now.
+    @available(*, noasync)
+    public func connectionsOpened(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
+        try awaiting(file: file, line: line) { await connectionsOpened() }
+    }
+
+    /// Opens a connection of its own, and closes it when `body` has ended.
+    @available(*, noasync)
+    @_disfavoredOverload
+    public func withConnection<Success: Sendable>(
+        file: StaticString = #fileID, line: UInt = #line, _ body: (TestConnection) throws -> Success
+    ) throws -> Success {
+        try awaiting(file: file, line: line) {
+            try await withConnection { connection in try await blocking(name: "test") { try body(connection) } }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct FetchBodyTests {
+    let upstream = Upstream()
+    let client = FetchClient()
+
+    /// A body that the style's own kind of producer writes.
+    private func body(
+        _ style: Style, _ pieces: [[UInt8]], contentLength: Int? = nil, isRepeatable: Bool = false
+    ) -> FetchBody {
+        switch style {
+        case .async:
+            FetchBody(
+                contentLength: contentLength, isRepeatable: isRepeatable,
+                streamingAsync: { writer in
+                    for piece in pieces {
+                        try await sleep(for: .zero)
+                        try await writer.write(piece)
+                    }
+                })
+        case .blocking:
+            FetchBody(
+                contentLength: contentLength, isRepeatable: isRepeatable,
+                streamingBlocking: { writer in
+                    for piece in pieces {
+                        try sleep(for: .zero)
+                        try writer.write(piece)
+                    }
+                })
+        }
+    }
+
+    private let pieces = (0..<20).map { Array("piece \($0);".utf8) }
+
+    @Test(arguments: Style.allCases, Style.allCases)
+    func `a stream without a length is sent chunked, with one it is announced`(_ caller: Style, _ producer: Style) async throws {
+        for (length, field) in [(nil, "Transfer-Encoding: chunked"), (pieces.joined().count, "Content-Length: ")] {
+            var request = FetchRequest(url: upstream.url("/echo"), method: .post)
+            request.body = body(producer, pieces, contentLength: length)
+            let text = try await onHub { [request] _ in try await caller.execute(client, request).text }
+            #expect(text.contains(field) && text.hasSuffix("\n\n" + String(decoding: pieces.joined(), as: UTF8.self)))
+            #expect(!text.contains("Expect"))
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `an empty stream is an empty body`(_ style: Style) async throws {
+        let request = FetchRequest(url: upstream.url("/echo"), method: .put, body: body(style, []))
+        let text = try await onHub { _ in try await style.execute(client, request).text }
+        #expect(text.hasPrefix("PUT /echo\n") && text.hasSuffix("\n\n"))
+    }
+
+    @Test func `an async sequence is a body`() async throws {
+        let lines = BlockingProducer<[UInt8]>({ send in for line in 0..<3 { try send(Array("\(line)".utf8)) } })
+        let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: FetchBody(lines))
+        let text = try await onHub { _ in try await client.execute(request).text }
+        #expect(text.hasSuffix("\n\n012"))
+    }
+
+    @Test(arguments: Style.allCases) func `the body is sent while the answer is read`(_ style: Style) async throws {
+        let request = FetchRequest(url: upstream.url("/mirror"), method: .post, body: body(style, pieces))
+        try await onHub { _ in
+            let stream = try await style.stream(client, request)
+            var received: [UInt8] = []
+            while let piece = try await style.read(stream) { received += piece }
+            #expect(received == Array(pieces.joined()))
+        }
+    }
+
+    /// The server takes nothing until it is told to: what was produced by then is what lies in buffers.
+    @Test(arguments: Style.allCases) func `a slow upstream holds the producer back`(_ style: Style) async throws {
+        let (total, piece) = (64 * 1024 * 1024, [UInt8](repeating: 7, count: 64 * 1024))
+        try await onHub { hub in
+            let produced = Counter()
+            let body =
+                switch style {
+                case .async:
+                    FetchBody(
+                        contentLength: total,
+                        streamingAsync: { writer in
+                            for _ in 0..<total / piece.count { try await writer.write(piece); produced.value += piece.count }
+                        })
+                case .blocking:
+                    FetchBody(
+                        contentLength: total,
+                        streamingBlocking: { writer in
+                            for _ in 0..<total / piece.count { try writer.write(piece); produced.value += piece.count }
+                        })
+                }
+            let done = Event<FetchResponse>()
+            let request = FetchRequest(url: upstream.url("/slowreader"), method: .post, body: body)
+            _ = style.start(hub, client, request, done: done)
+            // Until it stands still.
+            var before = -1
+            try await until {
+                defer { before = produced.value }
+                try await sleep(for: .milliseconds(50))
+                return produced.value > 0 && produced.value == before
+            }
+            // The kernel's two buffers, libcurl's and ours.
+            #expect(produced.value < 16 * 1024 * 1024, "\(produced.value)")
+            _ = try await client.get(upstream.url("/open"))
+            let text = try await done.wait().text
+            #expect(text == "\(total)" && produced.value == total)
+        }
+    }
+
+    struct Broken: Error, Equatable { let number: Int }
+
+    @Test(arguments: Style.allCases, Style.allCases)
+    func `an error of the producer is the caller's, as it is`(_ caller: Style, _ producer: Style) async throws {
+        let body =
+            switch producer {
+            case .async:
+                FetchBody(streamingAsync: {
+                    try await $0.write([1]); throw Broken(number: 42)
+                })
+            case .blocking:
+                FetchBody(streamingBlocking: {
+                    try $0.write([1]); throw Broken(number: 42)
+                })
+            }
+        let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+        try await onHub { hub in
+            await #expect(throws: Broken(number: 42)) { _ = try await caller.execute(client, request) }
+            #expect(FetchStatistics(of: hub).transfers == 0)
+        }
+    }
+
+    @Test(arguments: [(3, "ended after 2 of the 3"), (1, "longer than the 1")])
+    func `a length that is not kept is an error`(_ announced: Int, _ words: String) async throws {
+        let body = FetchBody(
+            contentLength: announced,
+            streamingAsync: {
+                try await $0.write([1]); try await $0.write([2])
+            })
+        let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+        let error = try await onHub { _ in try await fetchError { try await client.execute(request) } }
+        #expect(error?.code == .badRequest && error?.message.contains(words) == true, "\(String(describing: error))")
+    }
+
+    @Test(arguments: Style.allCases, Style.allCases)
+    func `cancelling the caller cancels the producer, and waits for it`(_ caller: Style, _ producer: Style) async throws {
+        try await onHub { hub in
+            let (started, unwound) = (Event<Void>(), Counter())
+            let body =
+                switch producer {
+                case .async:
+                    FetchBody(streamingAsync: { _ in
+                        defer { unwound.value += 1 }
+                        started.send(())
+                        try await sleep(for: .seconds(600))
+                    })
+                case .blocking:
+                    FetchBody(streamingBlocking: { _ in
+                        defer { unwound.value += 1 }
+                        started.send(())
+                        try sleep(for: .seconds(600))
+                    })
+                }
+            let done = Event<FetchResponse>()
+            let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+            let cancel = caller.start(hub, client, request, done: done)
+            try await started.wait()
+            cancel()
+            await #expect(throws: CancellationError.self) { try await done.wait() }
+            #expect(unwound.value == 1 && FetchStatistics(of: hub).transfers == 0)
+        }
+    }
+
+    @Test func `a producer that waits is cancelled when the answer comes without it`() async throws {
+        try await onHub { hub in
+            let unwound = Counter()
+            let body = FetchBody(streamingAsync: { writer in
+                defer { unwound.value += 1 }
+                try await writer.write([1])
+                try await sleep(for: .seconds(600))
+            })
+            let request = FetchRequest(url: upstream.url("/final?n=413"), method: .post, body: body)
+            let response = try await client.execute(request)
+            #expect(response.status.code == 413 && response.text == "final" && unwound.value == 1)
+        }
+    }
+
+    @Test func `the producer has the caller's task-locals`() async throws {
+        let body = FetchBody(streamingBlocking: { try $0.write(Array(Tag.current.utf8)) })
+        let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+        let text = try await onHub { _ in
+            try await Tag.$current.withValue("from the caller") { try await client.execute(request).text }
+        }
+        #expect(text.hasSuffix("from the caller"))
+    }
+
+    @Test(arguments: [307, 308]) func `a redirect that needs a stream again says so`(_ status: Int) async throws {
+        var request = FetchRequest(url: upstream.url("/redirect?n=\(status)&to=/echo"), method: .post)
+        request.followRedirects = 1
+        request.body = body(.async, pieces)
+        let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }
+        #expect(error?.code == .bodyNotRepeatable && error?.message.contains("isRepeatable") == true)
+    }
+
+    @Test(arguments: Style.allCases) func `a repeatable stream is made again for a redirect`(_ style: Style) async throws {
+        var request = FetchRequest(url: upstream.url("/redirect?n=307&to=/echo"), method: .post)
+        request.followRedirects = 1
+        request.body = body(style, pieces, isRepeatable: true)
+        let text = try await onHub { [request] _ in try await style.execute(client, request).text }
+        #expect(text.hasPrefix("POST /echo\n") && text.hasSuffix(String(decoding: pieces.joined(), as: UTF8.self)))
+    }
+
+    // MARK: Expect
+
+    @Test func `an announced body is sent when it is asked for`() async throws {
+        var request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body(.async, pieces))
+        request.expectsContinue = true
+        let text = try await onHub { [request] _ in try await client.execute(request).text }
+        #expect(text.contains("Expect: 100-continue") && text.hasSuffix(String(decoding: pieces.joined(), as: UTF8.self)))
+    }
+
+    @Test(arguments: [307, 403])
+    func `an announced body that is not asked for is never produced`(_ status: Int) async throws {
+        try await onHub { _ in
+            let produced = Counter()
+            let body = FetchBody(streamingAsync: { writer in
+                produced.value += 1
+                try await writer.write([1])
+            })
+            var request = FetchRequest(url: upstream.url("/final?n=\(status)&to=/echo"), method: .post, body: body)
+            request.expectsContinue = true
+            request.followRedirects = 1
+            let response = try await client.execute(request)
+            // After a redirect the untouched stream is sent to where it leads.
+            #expect(response.status.code == (status == 307 ? 200 : status))
+            #expect(produced.value == (status == 307 ? 1 : 0))
+        }
+    }
+
+    /// libcurl would ask it again and again.
+    @Test(arguments: [HTTPRequest.Method.put, .post])
+    func `an upstream that knows no Expect is asked once, and the error says so`(_ method: HTTPRequest.Method) async throws {
+        var request = FetchRequest(url: upstream.url("/literal"), method: method, body: [1, 2, 3])
+        request.expectsContinue = true
+        let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }
+        #expect(error?.code == .badRequest && error?.message.contains("expectsContinue") == true)
+    }
+}
+
+/// Counts on one hub.
+final class Counter: @unchecked Sendable {
+    var value = 0
+}
+
+private enum Tag {
+    @TaskLocal static var current = "nobody"
+}

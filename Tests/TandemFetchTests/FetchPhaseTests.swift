@@ -1,0 +1,143 @@
+import FakeResolver
+import Glibc
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+/// Each phase of a fetch has a limit of its own, and an error that says which it was.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct FetchPhaseTests {
+    let upstream = Upstream()
+
+    private func client(_ change: (inout FetchConfiguration) -> Void) -> FetchClient {
+        var configuration = FetchConfiguration()
+        change(&configuration)
+        return FetchClient(configuration: configuration)
+    }
+
+    @Test(arguments: Style.allCases) func `a name server that does not answer`(_ style: Style) async throws {
+        fake_resolver_teach("hangs.test", "hang")
+        let client = client { $0.connectTimeout = .milliseconds(100) }
+        try await onHub { hub in
+            let turns = hub.statistics.turns
+            let error = try await fetchError { try await style.get(client, "http://hangs.test/") }
+            #expect(error?.code == .connectTimedOut && error?.isTimeout == true, "\(String(describing: error))")
+            #expect(error?.message == "http://hangs.test:80: could not connect within 0.1 seconds")
+            // Waiting for a resolver is waiting: nothing turns in circles.
+            #expect(hub.statistics.turns - turns < 200)
+        }
+        fake_resolver_release()
+    }
+
+    @Test(arguments: Style.allCases) func `a server that does not take the connection`(_ style: Style) async throws {
+        let full = try FullBacklog()
+        let client = client { $0.connectTimeout = .milliseconds(100) }
+        let error = try await onHub { _ in try await fetchError { try await style.get(client, "http://127.0.0.1:\(full.port)/") }
+        }
+        #expect(error?.code == .connectTimedOut)
+    }
+
+    @Test(arguments: Style.allCases) func `a server that never gets round to TLS`(_ style: Style) async throws {
+        // It takes connections in and says nothing.
+        let full = try FullBacklog(backlog: 16, fills: false)
+        let client = client { $0.tlsTimeout = .milliseconds(80) }
+        let error = try await onHub { _ in try await fetchError { try await style.get(client, "https://127.0.0.1:\(full.port)/") }
+        }
+        #expect(error?.code == .tlsTimedOut && error?.message.contains("TLS was not established within 0.08") == true)
+    }
+
+    @Test(arguments: Style.allCases) func `a server that does not begin to answer`(_ style: Style) async throws {
+        let client = client { $0.responseTimeout = .milliseconds(80) }
+        let url = upstream.url("/silent")
+        let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
+        #expect(error?.code == .responseTimedOut && error?.message.contains("no answer began within 0.08") == true)
+        try await until { try await upstream.count("disconnects") == 1 }
+    }
+
+    @Test(arguments: Style.allCases) func `a server that stops in the middle of its answer`(_ style: Style) async throws {
+        let client = client { $0.idleTimeout = .milliseconds(80) }
+        let url = upstream.url("/stall")
+        let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
+        #expect(error?.code == .idleTimedOut && error?.message.contains("no byte of the answer came for 0.08") == true)
+    }
+
+    @Test(arguments: Style.allCases) func `a server that stops in the middle of the request`(_ style: Style) async throws {
+        let client = client { $0.idleTimeout = .milliseconds(80) }
+        let body = FetchBody(streamingAsync: { while true { try await $0.write([UInt8](repeating: 1, count: 65_536)) } })
+        let request = FetchRequest(url: upstream.url("/slowreader"), method: .post, body: body)
+        let error = try await onHub { _ in try await fetchError { try await style.execute(client, request) } }
+        #expect(error?.code == .idleTimedOut && error?.message.contains("no byte of the request") == true)
+    }
+
+    @Test(arguments: Style.allCases) func `the whole, however far it is`(_ style: Style) async throws {
+        let client = client { $0.timeout = .milliseconds(120) }
+        let url = upstream.url("/drip?n=10000")
+        let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
+        #expect(error?.code == .timedOut && error?.message.contains("no complete answer within") == true)
+    }
+
+    @Test(arguments: Style.allCases) func `a reader who takes his time is not the upstream's fault`(_ style: Style) async throws {
+        let client = client { ($0.idleTimeout, $0.maxResponseBytes) = (.milliseconds(60), .max) }
+        let url = upstream.url("/endless")
+        try await onHub { _ in
+            let stream = try await style.stream(client, FetchRequest(url: url))
+            try await until { stream.buffered > 200 * 1024 }
+            // Several times the limit.
+            try await sleep(for: .milliseconds(250))
+            for _ in 0..<20 { _ = try await style.read(stream) }
+            stream.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `a producer who takes his time is not the upstream's fault`(_ style: Style) async throws
+    {
+        let client = client { $0.idleTimeout = .milliseconds(60) }
+        let body = FetchBody(streamingAsync: { writer in
+            for _ in 0..<2 {
+                try await sleep(for: .milliseconds(200))
+                try await writer.write([65])
+            }
+        })
+        let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+        let text = try await onHub { _ in try await style.execute(client, request).text }
+        #expect(text.hasSuffix("\n\nAA"))
+    }
+
+    @Test func `a long body in pieces that are late but not too late`() async throws {
+        let client = client { ($0.idleTimeout, $0.responseTimeout) = (.milliseconds(500), .milliseconds(500)) }
+        let url = upstream.url("/drip?n=400")
+        let response = try await onHub { _ in try await client.get(url) }
+        #expect(response.body.count == 1600)
+    }
+}
+
+/// A listener whose connections nobody accepts; when it `fills`, one that takes no more in.
+private final class FullBacklog: Sendable {
+    let port: Int
+    private let fds: [CInt]
+
+    init(backlog: CInt = 0, fills: Bool = true) throws {
+        var fds = [socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)]
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutableBytes(of: &address) {
+            let address = $0.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+            precondition(bind(fds[0], address, length) == 0 && listen(fds[0], backlog) == 0)
+            precondition(getsockname(fds[0], address, &length) == 0)
+            guard fills else { return }
+            for _ in 0..<3 {
+                let fd = socket(
+                    AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+                _ = connect(fd, address, length)
+                fds.append(fd)
+            }
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        self.fds = fds
+    }
+
+    deinit { for fd in fds { close(fd) } }
+}

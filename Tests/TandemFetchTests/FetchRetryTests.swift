@@ -1,0 +1,165 @@
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct FetchRetryTests {
+    let upstream = Upstream()
+
+    private func client(_ attempts: Int, _ change: (inout RetryPolicy) -> Void = { _ in }) -> FetchClient {
+        var configuration = FetchConfiguration()
+        configuration.retry = RetryPolicy(attempts: attempts)
+        configuration.retry.baseDelay = .milliseconds(2)
+        change(&configuration.retry)
+        return FetchClient(configuration: configuration)
+    }
+
+    private func flaky(_ how: String, times: Int, name: String = "x") -> FetchRequest {
+        FetchRequest(url: upstream.url("/flaky?n=\(times)&how=\(how)&name=\(name)"))
+    }
+
+    @Test(arguments: Style.allCases, ["hangup", "sever", "502", "503", "504"])
+    func `what failed without harm is sent again`(_ style: Style, _ how: String) async throws {
+        let (client, request) = (client(3), flaky(how, times: 2))
+        try await onHub { hub in
+            let text = try await style.execute(client, request).text
+            #expect(text == "3" && FetchStatistics(of: hub).retries == 2)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `streams are retried until their head is there`(_ style: Style) async throws {
+        let (client, request) = (client(3), flaky("503", times: 2))
+        try await onHub { _ in
+            let stream = try await style.stream(client, request)
+            let piece = try await style.read(stream)
+            #expect(stream.status == .ok && piece == Array("3".utf8))
+        }
+    }
+
+    @Test func `by default nothing is sent twice`() async throws {
+        let request = flaky("hangup", times: 1)
+        try await onHub { hub in
+            let error = try await fetchError { try await FetchClient().execute(request) }
+            #expect(error?.code == .transfer && FetchStatistics(of: hub).retries == 0)
+            let requests = try await upstream.count("requests")
+            #expect(requests == 2)
+        }
+    }
+
+    @Test func `the last failure is the result`() async throws {
+        let (busy, broken, client) = (flaky("503", times: 9, name: "a"), flaky("hangup", times: 9, name: "b"), client(3))
+        try await onHub { _ in
+            let error = try await fetchError { try await client.execute(broken) }
+            #expect(error?.code == .transfer)
+            let response = try await client.execute(busy)
+            #expect(response.status.code == 503 && response.text == "busy")
+            // Three each, and the question.
+            let requests = try await upstream.count("requests")
+            #expect(requests == 7)
+        }
+    }
+
+    @Test func `a connection that is refused is tried again`() async throws {
+        let client = client(4)
+        try await onHub { hub in
+            let error = try await fetchError { try await client.get("http://127.0.0.1:1/") }
+            #expect(error?.code == .couldNotConnect && FetchStatistics(of: hub).retries == 3)
+        }
+    }
+
+    @Test(arguments: [HTTPRequest.Method.post, .patch])
+    func `what is not idempotent is sent once, unless asked`(_ method: HTTPRequest.Method) async throws {
+        var request = flaky("503", times: 1)
+        request.method = method
+        let (once, often) = (client(3), client(3) { $0.includesUnsafeMethods = true })
+        try await onHub { [request] _ in
+            let response = try await once.execute(request)
+            #expect(response.status.code == 503)
+            let second = try await often.execute(request).text
+            #expect(second == "2")
+        }
+    }
+
+    /// libcurl by itself sends again on a new connection when one that it kept has died.
+    @Test(arguments: [HTTPRequest.Method.get, .post])
+    func `a kept connection that dies under a request`(_ method: HTTPRequest.Method) async throws {
+        var request = flaky("hangup", times: 1)
+        request.method = method
+        try await onHub { [request] _ in
+            // A connection to keep.
+            _ = try await FetchClient().get(upstream.url("/fixed"))
+            let error = try await fetchError {
+                let text = try await FetchClient().execute(request).text
+                #expect(text == "2")
+            }
+            #expect((error?.code == .transfer) == (method == .post))
+        }
+    }
+
+    @Test func `half an answer is not asked for again`() async throws {
+        let client = client(3)
+        try await onHub { hub in
+            let error = try await fetchError { try await client.get(upstream.url("/short")) }
+            #expect(error?.code == .transfer && FetchStatistics(of: hub).retries == 0)
+        }
+    }
+
+    @Test func `Retry-After is waited for, up to a limit`() async throws {
+        let client = client(2) { $0.maxRetryAfter = .seconds(1) }
+        let (short, long) = (upstream.url("/flaky?n=1&how=503&after=1&name=a"), upstream.url("/flaky?n=1&how=503&after=2&name=b"))
+        try await onHub { hub in
+            let began = hub.now
+            let text = try await client.get(short).text
+            #expect(text == "2" && hub.now - began >= .seconds(1))
+            let refused = try await client.get(long)
+            #expect(refused.status.code == 503 && FetchStatistics(of: hub).retries == 1)
+        }
+    }
+
+    @Test func `a pause that would outlast the deadline is not begun`() async throws {
+        let client = client(2) { $0.maxRetryAfter = .seconds(600) }
+        var request = FetchRequest(url: upstream.url("/flaky?n=1&how=503&after=300&name=a"))
+        request.deadline = .after(.seconds(20))
+        let response = try await onHub { [request] _ in try await client.execute(request) }
+        #expect(response.status.code == 503)
+    }
+
+    @Test(arguments: Style.allCases) func `a pause ends with its caller`(_ style: Style) async throws {
+        let client = client(2) { $0.maxRetryAfter = .seconds(600) }
+        var configuration = client.configuration
+        configuration.timeout = .seconds(900)
+        let patient = FetchClient(configuration: configuration)
+        let request = FetchRequest(url: upstream.url("/flaky?n=1&how=503&after=300&name=a"))
+        try await onHub { hub in
+            let done = Event<FetchResponse>()
+            let cancel = style.start(hub, patient, request, done: done)
+            try await until { FetchStatistics(of: hub).retries == 1 }
+            cancel()
+            await #expect(throws: CancellationError.self) { try await done.wait() }
+        }
+    }
+
+    @Test func `a stream that was begun is not sent twice, a repeatable one is`() async throws {
+        for isRepeatable in [false, true] {
+            let body = FetchBody(isRepeatable: isRepeatable, streamingAsync: { try await $0.write([65]) })
+            var request = flaky("503", times: 1, name: "\(isRepeatable)")
+            (request.method, request.body) = (.put, body)
+            let client = client(2)
+            let status = try await onHub { [request] _ in try await client.execute(request).status.code }
+            #expect(status == (isRepeatable ? 200 : 503))
+        }
+    }
+
+    @Test func `a budget keeps retries from making an outage worse`() async throws {
+        let client = client(3) { ($0.budget, $0.budgetRatio) = (5, 0) }
+        let url = upstream.url("/flaky?n=1000&how=503&name=a")
+        try await onHub { hub in
+            let began = hub.now
+            for _ in 0..<50 { _ = try await client.get(url) }
+            // Five, and one for each second that this took.
+            let seconds = Int((hub.now - began) / .seconds(1))
+            #expect(FetchStatistics(of: hub).retries >= 5 && FetchStatistics(of: hub).retries <= 6 + seconds)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+import Glibc
+import Tandem
+import Testing
+
+@testable import TandemHTTP
+
+extension ServerTests {
+    @Suite("Admission")
+    struct AdmissionTests {
+        /// A connection with one answered request behind it.
+        private static func idle(_ live: Live) throws -> Client {
+            let client = try live.connect()
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try client.answer().status == 200)
+            return client
+        }
+
+        /// A connection whose request waits in its handler.
+        private static func busy(_ live: Live, _ path: String = "/wait") throws -> Client {
+            let client = try live.connect()
+            try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+            return client
+        }
+
+        @Test("a server that is full of requests answers 503 with Retry-After, and serves again when one has left")
+        func full() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                { $0.maxConnections = 3 }, routes: { $0.waiting("/wait", .async, for: event, started: started) }
+            ) { live in
+                let clients = try (0..<3).map { _ in try Self.busy(live) }
+                #expect(eventually { started.value == 3 })
+                for _ in 0..<2 {
+                    let answer = try live.refusal(of: "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(answer.status == 503)
+                    #expect(answer["retry-after"] == "1")
+                }
+                event.send(())
+                for client in clients { #expect(try client.answer().text == "ok") }
+                #expect(try live.get("/wait").text == "ok")
+                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "the server is full")
+            }
+        }
+
+        @Test("a process with few descriptors takes fewer connections, and keeps as many for what requests open")
+        func fewDescriptors() async {
+            await #expect(processExitsWith: .success) {
+                var limit = rlimit()
+                getrlimit(descriptorLimit, &limit)
+                limit.rlim_cur = 64 + 2 * 10
+                setrlimit(descriptorLimit, &limit)
+                let (event, started) = (Event<Void>(), Count())
+                try await withServer(routes: { $0.waiting("/wait", .async, for: event, started: started) }) { live in
+                    let clients = try (0..<10).map { _ in try Self.busy(live) }
+                    #expect(eventually { started.value == 10 })
+                    #expect(try live.refusal(of: "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").status == 503)
+                    event.send(())
+                    for client in clients { #expect(try client.answer().text == "ok") }
+                }
+                exit(0)
+            }
+        }
+
+        @Test("when a server is full the connection that has been idle longest gives way")
+        func givesWay() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                hubs: .one("a hub ends connections of its own only"), { $0.maxConnections = 3 },
+                routes: {
+                    $0.plain()
+                    $0.waiting("/wait", .blocking, for: event, started: started)
+                }
+            ) { live in
+                let busy = try Self.busy(live)
+                #expect(eventually { started.value == 1 })
+                let idle = try (0..<2).map { _ in try Self.idle(live) }
+                #expect(try live.connectionCount() == 3)
+                #expect(try live.get("/").text == "ok")
+                for client in idle { #expect(try client.isAtEnd()) }
+                event.send(())
+                #expect(try busy.answer().text == "ok")
+                #expect(live.log.lines("connections refused").isEmpty)
+            }
+        }
+
+        @Test("many more than the server takes: each is told so or closed, and nothing is left of them")
+        func flood() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                { $0.maxConnections = 1 }, routes: { $0.waiting("/wait", .async, for: event, started: started) }
+            ) { live in
+                let served = try Self.busy(live)
+                #expect(eventually { started.value == 1 })
+                let clients = try (0..<300).map { _ in try live.connect() }
+                for client in clients {
+                    let text = String(decoding: try client.untilCut(), as: UTF8.self)
+                    #expect(text.isEmpty || text.hasPrefix("HTTP/1.1 503 "))
+                }
+                event.send(())
+                #expect(try served.answer().text == "ok")
+            }
+        }
+
+        @Test("clients that connect all at once do not hold up those that are connected", arguments: Style.allCases)
+        func crowd(style: Style) async throws {
+            let (held, released, seen) = (Count(), Count(), Count())
+            try await withServer(
+                hubs: .one("holds the hub while clients come"),
+                routes: { router in
+                    router.on(.get, "/hold", style) { _ in
+                        held.add()
+                        while released.value == 0 { pause(milliseconds: 1) }
+                        return Response(text: "ok")
+                    }
+                    router.on(.get, "/", style) { _ in
+                        seen.add(Hub.current!.statistics.descriptors)
+                        return Response(text: "ok")
+                    }
+                }
+            ) { live in
+                let connected = try Self.idle(live)
+                let before = seen.value
+                let holding = try Self.busy(live, "/hold")
+                #expect(eventually { held.value == 1 })
+                let crowd = try (0..<300).map { _ in try live.connect() }
+                try connected.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                released.add()
+                #expect(try connected.answer().text == "ok")
+                // When it was served not nearly all had been accepted.
+                #expect(seen.value - before < 200)
+                #expect(try holding.answer().text == "ok")
+                for client in crowd { client.close() }
+            }
+        }
+
+        @Test("one address may have so many connections, and another is served all the same")
+        func perPeer() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                { $0.maxConnectionsPerPeer = 2 },
+                routes: {
+                    $0.plain()
+                    $0.waiting("/wait", .async, for: event, started: started)
+                }
+            ) { live in
+                let clients = try (0..<2).map { _ in try Self.busy(live) }
+                #expect(eventually { started.value == 2 })
+                let refused = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(refused.status == 429)
+                #expect(refused["retry-after"] == "1")
+                let other = try Client(port: live.port, from: "127.0.0.2")
+                try other.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                #expect(try other.answer().status == 200)
+                other.close()
+                event.send(())
+                for client in clients {
+                    #expect(try client.answer().text == "ok")
+                    client.close()
+                }
+                #expect(try eventually { try live.get("/").status == 200 })
+                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "its address has too many")
+            }
+        }
+
+        @Test("without a green thread to spare a blocking handler is answered 503, and an async one is served")
+        func greenThreads() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                hubs: .one("each hub has its own limit of green threads"), { $0.maxGreenThreads = 2 },
+                routes: { router in
+                    router.waiting("/wait", .blocking, for: event, started: started)
+                    router.plain("/blocking", .blocking)
+                    router.plain("/async", .async)
+                    router.streaming("/stream", .blocking, [[1]])
+                    router.use(async: { request, next in try await next(request) })
+                }
+            ) { live in
+                let waiting = try (0..<2).map { _ in try Self.busy(live) }
+                #expect(eventually { started.value == 2 })
+                for path in ["/blocking", "/stream"] {
+                    let answer = try live.get(path)
+                    #expect(answer.status == 503)
+                    #expect(answer["retry-after"] == "1")
+                }
+                #expect(try live.get("/async").text == "ok")
+                event.send(())
+                for client in waiting { #expect(try client.answer().text == "ok") }
+                #expect(try live.get("/blocking").text == "ok")
+                #expect(try live.get("/stream").body == [1])
+            }
+        }
+
+        @Test("a peer that reads nothing holds back its own answer only, and is cut", arguments: Style.allCases)
+        func neverReads(style: Style) async throws {
+            let (pieces, ended) = (Count(), Count())
+            try await withServer(
+                { $0.writeTimeout = .milliseconds(300) },
+                routes: { router in
+                    router.plain("/", style)
+                    let piece = pattern(16 * 1024)
+                    switch style {
+                    case .async:
+                        router.get(
+                            "/endless",
+                            async: { _ in
+                                Response(streamingAsync: { writer in
+                                    defer { ended.add() }
+                                    while true {
+                                        try await writer.write(piece)
+                                        pieces.add()
+                                    }
+                                })
+                            })
+                    case .blocking:
+                        router.get(
+                            "/endless",
+                            blocking: { _ in
+                                Response(streamingBlocking: { writer in
+                                    defer { ended.add() }
+                                    while true {
+                                        try writer.write(piece)
+                                        pieces.add()
+                                    }
+                                })
+                            })
+                    }
+                }
+            ) { live in
+                let client = try live.connect(receiveBuffer: 4096)
+                try client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { pieces.value > 0 })
+                #expect(try live.get("/").text == "ok")
+                #expect(eventually { ended.value == 1 })
+                // What the kernel's buffers take, and no more.
+                #expect(pieces.value < 1000)
+                #expect(try eventually { try live.connectionCount() == 0 })
+            }
+        }
+
+        @Test(
+            "a peer is an IPv4 address or half an IPv6 address",
+            arguments: [
+                ("127.0.0.1", "127.0.0.1", true), ("127.0.0.1", "127.0.0.2", false), ("::ffff:127.0.0.1", "127.0.0.1", true),
+                ("2001:db8::1", "2001:db8::2", true), ("2001:db8::1", "2001:db8:0:1::1", false), ("::1", "0.0.0.1", false),
+            ])
+        func networks(one: String, other: String, areSame: Bool) throws {
+            let networks = try [one, other].map { host in
+                let address = try #require(SocketAddress(host: host, port: 1))
+                return try #require(SocketAddress.Network(address))
+            }
+            #expect((networks[0] == networks[1]) == areSame)
+        }
+    }
+}

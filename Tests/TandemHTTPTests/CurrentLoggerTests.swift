@@ -1,0 +1,193 @@
+import Logging
+import Synchronization
+import Tandem
+import Testing
+import Tracing
+
+@testable import TandemHTTP
+
+extension ServerTests {
+    @Suite("Logger.current")
+    struct CurrentLoggerTests {
+        private let request = "GET /users/7?q=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+        /// What each line says of its request.
+        private func check(
+            _ line: RecordingLog.Line, route: String? = "/users/{id}", sourceLocation: SourceLocation = #_sourceLocation
+        ) {
+            #expect(line.metadata["http.request.method"] == "GET", sourceLocation: sourceLocation)
+            #expect(line.metadata["http.route"] == route, sourceLocation: sourceLocation)
+            #expect(line.metadata["peer"]?.hasPrefix("127.0.0.1:") == true, sourceLocation: sourceLocation)
+            #expect(line.metadata["request.id"]?.utf8.count == 16, sourceLocation: sourceLocation)
+        }
+
+        @Test("is the server's with the request's fields, in handlers, streams and middleware", arguments: Style.allCases)
+        func fields(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.use(async: { request, next in
+                    Logger.current.info("async middleware")
+                    return try await next(request)
+                })
+                router.use(blocking: { request, next in
+                    Logger.current.info("blocking middleware")
+                    return try next(request)
+                })
+                router.on(.get, "/users/{id}", style) { _ in
+                    Logger.current.info("handler")
+                    return style == .blocking
+                        ? Response(streamingBlocking: {
+                            try $0.write([1]); Logger.current.info("stream")
+                        })
+                        : Response(streamingAsync: {
+                            try await $0.write([1]); Logger.current.info("stream")
+                        })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(request)
+                #expect(try client.answer().status == 200)
+                let lines = live.log.lines
+                #expect(lines.map(\.message) == ["async middleware", "blocking middleware", "handler", "stream"])
+                for line in lines { check(line) }
+                #expect(Set(lines.map { $0.metadata["request.id"] }).count == 1)
+                #expect(lines[0].metadata["request.id"] == live.logged(1)[0].requestID?.description)
+                // Another request, another id.
+                try client.send(request)
+                #expect(try client.answer().status == 200)
+                #expect(live.log.lines[4].metadata["request.id"] != lines[0].metadata["request.id"])
+            }
+        }
+
+        @Test("crosses bridges, however deep", arguments: Style.allCases)
+        func bridges(style: Style) async throws {
+            @Sendable func down(_ level: Int) async throws {
+                Logger.current.info("\(level)")
+                guard level < 10 else { return }
+                try await sleep(for: .zero)
+                try await blocking {
+                    Logger.current.info("\(level + 1)")
+                    try sleep(for: .zero)
+                    try awaiting { try await down(level + 2) }
+                }
+            }
+            try await withServer(routes: { router in
+                switch style {
+                case .async:
+                    router.get(
+                        "/users/{id}",
+                        async: { _ in
+                            try await down(0); return Response(text: "ok")
+                        })
+                case .blocking:
+                    router.get(
+                        "/users/{id}",
+                        blocking: { _ in
+                            try awaiting { try await down(0) }; return Response(text: "ok")
+                        })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(request)
+                #expect(try client.answer().status == 200)
+                #expect(live.log.lines.map(\.message) == (0...10).map(String.init))
+                for line in live.log.lines { check(line) }
+            }
+        }
+
+        @Test("a task that outlives its request goes on naming it", arguments: Style.allCases)
+        func outliving(style: Style) async throws {
+            let mayLog = Event<Void>()
+            try await withServer(routes: { router in
+                router.on(.get, "/users/{id}", style) { request in
+                    Logger.current.info("in time")
+                    if request.parameters["id"] == "1" {
+                        Hub.current!.spawn(name: "late") {
+                            try await mayLog.wait()
+                            Logger.current.info("late")
+                        }
+                    } else {
+                        mayLog.send(())
+                    }
+                    return Response(text: "ok")
+                }
+            }) { live in
+                let client = try live.connect()
+                for id in 1...2 {
+                    try client.send("GET /users/\(id) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().status == 200)
+                }
+                #expect(eventually { live.log.lines.count == 3 })
+                let late = try #require(live.log.lines("late").first)
+                let inTime = live.log.lines("in time").map { $0.metadata["request.id"] }
+                check(late)
+                #expect(late.metadata["request.id"] == inTime[0] && inTime[0] != inTime[1])
+            }
+        }
+
+        @Test("what code sets on its logger goes before what the request says")
+        func overriding() async throws {
+            try await withServer(routes: { router in
+                router.get(
+                    "/users/{id}",
+                    async: { _ in
+                        withLogger(mergingMetadata: ["http.route": "mine", "own": "1"]) { $0.info("scope") }
+                        Logger.current.info("line", metadata: ["peer": "other"])
+                        var quiet = Logger.current
+                        quiet.logLevel = .error
+                        quiet.info("dropped")
+                        Logger.current.info("last")
+                        return Response(text: "ok")
+                    })
+            }) { live in
+                let client = try live.connect()
+                try client.send(request)
+                #expect(try client.answer().status == 200)
+                #expect(live.log.lines.map(\.message) == ["scope", "line", "last"])
+                #expect(live.log.lines[0].metadata["http.route"] == nil, "the handler adds its own metadata")
+                #expect(live.log.lines[1].metadata["peer"] == "other")
+                check(live.log.lines[2])
+            }
+        }
+
+        @Test("has the ids of a trace that the client sends, though nobody traces")
+        func traceIDs() async throws {
+            try await withServer(routes: {
+                $0.on(.get, "/", .async) { _ in
+                    Logger.current.info("here"); return Response(text: "ok")
+                }
+            }) { live in
+                _ = try live.get("/", fields: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n")
+                #expect(live.log.lines[0].metadata["trace_id"] == "0af7651916cd43dd8448eb211c80319c")
+                #expect(live.log.lines[0].metadata["span_id"] == "b7ad6b7169203331")
+                #expect(live.logged(1)[0].traceID == "0af7651916cd43dd8448eb211c80319c")
+                _ = try live.get("/", fields: "traceparent: 00-nonsense-b7ad6b7169203331-01\r\n")
+                #expect(live.log.lines[1].metadata["trace_id"] == nil)
+                #expect(live.logged(2)[1].traceID == nil)
+            }
+        }
+
+        @Test("the logger of a request that nobody kept is used again, another is not")
+        func reuse() throws {
+            let observation = RequestObservation(RecordingLog().logger)
+            let scope = ObjectIdentifier(observation.scope)
+            let head = try #require(try RequestHead.parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+            observation.begin(head, route: nil, peer: SocketAddress(localOf: -1))
+            observation.end()
+            #expect(ObjectIdentifier(observation.scope) == scope)
+            let kept = Mutex<Logger?>(nil)
+            observation.begin(head, route: nil, peer: SocketAddress(localOf: -1))
+            kept.withLock { $0 = observation.logger }
+            observation.end()
+            #expect(ObjectIdentifier(observation.scope) != scope)
+            #expect(kept.withLock { $0 } != nil)
+        }
+    }
+}
+
+extension RequestHead {
+    fileprivate static func parsed(_ text: String) throws -> RequestHead? {
+        var parser = RequestHeadParser(limits: HTTPWireLimits())
+        let bytes = Array(text.utf8)
+        return try parser.parse(bytes.span.bytes)
+    }
+}

@@ -1,0 +1,134 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Draining")
+    struct DrainingTests {
+        /// Sends what the queue holds, until the server drains.
+        private func events(_ style: Style, _ events: Queue<[UInt8]>) -> Router.AsyncHandler {
+            { _ in
+                switch style {
+                case .blocking:
+                    Response(streamingBlocking: { writer in
+                        while let event = try writer.draining.cancelling({ try events.get() }) { try writer.write(event) }
+                        #expect(writer.draining.hasBegun)
+                        try writer.write(Array("bye".utf8))
+                    })
+                case .async:
+                    Response(streamingAsync: { writer in
+                        while let event = try await writer.draining.cancelling({ try await events.get() }) {
+                            try await writer.write(event)
+                        }
+                        #expect(writer.draining.hasBegun)
+                        try await writer.write(Array("bye".utf8))
+                    })
+                }
+            }
+        }
+
+        @Test("a stream without an end is told, and ends in order", arguments: Style.allCases)
+        func streamEnds(style: Style) async throws {
+            let queue = Queue<[UInt8]>()
+            try await withServer(routes: { $0.get("/", async: events(style, queue)) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                for event in 1...3 {
+                    try queue.put(pattern(event))
+                    #expect(try client.chunk()?.count == event)
+                }
+                #expect(!live.server.draining.hasBegun)
+                live.server.stop(grace: .seconds(20))
+                #expect(try client.chunk() == Array("bye".utf8))
+                #expect(try client.chunk() == nil)
+                #expect(try client.isAtEnd())
+                client.close()
+                try live.waitUntilEnded()
+                #expect(live.server.stopSummary.requestsEnded == 1)
+                #expect(live.server.stopSummary.connectionsCut == 0)
+                #expect(live.logged(1).map(\.outcome) == [.completed])
+            }
+        }
+
+        @Test("a client that goes away meanwhile cancels it", arguments: Style.allCases)
+        func clientGone(style: Style) async throws {
+            try await withServer(routes: { $0.get("/", async: events(style, Queue())) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                client.reset()
+                #expect(live.logged(1).map(\.outcome) == [.cancelled])
+                #expect(!live.server.draining.hasBegun)
+            }
+        }
+
+        @Test("a long poll waits for it, and answers with Connection: close", arguments: Style.allCases)
+        func longPoll(style: Style) async throws {
+            let started = Count()
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking:
+                    router.get(
+                        "/",
+                        blocking: { request in
+                            #expect(throws: TandemError(.timedOut, "")) {
+                                try request.draining.wait(deadline: .after(.milliseconds(1)))
+                            }
+                            started.add()
+                            try request.draining.wait()
+                            return Response(text: "nothing new")
+                        })
+                case .async:
+                    router.get(
+                        "/",
+                        async: { request in
+                            await #expect(throws: TandemError(.timedOut, "")) {
+                                try await request.draining.wait(deadline: .after(.milliseconds(1)))
+                            }
+                            started.add()
+                            try await request.draining.wait()
+                            return Response(text: "nothing new")
+                        })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                live.server.stop(grace: .seconds(20))
+                let answer = try client.answer()
+                #expect(answer.text == "nothing new")
+                #expect(answer.closes)
+                client.close()
+                try live.waitUntilEnded()
+            }
+        }
+
+        @Test("a body that ends by itself gives its value or its error, and one that ignores its cancellation is heard")
+        func outcomes() async throws {
+            let server = HTTPServer(router: Router())
+            let draining = server.draining
+            let first = try await draining.cancelling { 1 }
+            #expect(first == 1)
+            await #expect(throws: HTTPError.self) {
+                let none: Int? = try await draining.cancelling { throw HTTPError(.gone, "") }
+                #expect(none == nil)
+            }
+            let (begun, stubborn) = (Event<Void>(), Event<Int>())
+            async let late = draining.cancelling {
+                begun.send(())
+                return try await Task { try await stubborn.wait() }.value
+            }
+            try await begun.wait()
+            server.stop()
+            try await server.run()
+            #expect(draining.hasBegun)
+            stubborn.send(2)
+            let value = try await late
+            #expect(value == 2)
+            let none: Void? = try await draining.cancelling { Issue.record("it has begun") }
+            #expect(none == nil)
+            try await draining.wait()
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Logging
+import ServiceLifecycle
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("HTTPServer as a Service")
+    struct HTTPServerServiceTests {
+        /// Something that a server stands beside.
+        private struct Companion: Service {
+            let started = Event<Void>()
+            let ended = Event<String>()
+
+            func run() async throws {
+                started.send(())
+                do {
+                    try await gracefulShutdown()
+                    ended.send("gracefully")
+                } catch {
+                    ended.send("cancelled")
+                }
+            }
+        }
+
+        private let logger = Logger(label: "group", factory: { _ in SwiftLogNoOpLogHandler() })
+
+        private func server(_ event: Event<Void>, _ started: Count, configuration: HTTPServerConfiguration = anyPort())
+            -> HTTPServer
+        {
+            let router = Router()
+            router.waiting("/", .blocking, for: event, started: started)
+            return HTTPServer(router: router, configuration: configuration, logger: logger)
+        }
+
+        @Test("the group's graceful shutdown lets requests in flight end, and both services return")
+        func graceful() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            let (server, companion) = (server(event, started), Companion())
+            let group = ServiceGroup(services: [companion, server], logger: logger)
+            let running = Task { try await group.run() }
+            let port = try await server.waitUntilListening()
+            let client = try Client(port: port)
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            let isWaiting = try await onOwnThread { eventually { started.value == 1 } }
+            #expect(isWaiting)
+            await group.triggerGracefulShutdown()
+            try await server.draining.wait()
+            event.send(())
+            let answer = try await onOwnThread { try client.answer() }
+            #expect(answer.text == "ok")
+            #expect(answer.closes)
+            client.close()
+            try await running.value
+            #expect(server.phase == .stopped)
+            #expect(try await companion.ended.wait() == "gracefully")
+        }
+
+        @Test("cancelling the group cuts every connection at once")
+        func cancelled() async throws {
+            let started = Count()
+            let (server, companion) = (server(Event(), started), Companion())
+            let group = ServiceGroup(services: [companion, server], logger: logger)
+            let running = Task { try await group.run() }
+            let client = try Client(port: try await server.waitUntilListening())
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            let isWaiting = try await onOwnThread { eventually { started.value == 1 } }
+            #expect(isWaiting)
+            running.cancel()
+            let rest = try await onOwnThread { try client.untilCut() }
+            #expect(rest.isEmpty)
+            _ = await running.result
+            #expect(server.phase == .stopped)
+            #expect(server.stopSummary.connectionsCut == 1)
+            #expect(try await companion.ended.wait() == "cancelled")
+        }
+
+        @Test("a server that cannot listen ends the group with its error, and the others are cancelled")
+        func cannotListen() async throws {
+            var configuration = anyPort()
+            configuration.host = "nowhere"
+            let (server, companion) = (server(Event(), Count(), configuration: configuration), Companion())
+            let group = ServiceGroup(services: [companion, server], logger: logger)
+            await #expect(throws: TandemError(.invalidArgument, "")) { try await group.run() }
+            #expect(try await companion.ended.wait() == "cancelled")
+        }
+
+        @Test("a server that somebody stops otherwise ends a group that does not expect it")
+        func stoppedOtherwise() async throws {
+            let (server, companion) = (server(Event(), Count()), Companion())
+            let group = ServiceGroup(services: [companion, server], logger: logger)
+            let running = Task { try await group.run() }
+            _ = try await server.waitUntilListening()
+            server.stop()
+            await #expect(throws: ServiceGroupError.serviceFinishedUnexpectedly()) { try await running.value }
+            #expect(try await companion.ended.wait() == "cancelled")
+        }
+    }
+}

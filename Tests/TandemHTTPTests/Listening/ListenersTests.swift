@@ -1,0 +1,119 @@
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Several addresses")
+    struct ListenersTests {
+        @Test("one server is reached at all of them; stop ends them all", arguments: [1, 2])
+        func several(hubs: Int) async throws {
+            let directory = TemporaryDirectory()
+            let path = directory.path + "/http.sock"
+            try await withServer(
+                {
+                    $0.hubs = hubs
+                    $0.addresses = [.unix(path), .tcp("127.0.0.1", port: 0), .tcp("127.0.0.1", port: 0), .tcp("::1", port: 0)]
+                }, routes: { $0.plain() }
+            ) { live in
+                let server = live.server
+                let bound = try blockThread { try await server.boundAddresses() }
+                #expect(bound.count == 4)
+                #expect(bound[0] == .unix(path))
+                let ports = bound.compactMap(\.port)
+                #expect(Set(ports).count == 3 && !ports.contains(0))
+                #expect(live.port == ports[0])
+                let clients = try [
+                    Client(unix: path), Client(port: ports[0]), Client(port: ports[1]), Client(ipv6Port: ports[2]),
+                ]
+                for client in clients {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().text == "ok")
+                }
+                #expect(Set(live.logged(4).map { $0.remoteAddress.prefix(4) }) == ["unix", "127.", "[::1"])
+                live.server.stop(grace: .seconds(10))
+                for client in clients {
+                    #expect(try client.isAtEnd())
+                    client.close()
+                }
+                try live.waitUntilEnded()
+            }
+            #expect(directory.names.isEmpty)
+        }
+
+        @Test("when one cannot be had, none is listened on", arguments: [1, 2])
+        func allOrNone(hubs: Int) async throws {
+            let directory = TemporaryDirectory()
+            _ = HubGroup.shared
+            let before = openDescriptors()
+            let error = await TCPListenerTests.failure {
+                $0.hubs = hubs
+                $0.addresses = [.unix(directory.path + "/http.sock"), .tcp("127.0.0.1", port: 0), .tcp("192.0.2.1", port: 0)]
+            }
+            #expect(error?.errno == EADDRNOTAVAIL)
+            #expect(openDescriptors() == before)
+            #expect(directory.names.isEmpty)
+        }
+
+        @Test("every IPv6 address is no IPv4 address: both are listed, with one port")
+        func bothFamilies() async throws {
+            // A port that is free for both, found by asking.
+            let port = try {
+                let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+                defer { close(client) }
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+                let failed = withUnsafeMutablePointer(to: &address) {
+                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        bind(client, $0, length) != 0 || getsockname(client, $0, &length) != 0
+                    }
+                }
+                guard !failed else { throw ClientError.systemCall("bind", errno) }
+                return Int(in_port_t(bigEndian: address.sin_port))
+            }()
+            try await withServer(
+                { $0.addresses = [.tcp("0.0.0.0", port: port), .tcp("::", port: port)] },
+                routes: { $0.get("/", async: { Response(text: $0.remoteAddress) }) }
+            ) { live in
+                for (client, start) in [(try Client(port: port), "127.0.0.1:"), (try Client(ipv6Port: port), "[::1]:")] {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().text.hasPrefix(start))
+                    client.close()
+                }
+            }
+        }
+
+        @Test("a full server is full at all its addresses")
+        func full() async throws {
+            let directory = TemporaryDirectory()
+            let path = directory.path + "/http.sock"
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                {
+                    $0.maxConnections = 1
+                    $0.addresses = [.unix(path), .tcp("127.0.0.1", port: 0)]
+                }, routes: { $0.waiting("/", .async, for: event, started: started) }
+            ) { live in
+                func request(_ client: Client) throws {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                }
+                let first = try live.connect()
+                try request(first)
+                #expect(eventually { started.value == 1 })
+                for client in [try live.connect(unix: path), try live.connect()] {
+                    try request(client)
+                    #expect(try client.answer().status == 503)
+                    client.close()
+                }
+                event.send(())
+                #expect(try first.answer().text == "ok")
+                first.close()
+                #expect(try eventually { try live.connectionCount() == 0 })
+                let last = try live.connect(unix: path)
+                try request(last)
+                #expect(try last.answer().text == "ok")
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Listening")
+    struct TCPListenerTests {
+        /// What `run` throws, which whoever waits for the port gets too.
+        static func failure(_ configure: (inout HTTPServerConfiguration) -> Void) async -> TandemError? {
+            var configuration = anyPort()
+            configure(&configuration)
+            let server = HTTPServer(router: Router(), configuration: configuration)
+            let ran = await Task { try await server.run() }.result
+            let waited = await Task { try await server.waitUntilListening() }.result
+            guard case .failure(let error as TandemError) = ran, case .failure(let same as TandemError) = waited else {
+                return nil
+            }
+            #expect(error.message == same.message)
+            return error
+        }
+
+        @Test("a busy port is an error that names the address and says EADDRINUSE", arguments: [1, 2])
+        func busy(hubs: Int) async throws {
+            let occupied = try occupiedPort()
+            defer { close(occupied.fd) }
+            // Its hubs start once and stay.
+            _ = HubGroup.shared
+            let before = openDescriptors()
+            let error = try #require(
+                await Self.failure {
+                    $0.port = occupied.port
+                    $0.hubs = hubs
+                })
+            #expect(error.code == .systemCall)
+            #expect(error.errno == EADDRINUSE)
+            #expect(error.message == "cannot listen on 127.0.0.1:\(occupied.port): bind: Address already in use")
+            #expect(openDescriptors() == before)
+        }
+
+        @Test("a host that is no address, or a port that is none, is an error that says what was expected")
+        func badHost() async throws {
+            for (host, port) in [("example.com", 0), ("", 0), ("1.2.3", 0), ("127.0.0.1", 65536), ("127.0.0.1", -1)] {
+                let error = try #require(
+                    await Self.failure {
+                        $0.host = host
+                        $0.port = port
+                    })
+                #expect(error.code == .invalidArgument)
+                #expect(error.message.contains("\"\(host)\" port \(port)"))
+                #expect(error.message.contains("expected a numeric IPv4 or IPv6 address"))
+            }
+        }
+
+        @Test("an address of another machine is an error")
+        func foreignAddress() async throws {
+            let error = try #require(await Self.failure { $0.host = "192.0.2.1" })
+            #expect(error.errno == EADDRNOTAVAIL)
+            #expect(error.message.contains("192.0.2.1:0"))
+        }
+
+        @Test("localhost and IPv6 are listened on", arguments: ["localhost", "::1"])
+        func hosts(host: String) async throws {
+            let server = HTTPServer(
+                router: Router(),
+                configuration: {
+                    var configuration = anyPort()
+                    configuration.host = host
+                    return configuration
+                }())
+            let running = Task { try await server.run() }
+            do {
+                #expect(try await server.waitUntilListening() > 0)
+            } catch let error as TandemError where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
+                // No IPv6 here.
+                #expect(host == "::1")
+                return
+            }
+            server.stop()
+            try await running.value
+        }
+
+        @Test("a port can be listened on again at once")
+        func restart() async throws {
+            let port = Mutex(0)
+            for _ in 0..<3 {
+                try await withServer({ $0.port = port.withLock(\.self) }, routes: { $0.plain() }) { live in
+                    port.withLock { $0 = live.port }
+                    // The server closes first, so that the connection is left in TIME_WAIT.
+                    let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                    #expect(answer.status == 200)
+                }
+            }
+        }
+
+        @Test("a server that is full can be stopped")
+        func stopWhenFull() async throws {
+            try await withServer({ $0.maxConnections = 1 }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 200)
+                live.server.stop(grace: .seconds(10))
+                try live.waitUntilEnded()
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("without descriptors the server neither spins nor gives up")
+        func descriptorsExhausted() async {
+            await #expect(processExitsWith: .success) {
+                try await withServer(hubs: .one("counts the hub's turns"), routes: { $0.plain() }) { live in
+                    let clients = try (0..<20).map { _ in try live.connect() }
+                    for client in clients {
+                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try client.answer().status == 200)
+                    }
+                    // From here on nobody in this process gets another number, but connecting needs one first.
+                    let late = try live.connect(timeout: 5)
+                    #expect(try eventually { try live.connectionCount() == 21 })
+                    late.close()
+                    #expect(try eventually { try live.connectionCount() == 20 })
+                    var limit = rlimit()
+                    getrlimit(descriptorLimit, &limit)
+                    let before = limit.rlim_cur
+                    // The client gets the last number, the server none.
+                    limit.rlim_cur = rlim_t(lastDescriptor() + 2)
+                    setrlimit(descriptorLimit, &limit)
+                    let client = try live.connect()
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let turns = try live.statistics().turns
+                    #expect(!client.hears(withinMilliseconds: 350))
+                    #expect(try live.statistics().turns - turns < 40)
+                    #expect(!live.log.lines("cannot accept; trying again when a connection has ended, and each 100 ms").isEmpty)
+                    // Those that it has are served meanwhile.
+                    try clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try clients[0].answer().status == 200)
+                    limit.rlim_cur = before
+                    setrlimit(descriptorLimit, &limit)
+                    #expect(try client.answer().text == "ok")
+                }
+                exit(0)
+            }
+        }
+    }
+
+    @Suite("Hubs of the server's own")
+    struct OwnHubsTests {
+        /// Runs a server off any hub, on hubs of its own.
+        static func serve(
+            _ configure: (inout HTTPServerConfiguration) -> Void, _ routes: (Router) -> Void,
+            _ body: @escaping @Sendable (HTTPServer, Int) throws -> Void
+        ) async throws {
+            let router = Router()
+            routes(router)
+            var configuration = anyPort()
+            configure(&configuration)
+            let server = HTTPServer(router: router, configuration: configuration)
+            try await onOwnThread {
+                // Its hubs start once and stay.
+                _ = HubGroup.shared
+                let before = openDescriptors()
+                let ended = Promise<Void>()
+                let running = Task {
+                    let outcome = await Task { try await server.run() }.result
+                    ended.settle(outcome)
+                }
+                let port = try blockThread { try await server.waitUntilListening() }
+                defer { running.cancel() }
+                try body(server, port)
+                #expect(try eventually { try blockThread { await server.connectionCount() } == 0 })
+                server.stop(grace: .seconds(2))
+                try ended.wait()
+                #expect(eventually { openDescriptors() == before })
+            }
+        }
+
+        @Test("connections are spread over the hubs, each on its own thread; stop ends them all", arguments: Style.allCases)
+        func spread(style: Style) async throws {
+            let access = RecordingAccessLog()
+            try await Self.serve(
+                {
+                    $0.hubs = 2
+                    $0.accessLog = access
+                },
+                { router in
+                    router.on(.get, "/", style) { _ in Response(text: "\(Hub.current!.index) \(GreenThreadIdentity.osThread)") }
+                }
+            ) { server, port in
+                var answers: Set<String> = []
+                let clients = try (0..<64).map { _ in try Client(port: port) }
+                for client in clients {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    answers.insert(try client.answer().text)
+                }
+                #expect(answers.count == 2)
+                #expect(Set(answers.map { $0.prefix(1) }) == ["0", "1"])
+                #expect(try blockThread { await server.connectionCount() } == 64)
+                _ = eventually { access.entries.count == 64 }
+                #expect(Set(access.entries.map(\.hub)) == [0, 1])
+                server.stop()
+                for client in clients {
+                    #expect(try client.isAtEnd())
+                    client.close()
+                }
+            }
+        }
+
+        @Test("requests in flight on every hub are answered before run returns", arguments: Style.allCases)
+        func drains(style: Style) async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await Self.serve({ $0.hubs = 2 }, { $0.waiting("/", style, for: event, started: started) }) { server, port in
+                let clients = try (0..<16).map { _ in try Client(port: port) }
+                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                #expect(eventually { started.value == 16 })
+                server.stop()
+                event.send(())
+                for client in clients {
+                    #expect(try client.answer().closes)
+                    client.close()
+                }
+            }
+        }
+    }
+}
+
+/// A socket that listens, and its port.
+private func occupiedPort() throws -> (fd: CInt, port: Int) {
+    let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let failed = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(fd, $0, length) != 0 || listen(fd, 1) != 0 || getsockname(fd, $0, &length) != 0
+        }
+    }
+    guard !failed else { throw ClientError.systemCall("listen", errno) }
+    return (fd, Int(in_port_t(bigEndian: address.sin_port)))
+}
+
+/// The highest number that is open.
+private func lastDescriptor() -> Int {
+    (0..<4096).last { fcntl(CInt($0), F_GETFD) >= 0 } ?? 0
+}
+
+let descriptorLimit = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)

@@ -1,0 +1,167 @@
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Unix sockets")
+    struct UnixListenerTests {
+        let directory = TemporaryDirectory()
+        private var path: String { directory.path + "/http.sock" }
+
+        @Test("clients are served in both styles, and the peer is called unix", arguments: Style.allCases)
+        func served(style: Style) async throws {
+            let path = path
+            try await withServer(
+                { $0.addresses = [.unix(path)] }, routes: { $0.on(.get, "/", style) { Response(text: $0.remoteAddress) } }
+            ) { live in
+                #expect(live.port == 0)
+                for _ in 0..<8 {
+                    let client = try live.connect(unix: path)
+                    for _ in 0..<2 {
+                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try client.answer().text == "unix")
+                    }
+                }
+                #expect(live.logged(16).allSatisfy { $0.remoteAddress == "unix" })
+            }
+        }
+
+        @Test("several hubs serve one socket")
+        func hubs() async throws {
+            let path = path
+            try await withServer(
+                {
+                    $0.hubs = 2
+                    $0.addresses = [.unix(path)]
+                }, routes: { $0.plain() }
+            ) { live in
+                let clients = try (0..<64).map { _ in try live.connect(unix: path) }
+                for client in clients {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().text == "ok")
+                }
+                #expect(try live.connectionCount() == 64)
+                live.server.stop(grace: .seconds(10))
+                for client in clients { #expect(try client.isAtEnd()) }
+                try live.waitUntilEnded()
+            }
+            #expect(directory.names.isEmpty)
+        }
+
+        @Test("stop ends idle clients, whose names are all the same, and answers busy ones", arguments: Style.allCases)
+        func stop(style: Style) async throws {
+            let path = path
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                { $0.addresses = [.unix(path)] },
+                routes: { router in
+                    router.plain()
+                    router.waiting("/slow", style, for: event, started: started)
+                }
+            ) { live in
+                let idle = try (0..<2).map { _ in try live.connect(unix: path) }
+                for client in idle {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().text == "ok")
+                }
+                let busy = try (0..<2).map { _ in try live.connect(unix: path) }
+                for client in busy { try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") }
+                #expect(eventually { started.value == 2 })
+                live.server.stop(grace: .seconds(20))
+                for client in idle { #expect(try client.isAtEnd()) }
+                #expect(throws: ClientError.self) { try Client(unix: path) }
+                event.send(())
+                for client in busy {
+                    #expect(try client.answer().closes)
+                    #expect(try client.isAtEnd())
+                    client.close()
+                }
+                try live.waitUntilEnded()
+            }
+        }
+
+        @Test("the file has the mode that was asked for, whatever the umask, and goes when the server stops")
+        func file() async throws {
+            let path = path
+            for mode: UInt16 in [0o600, 0o666] {
+                try await withServer({ $0.addresses = [.unix(path, mode: mode)] }, routes: { $0.plain() }) { live in
+                    var status = stat()
+                    #expect(lstat(path, &status) == 0)
+                    #expect(status.st_mode == S_IFSOCK | mode_t(mode))
+                }
+                #expect(directory.names.isEmpty)
+            }
+        }
+
+        @Test("a file that a killed process left is replaced")
+        func stale() async throws {
+            let path = path
+            close(try boundUnixSocket(path, listens: true))
+            #expect(directory.names == ["http.sock"])
+            try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
+                let client = try live.connect(unix: path)
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+            }
+        }
+
+        @Test("a file that somebody listens on is left alone")
+        func busy() async throws {
+            let path = path
+            let fd = try boundUnixSocket(path, listens: true)
+            defer { close(fd) }
+            let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(path)] })
+            #expect(error.errno == EADDRINUSE)
+            #expect(
+                error.message
+                    == "cannot listen on unix:\(path): bind: a process listens there already: stop it, or choose another path")
+            #expect(throws: Never.self) { try Client(unix: path).close() }
+        }
+
+        @Test("a file that is no socket is left alone")
+        func notASocket() async throws {
+            let path = directory.write("http.sock", "precious")
+            let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(path)] })
+            #expect(error.errno == EADDRINUSE)
+            #expect(error.message.contains("something that is no socket has that name"))
+            #expect(directory.names == ["http.sock"])
+        }
+
+        @Test("a socket that another server has bound meanwhile is not removed")
+        func anothers() async throws {
+            let path = path
+            try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
+                unlink(path)
+                let fd = try boundUnixSocket(path, listens: true)
+                defer { close(fd) }
+                live.server.stop(grace: .seconds(1))
+                try live.waitUntilEnded()
+                #expect(throws: Never.self) { try Client(unix: path).close() }
+            }
+            #expect(directory.names == ["http.sock"])
+        }
+
+        @Test("a path that is too long, or leads nowhere, is an error that says so")
+        func badPaths() async throws {
+            let long = directory.path + "/" + String(repeating: "x", count: 107 - directory.path.utf8.count)
+            let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(long)] })
+            #expect(error.code == .invalidArgument)
+            #expect(error.message.contains("the path has 108 bytes, and a unix socket's has 1 to 107"))
+            let nowhere = try #require(await TCPListenerTests.failure { $0.addresses = [.unix("/nowhere/http.sock")] })
+            #expect(nowhere.errno == ENOENT)
+            #expect(nowhere.message == "cannot listen on unix:/nowhere/http.sock: bind: No such file or directory")
+        }
+
+        @Test("the longest path is listened on")
+        func longest() async throws {
+            let path = directory.path + "/" + String(repeating: "x", count: 106 - directory.path.utf8.count)
+            try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
+                let client = try live.connect(unix: path)
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+            }
+            #expect(directory.names.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Reload")
+    struct ReloadTests {
+        /// Has the configuration changed, and waits until every hub has taken it over.
+        private static func reload(_ live: Live, _ change: (inout HTTPServerConfiguration) -> Void) throws -> [String] {
+            var configuration = live.server.configuration
+            change(&configuration)
+            let fixed = try live.server.reload(configuration)
+            // Behind the reload in each hub's queue.
+            _ = try live.connectionCount()
+            return fixed
+        }
+
+        @Test("limits change under open connections, which stay open", arguments: Style.allCases)
+        func limits(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+                try client.send(post)
+                #expect(try client.answer().text == "hello")
+                #expect(try Self.reload(live) { $0.maxBodyBytes = 4 } == [])
+                try client.send(post)
+                let refused = try client.answer()
+                #expect(refused.status == 413)
+                #expect(try Self.reload(live) { $0.maxBodyBytes = 5 } == [])
+                let another = try live.connect()
+                for _ in 0..<2 {
+                    try another.send(post)
+                    #expect(try another.answer().text == "hello")
+                }
+            }
+        }
+
+        @Test("a request in flight ends under what is new, and an idle connection lives by the new time-out at its next wait")
+        func timeouts() async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(routes: { $0.waiting("/", .async, for: event, started: started) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                #expect(try Self.reload(live) { $0.idleTimeout = .milliseconds(10) } == [])
+                event.send(())
+                let answer = try client.answer()
+                #expect(answer.text == "ok")
+                #expect(!answer.closes)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("the access log can be taken away and given back")
+        func accessLog() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                func ask() throws {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().status == 200)
+                }
+                try ask()
+                #expect(live.logged(1).count == 1)
+                let log = live.server.configuration.accessLog
+                _ = try Self.reload(live) { $0.accessLog = nil }
+                try ask()
+                _ = try Self.reload(live) { $0.accessLog = log }
+                try ask()
+                #expect(live.logged(2).count == 2)
+            }
+        }
+
+        @Test("what cannot change is named, and stays")
+        func fixed() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let before = live.server.configuration
+                let names = try Self.reload(live) { configuration in
+                    configuration.host = "127.0.0.2"
+                    configuration.port = 1
+                    configuration.hubs += 1
+                    configuration.backlog = 7
+                    configuration.hub.stackSize *= 2
+                    configuration.hub.poller = configuration.hub.poller == .epoll ? .poll : .epoll
+                    configuration.maxBodyBytes = 1
+                }
+                #expect(names == ["host", "port", "hubs", "backlog", "hub.stackSize", "hub.poller"])
+                let after = live.server.configuration
+                #expect(after.host == before.host && after.port == before.port && after.hubs == before.hubs)
+                #expect(after.maxBodyBytes == 1)
+                #expect(try live.get("/").status == 200)
+            }
+        }
+
+        @Test("what is loaded before it runs is in force from the start")
+        func beforeRun() async throws {
+            try await withServer(routes: { $0.collecting("/", .async) }) { live in
+                #expect(live.server.hubs.count == live.server.configuration.hubs)
+                // A hub that begins later takes over what is in force then: as `run` does here by itself.
+                _ = try Self.reload(live) { $0.maxBodyBytes = 1 }
+                #expect(live.server.configuration.maxBodyBytes == 1)
+            }
+            let server = HTTPServer(router: Router(), configuration: anyPort())
+            var configuration = anyPort()
+            configuration.maxBodyBytes = 9
+            #expect(try server.reload(configuration) == [])
+            #expect(server.configuration.maxBodyBytes == 9)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Request ids")
+    struct RequestIDTests {
+        @Test("one from outside is taken over when that is allowed and it is sane", arguments: [true, false])
+        func trust(trusts: Bool) async throws {
+            let sane = ["a", "7b1c-4f", String(repeating: "x", count: 128), #"~!"<>"#]
+            let insane = ["a b", "caf\u{e9}", String(repeating: "x", count: 129), ""]
+            try await withServer(
+                {
+                    $0.observing.trustsRequestID = trusts
+                    $0.observing.returnsRequestID = true
+                }, routes: { $0.plain() }
+            ) { live in
+                for id in sane + insane {
+                    let answer = try live.get("/", fields: "X-Request-Id: \(id)\r\n")
+                    let found = try #require(answer["x-request-id"])
+                    if trusts, sane.contains(id) { #expect(found == id) } else { #expect(isMade(found), "\(id)") }
+                }
+                let twice = try live.get("/", fields: "X-Request-Id: a\r\nX-Request-Id: b\r\n")
+                #expect(isMade(try #require(twice["x-request-id"])))
+                // As it is logged.
+                let logged = live.logged(sane.count + insane.count + 1)
+                #expect(logged.last?.requestID?.description == twice["x-request-id"])
+            }
+        }
+
+        @Test("answers carry none unless they shall, and no two requests have the same")
+        func unique() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                for _ in 0..<100 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer()["x-request-id"] == nil)
+                }
+                #expect(Set(live.logged(100).map { $0.requestID?.description }).count == 100)
+            }
+        }
+
+        private func isMade(_ id: String) -> Bool { id.utf8.count == 16 && id.allSatisfy { $0.isHexDigit && !$0.isUppercase } }
+    }
+}

@@ -1,0 +1,159 @@
+import COpenSSL
+import Glibc
+import TandemHTTP
+
+/// What a client's end of TLS is set up with.
+struct TLSClientOptions {
+    /// SNI, and the name that the certificate is held to.
+    var serverName: String? = "localhost"
+    /// Whom it trusts; nil trusts anybody.
+    var authority: TestCertificate?
+    var certificate: TestCertificate?
+    var protocols: [String] = []
+    var versions: ClosedRange<CInt> = TLS1_2_VERSION...TLS1_3_VERSION
+    /// To resume.
+    var session: TLSClientSession?
+}
+
+/// What a client keeps to come back with.
+final class TLSClientSession: @unchecked Sendable {
+    fileprivate let pointer: OpaquePointer
+    fileprivate init(_ pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { SSL_SESSION_free(pointer) }
+}
+
+struct TLSClientError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// A client's end of TLS by OpenSSL: bytes in, bytes out.
+final class TLSClientEnd {
+    private let context: OpaquePointer
+    private let ssl: OpaquePointer
+    private let incoming: OpaquePointer
+    private let outgoing: OpaquePointer
+    /// The server said "close notify".
+    private(set) var hasEnded = false
+
+    init(_ options: TLSClientOptions) {
+        context = SSL_CTX_new(TLS_client_method())!
+        _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(options.versions.lowerBound), nil)
+        _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(options.versions.upperBound), nil)
+        if let authority = options.authority {
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.certificate)
+            SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+        }
+        if let certificate = options.certificate {
+            SSL_CTX_use_certificate(context, certificate.certificate)
+            SSL_CTX_use_PrivateKey(context, certificate.key)
+        }
+        let protocols = options.protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+        if !protocols.isEmpty { SSL_CTX_set_alpn_protos(context, protocols, CUnsignedInt(protocols.count)) }
+        ssl = SSL_new(context)!
+        incoming = BIO_new(BIO_s_mem())!
+        outgoing = BIO_new(BIO_s_mem())!
+        SSL_set_bio(ssl, incoming, outgoing)
+        SSL_set_connect_state(ssl)
+        if let name = options.serverName {
+            var bytes = Array(name.utf8CString)
+            _ = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), &bytes)
+            if options.authority != nil { SSL_set1_host(ssl, name) }
+        }
+        if let session = options.session { SSL_set_session(ssl, session.pointer) }
+    }
+
+    deinit {
+        SSL_free(ssl)
+        SSL_CTX_free(context)
+    }
+
+    var version: String { String(cString: SSL_get_version(ssl)) }
+    var isResumed: Bool { SSL_session_reused(ssl) == 1 }
+    var session: TLSClientSession { TLSClientSession(SSL_get1_session(ssl)!) }
+
+    /// What ALPN came to.
+    var selectedProtocol: String? {
+        var name: UnsafePointer<UInt8>?
+        var length: CUnsignedInt = 0
+        SSL_get0_alpn_selected(ssl, &name, &length)
+        return name.map { String(decoding: UnsafeBufferPointer(start: $0, count: Int(length)), as: UTF8.self) }
+    }
+
+    /// The common name of the server's certificate.
+    var serverSubject: String {
+        guard let certificate = SSL_get0_peer_certificate(ssl) else { return "" }
+        var text = [CChar](repeating: 0, count: 256)
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, &text, CInt(text.count))
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The handshake goes as far as it does; true when it is over.
+    func advanceHandshake() throws -> Bool {
+        ERR_clear_error()
+        let result = SSL_do_handshake(ssl)
+        return try result == 1 || !check(result)
+    }
+
+    /// What to send for these bytes.
+    func seal(_ bytes: [UInt8]) throws -> [UInt8] {
+        ERR_clear_error()
+        if !bytes.isEmpty { _ = try check(SSL_write(ssl, bytes, CInt(bytes.count))) }
+        return taken()
+    }
+
+    /// What is to be sent.
+    func taken() -> [UInt8] {
+        var sealed: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while case let count = BIO_read(outgoing, &buffer, CInt(buffer.count)), count > 0 { sealed += buffer[..<Int(count)] }
+        return sealed
+    }
+
+    func take(_ bytes: some Collection<UInt8>) {
+        let bytes = Array(bytes)
+        if !bytes.isEmpty { BIO_write(incoming, bytes, CInt(bytes.count)) }
+    }
+
+    /// What these bytes say.
+    func open(_ bytes: some Collection<UInt8>) throws -> [UInt8] {
+        take(bytes)
+        var opened: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            ERR_clear_error()
+            let count = SSL_read(ssl, &buffer, CInt(buffer.count))
+            if count > 0 { opened += buffer[..<Int(count)] } else if try check(count) { return opened }
+        }
+    }
+
+    func closeNotify() -> [UInt8] {
+        SSL_shutdown(ssl)
+        return taken()
+    }
+
+    /// True when more is wanted, or nothing more will come.
+    private func check(_ result: CInt) throws -> Bool {
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_NONE: return false
+        case SSL_ERROR_WANT_READ: return true
+        case SSL_ERROR_ZERO_RETURN:
+            hasEnded = true
+            return true
+        default:
+            let reason = ERR_reason_error_string(ERR_get_error()).map { String(cString: $0) }
+            throw TLSClientError(description: reason ?? "unknown")
+        }
+    }
+}
+
+extension TLSConfiguration {
+    /// With these certificates, written to files.
+    static func with(_ certificates: [TestCertificate], in directory: TemporaryDirectory) -> TLSConfiguration {
+        TLSConfiguration(
+            certificates: certificates.enumerated().map { index, certificate in
+                Certificate(
+                    chain: directory.write("\(index).crt", certificate.certificateText),
+                    key: directory.write("\(index).key", certificate.keyText))
+            })
+    }
+}

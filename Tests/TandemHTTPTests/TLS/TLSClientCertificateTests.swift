@@ -1,0 +1,89 @@
+import COpenSSL
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Client certificates")
+    struct TLSClientCertificateTests {
+        static let authority = TestCertificate(["Test Authority"], isAuthority: true)
+        static let alice = TestCertificate(["alice"], issuer: authority)
+        static let stranger = TestCertificate(["mallory"], issuer: TestCertificate(["Other Authority"], isAuthority: true))
+        static let expired = TestCertificate(["bob"], issuer: authority, validSeconds: -7200 ..< -3600)
+        let directory = TemporaryDirectory()
+
+        private func withTLS(
+            _ demand: TLSConfiguration.ClientCertificates, _ body: @escaping @Sendable (Live) throws -> Void
+        ) async throws {
+            try await withServer(
+                {
+                    $0.tls = .with([TLSHandshakeTests.localhost], in: directory)
+                    $0.tls!.clientCertificates = demand
+                    $0.tls!.clientAuthorities = directory.write("ca.pem", Self.authority.certificateText)
+                    $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
+                },
+                routes: { router in
+                    router.get("/", async: { Response(text: $0.tls?.clientSubject ?? "nobody") })
+                }, body)
+        }
+
+        private static func subject(_ live: Live, _ options: TLSClientOptions) throws -> String {
+            let client = try live.connectTLS(options)
+            defer { client.close() }
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            return try client.answer().text
+        }
+
+        private static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
+
+        @Test("required: a good one is let in by name, none and bad ones are not", arguments: versions)
+        func required(version: CInt) async throws {
+            try await withTLS(.required) { live in
+                let versions = version...version
+                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
+                #expect(subject == "CN=alice")
+                for certificate in [nil, Self.stranger, Self.expired] {
+                    // With TLS 1.3 the client is through before the server has looked.
+                    #expect(throws: (any Error).self) {
+                        try Self.subject(live, TLSClientOptions(certificate: certificate, versions: versions))
+                    }
+                }
+                #expect(eventually { live.log.lines("TLS handshake failed").count == 3 })
+                #expect(live.log.lines.allSatisfy { $0.level == "info" && $0.metadata["peer"]?.hasPrefix("127.0.0.1:") == true })
+                #expect(
+                    Set(live.log.lines.compactMap { $0.metadata["reason"] })
+                        == ["peer did not return a certificate", "certificate verify failed"])
+            }
+        }
+
+        @Test("optional: none is served too, a bad one is not", arguments: versions)
+        func optional(version: CInt) async throws {
+            try await withTLS(.optional) { live in
+                let versions = version...version
+                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
+                #expect(subject == "CN=alice")
+                #expect(try Self.subject(live, TLSClientOptions(versions: versions)) == "nobody")
+                #expect(throws: (any Error).self) {
+                    try Self.subject(live, TLSClientOptions(certificate: Self.stranger, versions: versions))
+                }
+            }
+        }
+
+        @Test("none: a certificate is not asked for, and who has one is nobody", arguments: versions)
+        func none(version: CInt) async throws {
+            try await withTLS(.none) { live in
+                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: version...version))
+                #expect(subject == "nobody")
+            }
+        }
+
+        @Test("a name cannot pass itself off as more than one", arguments: versions)
+        func escaped(version: CInt) async throws {
+            let tricky = TestCertificate(["eve"], subject: "eve,O=Admins+CN=root\nCN=alice \u{E9}", issuer: Self.authority)
+            try await withTLS(.required) { live in
+                let subject = try Self.subject(live, TLSClientOptions(certificate: tricky, versions: version...version))
+                #expect(subject == "CN=eve\\,O=Admins\\+CN=root\\0ACN=alice \u{E9}")
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+import COpenSSL
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("TLS connections")
+    struct TLSConnectionTests {
+        let directory = TemporaryDirectory()
+
+        func withTLS(
+            hubs: TestHubs = .several, _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+            routes: (Router) -> Void, _ body: @escaping @Sendable (Live) throws -> Void
+        ) async throws {
+            try await withServer(
+                hubs: hubs,
+                {
+                    $0.tls = .with([TLSHandshakeTests.localhost], in: directory)
+                    $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
+                    configure(&$0)
+                }, routes: routes, body)
+        }
+
+        @Test("keep-alive and pipelining", arguments: Style.allCases)
+        func pipelining(style: Style) async throws {
+            try await withTLS(routes: { $0.plain("/", style) }) { live in
+                let client = try live.connectTLS()
+                for _ in 0..<3 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().text == "ok")
+                }
+                try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 100))
+                for _ in 0..<100 { #expect(try client.answer().text == "ok") }
+            }
+        }
+
+        @Test("a request of which each byte is a record of its own", arguments: Style.allCases)
+        func smallRecords(style: Style) async throws {
+            try await withTLS(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connectTLS()
+                for byte in "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".utf8 { try client.send([byte]) }
+                #expect(try client.answer().text == "hello")
+            }
+        }
+
+        @Test(
+            "large bodies both ways, by a client that reads when it has sent all", arguments: Style.allCases,
+            [TLS1_2_VERSION, TLS1_3_VERSION])
+        func largeBodies(style: Style, version: CInt) async throws {
+            try await withTLS({ $0.maxBodyBytes = 1 << 30 }, routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connectTLS(TLSClientOptions(versions: version...version))
+                let body = pattern(8_000_000)
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n")
+                try client.send(body)
+                #expect(try client.answer().body == body)
+            }
+        }
+
+        @Test("a body that is streamed back while it is read", arguments: Style.allCases)
+        func echo(style: Style) async throws {
+            try await withTLS(routes: { $0.echoing("/", style) }) { live in
+                let client = try live.connectTLS()
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                _ = try { () throws in
+                    try client.send("5\r\nhello\r\n")
+                    let head = try client.head()
+                    #expect(head.status == 200)
+                    #expect(try client.chunk() == Array("hello".utf8))
+                }()
+                for size in [1, 16_384, 16_385, 100_000] {
+                    let piece = pattern(size)
+                    try client.send("\(String(size, radix: 16))\r\n")
+                    try client.send(piece)
+                    try client.send("\r\n")
+                    var back: [UInt8] = []
+                    while back.count < size { back += try client.chunk() ?? [] }
+                    #expect(back == piece)
+                }
+                try client.send("0\r\n\r\n")
+                #expect(try client.chunk() == nil)
+            }
+        }
+
+        @Test("a client that does not read makes the handler wait, and gets all of it when it does", arguments: Style.allCases)
+        func backpressure(style: Style) async throws {
+            let pieces = (0..<64).map { _ in pattern(65_536) }
+            let done = Count()
+            try await withTLS(routes: { $0.streaming("/", style, pieces, then: { done.add() }) }) { live in
+                let client = try live.connect(receiveBuffer: 8_192)
+                try client.startTLS()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                pause(milliseconds: 100)
+                #expect(done.value == 0)
+                #expect(try client.answer().body.count == 64 * 65_536)
+                #expect(done.value == 1)
+            }
+        }
+
+        @Test("a client that has said close notify is still answered", arguments: Style.allCases)
+        func halfClose(style: Style) async throws {
+            try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
+                let client = try live.connectTLS()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.sendAsItIs(client.tls!.closeNotify())
+                client.halfClose()
+                #expect(try client.answer().text == "ok")
+                #expect(try client.isAtEnd())
+                #expect(client.tls?.hasEnded == true)
+            }
+        }
+
+        @Test("a client that ends TCP without close notify is still answered", arguments: Style.allCases)
+        func halfCloseWithoutNotify(style: Style) async throws {
+            try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
+                let client = try live.connectTLS()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                client.halfClose()
+                #expect(try client.answer().text == "ok")
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("a body that is cut short is no body, with close notify and without", arguments: Style.allCases, [true, false])
+        func truncated(style: Style, notifies: Bool) async throws {
+            for framing in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+                try await withTLS(routes: { $0.collecting("/", style) }) { live in
+                    let client = try live.connectTLS()
+                    try client.send("POST / HTTP/1.1\r\nHost: a\r\n\(framing)")
+                    if notifies { try client.sendAsItIs(client.tls!.closeNotify()) }
+                    client.halfClose()
+                    let answer = try client.answer()
+                    #expect(answer.status == 400)
+                    #expect(answer.text == "the client ended the connection in the middle of the body\n")
+                }
+            }
+        }
+
+        @Test("the server says close notify, idle or after its last answer")
+        func closeNotify() async throws {
+            try await withTLS({ $0.idleTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
+                let (idle, last) = (try live.connectTLS(), try live.connectTLS())
+                try last.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                #expect(try last.answer().closes)
+                for client in [idle, last] {
+                    #expect(try client.isAtEnd())
+                    #expect(client.tls?.hasEnded == true)
+                }
+            }
+        }
+
+        @Test("bytes that are not TLS, in the middle of a connection, end it", arguments: Style.allCases)
+        func corrupted(style: Style) async throws {
+            try await withTLS(routes: { router in
+                router.plain("/", style)
+                router.collecting("/", style)
+            }) { live in
+                let idle = try live.connectTLS()
+                try idle.sendAsItIs(pattern(100))
+                _ = try? idle.untilCut()
+                let reading = try live.connectTLS()
+                try reading.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+                try reading.sendAsItIs([23, 3, 3, 0, 32] + pattern(32))
+                _ = try? reading.untilCut()
+                #expect(try eventually { try live.connectionCount() == 0 })
+            }
+        }
+
+        @Test("a client that resets the connection cancels its handler", arguments: Style.allCases)
+        func reset(style: Style) async throws {
+            let started = Count()
+            try await withTLS(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
+                let client = try live.connectTLS()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                client.reset()
+                #expect(live.logged(1).map(\.outcome) == [.cancelled])
+            }
+        }
+
+        @Test("a client that goes away does not end the process by SIGPIPE")
+        func brokenPipe() async {
+            await #expect(processExitsWith: .success) {
+                signal(SIGPIPE, SIG_DFL)
+                let pieces = (0..<64).map { _ in pattern(65_536) }
+                try await TLSConnectionTests().withTLS(routes: { $0.streaming("/", .blocking, pieces) }) { live in
+                    for _ in 0..<8 {
+                        let client = try live.connectTLS()
+                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        _ = try client.head()
+                        client.close()
+                    }
+                    #expect(try eventually { try live.connectionCount() == 0 })
+                }
+                exit(0)
+            }
+        }
+
+        @Test("a stop lets a request over TLS end, and says close notify to those that are idle", arguments: Style.allCases)
+        func stop(style: Style) async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withTLS(routes: { $0.waiting("/", style, for: event, started: started) }) { live in
+                let (idle, busy) = (try live.connectTLS(), try live.connectTLS())
+                try busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                #expect(try eventually { try live.connectionCount() == 2 })
+                live.server.stop(grace: .seconds(20))
+                #expect(try idle.isAtEnd())
+                #expect(idle.tls?.hasEnded == true)
+                event.send(())
+                #expect(try busy.answer().closes)
+                #expect(try busy.isAtEnd())
+                for client in [idle, busy] { client.close() }
+                try live.waitUntilEnded()
+            }
+        }
+    }
+}

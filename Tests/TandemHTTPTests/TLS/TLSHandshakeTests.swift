@@ -1,0 +1,226 @@
+import COpenSSL
+import Glibc
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("TLS handshakes")
+    struct TLSHandshakeTests {
+        static let localhost = TestCertificate(["localhost"])
+        let directory = TemporaryDirectory()
+
+        /// Serves over TLS on the first port, and without on the second.
+        func withTLS(
+            _ certificates: [TestCertificate] = [localhost], hubs: TestHubs = .several,
+            configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+            _ body: @escaping @Sendable (Live) throws -> Void
+        ) async throws {
+            try await withServer(
+                hubs: hubs,
+                {
+                    $0.tls = .with(certificates, in: directory)
+                    $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true), .tcp("127.0.0.1", port: 0)]
+                    configure(&$0)
+                },
+                routes: { router in
+                    router.plain()
+                    router.get(
+                        "/tls",
+                        async: { request in
+                            guard let tls = request.tls else { return Response(text: "none") }
+                            return Response(
+                                text: "\(tls.version) \(tls.serverName ?? "-") \(tls.isResumed) \(tls.clientSubject ?? "-")")
+                        })
+                }, body)
+        }
+
+        @Test(
+            "both versions are served beside plain HTTP, and the handler learns which",
+            arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
+        func versions(version: CInt) async throws {
+            try await withTLS { live in
+                let client = try live.connectTLS(TLSClientOptions(authority: Self.localhost, versions: version...version))
+                try client.send("GET /tls HTTP/1.1\r\nHost: a\r\n\r\n")
+                let name = version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3"
+                #expect(try client.answer().text == "\(name) localhost false -")
+                #expect(client.tls?.version == name)
+                let server = live.server
+                let addresses = try blockThread { try await server.boundAddresses() }
+                let plain = try Client(port: addresses[1].port!)
+                defer { plain.close() }
+                try plain.send("GET /tls HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try plain.answer().text == "none")
+            }
+        }
+
+        @Test("a version below the least is refused, with the alert that says so")
+        func minimumVersion() async throws {
+            try await withTLS(configure: { $0.tls!.minimumVersion = .tls13 }) { live in
+                let error = #expect(throws: TLSClientError.self) {
+                    _ = try live.connectTLS(TLSClientOptions(versions: TLS1_2_VERSION...TLS1_2_VERSION))
+                }
+                #expect(error?.description == "tlsv1 alert protocol version")
+                #expect(
+                    eventually {
+                        live.log.lines("TLS handshake failed").map { $0.metadata["reason"] } == ["unsupported protocol"]
+                    })
+                #expect(live.log.lines.allSatisfy { $0.level == "info" })
+                let client = try live.connectTLS()
+                #expect(client.tls?.version == "TLSv1.3")
+            }
+        }
+
+        @Test("ALPN: http/1.1 is taken, a client without ALPN is served, one with other protocols only is refused")
+        func alpn() async throws {
+            try await withTLS { live in
+                for (protocols, selected) in [(["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], nil)] {
+                    let client = try live.connectTLS(TLSClientOptions(protocols: protocols))
+                    #expect(client.tls?.selectedProtocol == selected)
+                }
+                for protocols in [["h2"], ["http/1"], ["h2", "spdy/3", "http/1.11"]] {
+                    let error = #expect(throws: TLSClientError.self) {
+                        _ = try live.connectTLS(TLSClientOptions(protocols: protocols))
+                    }
+                    #expect(error?.description == "tlsv1 alert no application protocol")
+                }
+            }
+        }
+
+        @Test("SNI chooses the certificate: an exact name before a wildcard, the first for an unknown name or none")
+        func serverNames() async throws {
+            let certificates = [
+                TestCertificate(["default.test"]), TestCertificate(["*.example.test", "example.test"]),
+                TestCertificate(["exact.example.test"]),
+            ]
+            try await withTLS(certificates) { live in
+                let expected: [(String?, String)] = [
+                    (nil, "default.test"), ("unknown.test", "default.test"), ("example.test", "*.example.test"),
+                    ("a.example.test", "*.example.test"), ("EXACT.example.TEST", "exact.example.test"),
+                    ("exact.example.test", "exact.example.test"), ("a.b.example.test", "default.test"), ("test", "default.test"),
+                ]
+                for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
+                    for (name, subject) in expected {
+                        let client = try live.connectTLS(TLSClientOptions(serverName: name, versions: version...version))
+                        #expect(client.tls?.serverSubject == subject, "\(name ?? "no name")")
+                        client.close()
+                    }
+                }
+            }
+        }
+
+        @Test("plain HTTP on the TLS port is told so")
+        func plainHTTP() async throws {
+            try await withTLS { live in
+                let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(answer.status == 400)
+                #expect(answer.text == "this port speaks TLS: use https\n")
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("garbage, an early end and a reset cost their connection alone", arguments: 0..<4)
+        func garbage(kind: Int) async throws {
+            try await withTLS { live in
+                let other = try live.connectTLS()
+                let client = try live.connect()
+                switch kind {
+                case 0: try client.sendAsItIs(pattern(4_096))
+                case 1: client.halfClose()
+                case 2:
+                    // The beginning of a ClientHello, and then no more.
+                    try client.sendAsItIs([22, 3, 1, 1, 0, 1, 0])
+                    client.reset()
+                default: client.reset()
+                }
+                if kind < 2 {
+                    _ = try? client.untilCut()
+                    client.close()
+                }
+                #expect(try eventually { try live.connectionCount() == 1 })
+                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try other.answer().text == "ok")
+                #expect(live.log.lines.allSatisfy { $0.level == "debug" || $0.level == "info" })
+            }
+        }
+
+        @Test("a client that says nothing, or sends its hello too slowly, is cut at the deadline and delays nobody")
+        func deadline() async throws {
+            try await withTLS(configure: { $0.tls!.handshakeTimeout = .milliseconds(150) }) { live in
+                let (silent, slow) = (try live.connect(), try live.connect())
+                let hello = {
+                    let end = TLSClientEnd(TLSClientOptions())
+                    _ = try? end.advanceHandshake()
+                    return end.taken()
+                }()
+                try slow.sendAsItIs(Array(hello.prefix(1)))
+                for byte in hello.dropFirst().dropLast() where !slow.hears(withinMilliseconds: 1) {
+                    try? slow.sendAsItIs([byte])
+                }
+                let client = try live.connectTLS()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "ok")
+                #expect(try silent.untilCut().isEmpty)
+                #expect(try slow.untilCut().isEmpty)
+                #expect(eventually { live.log.lines("TLS handshake failed").count == 2 })
+                #expect(
+                    live.log.lines("TLS handshake failed").allSatisfy {
+                        $0.level == "info" && $0.metadata["reason"]?.hasPrefix("it took longer than 0.15") == true
+                    })
+            }
+        }
+
+        @Test("a hello that comes a byte at a time is as good as one that comes at once")
+        func byteAtATime() async throws {
+            try await withTLS { live in
+                let client = try live.connect()
+                let end = TLSClientEnd(TLSClientOptions())
+                _ = try end.advanceHandshake()
+                for byte in end.taken() { try client.sendAsItIs([byte]) }
+                #expect(client.hears(withinMilliseconds: 5_000))
+                #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("100 clients that open handshakes and abandon them leave nothing behind")
+        func flood() async throws {
+            try await withTLS(hubs: .one("counts what is on the hub")) { live in
+                let before = Counts(try live.statistics())
+                let descriptors = openDescriptors()
+                let hello = {
+                    let end = TLSClientEnd(TLSClientOptions())
+                    _ = try? end.advanceHandshake()
+                    return end.taken()
+                }()
+                let clients = try (0..<100).map { _ in try live.connect() }
+                for (index, client) in clients.enumerated() {
+                    // Some not at all, some in part, some as far as the server's answer.
+                    switch index % 4 {
+                    case 0: break
+                    case 1: try client.sendAsItIs(Array(hello.prefix(index)))
+                    default:
+                        try client.sendAsItIs(hello)
+                        if index % 4 == 3 { #expect(try client.receive()) }
+                    }
+                }
+                #expect(try eventually { try live.connectionCount() == 100 })
+                for (index, client) in clients.enumerated() { index % 2 == 0 ? client.close() : client.reset() }
+                #expect(try eventually { try live.connectionCount() == 0 })
+                #expect(try eventually { Counts(try live.statistics()) == before })
+                #expect(eventually { openDescriptors() == descriptors })
+                #expect(live.log.lines.allSatisfy { $0.level == "debug" || $0.level == "info" })
+            }
+        }
+
+        @Test("a handshake that has not come far does not hold up a stop")
+        func stop() async throws {
+            try await withTLS { live in
+                let silent = try live.connect()
+                #expect(try eventually { try live.connectionCount() == 1 })
+                live.server.stop(grace: .seconds(60))
+                #expect(try silent.untilCut().isEmpty)
+                try live.waitUntilEnded()
+            }
+        }
+    }
+}

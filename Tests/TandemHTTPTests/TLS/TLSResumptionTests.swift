@@ -1,0 +1,153 @@
+import COpenSSL
+import Tandem
+import Testing
+
+@testable import TandemHTTP
+
+extension ServerTests {
+    @Suite("TLS resumption and reload")
+    struct TLSResumptionTests {
+        let directory = TemporaryDirectory()
+        static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
+
+        private func withTLS(
+            _ configure: (inout TLSConfiguration) -> Void = { _ in },
+            _ body: @escaping @Sendable (Live, TLSConfiguration) throws -> Void
+        ) async throws {
+            var tls = TLSConfiguration.with([TLSHandshakeTests.localhost], in: directory)
+            configure(&tls)
+            let configuration = tls
+            try await withServer(
+                {
+                    $0.tls = configuration
+                    $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
+                },
+                routes: { router in
+                    router.get("/", async: { Response(text: "\($0.tls!.isResumed) \($0.tls!.clientSubject ?? "nobody")") })
+                },
+                { try body($0, configuration) })
+        }
+
+        /// What one request is told, and the session to come back with.
+        private static func visit(_ live: Live, _ options: TLSClientOptions) throws -> (text: String, session: TLSClientSession) {
+            let client = try live.connectTLS(options)
+            defer { client.close() }
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            let text = try client.answer().text
+            #expect(client.tls?.isResumed == text.hasPrefix("true"))
+            return (text, client.tls!.session)
+        }
+
+        @Test("a session is resumed, on whichever hub, and also after a reload", arguments: versions)
+        func resumed(version: CInt) async throws {
+            try await withTLS { live, tls in
+                let first = try Self.visit(live, TLSClientOptions(versions: version...version))
+                #expect(first.text == "false nobody")
+                for _ in 0..<8 {
+                    let again = try Self.visit(live, TLSClientOptions(versions: version...version, session: first.session))
+                    #expect(again.text == "true nobody")
+                }
+                try live.server.prepareTLS(tls)()
+                let later = try Self.visit(live, TLSClientOptions(versions: version...version, session: first.session))
+                #expect(later.text == "true nobody")
+            }
+        }
+
+        @Test("a session does not outlive the authority that its client was let in by", arguments: versions)
+        func authorityWithdrawn(version: CInt) async throws {
+            let authority = TestCertificate(["Test Authority"], isAuthority: true)
+            let another = TestCertificate(["Another Authority"], isAuthority: true)
+            let alice = TestCertificate(["alice"], issuer: authority)
+            let file = directory.write("ca.pem", authority.certificateText)
+            let directory = directory
+            try await withTLS {
+                $0.clientAuthorities = file
+                $0.clientCertificates = .optional
+            } _: { live, tls in
+                var options = TLSClientOptions(certificate: alice, versions: version...version)
+                let first = try Self.visit(live, options)
+                #expect(first.text == "false CN=alice")
+                options.session = first.session
+                // The certificate was checked when the session began.
+                #expect(try Self.visit(live, options).text == "true CN=alice")
+                directory.write("ca.pem", another.certificateText)
+                try live.server.prepareTLS(tls)()
+                options.certificate = nil
+                #expect(try Self.visit(live, options).text == "false nobody")
+            }
+        }
+
+        @Test("a ticket of another server is worth nothing", arguments: versions)
+        func foreignTicket(version: CInt) async throws {
+            let options = TLSClientOptions(versions: version...version)
+            let session = Promise<TLSClientSession>()
+            try await withTLS { live, _ in session.settle(.success(try Self.visit(live, options).session)) }
+            try await withTLS { live, _ in
+                var options = options
+                options.session = try session.wait()
+                #expect(try Self.visit(live, options).text == "false nobody")
+            }
+        }
+
+        @Test("new connections get the new certificate, open ones go on with theirs")
+        func reload() async throws {
+            let renewed = TestCertificate(["localhost"])
+            let directory = directory
+            try await withTLS { live, tls in
+                let open = try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
+                let put = {
+                    _ = TLSConfiguration.with([renewed], in: directory)
+                    return try live.server.prepareTLS(tls)
+                }
+                let use = try put()
+                // Nothing happens yet.
+                try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost)).close()
+                use()
+                #expect(throws: TLSClientError.self) {
+                    try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
+                }
+                let new = try live.connectTLS(TLSClientOptions(authority: renewed))
+                for client in [open, new] {
+                    for _ in 0..<2 {
+                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try client.answer().text == "false nobody")
+                    }
+                }
+            }
+        }
+
+        @Test("a reload from a bad file says why and changes nothing")
+        func badReload() async throws {
+            let directory = directory
+            try await withTLS { live, tls in
+                directory.write("0.crt", "hello")
+                let error = #expect(throws: TLSError.self) { _ = try live.server.prepareTLS(tls) }
+                #expect(error?.code == .malformedFile)
+                #expect(error?.file == directory.path + "/0.crt")
+                let client = try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "false nobody")
+            }
+        }
+
+        @Test("ticket keys change each hour, and are gone after two")
+        func keyRotation() throws {
+            let keys = TLSTicketKeys()
+            let start = ContinuousClock.now
+            let first = keys.current(now: start)
+            #expect(first.name != TLSTicketKeys().current().name)
+            #expect(keys.current(now: start + .seconds(3_599)).name == first.name)
+            let second = keys.current(now: start + .seconds(3_600))
+            #expect(second.name != first.name)
+            func isKnown(_ key: TLSTicketKeys.Key, after seconds: Int) -> Bool? {
+                key.name.withUnsafeBufferPointer { keys.named($0, now: start + .seconds(seconds))?.isOld }
+            }
+            #expect(isKnown(first, after: 3_601) == true)
+            #expect(isKnown(second, after: 3_601) == false)
+            #expect(isKnown(first, after: 7_199) == true)
+            #expect(isKnown(first, after: 7_200) == nil)
+            #expect(isKnown(second, after: 7_200) == true)
+            #expect(isKnown(second, after: 10_800) == nil)
+        }
+    }
+}

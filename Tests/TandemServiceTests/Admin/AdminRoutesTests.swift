@@ -1,0 +1,143 @@
+import CoreMetrics
+import Foundation
+import Glibc
+import Synchronization
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemService
+
+/// The admin endpoints, served by one server for another.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct AdminRoutesTests {
+    private let isServing = ReadinessFlag()
+
+    /// Runs a service's server with these routes, and an admin server for it.
+    private func withAdmin(routes: (Router) -> Void, _ body: (_ port: Int, _ admin: String) async throws -> Void) async throws {
+        let registry = MetricsRegistry()
+        let router = Router()
+        routes(router)
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configuration.hub.name = "serving"
+        try await withMetricsFactory(registry) {
+            try await withServer(router, configuration) { port, server in
+                let admin = Router()
+                AdminRoutes(
+                    readiness: { isServing.readiness }, hubs: { server.hubs }, metrics: { registry.snapshot() }
+                ).addRoutes(to: admin)
+                var configuration = HTTPServerConfiguration()
+                configuration.port = 0
+                configuration.observing.recordsMetrics = false
+                try await withServer(admin, configuration) { try await body(port, "http://127.0.0.1:\($0)") }
+            }
+        }
+    }
+
+    @Test func readinessFollowsThePhase() async throws {
+        try await withAdmin(routes: { _ in }) { _, admin in
+            let client = FetchClient()
+            func check(_ status: Int, _ text: String) async throws {
+                let answer = try await client.get(admin + "/readyz")
+                #expect(answer.status.code == status && answer.text == text)
+            }
+            try await check(503, #"{"phase":"starting"}"#)
+            isServing.set(true)
+            try await check(200, #"{"phase":"serving"}"#)
+            isServing.set(false)
+            try await check(503, #"{"phase":"draining"}"#)
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func aDumpNamesWhoWaits(style: Style) async throws {
+        let (started, goOn) = (Event<Void>(), Event<Void>())
+        try await withAdmin(routes: { router in
+            switch style {
+            case .blocking:
+                router.get(
+                    "/slow",
+                    blocking: { _ in
+                        started.send(()); try goOn.wait(); return Fixed.ok
+                    })
+            case .async:
+                router.get(
+                    "/slow",
+                    async: { _ in
+                        started.send(()); try await goOn.wait(); return Fixed.ok
+                    })
+            }
+        }) { port, admin in
+            let client = FetchClient()
+            let slow = HubGroup.shared.nextHub().spawn {
+                try await FetchClient().get("http://127.0.0.1:\(port)/slow").status.code
+            }
+            try await started.wait()
+            let text = try await client.get(admin + "/debug/hub").text
+            #expect(text.hasPrefix("serving-0: "))
+            #expect(text.contains("waits: Event.wait"))
+            if style == .blocking { #expect(text.contains("\"GET /slow\" waits: Event.wait")) }
+            let json = try await client.get(admin + "/debug/hub?format=json")
+            let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: [[String: Any]]]
+            let hub = try #require(object?["hubs"]?.first)
+            #expect(hub["hub"] as? String == "serving-0")
+            #expect((hub["greenThreads"] as? [Any])?.count == (style == .blocking ? 1 : 0))
+            #expect(try await client.get(admin + "/debug/hub?format=xml").status == .badRequest)
+            goOn.send(())
+            #expect(try await slow.value == 200)
+        }
+    }
+
+    @Test func itAnswersWhileCodeHoldsTheServingHub() async throws {
+        let (started, mayEnd) = (Event<Void>(), DispatchSemaphore(value: 0))
+        try await withAdmin(routes: { router in
+            // A blocking call that nothing makes green.
+            router.get(
+                "/held",
+                blocking: { _ in
+                    started.send(()); mayEnd.wait(); return Fixed.ok
+                })
+        }) { port, admin in
+            let client = FetchClient()
+            let held = HubGroup.shared.nextHub().spawn {
+                try await FetchClient().get("http://127.0.0.1:\(port)/held").status.code
+            }
+            try await started.wait()
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+            let text = try await client.get(admin + "/debug/hub").text
+            #expect(text.hasPrefix("serving-0: does not answer: code holds it"))
+            for _ in 0..<2 {
+                let families = try parsePrometheus(try await client.get(admin + "/metrics").body)
+                #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
+                #expect(families["tandem_hub_turns"]?.samples.isEmpty ?? true)
+            }
+            mayEnd.signal()
+            #expect(try await held.value == 200)
+            // It is asked again once it has answered.
+            while try await !client.get(admin + "/debug/hub").text.contains("green threads") {}
+        }
+    }
+
+    @Test func metricsHaveTheHubs() async throws {
+        try await withAdmin(routes: { $0.get("/", blocking: { _ in Fixed.ok }) }) { port, admin in
+            let client = FetchClient()
+            for _ in 0..<3 { #expect(try await client.get("http://127.0.0.1:\(port)/").status == .ok) }
+            let answer = try await client.get(admin + "/metrics")
+            #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
+            let families = try parsePrometheus(answer.body)
+            let hub = ["hub": "serving-0"]
+            #expect(families["tandem_hub_responding"]?.value("", hub) == 1)
+            #expect(families["tandem_hub_bridges"]?.value("_total", ["to": "blocking"]) == 3)
+            #expect(try #require(families["tandem_hub_turns"]?.value("_total", hub)) > 0)
+            #expect(try #require(families["tandem_hub_stacks_mapped"]?.value("", hub)) >= 1)
+            let delays = try #require(families["tandem_hub_loop_delay_seconds"])
+            #expect(delays.type == "histogram" && delays.value("_bucket", ["le": "+Inf"]) == delays.value("_count"))
+            // Those of the admin server are not among them.
+            let count = families["http_server_request_duration_seconds"]?.samples.filter { $0.name.hasSuffix("_count") }
+            #expect(count?.compactMap { Double($0.value) } == [3])
+        }
+    }
+}

@@ -1,0 +1,248 @@
+"""The program behind scripts/soak. Python's standard library only.
+
+tandemd runs as a process, clients of every kind (soak_clients.py) and faulty upstreams (soak_upstream.py) in this one. Each
+second the process is looked at. It must stay as it was: `flat` has the rule.
+"""
+
+import argparse
+import asyncio
+import collections
+import dataclasses
+import os
+import pathlib
+import random
+import re
+import resource
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import soak_clients
+import soak_upstream
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE = 30  # seconds, after which a client counts as hung; every limit of the server below is much shorter
+LIMITS = {
+    "TANDEM_HTTP_HEADER_TIMEOUT_MS": "2000", "TANDEM_HTTP_IDLE_TIMEOUT_MS": "3000", "TANDEM_HTTP_BODY_TIMEOUT_MS": "2000",
+    "TANDEM_HTTP_WRITE_TIMEOUT_MS": "3000", "TANDEM_HTTP_HALF_CLOSE_GRACE_MS": "1000", "TANDEM_HTTP_MAX_BODY_BYTES": "1000000",
+    "TANDEM_FETCH_TIMEOUT_MS": "5000", "TANDEM_FETCH_MAX_RESPONSE_BYTES": "1048576", "TANDEM_LOG_LEVEL": "warning",
+    "TANDEM_HUB_STALL_THRESHOLD_MS": "0",
+}
+
+
+@dataclasses.dataclass
+class Sample:
+    time: float
+    rss: float  # MiB
+    fds: int
+    threads: int | None  # green threads; None where there is no admin listener
+    tasks: int | None
+
+
+class Daemon:
+    """tandemd as a process."""
+
+    def __init__(self, binary, hubs, origins):
+        self.errors = open(ROOT / ".build" / "soak-errors.log", "w+b")
+        self.port, self.admin = free_port(), free_port()
+        # Nothing of the caller's configuration.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")} | LIMITS
+        environment["TANDEM_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin}"
+        command = [binary, "serve", "--port", str(self.port), "--hubs", str(hubs)]
+        for origin in origins:
+            command += ["--fetch-allow", origin]
+        # The access log is written, and goes nowhere.
+        self.process = subprocess.Popen(
+            command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
+
+    async def wait_until_ready(self):
+        for _ in range(1000):
+            if self.process.poll() is not None:
+                raise SystemExit(f"soak: tandemd has not started: {self.said()}")
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            except OSError:
+                await asyncio.sleep(0.02)
+        raise SystemExit("soak: tandemd does not listen")
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
+
+    async def sample(self, start):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        rss = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+        # Without the one connection that asks for the metrics.
+        fds = len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        metrics = await self.metrics()
+        return Sample(time.monotonic() - start, rss, fds, metrics["tandem_hub_green_threads"], metrics["tandem_hub_tasks"])
+
+    async def metrics(self):
+        """Sums over the hubs."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.admin)
+        try:
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            text = (await asyncio.wait_for(reader.read(), PATIENCE)).decode()
+        finally:
+            writer.close()
+        sums = collections.Counter()
+        for line in text.splitlines():
+            if match := re.match(r"(tandem_hub_\w+)\{.*\} ([0-9.e+-]+)$", line):
+                sums[match[1]] += float(match[2])
+        if "tandem_hub_tasks" not in sums:
+            raise SystemExit(f"soak: the metrics have no tandem_hub_tasks: {text[:500]}")
+        return {name: int(value) for name, value in sums.items()}
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(45)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                return "did not end 45 s after SIGTERM"
+        return None if self.process.returncode == 0 else f"ended with {self.process.returncode}"
+
+
+class Load:
+    """Clients that draw one scenario after the other, each from a seed of its own."""
+
+    def __init__(self, seed, count, daemon, good, bad):
+        self.done, self.wrong = collections.Counter(), []
+        self.clients = [
+            soak_clients.Client(random.Random(f"{seed}/{index}"), daemon.port, good, bad) for index in range(count)]
+
+    async def run(self, end):
+        await asyncio.gather(*(self.play(client, end) for client in self.clients))
+
+    async def play(self, client, end):
+        scenarios, weights = list(soak_clients.SCENARIOS), list(soak_clients.SCENARIOS.values())
+        while time.monotonic() < end:
+            scenario = client.random.choices(scenarios, weights)[0]
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await scenario(client)
+            except TimeoutError:
+                self.fail(scenario, "hung")
+            except (soak_clients.Wrong, soak_clients.Cut, OSError, ValueError, KeyError) as error:
+                self.fail(scenario, f"{type(error).__name__}: {error}")
+            self.done[scenario.__name__] += 1
+
+    def fail(self, scenario, what):
+        self.wrong.append(f"{scenario.__name__}: {what}")
+        if len(self.wrong) <= 20:
+            print(f"soak: WRONG: {self.wrong[-1]}", flush=True)
+
+
+def free_port():
+    with soak_clients.socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def flat(name, points, warm_up, window, slack):
+    """Whether a figure is flat: its mean in the last window is at most that in the first one after the warm-up plus the
+    slack, and so is what its least-squares slope comes to over the time between. Prints both."""
+    points = [point for point in points if point[0] >= warm_up]
+    end = points[-1][0]
+    first = statistics.fmean(value for at, value in points if at < warm_up + window)
+    last = statistics.fmean(value for at, value in points if at > end - window)
+    slope = statistics.linear_regression(*zip(*points)).slope
+    rise, allowed = slope * (end - warm_up), slack(first)
+    good = last - first <= allowed and rise <= allowed
+    print(
+        f"{name:>14} | {first:10.2f} | {last:10.2f} | {slope * 60:+10.3f} | {rise:+8.2f} | {allowed:8.2f} | "
+        f"{max(v for _, v in points):10.2f} | {'flat' if good else 'NOT FLAT'}")
+    return good
+
+
+async def settle(daemon, start, base):
+    """Waits until the process is as it was before the load; returns the last look at it."""
+    for _ in range(40):
+        sample = await daemon.sample(start)
+        if sample.fds <= base.fds and sample.threads <= base.threads and sample.tasks <= base.tasks:
+            break
+        await asyncio.sleep(0.5)
+    return sample
+
+
+async def soak(options):
+    seconds = options.minutes * 60
+    warm_up, window = min(60, seconds / 3), min(60, seconds / 6)
+    good, bad = soak_upstream.Upstream(), soak_upstream.Upstream()
+    origins = [await good.start(), await bad.start()]
+    daemon = Daemon(options.tandemd, options.hubs, origins)
+    start, samples = time.monotonic(), []
+    try:
+        await daemon.wait_until_ready()
+        # What is made once is made: one of each upstream's connections, the pools.
+        await Load(options.seed, 4, daemon, *origins).run(time.monotonic() + 1)
+        await asyncio.sleep(7)
+        base = await daemon.sample(start)
+        start = time.monotonic()
+        load = Load(options.seed, options.clients, daemon, *origins)
+        running = asyncio.ensure_future(load.run(start + seconds))
+        while not running.done():
+            samples.append(await daemon.sample(start))
+            if len(samples) % 30 == 0:
+                print(f"soak: {samples[-1]}, {sum(load.done.values())} scenarios", flush=True)
+            await asyncio.wait([running], timeout=1)
+        await running
+        quiet = await settle(daemon, start, base)
+    finally:
+        ending = daemon.stop()
+        await good.stop()
+        await bad.stop()
+
+    print("\nscenarios: " + ", ".join(f"{name} {count}" for name, count in sorted(load.done.items())))
+    print(f"\n{'':>14} | {'first':>10} | {'last':>10} | {'a minute':>10} | {'rise':>8} | {'allowed':>8} | {'most':>10} |")
+    samples = [sample for sample in samples if sample.time <= seconds]
+    verdicts = [
+        # Memory: a twentieth, and what malloc's arenas may take for one burst more.
+        flat("RSS, MiB", [(s.time, s.rss) for s in samples], warm_up, window, lambda first: first * 0.05 + 2),
+        # These follow the load, which the seed spreads evenly: a fifth, and a few clients of one kind more.
+        flat("descriptors", [(s.time, s.fds) for s in samples], warm_up, window, lambda first: first * 0.2 + 10),
+        flat("green threads", [(s.time, s.threads) for s in samples], warm_up, window, lambda first: first * 0.2 + 10),
+        flat("tasks", [(s.time, s.tasks) for s in samples], warm_up, window, lambda first: first * 0.2 + 10),
+    ]
+    print(f"before the load: {base}\nafter the load:  {quiet}")
+    problems = list(load.wrong[:20])
+    if len(load.wrong) > 20:
+        problems.append(f"and {len(load.wrong) - 20} more")
+    problems += ["not flat"] * (not all(verdicts))
+    for name in ("fds", "threads", "tasks"):
+        if getattr(quiet, name) > getattr(base, name):
+            problems.append(f"left after the load: {getattr(quiet, name) - getattr(base, name)} {name}")
+    if ending:
+        problems.append(f"tandemd {ending}")
+    for line in daemon.said().splitlines():
+        if "handler threw" in line or " critical " in line or "overflow" in line:
+            problems.append(f"tandemd said: {line}")
+    for problem in problems:
+        print(f"soak: {problem}")
+    print(f"soak: {'FAILED' if problems else 'passed'} with seed {options.seed}")
+    return 1 if problems else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/soak")
+    parser.add_argument("--minutes", type=float, default=10, help="how long the load lasts (default 10)")
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="draws what the clients do; printed (default: another each time)")
+    parser.add_argument("--clients", type=int, default=64, help="clients at once (default 64)")
+    parser.add_argument("--hubs", type=int, default=2, help="hubs of tandemd (default 2)")
+    parser.add_argument("--tandemd", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    # A few descriptors for each client, here and there.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    print(f"soak: {options.minutes:g} minutes, {options.clients} clients, {options.hubs} hubs, seed {options.seed}", flush=True)
+    sys.exit(asyncio.run(soak(options)))
+
+
+main()
