@@ -44,7 +44,8 @@ ENV SWIFT_BACKTRACE=enable=yes,sanitize=yes,threads=all,images=all,interactive=n
 USER tandemd
 EXPOSE 8080
 
-# Stops accepting, finishes what is in flight, then ends.
+# Stops accepting, finishes what is in flight, then ends: within 45 s as configured, so let 'docker stop --time 60' wait.
+# SIGHUP reloads the configuration, SIGUSR1 writes what every hub is doing to standard error.
 STOPSIGNAL SIGTERM
 
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/usr/bin/tandemd", "healthcheck"]

@@ -83,7 +83,8 @@ let package = Package(
         // Likewise: it stands before getaddrinfo.
         .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
-        .testTarget(name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
+        .testTarget(
+            name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
         .testTarget(
             name: "TandemHTTPTests",
@@ -93,6 +94,7 @@ let package = Package(
             name: "TandemFetchTests",
             dependencies: [
                 "TandemFetch", "Tandem", "FakeResolver", metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             exclude: ["Upstream"], swiftSettings: house),

@@ -13,6 +13,9 @@ let package = Package(
         .target(name: "Measuring", dependencies: [ctandem], swiftSettings: settings),
         .executableTarget(name: "InProcess", dependencies: ["Measuring", tandem, ctandem], swiftSettings: settings),
         .executableTarget(name: "Fairness", dependencies: ["Measuring", tandem], swiftSettings: settings),
+        .executableTarget(
+            name: "Fetches", dependencies: ["Measuring", tandem, .product(name: "TandemFetch", package: "tandem")],
+            swiftSettings: settings),
         .executableTarget(name: "Scale", dependencies: ["Measuring", tandem], swiftSettings: settings),
     ]
 )

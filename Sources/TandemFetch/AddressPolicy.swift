@@ -6,11 +6,11 @@
 /// no byte was sent.
 public struct AddressPolicy: Sendable {
     /// nil permits all.
-    let permits: (@Sendable (ResolvedAddress, String) -> Bool)?
+    private let rule: (@Sendable (ResolvedAddress, String) -> Bool)?
 
     /// Every address: for URLs that the program itself writes. The default of a client, since most upstreams of a service
     /// stand in a private network.
-    public static let any = AddressPolicy(permits: nil)
+    public static let any = AddressPolicy(rule: nil)
 
     /// Addresses of the public internet (`AddressScope.global`), at these ports: for URLs that come from strangers, who must
     /// not reach this machine, its network or its cloud's metadata service. By default only the ports of http and https:
@@ -24,8 +24,14 @@ public struct AddressPolicy: Sendable {
     /// - Parameter permits: Gets the address, and the host for which it stands, as the URL has it in lower case. Runs on the
     ///   hub's own stack: it must not wait.
     public init(_ permits: @escaping @Sendable (_ address: ResolvedAddress, _ host: String) -> Bool) {
-        self.init(permits: permits)
+        self.init(rule: permits)
     }
 
-    private init(permits: (@Sendable (ResolvedAddress, String) -> Bool)?) { self.permits = permits }
+    private init(rule: (@Sendable (ResolvedAddress, String) -> Bool)?) { self.rule = rule }
+
+    /// Whether it forbids nothing.
+    var isAny: Bool { rule == nil }
+
+    /// Whether a request for `host` may go to `address`.
+    public func permits(_ address: ResolvedAddress, for host: String) -> Bool { rule?(address, host) ?? true }
 }

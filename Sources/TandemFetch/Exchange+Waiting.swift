@@ -14,7 +14,7 @@ extension Exchange {
                 try await parker.park()
             }
         } catch {
-            abandon()
+            abandon(because: error)
             await producerToWaitFor?.waitUntilUnwound()
             throw error
         }
@@ -32,7 +32,7 @@ extension Exchange {
                 try parker.park(file: file, line: line)
             }
         } catch {
-            abandon()
+            abandon(because: error)
             if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
             throw error
         }

@@ -43,9 +43,12 @@ final class Exchange {
     }
 
     /// Ends the exchange before its time. Harmless when it is over.
-    func abandon(_ error: (any Error)? = nil) {
+    ///
+    /// - Parameter cause: Why, for metrics and spans; whoever reads on gets `closed`.
+    func abandon(because cause: (any Error)? = nil) {
         alarm = nil
-        transfer?.abandon(error ?? FetchError(.closed, "\(url.origin): the response was closed before it was read"))
+        transfer?.cause = cause
+        transfer?.abandon(FetchError(.closed, "\(url.origin): the response was closed before it was read"))
         ticket?.leave()
     }
 

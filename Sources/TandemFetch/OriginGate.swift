@@ -26,17 +26,18 @@ final class OriginGate {
     func enter(_ configuration: FetchConfiguration, now: Duration, admitted: @escaping () -> Void) throws(FetchError) -> Ticket {
         lastUse = now
         let limit = configuration.maxExchangesPerOrigin
-        let ticket = Ticket(self, limit: limit, admitted)
-        if waiting == 0, inFlight < limit {
-            ticket.admit()
-            inFlight += 1
-            return ticket
-        }
-        guard waiting < configuration.maxWaitersPerOrigin else {
+        let isFree = waiting == 0 && inFlight < limit
+        guard isFree || waiting < configuration.maxWaitersPerOrigin else {
             throw FetchError(
                 .overloaded,
                 "\(origin): \(inFlight) exchanges are in flight and \(waiting) wait for a turn; the upstream is slower than it is asked"
             )
+        }
+        let ticket = Ticket(self, limit: limit, admitted)
+        if isFree {
+            inFlight += 1
+            ticket.admitAtOnce()
+            return ticket
         }
         line.append(ticket)
         waiting += 1
@@ -83,6 +84,11 @@ final class Ticket {
     }
 
     deinit { leave() }
+
+    fileprivate func admitAtOnce() {
+        state = .inFlight
+        admitted = nil
+    }
 
     fileprivate func admit() {
         state = .inFlight

@@ -25,6 +25,8 @@ final class Transfer {
     private(set) var retryAfter: Duration?
     /// The handle, while libcurl has it.
     private(set) var easy: EasyHandle?
+    /// Why the caller gave it up, where it was not the upstream's doing.
+    var cause: (any Error)?
     /// Called once, when it has ended.
     var onEnd: ((Transfer, (any Error)?) -> Void)?
 
@@ -220,7 +222,7 @@ final class Transfer {
     func mayRewind() -> Bool { upload.map { !$0.hasBegun } ?? false }
 
     func mayOpenSocket(to address: UnsafePointer<sockaddr>) -> Bool {
-        addressPolicy.permits == nil || mayConnect(to: ResolvedAddress(address))
+        addressPolicy.isAny || mayConnect(to: ResolvedAddress(address))
     }
 
     func opened(_ socket: CInt) {
@@ -235,7 +237,7 @@ final class Transfer {
 
     /// Asked when the connection stands, before the request goes out, also on a connection that is open already.
     func maySendRequest(to address: UnsafePointer<CChar>?, _ port: CInt) -> Bool {
-        if addressPolicy.permits != nil {
+        if !addressPolicy.isAny {
             let address = address.flatMap { ResolvedAddress(String(cString: $0), port: Int(port)) }
             guard mayConnect(to: address) else { return refuse(refused) }
         }
@@ -256,8 +258,7 @@ final class Transfer {
     }
 
     private func mayConnect(to address: ResolvedAddress?) -> Bool {
-        guard let permits = addressPolicy.permits else { return true }
-        if let address, permits(address, url.host) { return true }
+        if let address, addressPolicy.permits(address, for: url.host) { return true }
         refusedAddress = address
         wasRefused = true
         return false
@@ -290,7 +291,7 @@ final class Transfer {
         upload?.close()
         let ended = onEnd
         onEnd = nil
-        ended?(self, failure)
+        ended?(self, failure == nil ? nil : cause ?? failure)
         wake(.end)
         return easy
     }

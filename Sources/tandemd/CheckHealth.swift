@@ -6,7 +6,10 @@ struct CheckHealth: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "healthcheck",
         abstract: "Ask the service that runs on this machine with this configuration whether it is well.",
-        discussion: "Ends with 0 when it answers 200 within two seconds, else with 1.")
+        discussion: """
+            Ends with 0 when it answers 200 within two seconds, else with 1. It asks at the first address of the configuration \
+            that has no TLS, else at one that has; over a unix socket where the service listens on one.
+            """)
 
     @OptionGroup var options: ConfigurationOptions
 
@@ -14,9 +17,9 @@ struct CheckHealth: ParsableCommand {
     var url: String?
 
     func run() throws {
-        let check = try url.map { HealthCheck(url: $0) } ?? HealthCheck(of: options.load().configuration)
+        let configuration = try url == nil ? options.load().configuration : nil
         do {
-            try check.run()
+            try (configuration.map { configuration in try HealthCheck(of: configuration) } ?? HealthCheck(url: url!)).run()
         } catch {
             complain("\(error)")
             throw ExitCode.failure

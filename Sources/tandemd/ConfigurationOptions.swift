@@ -29,17 +29,22 @@ struct ConfigurationOptions: ParsableArguments {
 
     /// Puts the configuration together. Leaves the process with 78 and says what is wrong, when something is.
     func load() throws -> ConfigurationLoader.Loaded {
+        do {
+            return try loader().load()
+        } catch {
+            complain("\(error)")
+            throw ExitCode(EX_CONFIG)
+        }
+    }
+
+    /// What reads the configuration, from the file, the environment and these options.
+    func loader() -> ConfigurationLoader {
         var options: [String: [String]] = [:]
         options["http.host"] = host.map { [$0] }
         options["http.port"] = port.map { [String($0)] }
         options["http.hubs"] = hubs.map { [String($0)] }
         options["fetch.allow"] = fetchAllow.isEmpty ? nil : fetchAllow
-        do {
-            return try ConfigurationLoader(file: config, options: options, environment: environment()).load()
-        } catch {
-            complain("\(error)")
-            throw ExitCode(EX_CONFIG)
-        }
+        return ConfigurationLoader(file: config, options: options, environment: environment())
     }
 
     private func environment() -> [String: String] {

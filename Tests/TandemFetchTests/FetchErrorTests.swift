@@ -98,7 +98,7 @@ func fetchError<Success>(_ body: () async throws -> Success) async throws -> Fet
     }
 }
 
-private func unusedPort() -> Int {
+func unusedPort() -> Int {
     let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     defer { close(fd) }
     var address = sockaddr_in()

@@ -105,4 +105,21 @@ struct FetchRedirectTests {
             #expect(text.contains("Accept-Language: de"))
         }
     }
+
+    @Test(arguments: Style.allCases) func `https is not left for http, unless allowed`(_ style: Style) async throws {
+        let secure = Upstream(tls: true)
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let client = FetchClient(configuration: configuration)
+        var request = FetchRequest(url: secure.url("/redirect?n=302&to=\(upstream.url("/fixed"))", scheme: "https"))
+        request.followRedirects = 1
+        try await onHub { [request] _ in
+            let error = try await fetchError { try await style.execute(client, request) }
+            #expect(error?.code == .refused && error?.message.contains("allowsInsecureRedirects") == true)
+            var lax = request
+            lax.allowsInsecureRedirects = true
+            let text = try await style.execute(client, lax).text
+            #expect(text == "hello, tandem")
+        }
+    }
 }

@@ -56,4 +56,48 @@ struct FetchTLSTests {
         let error = try await onHub { _ in try await fetchError { try await client.get(url) } }
         #expect(error?.code == .tls && error?.message.contains("certificateAuthorities") == true)
     }
+
+    @Test(arguments: Style.allCases) func `shows its certificate to a server that asks for one`(_ style: Style) async throws {
+        let upstream = Upstream(tls: true, demands: "clients")
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let nobody = FetchClient(configuration: configuration)
+        configuration.clientCertificate = Upstream.certificate
+        let known = FetchClient(configuration: configuration)
+        let url = upstream.url("/fixed", scheme: "https")
+        try await onHub { _ in
+            let text = try await style.get(known, url).text
+            #expect(text == "hello, tandem")
+            // One without must not come in on that connection. TLS 1.3 tells a client so only after its handshake.
+            let error = try await fetchError { try await style.get(nobody, url) }
+            #expect(error?.code == .tls || error?.code == .transfer, "\(String(describing: error))")
+            #expect(error?.message.contains("certificate required") == true, "\(String(describing: error))")
+        }
+    }
+
+    @Test func `a certificate without its file is said so`() async throws {
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        configuration.clientCertificate = "/nonexistent.pem"
+        let client = FetchClient(configuration: configuration)
+        let url = upstream.url("/fixed", scheme: "https")
+        let error = try await onHub { _ in try await fetchError { try await client.get(url) } }
+        #expect(error?.code == .tls && error?.message.contains("/nonexistent.pem") == true)
+    }
+
+    @Test func `an older version of TLS than allowed is refused`() async throws {
+        let upstream = Upstream(tls: true, demands: "1.2")
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let lenient = FetchClient(configuration: configuration)
+        configuration.minimumTLSVersion = .tls13
+        let strict = FetchClient(configuration: configuration)
+        let url = upstream.url("/fixed", scheme: "https")
+        try await onHub { _ in
+            let text = try await lenient.get(url).text
+            #expect(text == "hello, tandem")
+            let error = try await fetchError { try await strict.get(url) }
+            #expect(error?.code == .tls && error?.message.contains("version") == true, "\(String(describing: error))")
+        }
+    }
 }

@@ -56,6 +56,7 @@ struct OriginGateTests {
             try await until { FetchStatistics(of: hub).waiting == 2 }
             let error = try await fetchError { try await style.get(client, url) }
             #expect(error?.code == .overloaded && error?.message.contains("1 exchanges are in flight and 2 wait") == true)
+            #expect(FetchStatistics(of: hub).waiting == 2)
             for cancel in cancels { cancel() }
         }
     }

@@ -14,7 +14,10 @@ final class Upstream: Sendable {
     /// A self-signed certificate for 127.0.0.1, and its key.
     static let certificate = file("tls.pem")
 
-    init(tls: Bool = false) {
+    /// - Parameters:
+    ///   - tls: Whether it speaks TLS, with `certificate`.
+    ///   - demands: "clients" for clients that have `certificate` too, "1.2" for that version of TLS and none above.
+    init(tls: Bool = false, demands: String? = nil) {
         // One socket for its input and its output; closed in whatever other process a test starts meanwhile.
         var ends: [CInt] = [0, 0]
         precondition(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
@@ -24,7 +27,8 @@ final class Upstream: Sendable {
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         var process: pid_t = 0
         var arguments: [UnsafeMutablePointer<CChar>?] = [
-            strdup("python3"), strdup(Upstream.file("upstream.py")), tls ? strdup(Upstream.certificate) : nil, nil,
+            strdup("python3"), strdup(Upstream.file("upstream.py")), tls ? strdup(Upstream.certificate) : nil,
+            demands.map { strdup($0) }, nil,
         ]
         let failed = posix_spawnp(&process, "python3", &actions, nil, &arguments, environ)
         precondition(failed == 0, "python3 is needed for these tests: \(String(cString: strerror(failed)))")
@@ -60,7 +64,7 @@ final class Upstream: Sendable {
         return number
     }
 
-    private static func file(_ name: String, here: StaticString = #filePath) -> String {
+    static func file(_ name: String, here: StaticString = #filePath) -> String {
         let here = "\(here)"
         return here[...here.lastIndex(of: "/")!] + "Upstream/\(name)"
     }

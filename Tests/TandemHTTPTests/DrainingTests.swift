@@ -72,10 +72,10 @@ extension ServerTests {
                     router.get(
                         "/",
                         blocking: { request in
-                            started.add()
                             #expect(throws: TandemError(.timedOut, "")) {
                                 try request.draining.wait(deadline: .after(.milliseconds(1)))
                             }
+                            started.add()
                             try request.draining.wait()
                             return Response(text: "nothing new")
                         })
@@ -83,10 +83,10 @@ extension ServerTests {
                     router.get(
                         "/",
                         async: { request in
-                            started.add()
                             await #expect(throws: TandemError(.timedOut, "")) {
                                 try await request.draining.wait(deadline: .after(.milliseconds(1)))
                             }
+                            started.add()
                             try await request.draining.wait()
                             return Response(text: "nothing new")
                         })

@@ -43,7 +43,7 @@ ROWS = [
 ]
 
 # Tables of figures in one process: the program of Benchmarks/ that prints each.
-IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness"}
+IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness", "fetches": "Fetches"}
 
 
 class Failure(Exception):
@@ -83,6 +83,35 @@ def boost_switch(cpu):
     if done.returncode != 0:
         raise Failure(f"{binary.name} failed: {done.stderr}")
     return done.stdout.split()
+
+
+def fetches(program, options, client_cpu, server_cpu):
+    """The table of fetches a second: TandemFetch beside libcurl's bare multi interface, to one C server."""
+    limit = compile_limit("curl_multi", ["cc", "clang"], "-std=c17", "-lcurl")
+    server = start_servers({"limit"}, server_cpu)["limit"]
+    url, in_flight, count = f"http://127.0.0.1:{server.port}/plaintext", str(options.connections), str(20000 * options.seconds)
+    commands = {
+        "limit: bare curl_multi": [str(limit)],
+        "async": [str(program), "async"],
+        "blocking": [str(program), "blocking"],
+    }
+    rates = {name: [] for name in commands}
+    try:
+        for _ in range(options.rounds):
+            for name, command in commands.items():
+                done = subprocess.run(["taskset", "--cpu-list", str(client_cpu), *command, url, in_flight, count],
+                                      capture_output=True, text=True)
+                if done.returncode != 0:
+                    raise Failure(f"{command[0]} failed: {done.stderr}")
+                rates[name].append(float(done.stdout))
+    finally:
+        stop_servers({"limit": server})
+    base = rates["limit: bare curl_multi"]
+    lines = [f"| fetches, {in_flight} in flight | a second | to the limit |", "| --- | --- | --- |"]
+    for name, values in rates.items():
+        to_limit = statistics.median(value / other for value, other in zip(values, base))
+        lines.append(f"| {name} | {statistics.median(values):.0f} | {to_limit:.2f} |")
+    return "\n".join(lines)
 
 
 def build_in_process(name):
@@ -323,8 +352,11 @@ def main():
         print(setting(options, server_cpu, wrk_cpu), table(rows, samples), sep="\n\n", flush=True)
 
     for name, program in tables.items():
-        arguments = boost_switch(server_cpu) if name == "in-process" else []
         print(flush=True)
+        if name == "fetches":
+            print(fetches(program, options, server_cpu, wrk_cpu), flush=True)
+            continue
+        arguments = boost_switch(server_cpu) if name == "in-process" else []
         if subprocess.run([str(program), *arguments], cwd=ROOT).returncode != 0:
             raise Failure(f"{program.name} failed")
 

@@ -96,19 +96,39 @@ final class Watchdog: Sendable {
         }
         if overslept, subject.holder == nil { subject.alive = now }
         guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
-        var sighting = tandem_sighting()
-        tandem_pulse_look(subject.pulse, &sighting)
+        let seen = Watchdog.look(subject.pulse)
         // It has gone on while it was looked at: nobody's stack.
         guard tandem_pulse_beats(subject.pulse) == beats else { return [] }
         tandem_pulse_count_stall(subject.pulse)
-        let holder = sighting.name.map { "green thread \(sighting.number) \"\(String(cString: $0))\"" } ?? "async code"
-        subject.holder = holder
-        let doing = sighting.is_running ? "runs" : "is blocked in a system call"
+        subject.holder = seen.holder
+        return [
+            { report(.stalled, "\(seen.holder) holds the hub for \(held) now and \(seen.doing)", seen.stack) }
+        ]
+    }
+
+    /// What a hub's thread is seen to do.
+    struct Sighting {
+        /// Whose code holds it.
+        let holder: String
+        let doing: String
+        let stack: StackTrace?
+    }
+
+    /// Looks at the thread of a hub that is watched. Blocks for up to 50 ms; not from that thread.
+    func sight(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting {
+        nonisolated(unsafe) let pulse = pulse
+        // One at a time.
+        return state.withLock { _ in Watchdog.look(pulse) }
+    }
+
+    private static func look(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting {
+        var sighting = tandem_sighting()
+        tandem_pulse_look(pulse, &sighting)
         let stack = withUnsafeBytes(of: sighting.addresses) {
             StackTrace($0.assumingMemoryBound(to: UInt.self)[..<sighting.count], startsWithCounter: true)
         }
-        return [
-            { report(.stalled, "\(holder) holds the hub for \(held) now and \(doing)", stack.addresses.isEmpty ? nil : stack) }
-        ]
+        return Sighting(
+            holder: sighting.name.map { "green thread \(sighting.number) \"\(String(cString: $0))\"" } ?? "async code",
+            doing: sighting.is_running ? "runs" : "is blocked in a system call", stack: stack.addresses.isEmpty ? nil : stack)
     }
 }

@@ -92,6 +92,16 @@ public struct ListenAddress: Hashable, Sendable {
         if case .tcp(_, let port) = place { port } else { nil }
     }
 
+    /// The host of a TCP address.
+    public var host: String? {
+        if case .tcp(let host, _) = place { host } else { nil }
+    }
+
+    /// The path of a unix socket.
+    public var path: String? {
+        if case .unix(let path, _) = place { path } else { nil }
+    }
+
     /// For people: "https://[::1]:8443", "unix:/run/tandemd/http.sock", "systemd:https tls".
     public var url: String {
         switch place {

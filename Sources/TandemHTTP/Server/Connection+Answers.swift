@@ -42,8 +42,10 @@ extension Connection {
             }
         } catch {
             if Task.isCancelled || lostClient(error) { throw CancellationError() }
-            server.logger.error(
-                "streamed answer cut short",
+            // A body that was malformed, too long or too slow is the client's doing: it must not fill the log.
+            let isClients = (error as? HTTPError)?.status.kind == .clientError
+            server.logger.log(
+                level: isClients ? .info : .error, "streamed answer cut short",
                 metadata: ["http.target": "\(head.target)", "peer": "\(remoteAddress)", "error": "\(error)"])
             // The client can tell by the missing end; a second answer must not follow.
             throw TandemError(.closed, "the answer was cut short")

@@ -20,6 +20,7 @@ extension Connection {
             transport = .plain(descriptor)
             throw HTTPError(.badRequest, "this port speaks TLS: use https")
         } catch let error as TLSHandshakeError {
+            server.observer.metrics?.connectionRefused(.handshake)
             // What a scanner or a health check of a proxy does all day is worth less than what somebody has to put right.
             server.logger.log(
                 level: error.kind == .refused ? .info : .debug, "TLS handshake failed",
@@ -28,6 +29,7 @@ extension Connection {
             if error.kind == .refused { await lingerBeforeClose() }
             throw error
         } catch let error as TandemError where error.code == .timedOut {
+            server.observer.metrics?.connectionRefused(.handshake)
             server.logger.info(
                 "TLS handshake failed",
                 metadata: ["peer": "\(remoteAddress)", "reason": "it took longer than \(session.context.handshakeTimeout)"])

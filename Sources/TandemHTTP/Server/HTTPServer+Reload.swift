@@ -8,8 +8,8 @@ extension HTTPServer {
     /// the next connection on, everything else from the next request on. The files of `tls` are read again, whether it differs or
     /// not. A stop that has begun keeps its times.
     ///
-    /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, and what its hubs
-    ///   are. They stay as they were.
+    /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
+    ///   observes, and what its hubs are. They stay as they were.
     /// - Throws: `TLSError`, which names the file; then nothing has changed.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
@@ -41,6 +41,10 @@ extension HTTPServerConfiguration {
         keep("port", \.port)
         keep("hubs", \.hubs)
         keep("backlog", \.backlog)
+        keep("observing.recordsMetrics", \.observing.recordsMetrics)
+        keep("observing.tracesRequests", \.observing.tracesRequests)
+        keep("observing.trustsRequestID", \.observing.trustsRequestID)
+        keep("observing.returnsRequestID", \.observing.returnsRequestID)
         keep("hub.stackSize", \.hub.stackSize)
         keep("hub.jobsPerTurn", \.hub.jobsPerTurn)
         keep("hub.stopGrace", \.hub.stopGrace)

@@ -183,9 +183,6 @@ public final class HTTPServer: Sendable {
         return { [tls] in tls.use(context) }
     }
 
-    /// The hubs that it serves on now. Any thread.
-    public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
-
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.
     public func connectionCount() async -> Int {
         let parts = state.withLock { $0.parts }

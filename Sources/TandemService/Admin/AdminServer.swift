@@ -8,30 +8,27 @@ struct AdminServer: Sendable {
     /// Few ask: monitoring, an orchestrator, a person.
     static let mostConnections = 64
 
-    private let address: AdminAddress
     private let server: HTTPServer
 
     /// A server that does not listen yet.
-    init(_ address: AdminAddress, _ routes: AdminRoutes, logger: Logger) {
+    init(_ address: ListenAddress, _ routes: AdminRoutes, logger: Logger) {
         let router = Router()
         routes.addRoutes(to: router)
         var configuration = HTTPServerConfiguration()
-        configuration.host = address.host
-        configuration.port = address.port
+        configuration.addresses = [address]
         configuration.maxConnections = Self.mostConnections
         configuration.maxBodyBytes = 0
         configuration.observing.recordsMetrics = false
         configuration.observing.tracesRequests = false
-        self.address = address
         server = HTTPServer(router: router, configuration: configuration, logger: logger)
     }
 
-    /// Serves until `stop`; returns the port once it listens. On the supervising hub. Throws `ServiceError` when it cannot
+    /// Serves until `stop`; returns its URL once it listens. On the supervising hub. Throws `ServiceError` when it cannot
     /// listen.
-    func start() async throws -> (port: Int, running: Task<Void, any Error>) {
+    func start() async throws -> (url: String, running: Task<Void, any Error>) {
         let running = Hub.current!.spawn(name: "admin") { try await server.run() }
         do {
-            return (try await server.waitUntilListening(), running)
+            return (try await server.boundAddresses()[0].url, running)
         } catch {
             throw ServiceError(.cannotListen, "\(error). The address comes from the key admin.listen.")
         }

@@ -1,6 +1,7 @@
 internal import Configuration
 public import Logging
 internal import Tandem
+public import TandemFetch
 public import TandemHTTP
 
 /// Everything that can be set about the daemon. `Setting.all` says under which key each value is found; the commented
@@ -13,12 +14,10 @@ public struct ServiceConfiguration: Sendable {
         /// Names among those that may resolve to a private address (RFC 1918, RFC 6598, unique local). Every other name must
         /// resolve to a public one.
         public var privateHosts: [String] = []
-        /// From the first byte sent to the last received; then the answer is 504.
-        public var timeout: Duration = .seconds(30)
-        /// Bytes of an upstream's body; with more, the answer is 502 or, once it has begun, cut off.
-        public var maxResponseBytes = 64 * 1024 * 1024
         /// Redirects followed one after the other, each checked like the first URL. 0 hands a redirect on as the answer.
         public var maxRedirects = 5
+        /// Deadlines, limits, retries, TLS and the version of HTTP, for all of them alike.
+        public var client = FetchConfiguration()
     }
 
     /// The HTTP server, its limits, and its hubs.
@@ -37,7 +36,7 @@ public struct ServiceConfiguration: Sendable {
     public var accessFormat = LogFormat.text
     /// Where the admin listener is; nil for none, and then nothing is counted. None by default: it tells a lot about the
     /// service, and a second daemon on a machine should not fail over a port that nobody asked for.
-    public var adminListen: AdminAddress?
+    public var adminListen: ListenAddress?
     /// Which requests are traced. None by default: it costs, and helps only whoever collects traces.
     public var traceMode = TraceMode.off
     /// Whether spans that have ended are written to standard output. Only those of sampled traces.

@@ -66,33 +66,45 @@ extension Setting {
                 guard case .name(let name)? = Host(text) else { return nil }
                 return name
             }, render: { $0 }),
-        .milliseconds("fetch.timeout-ms", \.fetch.timeout, timeouts),
-        .integer("fetch.max-response-bytes", \.fetch.maxResponseBytes, 0...1_099_511_627_776, unit: "bytes"),
+        .milliseconds("fetch.timeout-ms", \.fetch.client.timeout, timeouts),
+        .milliseconds("fetch.connect-timeout-ms", \.fetch.client.connectTimeout, timeouts),
+        .limit("fetch.tls-timeout-ms", \.fetch.client.tlsTimeout),
+        .limit("fetch.response-timeout-ms", \.fetch.client.responseTimeout),
+        .limit("fetch.idle-timeout-ms", \.fetch.client.idleTimeout),
+        .integer("fetch.max-per-origin", \.fetch.client.maxExchangesPerOrigin, 1...1_000_000, unit: "fetches"),
+        .integer("fetch.max-waiting", \.fetch.client.maxWaitersPerOrigin, 0...1_000_000, unit: "fetches"),
+        .milliseconds("fetch.queue-timeout-ms", \.fetch.client.queueTimeout, timeouts),
+        .integer("fetch.attempts", \.fetch.client.retry.attempts, 1...10, unit: "attempts"),
+        .milliseconds("fetch.retry-delay-ms", \.fetch.client.retry.baseDelay, timeouts),
+        .milliseconds("fetch.retry-max-delay-ms", \.fetch.client.retry.maxDelay, timeouts),
+        .milliseconds("fetch.retry-after-max-ms", \.fetch.client.retry.maxRetryAfter, 0...86_400_000),
+        .integer("fetch.max-response-bytes", \.fetch.client.maxResponseBytes, 0...1_099_511_627_776, unit: "bytes"),
         .integer("fetch.max-redirects", \.fetch.maxRedirects, 0...20, unit: "redirects"),
+        .choice("fetch.http-version", \.fetch.client.httpVersion),
+        .file("fetch.ca-file", \.fetch.client.certificateAuthorities),
+        .file("fetch.client-certificate", \.fetch.client.clientCertificate),
+        .file("fetch.client-key", \.fetch.client.clientKey),
+        .choice("fetch.min-tls-version", \.fetch.client.minimumTLSVersion),
         .milliseconds("shutdown.delay-ms", \.http.stopDelay, 0...86_400_000),
         .milliseconds("shutdown.grace-ms", \.http.stopGrace, 0...86_400_000),
         .milliseconds("shutdown.cleanup-ms", \.http.cleanupTimeout, 1...86_400_000),
         .text(
             "log.level", \.logLevel, expectation: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
-        choice("log.format", \.logFormat),
+        .choice("log.format", \.logFormat),
         .boolean("log.access", \.logsAccess),
-        choice("log.access-format", \.accessFormat),
+        .choice("log.access-format", \.accessFormat),
         .text(
-            "admin.listen", \.adminListen, expectation: "an address like 127.0.0.1:8081 or [::1]:8081, or nothing",
-            parse: { $0.isEmpty ? .some(nil) : AdminAddress($0).map { .some($0) } }, render: { $0?.description ?? "" }),
-        choice("trace.mode", \.traceMode),
+            "admin.listen", \.adminListen,
+            expectation: "an address like 127.0.0.1:8081, [::1]:8081, unix:PATH or systemd:NAME, without tls, or nothing",
+            parse: { text in
+                guard !text.isEmpty else { return .some(nil) }
+                guard let address = ListenAddress(text), !address.isTLS else { return nil }
+                return .some(address)
+            }, render: { $0?.description ?? "" }),
+        .choice("trace.mode", \.traceMode),
         .boolean("trace.log-spans", \.logsSpans),
     ]
-
-    /// One of a few words.
-    private static func choice<Value: RawRepresentable & CaseIterable & Sendable>(
-        _ key: String, _ path: Path<Value>
-    ) -> Setting where Value.RawValue == String {
-        .text(
-            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
-            parse: { Value(rawValue: $0) }, render: \.rawValue)
-    }
 
     /// At most a day: longer is a typing error, and no deadline ever overflows.
     private static let timeouts = 1...86_400_000

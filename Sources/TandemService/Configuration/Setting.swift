@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Glibc
 internal import Logging
 
 /// One key of the configuration: its names, what it takes, and where its value lives in `ServiceConfiguration`.
@@ -60,6 +61,15 @@ public struct Setting: Sendable {
         }
     }
 
+    /// A whole number of milliseconds that something may take; 0 for no limit.
+    static func limit(_ key: String, _ path: Path<Duration?>) -> Setting {
+        number(key, 0...86_400_000, "milliseconds", nil) {
+            $0[keyPath: path] = $1 == 0 ? nil : .milliseconds($1)
+        } get: {
+            $0[keyPath: path].map { Int($0 / .milliseconds(1)) } ?? 0
+        }
+    }
+
     private static func number(
         _ key: String, _ range: ClosedRange<Int>, _ unit: String, _ flag: String?,
         set: @escaping @Sendable (inout ServiceConfiguration, Int) -> Void,
@@ -95,6 +105,20 @@ public struct Setting: Sendable {
         } render: {
             JSON.string(render($0[keyPath: path])).text
         }
+    }
+
+    /// One of a few words.
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(_ key: String, _ path: Path<Value>) -> Setting {
+        text(
+            key, path, expectation: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: { Value(rawValue: $0) }, render: { $0.rawValue })
+    }
+
+    /// The path of a file that can be read; an empty text for none.
+    static func file(_ key: String, _ path: Path<String?>) -> Setting {
+        text(
+            key, path, expectation: "the path of a file that can be read",
+            parse: { path in path.isEmpty ? .some(nil) : access(path, R_OK) == 0 ? .some(path) : nil }, render: { $0 ?? "" })
     }
 
     /// A list of texts that `parse` understands. In an environment variable they are separated by commas.

@@ -13,6 +13,7 @@ struct AsyncHandlers: Sendable {
         router.post("/async/echo", async: echo)
         router.get("/async/stream", async: stream)
         router.get("/async/fetch", async: fetch)
+        router.post("/async/fetch", async: fetch)
         router.get("/async/fanout", async: fanOut)
         router.get("/async/bridge", async: bridge)
         router.get("/async/whoami", async: { _ in whoAmI(.async) })
@@ -45,9 +46,10 @@ struct AsyncHandlers: Sendable {
     }
 
     @Sendable func fetch(_ request: Request) async throws -> Response {
-        let target = try await upstreams.target(of: request, allowlist: upstreams.allowlist.wait())
+        let rules = try await upstreams.rules()
+        let target = try rules.target(of: request)
         do {
-            let upstream = try await upstreams.client.stream(target)
+            let upstream = try await rules.client.stream(target)
             return Response(
                 status: upstream.status, headers: relayedHeaders(upstream),
                 streamingAsync: { writer in
@@ -60,11 +62,12 @@ struct AsyncHandlers: Sendable {
     }
 
     @Sendable func fanOut(_ request: Request) async throws -> Response {
-        let targets = try await upstreams.targets(of: request, allowlist: upstreams.allowlist.wait())
+        let rules = try await upstreams.rules()
+        let targets = try rules.targets(of: request)
         let stopwatch = Stopwatch()
         let visits = try await withThrowingTaskGroup(of: (Int, Visit).self) { group in
             for (index, target) in targets.enumerated() {
-                group.addTask { (index, try await visit(target)) }
+                group.addTask { (index, try await visit(target, rules.client)) }
             }
             return try await group.reduce(into: targets.map { Visit($0) }) { visits, ended in visits[ended.0] = ended.1 }
         }
@@ -72,10 +75,10 @@ struct AsyncHandlers: Sendable {
     }
 
     /// Fetches and measures one target.
-    private func visit(_ target: FetchRequest) async throws -> Visit {
+    private func visit(_ target: FetchRequest, _ client: FetchClient) async throws -> Visit {
         var visit = Visit(target)
         do {
-            let upstream = try await upstreams.client.stream(target)
+            let upstream = try await client.stream(target)
             defer { upstream.close() }
             visit.status = upstream.status
             while let piece = try await upstream.read() { visit.bytes += piece.count }

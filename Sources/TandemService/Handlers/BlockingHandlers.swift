@@ -13,6 +13,7 @@ struct BlockingHandlers: Sendable {
         router.post("/blocking/echo", blocking: echo)
         router.get("/blocking/stream", blocking: stream)
         router.get("/blocking/fetch", blocking: fetch)
+        router.post("/blocking/fetch", blocking: fetch)
         router.get("/blocking/fanout", blocking: fanOut)
         router.get("/blocking/bridge", blocking: bridge)
         router.get("/blocking/whoami", blocking: { _ in whoAmI(.blocking) })
@@ -45,9 +46,10 @@ struct BlockingHandlers: Sendable {
     }
 
     @Sendable func fetch(_ request: Request) throws -> Response {
-        let target = try upstreams.target(of: request, allowlist: upstreams.allowlist.wait())
+        let rules = try upstreams.rules()
+        let target = try rules.target(of: request)
         do {
-            let upstream = try upstreams.client.stream(target)
+            let upstream = try rules.client.stream(target)
             return Response(
                 status: upstream.status, headers: relayedHeaders(upstream),
                 streamingBlocking: { writer in
@@ -60,19 +62,20 @@ struct BlockingHandlers: Sendable {
     }
 
     @Sendable func fanOut(_ request: Request) throws -> Response {
-        let targets = try upstreams.targets(of: request, allowlist: upstreams.allowlist.wait())
+        let rules = try upstreams.rules()
+        let targets = try rules.targets(of: request)
         let stopwatch = Stopwatch()
-        let threads = targets.map { target in GreenThread(name: "fan-out") { try visit(target) } }
+        let threads = targets.map { target in GreenThread(name: "fan-out") { try visit(target, rules.client) } }
         // When the client goes away, they have nobody left to fetch for.
         defer { for thread in threads { thread.cancel() } }
         return Visit.answer(try threads.map { try $0.wait() }, stopwatch.elapsed)
     }
 
     /// Fetches and measures one target.
-    private func visit(_ target: FetchRequest) throws -> Visit {
+    private func visit(_ target: FetchRequest, _ client: FetchClient) throws -> Visit {
         var visit = Visit(target)
         do {
-            let upstream = try upstreams.client.stream(target)
+            let upstream = try client.stream(target)
             defer { upstream.close() }
             visit.status = upstream.status
             while let piece = try upstream.read() { visit.bytes += piece.count }

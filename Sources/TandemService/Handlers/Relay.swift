@@ -17,15 +17,19 @@ private func contentHeaders(_ type: String?) -> HTTPFields {
     [.contentType: type ?? "application/octet-stream", .xContentTypeOptions: "nosniff"]
 }
 
-/// What a client is told when the fetch that it asked for fails; other errors, cancellation among them, stay what they are. A
-/// URL that is bad by now is one that the upstream has redirected to.
+/// What a client is told when the fetch that it asked for fails; other errors, cancellation and those of its own body among
+/// them, stay what they are. A URL that is bad by now is one that the upstream has redirected to.
+///
+/// 504 says that the upstream was too slow, 503 that it has too much to do already: come back; 502 all else.
 func upstreamFailure(_ error: any Error) -> any Error {
     guard let error = error as? FetchError else { return error }
     let status: HTTPResponse.Status =
         switch error.code {
         case .refused: .forbidden
-        case .timedOut: .gatewayTimeout
+        case .overloaded, .queueTimedOut: .serviceUnavailable
+        case _ where error.isTimeout: .gatewayTimeout
         default: .badGateway
         }
-    return HTTPError(status, "the fetch failed: \(error.message)")
+    return HTTPError(
+        status, "the fetch failed: \(error.message)", headers: status == .serviceUnavailable ? [.retryAfter: "1"] : [:])
 }

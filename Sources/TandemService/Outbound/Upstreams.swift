@@ -1,61 +1,48 @@
+internal import Synchronization
 internal import Tandem
 internal import TandemFetch
-internal import TandemHTTP
 
-/// What the handlers fetch from: the client, and the rules that each fetch is held to.
+/// The outbound rules in force. They are there once the server listens, since that decides which origin is its own, and may be
+/// replaced while it runs.
 final class Upstreams: Sendable {
-    /// Most URLs of one fan-out.
-    static let mostTargets = 64
-
-    /// The client of all handlers.
-    let client: FetchClient
-    /// What may be fetched. Known once the server listens, since that decides its own origin.
-    let allowlist = Event<Allowlist>()
-    private let configuration: ServiceConfiguration.Fetch
+    private let configuration: Mutex<ServiceConfiguration.Fetch>
+    private let inForce = Mutex<OutboundRules?>(nil)
+    private let port = Event<Int>()
 
     /// Upstreams within this configuration.
-    init(_ configuration: ServiceConfiguration.Fetch) {
-        self.configuration = configuration
-        var client = FetchConfiguration()
-        client.userAgent = "tandemd/\(tandemVersion)"
-        self.client = FetchClient(configuration: client)
-    }
+    init(_ configuration: ServiceConfiguration.Fetch) { self.configuration = Mutex(configuration) }
 
     /// Tells the port that the server listens on: its own origin may be fetched, beside what the configuration allows.
     func serverListens(on port: Int) {
-        allowlist.send(
-            Allowlist(
-                origins: Allowlist.ownOrigins(port: port) + configuration.allow, privateHosts: configuration.privateHosts))
+        self.port.send(port)
+        settle(port)
     }
 
-    /// The fetch that `?url=U` asks for. Throws 400 or 403.
-    func target(of request: Request, allowlist: Allowlist) throws(HTTPError) -> FetchRequest {
-        try fetch(try Parameters(request).single("url", "a URL to fetch, percent-encoded"), allowlist)
+    /// Replaces the configuration. Fetches under way go on as they began. Any thread.
+    func reload(_ configuration: ServiceConfiguration.Fetch) {
+        self.configuration.withLock { $0 = configuration }
+        if let port = try? port.outcome?.get() { settle(port) }
     }
 
-    /// The fetches that `?url=U&url=V&…` asks for. Throws 400 or 403 when any of them may not be.
-    func targets(of request: Request, allowlist: Allowlist) throws(HTTPError) -> [FetchRequest] {
-        let urls = try Parameters(request).several(
-            "url", 1...Self.mostTargets, "1 to \(Self.mostTargets) URLs to fetch, percent-encoded")
-        return try urls.map { url throws(HTTPError) in try fetch(url, allowlist) }
+    private func settle(_ port: Int) {
+        let rules = OutboundRules(configuration.withLock { $0 }, port: port)
+        inForce.withLock { $0 = rules }
     }
 
-    private func fetch(_ text: String, _ allowlist: Allowlist) throws(HTTPError) -> FetchRequest {
-        let url: OutboundURL
-        do throws(OutboundURLError) {
-            url = try allowlist.check(text)
-        } catch {
-            throw HTTPError(error.code == .notAllowed ? .forbidden : .badRequest, "\(error)")
+    /// The rules in force; waits until the server listens.
+    func rules() async throws -> OutboundRules {
+        while true {
+            if let rules = inForce.withLock({ $0 }) { return rules }
+            settle(try await port.wait())
         }
-        var request = FetchRequest(url: url.description)
-        request.deadline = .after(configuration.timeout)
-        request.maxResponseBytes = configuration.maxResponseBytes
-        request.followRedirects = configuration.maxRedirects
-        // The host is that of the hop: a redirect's too, once the list has passed it.
-        request.addressPolicy = AddressPolicy { address, host in
-            Host(host).map { allowlist.permits(address.address, for: $0) } ?? false
+    }
+
+    /// The rules in force; parks the green thread until the server listens.
+    @available(*, noasync)
+    func rules() throws -> OutboundRules {
+        while true {
+            if let rules = inForce.withLock({ $0 }) { return rules }
+            settle(try port.wait())
         }
-        request.checkRedirect = { (try? allowlist.check($0)) != nil }
-        return request
     }
 }

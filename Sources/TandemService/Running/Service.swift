@@ -3,24 +3,24 @@ internal import Logging
 internal import Tandem
 internal import TandemHTTP
 
-/// The daemon's service: its routes, its server, and how it starts and stops.
+/// The daemon's service: its routes, its server, and how both are set up from the configuration.
 ///
-/// The calling thread becomes a hub that supervises: it waits for signals, so that they are heard however busy the hubs that
-/// serve are. The server's hubs have threads of their own.
+/// The calling thread becomes a hub that supervises: see `Supervisor`. The server's hubs have threads of their own.
 public struct Service: Sendable {
     private let configuration: ServiceConfiguration
     private let logger: Logger
     private let log = LogOutput(STDERR_FILENO)
-    private let isServing = ReadinessFlag()
+    private let level: SharedLevel
     let upstreams: Upstreams
 
     /// A service that does not run yet.
     public init(_ configuration: ServiceConfiguration) {
         self.configuration = configuration
+        let level = SharedLevel(configuration.logLevel)
+        self.level = level
         let (log, format) = (log, configuration.logFormat.resolved(for: STDERR_FILENO))
-        var logger = Logger(label: "tandemd", factory: { LineLogHandler(label: $0, output: log, format: format) })
-        logger.logLevel = configuration.logLevel
-        self.logger = logger
+        logger = Logger(
+            label: "tandemd", factory: { AdjustableLevel(LineLogHandler(label: $0, output: log, format: format), level) })
         upstreams = Upstreams(configuration.fetch)
     }
 
@@ -37,75 +37,65 @@ public struct Service: Sendable {
         return router
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests in flight end within the grace. A second signal ends the process at
-    /// once. To be called once, on the main thread, before the process starts others.
+    /// Serves until SIGTERM or SIGINT, then stops in phases. A second signal ends the process at once. SIGHUP reloads the
+    /// configuration, SIGUSR1 writes what every hub is doing to standard error. To be called once, on the main thread, before
+    /// the process starts others.
     ///
-    /// - Throws: `ServiceError` when the server cannot listen.
+    /// - Parameter loader: What the configuration came from, and comes from again at SIGHUP; nil to ignore that signal.
+    /// - Throws: `ServiceError` when the server cannot start.
     @available(*, noasync)
-    public func run() throws {
+    public func run(reloading loader: ConfigurationLoader? = nil) throws {
+        do {
+            try serve(loader)
+        } catch let error as TandemError {
+            throw ServiceError(cannotStart: error)
+        }
+    }
+
+    private func serve(_ loader: ConfigurationLoader?) throws {
         ProcessSetup.prepare()
         let signals = try Signals()
         let observability = try Observability(configuration, log: log)
         try observability.start()
         defer { observability.finish() }
-        var http = configuration.http
-        observability.observe(&http)
-        http.hub.name = "tandemd"
-        http.hub.stallThreshold = configuration.stallThreshold > .zero ? configuration.stallThreshold : nil
-        let logger = logger
-        http.hub.onReport = { logger.warning("\($0)") }
+        let server = HTTPServer(router: router, configuration: http(configuration, observability), logger: logger)
+        let reloader = loader.map { loader in
+            Reloader(loader, configuration, logger: logger) { new in
+                try server.reload(http(new, observability))
+                upstreams.reload(new.fetch)
+                level.value = new.logLevel
+            }
+        }
+        let routes = AdminRoutes(
+            readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) }, hubs: { server.hubs },
+            metrics: { observability.metrics() })
+        let supervisor = Supervisor(
+            server: server, admin: configuration.adminListen.map { AdminServer($0, routes, logger: logger) }, signals: signals,
+            notifier: Notifier { getenv($0).map { String(cString: $0) } }, reloader: reloader, logger: logger,
+            listens: { place(of: $0) }, flush: { observability.finish() })
         var supervising = HubConfiguration()
         supervising.name = "supervisor"
-        supervising.onReport = http.hub.onReport
-        let server = HTTPServer(router: router, configuration: http, logger: logger)
-        let routes = AdminRoutes(
-            readiness: { isServing.readiness }, hubs: { server.hubs }, metrics: { observability.metrics() })
-        let admin = configuration.adminListen.map { AdminServer($0, routes, logger: logger) }
-        try Hub.run(supervising) { try await supervise(server, admin, signals) }
+        supervising.onReport = report
+        try Hub.run(supervising) { try await supervisor.run() }
     }
 
-    /// Serves, and stops at a signal. On the supervising hub.
-    private func supervise(_ server: HTTPServer, _ admin: AdminServer?, _ signals: Signals) async throws {
-        // First and last, so that it says what the server does.
-        let adminRunning = try await admin?.start()
-        if let adminRunning, let address = configuration.adminListen {
-            logger.notice("admin listener on \(Self.url(address.host, adminRunning.port))")
-        }
-        // Off this hub, so that the server starts its own.
-        let serving = Task.detached { try await server.run() }
-        do {
-            let port = try await server.waitUntilListening()
-            upstreams.serverListens(on: port)
-            isServing.set(true)
-            let hubs = configuration.http.hubs
-            logger.notice(
-                "tandemd \(tandemVersion) listening on \(Self.url(configuration.http.host, port)) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"
-            )
-        } catch {
-            throw ServiceError(cannotListen: error, configuration.http)
-        }
-        let watching = Hub.current!.spawn(name: "signals") { try await heed(signals, server) }
-        try await serving.value
-        watching.cancel()
-        admin?.stop()
-        try await adminRunning?.running.value
-        logger.notice("stopped")
+    /// The server's configuration as this one has it: at the start, and at each reload.
+    private func http(_ configuration: ServiceConfiguration, _ observability: Observability) -> HTTPServerConfiguration {
+        var http = configuration.http
+        observability.observe(&http, logsAccess: configuration.logsAccess)
+        http.hub.name = "tandemd"
+        http.hub.stallThreshold = configuration.stallThreshold > .zero ? configuration.stallThreshold : nil
+        http.hub.onReport = report
+        return http
     }
 
-    private func heed(_ signals: Signals, _ server: HTTPServer) async throws {
-        var isStopping = false
-        try await signals.forEach { signal in
-            // Whoever sends two does not want to wait.
-            guard !isStopping else { _exit(128 + signal) }
-            isStopping = true
-            isServing.set(false)
-            logger.notice("stopping: requests in flight have \(configuration.http.stopGrace) to end")
-            server.stop()
-        }
-    }
+    private var report: @Sendable (HubReport) -> Void { { [logger] in logger.warning("\($0)") } }
 
-    /// The URL of a server at this address.
-    static func url(_ host: String, _ port: Int) -> String {
-        "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    /// The server listens: its own origin may be fetched from now on. Returns where that is, as text.
+    private func place(of addresses: [ListenAddress]) -> String {
+        upstreams.serverListens(on: addresses.lazy.compactMap(\.port).first ?? 0)
+        let hubs = configuration.http.hubs
+        let places = addresses.map(\.url)
+        return "\(places.joined(separator: ", ")) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"
     }
 }

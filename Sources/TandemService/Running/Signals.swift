@@ -2,10 +2,10 @@ internal import CTandem
 internal import Glibc
 internal import Tandem
 
-/// SIGTERM and SIGINT, one after the other, as something to wait for.
+/// What the process is told by signals, one after the other, as something to wait for.
 struct Signals {
     /// The signals that are taken over.
-    static let handled = [SIGTERM, SIGINT]
+    static let handled = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
 
     private let fd: CInt
 

@@ -2,7 +2,8 @@
 """A server for the tests of TandemFetch: it misbehaves on request.
 
 Prints the port it listens on, then serves until its standard input ends, so that it never outlives the tests. With an
-argument it speaks TLS, with the certificate and the key of that file.
+argument it speaks TLS, with the certificate and the key of that file, and with a second one it demands clients with that
+certificate ("clients") or speaks no more than TLS 1.2 ("1.2").
 """
 
 import gzip
@@ -14,6 +15,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -237,11 +239,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(b"busy", int(query["how"]), [("Retry-After", query["after"])] if "after" in query else [])
         elif path == "/bomb":
             # A megabyte of zeros is a kilobyte of gzip, over and over.
-            member = gzip.compress(bytes(1 << 20), 9)
+            coder, zeros = zlib.compressobj(9, wbits=31), bytes(1 << 20)
             self.start_gzip(query.get("coding", "gzip"))
             try:
                 for _ in range(number):
-                    self.chunk(member)
+                    if piece := coder.compress(zeros):
+                        self.chunk(piece)
+                self.chunk(coder.flush())
                 self.chunk(b"")
             except OSError:
                 count("disconnects")
@@ -264,6 +268,11 @@ server = Server(("127.0.0.1", 0), Handler)
 if len(sys.argv) > 1:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1])
+    if sys.argv[2:] == ["clients"]:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[1])
+    elif sys.argv[2:] == ["1.2"]:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     # The handshake is the handler's thread's, at its first read.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -84,7 +84,7 @@ struct FetchHandlersTests {
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:1")!, Origin("http://127.0.0.1:\(upstream)")!]
-                $0.fetch.timeout = .milliseconds(100)
+                $0.fetch.client.timeout = .milliseconds(100)
             }) { service async throws in
                 let failed = try await service.get(service.fetchPath(style, "http://127.0.0.1:1/"))
                 #expect(failed.status == .badGateway)
@@ -120,7 +120,7 @@ struct FetchHandlersTests {
     @Test(arguments: Style.allCases)
     func aBodyThatIsTooLongIsCutOff(style: Style) async throws {
         try await withService(configure: {
-            $0.fetch.maxResponseBytes = 1_000
+            $0.fetch.client.maxResponseBytes = 1_000
         }) { service async throws in
             await #expect(throws: FetchError.self) {
                 _ = try await service.get(service.fetchPath(style, service.origin + "/async/stream?chunks=10&bytes=1000&ms=1"))
@@ -189,6 +189,136 @@ struct FetchHandlersTests {
                     client.close()
                     try await cancelled.wait()
                 }.value
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `a body is piped through, both ways at once`(style: Style) async throws {
+        try await withUpstream(routes: { router in
+            router.post(
+                "/mirror",
+                async: { request in
+                    let body = request.body
+                    return Response(
+                        headers: [.contentType: request[.contentType] ?? ""],
+                        streamingAsync: { writer in while let piece = try await body.read() { try await writer.write(piece) } })
+                })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+            }) { service async throws in
+                let url = service.origin + service.fetchPath(style, "http://127.0.0.1:\(upstream)/mirror")
+                let pieces = (0..<100).map { [UInt8](repeating: UInt8($0), count: 10_000) }
+                for length in [nil, 1_000_000] {
+                    var request = FetchRequest(url: url, method: .post, headers: [.contentType: "text/x-test"])
+                    request.body = FetchBody(
+                        contentLength: length,
+                        streamingAsync: { writer in for piece in pieces { try await writer.write(piece) } })
+                    let answer = try await service.client.execute(request)
+                    #expect(answer.body == Array(pieces.joined()) && answer.headers[.contentType] == "text/x-test")
+                }
+            }
+        }
+    }
+
+    /// From the client over us to an upstream that takes nothing: what was sent by then lies in buffers, and those are bounded.
+    @Test(arguments: Style.allCases) func `an upstream that takes no body holds the client back`(style: Style) async throws {
+        let (arrived, goOn) = (Event<Void>(), Event<Void>())
+        let total = 64 * 1024 * 1024
+        let router = Router()
+        router.post(
+            "/sink",
+            async: { request in
+                arrived.send(())
+                try await goOn.wait()
+                var count = 0
+                while let piece = try await request.body.read() { count += piece.count }
+                return Response(text: "\(count)")
+            })
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configuration.maxBodyBytes = total
+        try await withServer(router, configuration) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+                $0.http.maxBodyBytes = total
+            }) { service async throws in
+                let sent = Mutex(0)
+                var request = FetchRequest(
+                    url: service.origin + service.fetchPath(style, "http://127.0.0.1:\(upstream)/sink"), method: .post)
+                request.body = FetchBody(
+                    contentLength: total,
+                    streamingAsync: { writer in
+                        for _ in 0..<total / 65_536 {
+                            try await writer.write([UInt8](repeating: 1, count: 65_536))
+                            sent.withLock { $0 += 65_536 }
+                        }
+                    })
+                async let answer = service.client.execute(request)
+                try await arrived.wait()
+                // Until it stands still.
+                var before = -1
+                while sent.withLock({ $0 }) != before {
+                    before = sent.withLock { $0 }
+                    try await sleep(for: .milliseconds(100))
+                }
+                #expect(before < total / 2, "\(before)")
+                goOn.send(())
+                #expect(try await answer.text == "\(total)")
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `an upstream with too much to do is 503, with Retry-After`(style: Style) async throws {
+        let (arrived, goOn) = (Event<Void>(), Event<Void>())
+        try await withUpstream(routes: { router in
+            router.get(
+                "/slow",
+                async: { _ in
+                    arrived.send(())
+                    try await goOn.wait()
+                    return Response()
+                })
+        }) { upstream async throws in
+            try await withService(configure: {
+                $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+                $0.fetch.client.maxExchangesPerOrigin = 1
+                $0.fetch.client.maxWaitersPerOrigin = 0
+            }) { service async throws in
+                let path = service.fetchPath(style, "http://127.0.0.1:\(upstream)/slow")
+                async let first = service.get(path)
+                try await arrived.wait()
+                let answer = try await service.get(path)
+                #expect(answer.status == .serviceUnavailable && answer.headers[.retryAfter] == "1")
+                #expect(answer.text.contains("in flight"))
+                goOn.send(())
+                _ = try await first
+            }
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `new rules hold for the next fetch`(style: Style) async throws {
+        try await withUpstream(routes: { router in
+            router.get("/fixed", async: { _ in Response(text: "arrived") })
+        }) { upstream async throws in
+            let upstreams = Upstreams(.init())
+            let router = Router()
+            BlockingHandlers(upstreams: upstreams).addRoutes(to: router)
+            AsyncHandlers(upstreams: upstreams).addRoutes(to: router)
+            var configuration = HTTPServerConfiguration()
+            configuration.port = 0
+            try await withServer(router, configuration) { port in
+                upstreams.serverListens(on: port)
+                let service = LiveService(port: port)
+                let path = service.fetchPath(style, "http://127.0.0.1:\(upstream)/fixed")
+                #expect(try await service.get(path).status == .forbidden)
+                var fetch = ServiceConfiguration.Fetch()
+                fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+                upstreams.reload(fetch)
+                #expect(try await service.get(path).text == "arrived")
+                fetch.client.maxResponseBytes = 3
+                upstreams.reload(fetch)
+                #expect(try await service.get(path).status == .badGateway)
             }
         }
     }

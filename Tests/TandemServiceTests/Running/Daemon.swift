@@ -10,10 +10,15 @@ final class Daemon {
         let errors: String
     }
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        // Next to the test runner, where SwiftPM builds both.
-        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
-        process.arguments = arguments
+    /// Where SwiftPM builds it: next to the test runner.
+    static let binary = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
+
+    /// - Parameter launcher: A program, by its path, and its first arguments, that becomes tandemd, or runs it, when it is given
+    ///   tandemd's.
+    init(_ arguments: [String], environment: [String: String] = [:], through launcher: [String] = []) throws {
+        let command = launcher + [Self.binary.path()] + arguments
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = try FileHandle(forWritingTo: outputFile)

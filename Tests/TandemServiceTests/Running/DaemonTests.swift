@@ -90,6 +90,20 @@ struct DaemonTests {
         #expect(try await Daemon("serve", "--config", "/nonexistent").wait() == 78)
     }
 
+    @Test func withoutDescriptorsTheLimitIsNamed() async throws {
+        let daemon = try Daemon(["serve", "--port", "0", "--hubs", "64"], through: ["/usr/bin/prlimit", "--nofile=40:40"])
+        #expect(try await daemon.wait() == 1)
+        #expect(daemon.errors.contains("Too many open files"))
+        #expect(daemon.errors.contains("LimitNOFILE="))
+        #expect(!daemon.errors.contains("http.port"))
+    }
+
+    @Test func anAddressOfAnotherMachineIsNamed() async throws {
+        let daemon = try Daemon("serve", "--host", "192.0.2.1", "--port", "0")
+        #expect(try await daemon.wait() == 1)
+        #expect(daemon.errors.contains("192.0.2.1") && daemon.errors.contains("http.host"))
+    }
+
     @Test func wrongUsageEndsWith64() async throws {
         #expect(try await Daemon("serve", "--port", "x").wait() == 64)
         #expect(try await Daemon("sevre").wait() == 64)

@@ -10,8 +10,11 @@ final class TemporaryFile {
 
     init(_ text: String) throws {
         path = FileManager.default.temporaryDirectory.appending(path: "tandemd-\(UUID().uuidString).yaml").path()
-        try Data(text.utf8).write(to: URL(filePath: path))
+        try write(text)
     }
+
+    /// Puts another text in its place.
+    func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }

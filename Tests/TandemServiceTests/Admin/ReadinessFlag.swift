@@ -1,4 +1,5 @@
-internal import Synchronization
+@testable import TandemService
+import Synchronization
 
 /// Whether the service takes requests. Any thread.
 final class ReadinessFlag: Sendable {

@@ -1,0 +1,56 @@
+internal import Glibc
+internal import Tandem
+
+/// One GET over a unix socket.
+enum UnixInquiry {
+    /// The status of the answer. On a hub. Throws `TandemError` when there is none by the deadline.
+    static func status(of target: String, at path: String, _ deadline: Deadline) async throws -> Int {
+        let descriptor = try connected(to: path)
+        defer { descriptor.close() }
+        let request = Array("GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
+        // A new socket has room for that much.
+        guard try request.withUnsafeBytes({ try descriptor.writeAvailable($0) }) == request.count else {
+            throw TandemError(.closed, "the socket takes no request")
+        }
+        var answer: [UInt8] = []
+        while answer.count < 12 {
+            var piece = [UInt8](repeating: 0, count: 4_096)
+            guard let got = try piece.withUnsafeMutableBytes({ try descriptor.readAvailable(into: $0) }) else {
+                try await descriptor.wait(for: .readable, deadline: deadline)
+                continue
+            }
+            guard got > 0 else { break }
+            answer += piece[..<got]
+        }
+        // "HTTP/1.1 200"
+        guard answer.starts(with: "HTTP/1.".utf8),
+            let status = Int(String(decoding: answer.dropFirst(9).prefix(3), as: UTF8.self))
+        else { throw TandemError(.closed, "the answer is no HTTP") }
+        return status
+    }
+
+    private static func connected(to path: String) throws -> Descriptor {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.utf8.count < room else { throw TandemError(.invalidArgument, "a path of more than \(room - 1) bytes") }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let fd = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard fd >= 0 else { throw failure("socket") }
+        let failed = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        do {
+            guard failed == 0 else { throw failure("connect") }
+            return try Descriptor(adopting: fd)
+        } catch {
+            close(fd)
+            throw error
+        }
+    }
+
+    private static func failure(_ call: String) -> TandemError {
+        let error = errno
+        return TandemError(.systemCall, "\(call): \(String(cString: strerror(error)))", errno: error)
+    }
+}

@@ -1,0 +1,50 @@
+import FuzzSupport
+import Glibc
+import HTTPTypes
+import HTTPWire
+
+/// Runs one input over a connection to a live server, and checks what comes back and what is left.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    let server = Server.shared
+    let input = Array(UnsafeBufferPointer(start: start, count: count))
+    var cuts = Cuts(of: input)
+    let peer = Peer(port: server.port)
+    peer.send(input, ends: cuts.ends(input.count))
+    if cuts.draw(below: 8) == 0 {
+        peer.reset()
+    } else {
+        peer.halfClose()
+        let (output, isReset) = peer.rest()
+        check(output, isReset, to: input, limits: server.limits)
+        peer.close()
+    }
+    server.expectNothingLeft()
+    return 0
+}
+
+/// Compares the answers to an input with what the parser says of it.
+private func check(_ output: [UInt8], _ isReset: Bool, to input: [UInt8], limits: HTTPWireLimits) {
+    let asked = Conversation(input, ends: [input.count], limits: limits)
+    // A streamed answer has begun when its request's body turns out to be malformed or too long: then it is cut.
+    let mayBeCut = asked.exchanges.contains { !$0.isComplete || $0.content.count > 100 }
+    precondition(mayBeCut || !isReset, "the server resets")
+    let (answers, isCut) = answers(in: output, toHead: asked.exchanges.map { $0.method == "HEAD" })
+    precondition(mayBeCut || !isCut, "an answer is cut")
+    // Nothing behind a request that ends its connection is answered.
+    let most = asked.exchanges.firstIndex { !$0.keepAlive }.map { $0 + 1 } ?? asked.exchanges.count + 1
+    precondition(answers.count <= most, "\(answers.count) answers where at most \(most) are due")
+    precondition(answers.dropLast().allSatisfy { !$0.closes }, "an answer follows one that closes")
+    for (exchange, answer) in zip(asked.exchanges, answers) where !exchange.keepAlive {
+        precondition(answer.closes, "not closed")
+    }
+    precondition(asked.exchanges.isEmpty || !answers.isEmpty, "asked, and not answered")
+    if let error = asked.error, asked.exchanges.allSatisfy(\.isComplete), answers.last?.closes != true, !isCut {
+        preconditionFailure("\(error) was not answered as the last")
+    }
+    // A head that is refused is answered as the parser says.
+    if answers.count > asked.exchanges.count {
+        let status = answers[asked.exchanges.count].status
+        precondition(asked.error.map { HTTPParseError($0).status } == status, "answered \(status) where nothing was asked")
+    }
+}

@@ -1,0 +1,63 @@
+import Glibc
+
+/// A client's end of a connection: a blocking socket.
+final class Peer {
+    private var fd: CInt
+
+    init(port: Int) {
+        fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        precondition(fd >= 0, "socket: errno \(errno)")
+        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var on: CInt = 1
+        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let failed = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        precondition(failed == 0, "connect: errno \(errno)")
+    }
+
+    /// Sends the bytes in these pieces.
+    func send(_ bytes: [UInt8], ends: [Int]) {
+        var start = 0
+        for end in ends {
+            while start < end {
+                let put = bytes[start..<end].withUnsafeBytes { Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+                // After a reset, which may be right, there is nobody left to send to.
+                if put < 0, [EPIPE, ECONNRESET].contains(errno) { return }
+                precondition(put > 0, "the server hangs: errno \(errno)")
+                start += put
+            }
+        }
+    }
+
+    func halfClose() { shutdown(fd, CInt(SHUT_WR)) }
+
+    /// All that comes until the server ends the connection, and whether it did so by a reset.
+    func rest() -> (output: [UInt8], isReset: Bool) {
+        var output: [UInt8] = []
+        while true {
+            let (got, error) = withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 1) { bytes in
+                let got = recv(fd, bytes.baseAddress, bytes.count, 0)
+                let error = errno
+                if got > 0 { output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
+                return (got, error)
+            }
+            precondition(got >= 0 || error == ECONNRESET, "the server hangs: errno \(error)")
+            if got <= 0 { return (output, got < 0) }
+        }
+    }
+
+    func close() { Glibc.close(fd) }
+
+    func reset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+}

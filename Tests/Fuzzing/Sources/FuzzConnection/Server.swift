@@ -1,0 +1,86 @@
+import Glibc
+import HTTPTypes
+import HTTPWire
+import Logging
+import Tandem
+import TandemHTTP
+
+/// The server under test, on a hub of its own in this process, for as long as the process lives.
+struct Server {
+    static let shared = Server()
+
+    let port: Int
+    let limits: HTTPWireLimits
+    private let descriptors: [String]
+
+    private init() {
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configuration.maxBodyBytes = 1000
+        configuration.drainLimit = 100
+        configuration.lingerTimeout = .seconds(20)
+        // An input sends FIN behind its last byte, and is answered however slow the machine is.
+        configuration.halfCloseGrace = .seconds(20)
+        limits = configuration.wireLimits
+        let server = HTTPServer(
+            router: Self.router(), configuration: configuration, logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+        // Off any hub, so that it starts its own.
+        Task { try await server.run() }
+        port = try! server.waitUntilListening()
+        // What opens at the first use is open then.
+        for line in ["GET /async", "GET /blocking"] {
+            let peer = Peer(port: port)
+            let request = Array("\(line) HTTP/1.0\r\n\r\n".utf8)
+            peer.send(request, ends: [request.count])
+            _ = peer.rest()
+            peer.close()
+        }
+        usleep(100_000)
+        descriptors = openDescriptors()
+    }
+
+    /// Waits until the connection is gone on the server's side too.
+    func expectNothingLeft() {
+        let end = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < end {
+            if openDescriptors().count == descriptors.count { return }
+            usleep(50)
+        }
+        preconditionFailure("descriptors are left: \(openDescriptors()), before \(descriptors)")
+    }
+
+    /// Each kind of answer, in both styles, on short paths that mutations find.
+    private static func router() -> Router {
+        let router = Router()
+        router.get("/async", async: { _ in Response(text: "ok") })
+        router.get("/blocking", blocking: { _ in Response(text: "ok") })
+        router.post("/a", async: { Response(body: try await $0.body.collect(upTo: 100)) })
+        router.post("/b", blocking: { Response(body: try $0.body.collect(upTo: 100)) })
+        router.post(
+            "/ea",
+            async: { request in
+                Response(streamingAsync: { writer in for try await piece in request.body { try await writer.write(piece) } })
+            })
+        router.post(
+            "/eb",
+            blocking: { request in
+                Response(streamingBlocking: { writer in while let piece = try request.body.read() { try writer.write(piece) } })
+            })
+        router.get("/n/{id}", async: { Response(text: "\($0.parameters["id"]!) \(try $0.query.count)") })
+        router.put(
+            "/s/{rest...}", blocking: { Response(status: .init(code: Int($0.parameters["rest"]!) ?? 200), body: [1, 2, 3]) })
+        router.use(async: { request, next in try await next(request) })
+        return router
+    }
+}
+
+/// The numbers that this process has open.
+private func openDescriptors() -> [String] {
+    guard let directory = opendir("/proc/self/fd") else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        names.append(withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    }
+    return names
+}

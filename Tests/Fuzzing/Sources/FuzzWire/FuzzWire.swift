@@ -1,0 +1,108 @@
+import FuzzSupport
+import HTTPTypes
+import HTTPWire
+
+/// Runs one input through every part of HTTPWire that sees what a peer sends.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    let input = Array(UnsafeBufferPointer(start: start, count: count))
+    let crlf = Array("\r\n".utf8)
+    checkStream(input)
+    checkStream(Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".utf8) + input)
+    for method in ["GET", "CONNECT", "OPTIONS"] {
+        checkStream(Array("\(method) ".utf8) + input + Array(" HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+    }
+    for name in ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect"] {
+        checkStream(
+            Array("POST / HTTP/1.1\r\n\(name): ".utf8) + input + crlf + Array((name == "Host" ? "" : "Host: a\r\n").utf8) + crlf)
+    }
+    checkText(input)
+    return 0
+}
+
+/// Small limits, so that mutations come upon them.
+private let small = HTTPWireLimits(
+    requestLine: 60, fieldLine: 60, fieldCount: 6, headBytes: 160, chunkExtensionBytes: 12, bodyExtensionBytes: 20,
+    trailerBytes: 40)
+
+/// The same bytes come to the same whole, byte by byte and in random pieces, and what is taken is well-formed.
+private func checkStream(_ bytes: [UInt8]) {
+    var cuts = Cuts(of: bytes)
+    for limits in [HTTPWireLimits(), small] {
+        let whole = Conversation(bytes, ends: [bytes.count], limits: limits)
+        precondition(Conversation(bytes, ends: cuts.ends(bytes.count), limits: limits) == whole, "pieces differ from the whole")
+        if bytes.count <= 512 {
+            precondition(
+                Conversation(bytes, ends: Array(0...bytes.count), limits: limits) == whole, "bytes differ from the whole")
+        }
+        for (head, exchange) in zip(whole.heads, whole.exchanges) {
+            checkHead(head)
+            checkRoundTrip(head, exchange)
+        }
+    }
+}
+
+/// What anybody would say of a head that was taken, without knowing how it was parsed.
+private func checkHead(_ head: RequestHead) {
+    head.withBytes { bytes in
+        for index in bytes.indices {
+            switch bytes[index] {
+            case 0x0D: precondition(index + 1 < bytes.count && bytes[index + 1] == 0x0A, "a bare CR was taken")
+            case 0x0A: precondition(index > 0 && bytes[index - 1] == 0x0D, "a bare LF was taken")
+            case 0x09: break
+            case 0..<0x20, 0x7F: preconditionFailure("a control byte was taken")
+            default: break
+            }
+        }
+    }
+    let hosts = head.values(of: .init("Host")!)
+    precondition(hosts.count == 1 || hosts.isEmpty && head.version == .http10, "\(hosts.count) hosts were taken")
+    for host in hosts {
+        let isWrong = host.isEmpty || host.utf8.contains { $0 > 0x7F || " \t/?#@\\<>\"^`{|}".utf8.contains($0) }
+        precondition(!isWrong, "the host \(host) was taken")
+    }
+    let lengths = head.values(of: .contentLength)
+    let codings = head.values(of: .transferEncoding)
+    precondition(lengths.count + codings.count <= 1, "two framings were taken")
+    switch head.framing {
+    case .none: precondition(lengths.isEmpty && codings.isEmpty)
+    case .length(let length):
+        precondition(Int(lengths[0]) == length && lengths[0].utf8.allSatisfy { ("0"..."9").contains(Unicode.Scalar($0)) })
+    case .chunked: precondition(codings[0].lowercased() == "chunked" && head.version == .http11)
+    }
+    // Nothing that can be asked for traps.
+    _ = (head.request, head[.cookie], head.query.map { QueryItems($0) }, head.contentLength, head.asksForKeepAlive)
+}
+
+/// A request that was taken, written again from its parts, is taken as the same.
+private func checkRoundTrip(_ head: RequestHead, _ exchange: Conversation.Exchange) {
+    var bytes = Array("\(head.method.rawValue) \(head.target) \(head.version)\r\n".utf8)
+    for field in head.fields {
+        bytes += Array("\(field.name.rawName): ".utf8)
+        field.withUnsafeBytesOfValue { bytes += Array($0) }
+        bytes += Array("\r\n".utf8)
+    }
+    bytes += Array("\r\n".utf8)
+    if head.framing == .chunked {
+        ResponseSerializer.writeChunk(exchange.content.span, into: &bytes)
+        if exchange.isComplete { try? ResponseSerializer.writeLastChunk(trailers: exchange.trailers, into: &bytes) }
+    } else {
+        bytes += exchange.content
+    }
+    let limits = HTTPWireLimits(requestLine: 65_535, fieldLine: 65_535, headBytes: 65_535, trailerBytes: 65_535)
+    let again = Conversation(bytes, ends: [bytes.count], limits: limits)
+    precondition(again.error == nil && again.exchanges == [exchange], "written again, it is not the same")
+}
+
+/// Decoding never traps, and decodes what encodes.
+private func checkText(_ bytes: [UInt8]) {
+    for plusIsSpace in [false, true] {
+        guard let text = PercentDecoding.decode(bytes.span, plusIsSpace: plusIsSpace) else { continue }
+        precondition(!text.utf8.contains(0), "NUL was decoded")
+        let encoded = text.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        precondition(PercentDecoding.decode(encoded, plusIsSpace: plusIsSpace) == text, "encoded, it is not the same")
+    }
+    if let items = QueryItems(String(decoding: bytes, as: UTF8.self)) {
+        for item in items { precondition(items.values(of: item.name).contains(item.value)) }
+    }
+}

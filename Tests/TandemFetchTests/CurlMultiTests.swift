@@ -1,0 +1,115 @@
+import FakeResolver
+import Glibc
+import Synchronization
+import Tandem
+import TandemFetch
+import Testing
+
+/// What libcurl on a foreign loop asks of who drives it. `SocketWatchesTests` has the rest.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct CurlMultiTests {
+    let upstream = Upstream()
+
+    private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
+
+    @Test(arguments: Style.allCases) func `what a callback ends, ends when libcurl has returned`(_ style: Style) async throws {
+        let (endless, fixed) = (upstream.url("/endless"), upstream.url("/fixed"))
+        try await onHub { hub in
+            let stream = try await style.stream(FetchClient(), FetchRequest(url: endless))
+            var request = FetchRequest(url: fixed)
+            // Asked from inside libcurl, on the hub's stack.
+            request.addressPolicy = AddressPolicy { _, _ in
+                stream.close()
+                return true
+            }
+            let text = try await style.execute(FetchClient(), request).text
+            #expect(text == "hello, tandem")
+            let error = try await fetchError { while try await style.read(stream) != nil {} }
+            #expect(error?.code == .closed && FetchStatistics(of: hub).transfers == 0)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `who refuses in a callback fails alone`(_ style: Style) async throws {
+        let url = upstream.url("/slow?n=30")
+        try await onHub { hub in
+            let others = (0..<10).map { _ in Event<FetchResponse>() }
+            for other in others { _ = style.start(hub, FetchClient(), FetchRequest(url: url), done: other) }
+            try await until { FetchStatistics(of: hub).transfers == 10 }
+            var request = FetchRequest(url: url)
+            request.addressPolicy = AddressPolicy { _, _ in false }
+            for _ in 0..<10 {
+                let error = try await fetchError { [request] in try await style.execute(FetchClient(), request) }
+                #expect(error?.code == .refused)
+            }
+            for other in others {
+                let text = try await other.wait().text
+                #expect(text == "slow")
+            }
+        }
+    }
+
+    /// The resolver's wake-up descriptors are watched like any other: they must not be ready for ever.
+    @Test(arguments: Style.allCases) func `waiting turns the loop no faster`(_ style: Style) async throws {
+        fake_resolver_teach("hangs-too.test", "hang")
+        try await onHub { hub in
+            let (name, answer) = (Event<FetchResponse>(), Event<FetchResponse>())
+            let cancelName = style.start(hub, FetchClient(), FetchRequest(url: "http://hangs-too.test/"), done: name)
+            let cancelAnswer = style.start(hub, FetchClient(), FetchRequest(url: upstream.url("/silent")), done: answer)
+            try await until { FetchStatistics(of: hub).transfers == 2 }
+            try await sleep(for: .milliseconds(50))
+            let turns = hub.statistics.turns
+            try await sleep(for: .milliseconds(500))
+            // libcurl asks after its resolver up to every 250 ms.
+            #expect(hub.statistics.turns - turns < 50, "\(hub.statistics.turns - turns)")
+            cancelName()
+            cancelAnswer()
+            for event in [name, answer] { await #expect(throws: CancellationError.self) { try await event.wait() } }
+        }
+        fake_resolver_release()
+    }
+
+    /// Some of them while the name is looked up, or TCP or TLS come to be; libcurl has forgotten its callback for that before.
+    @Test(arguments: Style.allCases) func `cancelling closes every socket, and counts it`(_ style: Style) async throws {
+        let secure = Upstream(tls: true)
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let client = FetchClient(configuration: configuration)
+        let urls = [secure.url("/silent", scheme: "https"), upstream.url("/silent"), "http://localhost:\(upstream.port)/silent"]
+        _ = try await onHub { _ in try await client.get(secure.url("/fixed", scheme: "https")) }
+        let before = openDescriptors()
+        try await onHub { hub in
+            var random = SystemRandomNumberGenerator()
+            for round in 0..<120 {
+                let done = Event<FetchResponse>()
+                let cancel = style.start(hub, client, FetchRequest(url: urls[round % urls.count]), done: done)
+                try await sleep(for: .microseconds(Int.random(in: 0..<3000, using: &random)))
+                cancel()
+                await #expect(throws: CancellationError.self) { try await done.wait() }
+                let statistics = FetchStatistics(of: hub)
+                #expect(statistics.transfers == 0 && statistics.sockets == 0)
+            }
+            try await until { FetchStatistics(of: hub).connections == 0 }
+        }
+        #expect(openDescriptors() == before)
+    }
+
+    @Test func `no timer is left when nothing is under way`() async throws {
+        let url = upstream.url("/fixed")
+        try await onHub { hub in
+            let before = hub.statistics.timers
+            for _ in 0..<5 { _ = try await FetchClient().get(url) }
+            try await until { hub.statistics.timers <= before }
+        }
+    }
+
+    @Test func `nothing goes out before the hub's next turn`() async throws {
+        let url = upstream.url("/fixed")
+        try await onHub { hub in
+            let fetching = hub.spawn { try await FetchClient().get(url) }
+            // It runs now, up to where it waits.
+            try await sleep(for: .zero)
+            #expect(FetchStatistics(of: hub).transfers == 1 && FetchStatistics(of: hub).connections == 0)
+            _ = try await fetching.value
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: HTTP2Upstream.isInstalled, "scripts/setup nghttp2-server installs it"))
+struct HTTP2Tests {
+    private func client(_ version: FetchConfiguration.HTTPVersion, _ change: (inout FetchConfiguration) -> Void = { _ in })
+        -> FetchClient
+    {
+        var configuration = FetchConfiguration()
+        configuration.httpVersion = version
+        configuration.certificateAuthorities = Upstream.certificate
+        change(&configuration)
+        return FetchClient(configuration: configuration)
+    }
+
+    @Test(arguments: Style.allCases, [true, false]) func `whole responses share one connection`(_ style: Style, _ tls: Bool)
+        async throws
+    {
+        let upstream = try await HTTP2Upstream(tls: tls)
+        let client = client(tls ? .http2 : .http2PriorKnowledge)
+        try await onHub { hub in
+            let answers = (0..<50).map { _ in Event<FetchResponse>() }
+            for answer in answers { _ = style.start(hub, client, FetchRequest(url: upstream.url("/small")), done: answer) }
+            for answer in answers {
+                let response = try await answer.wait()
+                #expect(response.status == .ok && response.body.count == 5)
+            }
+            #expect(FetchStatistics(of: hub).connections == 1)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `bodies of either kind are sent`(_ style: Style) async throws {
+        let upstream = try await HTTP2Upstream(tls: true)
+        let client = client(.http2)
+        let piece = [UInt8](repeating: 65, count: 10_000)
+        for body in [FetchBody.bytes(piece), FetchBody(streamingAsync: { for _ in 0..<10 { try await $0.write(piece) } })] {
+            let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
+            let response = try await onHub { _ in try await style.execute(client, request) }
+            #expect(response.body.count == (body.contentLength ?? 100_000) && response.body.allSatisfy { $0 == 65 })
+        }
+    }
+
+    @Test func `a server without it is spoken to in HTTP 1`() async throws {
+        let (upstream, client) = (Upstream(tls: true), client(.http2))
+        let text = try await onHub { _ in try await client.get(upstream.url("/fixed", scheme: "https")).text }
+        #expect(text == "hello, tandem")
+    }
+
+    /// On one HTTP/2 connection it would stand in everybody's way; so it has one of its own.
+    @Test(arguments: Style.allCases) func `a stream that nobody reads holds no whole response up`(_ style: Style) async throws {
+        let upstream = try await HTTP2Upstream(tls: true)
+        let client = client(.http2)
+        try await onHub { hub in
+            _ = try await client.get(upstream.url("/small"))
+            let stream = try await style.stream(client, FetchRequest(url: upstream.url("/big")))
+            try await until { stream.buffered > 200 * 1024 }
+            for _ in 0..<10 {
+                let response = try await style.get(client, upstream.url("/small"))
+                #expect(response.body.count == 5)
+            }
+            #expect(FetchStatistics(of: hub).connections == 2)
+            stream.close()
+        }
+    }
+
+    /// The finding behind that: if this fails one day, libcurl holds paused streams back by themselves.
+    @Test func `libcurl holds a shared connection up for a paused stream`() async throws {
+        let upstream = try await HTTP2Upstream(tls: false)
+        let client = client(.http2PriorKnowledge)
+        try await onHub { hub in
+            _ = try await client.get(upstream.url("/small"))
+            let stream = try await client.stream(FetchRequest(url: upstream.url("/big")))
+            try await until { stream.buffered > 200 * 1024 }
+            var request = FetchRequest(url: upstream.url("/small"))
+            request.deadline = .after(.milliseconds(300))
+            let error = try await fetchError { [request] in try await client.execute(request) }
+            #expect(error?.code == .timedOut, "\(String(describing: error))")
+            #expect(FetchStatistics(of: hub).connections == 1)
+            var count = 0
+            while let piece = try await stream.read() { count += piece.count }
+            #expect(count == 64 * 1024 * 1024)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `cancelling one leaves the others of its connection alone`(_ style: Style) async throws
+    {
+        let upstream = try await HTTP2Upstream(tls: false)
+        let client = client(.http2PriorKnowledge) { $0.maxResponseBytes = .max }
+        try await onHub { hub in
+            _ = try await client.get(upstream.url("/small"))
+            let (big, other) = (Event<FetchResponse>(), Event<FetchResponse>())
+            let cancel = style.start(hub, client, FetchRequest(url: upstream.url("/big")), done: big)
+            _ = style.start(hub, client, FetchRequest(url: upstream.url("/big")), done: other)
+            try await until { FetchStatistics(of: hub).transfers == 2 }
+            cancel()
+            await #expect(throws: CancellationError.self) { try await big.wait() }
+            let count = try await other.wait().body.count
+            #expect(count == 64 * 1024 * 1024 && FetchStatistics(of: hub).connections == 1)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import TandemFetch
+import Testing
+
+@testable import TandemService
+
+/// SIGHUP, with the built tandemd.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct DaemonReloadTests {
+    private let client = FetchClient()
+
+    private func post(_ bytes: Int, _ port: Int) async throws -> Int {
+        var request = FetchRequest(url: "http://127.0.0.1:\(port)/async/echo")
+        request.method = .post
+        request.body = Array(repeating: 0x61, count: bytes)
+        return try await client.execute(request).status.code
+    }
+
+    @Test func aGoodFileIsPutIntoForceAndABadOneIsNot() async throws {
+        let file = try TemporaryFile("log:\n  access: false\nhttp:\n  max-body-bytes: 100\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
+        let port = try await daemon.port()
+        #expect(try await post(50, port) == 200)
+        #expect(daemon.output.isEmpty)
+
+        try file.write("log:\n  level: debug\n  access: true\nhttp:\n  max-body-bytes: 10\n  hubs: 2\n  port: 1\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        try await daemon.awaitError("need a restart")
+        #expect(daemon.errors.contains("changed=http.max-body-bytes, log.level, log.access"))
+        // The flag wins over the file's port, so that has not changed.
+        #expect(daemon.errors.contains("keys=http.hubs "))
+        #expect(try await post(50, port) == 413)
+        while !daemon.output.contains("POST /async/echo 413") { try await Task.sleep(for: .milliseconds(5)) }
+
+        try file.write("http:\n  max-body-bytes: 1000\n  idle-timeout: 1\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("stays in force")
+        #expect(daemon.errors.contains("place=\(file.path):3 "))
+        #expect(daemon.errors.contains("http.idle-timeout: unknown key"))
+        #expect(try await post(50, port) == 413)
+
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+
+    @Test func whatMayBeFetchedChanges() async throws {
+        let upstream = try Daemon("serve", "--port", "0")
+        let origin = "http://127.0.0.1:\(try await upstream.port())"
+        let file = try TemporaryFile("fetch:\n  allow: []\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
+        let port = try await daemon.port()
+        func fetch() async throws -> Int {
+            try await client.get("http://127.0.0.1:\(port)/async/fetch?url=\(percentEncoded(origin + "/async/plaintext"))").status
+                .code
+        }
+        #expect(try await fetch() == 403)
+        try file.write("fetch:\n  allow: [\"\(origin)\"]\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        #expect(try await fetch() == 200)
+        for daemon in [daemon, upstream] {
+            daemon.send(SIGTERM)
+            #expect(try await daemon.wait() == 0)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+@testable import TandemService
+
+/// Where tandemd listens, as other programs reach it.
+@Suite(.timeLimit(.minutes(1)))
+struct ListeningTests {
+    private let directory = Directory()
+    private var socket: String { directory.path + "/http.sock" }
+
+    /// A directory that is deleted with its contents.
+    private final class Directory {
+        let path = FileManager.default.temporaryDirectory.path() + "/tandemd-" + UUID().uuidString.prefix(8)
+        init() { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+        deinit { try? FileManager.default.removeItem(atPath: path) }
+    }
+
+    /// What a program says on standard output.
+    private func run(_ arguments: String...) async throws -> String {
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = arguments
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
+        return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    }
+
+    private static let greeting = "Hello, World!"
+
+    @Test func plainTLSAndUnixSideBySide() async throws {
+        let (chain, key) = (directory.path + "/crt", directory.path + "/key")
+        _ = try await run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+            "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", chain, "-keyout", key)
+        let environment = [
+            "TANDEM_HTTP_LISTEN": "127.0.0.1:0, 127.0.0.1:0 tls, unix:\(socket) mode=600", "TANDEM_HTTP_HUBS": "2",
+            "TANDEM_TLS_CERTIFICATES": "\(chain) \(key)",
+        ]
+        let daemon = try Daemon(["serve"], environment: environment)
+        try await daemon.awaitError("with 2 hubs")
+        let line = try #require(
+            daemon.errors.firstMatch(
+                of: /listening on http:\/\/127.0.0.1:([0-9]+), https:\/\/127.0.0.1:([0-9]+), unix:([^ ]+) with 2 hubs/))
+        #expect(line.3 == socket)
+        #expect(try await run("curl", "-s", "http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
+        let tls = "https://localhost:\(line.2)/blocking/plaintext"
+        #expect(
+            try await run("curl", "-s", "--cacert", chain, "--resolve", "localhost:\(line.2):127.0.0.1", tls) == Self.greeting)
+        #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+
+        // Killed, it leaves the file, and that keeps nobody from starting again.
+        daemon.send(SIGKILL)
+        _ = try await daemon.wait()
+        #expect(FileManager.default.fileExists(atPath: socket))
+        let second = try Daemon(["serve"], environment: environment)
+        try await second.awaitError("with 2 hubs")
+        #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        second.send(SIGTERM)
+        #expect(try await second.wait() == 0)
+        #expect(!FileManager.default.fileExists(atPath: socket))
+    }
+
+    /// Becomes its arguments, with sockets as systemd would pass them: a TCP port, a unix socket, and a datagram socket.
+    private static let launcher = """
+        import os, socket, sys
+        tcp, unix, datagrams = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.bind(("127.0.0.1", 0)); tcp.listen()
+        unix.bind(sys.argv[1]); unix.listen()
+        with open(sys.argv[1] + ".port", "w") as file: file.write(str(tcp.getsockname()[1]))
+        for number, passed in enumerate([tcp, unix, datagrams], 3): os.dup2(os.dup(passed.fileno()) if passed.fileno() < 6 else passed.fileno(), 20 + number)
+        for number in range(3, 6): os.dup2(20 + number, number, inheritable=True); os.close(20 + number)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="3", LISTEN_FDNAMES="http:local:datagrams")
+        os.execv(sys.argv[2], sys.argv[2:])
+        """
+
+    private func start(_ listen: String, hubs: Int = 1) throws -> Daemon {
+        try Daemon(
+            ["serve"], environment: ["TANDEM_HTTP_LISTEN": listen, "TANDEM_HTTP_HUBS": "\(hubs)"],
+            through: ["/usr/bin/python3", "-c", Self.launcher, socket])
+    }
+
+    @Test(arguments: [1, 2]) func socketsThatSystemdPassesAreServed(hubs: Int) async throws {
+        let daemon = try start("systemd:local,systemd:http", hubs: hubs)
+        try await daemon.awaitError("listening on systemd:local, systemd:http with \(hubs) hub")
+        let port = try String(contentsOfFile: socket + ".port", encoding: .utf8)
+        for _ in 0..<4 {
+            #expect(try await run("curl", "-s", "http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
+            #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        }
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+        // The file is systemd's.
+        #expect(FileManager.default.fileExists(atPath: socket))
+    }
+
+    @Test func aSocketThatWasNotPassedAndOneOfTheWrongKindAreNamed() async throws {
+        let missing = try start("systemd:https")
+        #expect(try await missing.wait() == 1)
+        #expect(
+            missing.errors.contains(
+                "cannot listen on systemd:https: no socket of that name was passed to this process. Passed were: http, local, datagrams."
+            ),
+            "\(missing.errors)")
+        try? FileManager.default.removeItem(atPath: socket)
+        let datagrams = try start("systemd:datagrams")
+        #expect(try await datagrams.wait() == 1)
+        #expect(
+            datagrams.errors.contains(
+                "cannot listen on systemd:datagrams: file descriptor 5 is no stream socket that listens."), "\(datagrams.errors)")
+        let none = try Daemon(["serve"], environment: ["TANDEM_HTTP_LISTEN": "systemd:http"])
+        #expect(try await none.wait() == 1)
+        #expect(none.errors.contains("None was: is it started by its socket unit?"), "\(none.errors)")
+    }
+
+    @Test func aCertificateThatIsMissingIsNamed() async throws {
+        let daemon = try Daemon(
+            ["serve"],
+            environment: ["TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_TLS_CERTIFICATES": "/nowhere/crt /nowhere/key"])
+        #expect(try await daemon.wait() == 1)
+        #expect(daemon.errors.contains("/nowhere/crt does not exist"), "\(daemon.errors)")
+    }
+}

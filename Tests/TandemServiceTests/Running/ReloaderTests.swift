@@ -1,0 +1,112 @@
+import Foundation
+import Logging
+import Synchronization
+import Tandem
+import Testing
+
+@testable import TandemService
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ReloaderTests {
+    private final class Applied: Sendable {
+        let configurations = Mutex<[ServiceConfiguration]>([])
+        var count: Int { configurations.withLock { $0.count } }
+    }
+
+    private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    private func reloader(_ loader: ConfigurationLoader, _ applied: Applied) throws -> Reloader {
+        Reloader(loader, try loader.load().configuration, logger: logger) { new in
+            applied.configurations.withLock { $0.append(new) }
+        }
+    }
+
+    private func reload(_ reloader: Reloader) async throws -> String {
+        try await HubGroup.shared.nextHub().spawn { await reloader.reload() }.value
+    }
+
+    @Test func aGoodFileIsAppliedUnderWhatFlagsAndEnvironmentSay() async throws {
+        let file = try TemporaryFile("http:\n  port: 1\n  max-body-bytes: 1\n")
+        let loader = ConfigurationLoader(
+            file: file.path, options: ["http.port": ["9000"]], environment: ["TANDEM_HTTP_IDLE_TIMEOUT_MS": "7"])
+        let applied = Applied()
+        let reloader = try reloader(loader, applied)
+        try file.write("http:\n  port: 2\n  max-body-bytes: 5\n  idle-timeout-ms: 9\n")
+        #expect(try await reload(reloader) == "configuration reloaded")
+        let new = try #require(applied.configurations.withLock { $0.last })
+        #expect(new.http.maxBodyBytes == 5)
+        #expect(new.http.port == 9000)
+        #expect(new.http.idleTimeout == .milliseconds(7))
+    }
+
+    @Test func aBadFileLeavesEverythingAsItWas() async throws {
+        let file = try TemporaryFile("http:\n  max-body-bytes: 1\n")
+        let applied = Applied()
+        let reloader = try reloader(ConfigurationLoader(file: file.path, environment: [:]), applied)
+        for bad in ["http:\n  max-body-bytes: x\n", "http:\n  what: 1\n", "\t"] {
+            try file.write(bad)
+            #expect(try await reload(reloader).hasPrefix("configuration refused"))
+        }
+        try FileManager.default.removeItem(atPath: file.path)
+        #expect(try await reload(reloader).hasPrefix("configuration refused"))
+        #expect(applied.count == 0)
+        try file.write("http:\n  max-body-bytes: 2\n")
+        #expect(try await reload(reloader) == "configuration reloaded")
+        #expect(applied.count == 1)
+    }
+
+    @Test func whatNeedsARestartIsNamedUntilItIsPutBack() async throws {
+        let file = try TemporaryFile("http:\n  hubs: 1\n")
+        let reloader = try reloader(ConfigurationLoader(file: file.path, environment: [:]), Applied())
+        try file.write("http:\n  hubs: 2\nhub:\n  poller: poll\n")
+        for _ in 0..<2 {
+            #expect(try await reload(reloader) == "configuration reloaded; a restart is needed for http.hubs, hub.poller")
+        }
+        try file.write("http:\n  hubs: 1\n")
+        #expect(try await reload(reloader) == "configuration reloaded")
+    }
+
+    @Test func theServersRefusalIsARefusal() async throws {
+        let file = try TemporaryFile("")
+        let loader = ConfigurationLoader(file: file.path, environment: [:])
+        let reloader = Reloader(loader, try loader.load().configuration, logger: logger) { _ in
+            throw TandemError(.invalidArgument, "no such certificate")
+        }
+        #expect(try await reload(reloader).hasPrefix("configuration refused"))
+    }
+
+    @Test func theLevelChangesForEveryLoggerThatHasNoneOfItsOwn() {
+        let lines = Mutex<[String]>([])
+        struct Recording: LogHandler {
+            let record: @Sendable (String) -> Void
+            var metadata: Logger.Metadata = [:]
+            var logLevel = Logger.Level.info
+            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+                get { metadata[key] }
+                set { metadata[key] = newValue }
+            }
+            func log(event: LogEvent) { record("\(event.level) \(event.message) \(metadata)") }
+        }
+        let level = SharedLevel(.warning)
+        var logger = Logger(label: "a") { _ in
+            AdjustableLevel(Recording(record: { line in lines.withLock { $0.append(line) } }), level)
+        }
+        var own = logger
+        own.logLevel = .error
+        logger.info("one")
+        level.value = .debug
+        logger[metadataKey: "k"] = "v"
+        logger.debug("two")
+        own.warning("three")
+        #expect(lines.withLock { $0 } == ["debug two [\"k\": v]"])
+        #expect(logger.logLevel == .debug)
+    }
+
+    @Test func everyKeyThatNeedsARestartIsOneThatCannotChange() {
+        let waiting = Setting.all.filter(\.needsRestart).map(\.key)
+        for key in ["http.host", "http.port", "http.hubs", "http.backlog", "hub.poller", "hub.stack-size-kib"] {
+            #expect(waiting.contains(key))
+        }
+        #expect(!waiting.contains("http.max-body-bytes"))
+    }
+}
