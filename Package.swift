@@ -102,9 +102,7 @@ let package = Package(
             name: "TandemServiceTests",
             // `tandemd` so that it is built: some tests start it as a process.
             dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging, metrics, tracing],
-            exclude: [
-                "Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py", "Clients/rolling_client.py",
-            ],
+            exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),
     ]
 )

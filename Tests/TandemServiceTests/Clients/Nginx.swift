@@ -48,8 +48,7 @@ final class Nginx {
             scgi_temp_path scgi;
             client_max_body_size 0;
             upstream tandem {
-                # An instance that restarts is asked again at once: with the default it would be left out for 10 seconds.
-                \(ports.map { "server 127.0.0.1:\($0) max_fails=0;" }.joined(separator: " "))
+                \(ports.map { "server 127.0.0.1:\($0);" }.joined(separator: " "))
                 keepalive 16;
             }
             server {

@@ -55,14 +55,6 @@ final class Program {
 
     func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
 
-    /// Waits until it has printed this.
-    func awaitOutput(_ text: String) async throws {
-        while (try? String(contentsOf: outputFile, encoding: .utf8))?.contains(text) != true {
-            guard process.isRunning else { throw NotThere(description: "\(name) has ended: \(errors)") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     /// What it has written to standard error.
     var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
 
@@ -86,21 +78,12 @@ final class Program {
     }
 }
 
-/// A Python program of this directory, with the packages of scripts/lib/python-packages.
-func pythonProgram(_ script: String, _ arguments: String...) throws -> Program {
-    try pythonProgram(script, arguments)
-}
-
-private func pythonProgram(_ script: String, _ arguments: [String]) throws -> Program {
+/// Runs a Python program of this directory to its end, with the packages of scripts/lib/python-packages.
+func python(_ script: String, _ arguments: String...) async throws -> Program.Outcome {
     let directory = URL(filePath: #filePath).deletingLastPathComponent()
-    return try Program(
+    let outcome = try await Program.run(
         "python3", [directory.appending(path: script).path()] + arguments,
         environment: ["PYTHONPATH": packageRoot + ".build/python", "PYTHONDONTWRITEBYTECODE": "1"])
-}
-
-/// Runs one to its end.
-func python(_ script: String, _ arguments: String...) async throws -> Program.Outcome {
-    let outcome = try await pythonProgram(script, arguments).wait()
     if outcome.errors.contains("ModuleNotFoundError") {
         throw Program.NotThere(description: "\(script) misses a package; scripts/lib/python-packages installs them")
     }
