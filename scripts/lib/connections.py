@@ -36,8 +36,7 @@ class Daemon:
         if certificate:
             arguments = []
             environment |= {
-                "TANDEM_HTTP_LISTEN": f"127.0.0.1:{self.port} tls", "TANDEM_TLS_CERTIFICATES": certificate,
-                "TANDEM_TLS_KEYS": certificate}
+                "TANDEM_HTTP_LISTEN": f"127.0.0.1:{self.port} tls", "TANDEM_TLS_CERTIFICATES": certificate}
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE
         self.process = subprocess.Popen(

@@ -38,8 +38,9 @@ class Sample:
     time: float
     rss: float  # MiB
     fds: int
-    threads: int | None  # green threads; None where there is no admin listener
-    tasks: int | None
+    pooled: int  # those of them that are connections to upstreams, which are kept for the next fetch
+    threads: int  # green threads
+    tasks: int
 
 
 class Daemon:
@@ -48,6 +49,7 @@ class Daemon:
     def __init__(self, binary, hubs, origins):
         self.errors = open(ROOT / ".build" / "soak-errors.log", "w+b")
         self.port, self.admin = free_port(), free_port()
+        self.upstream_ports = {int(origin.rpartition(":")[2]) for origin in origins}
         # Nothing of the caller's configuration.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")} | LIMITS
         environment["TANDEM_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin}"
@@ -77,10 +79,27 @@ class Daemon:
     async def sample(self, start):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         rss = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
-        # Without the one connection that asks for the metrics.
-        fds = len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        fds, pooled = self.descriptors()
         metrics = await self.metrics()
-        return Sample(time.monotonic() - start, rss, fds, metrics["tandem_hub_green_threads"], metrics["tandem_hub_tasks"])
+        return Sample(
+            time.monotonic() - start, rss, fds, pooled, metrics["tandem_hub_green_threads"], metrics["tandem_hub_tasks"])
+
+    def descriptors(self):
+        """How many are open, and how many of these are connections to upstreams."""
+        process = pathlib.Path(f"/proc/{self.process.pid}")
+        sockets = {}
+        for line in (process / "net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            sockets[f"socket:[{fields[9]}]"] = int(fields[2].rpartition(":")[2], 16)
+        fds = pooled = 0
+        for fd in os.listdir(process / "fd"):
+            try:
+                target = os.readlink(process / "fd" / fd)
+            except FileNotFoundError:
+                continue  # closed meanwhile
+            fds += 1
+            pooled += sockets.get(target) in self.upstream_ports
+        return fds, pooled
 
     async def metrics(self):
         """Sums over the hubs."""
@@ -162,11 +181,19 @@ def flat(name, points, warm_up, window, slack):
     return good
 
 
+def left(base, sample):
+    """What there is more of than before the load. Kept connections to upstreams are not left: they are for the next fetch."""
+    counts = {
+        "descriptors": (sample.fds - sample.pooled) - (base.fds - base.pooled),
+        "green threads": sample.threads - base.threads, "tasks": sample.tasks - base.tasks}
+    return [f"{count} {name}" for name, count in counts.items() if count > 0]
+
+
 async def settle(daemon, start, base):
-    """Waits until the process is as it was before the load; returns the last look at it."""
+    """Waits until the process is as it was before the load, at most 20 s; returns the last look at it."""
     for _ in range(40):
         sample = await daemon.sample(start)
-        if sample.fds <= base.fds and sample.threads <= base.threads and sample.tasks <= base.tasks:
+        if not left(base, sample):
             break
         await asyncio.sleep(0.5)
     return sample
@@ -181,7 +208,7 @@ async def soak(options):
     start, samples = time.monotonic(), []
     try:
         await daemon.wait_until_ready()
-        # What is made once is made: one of each upstream's connections, the pools.
+        # What is made once is made.
         await Load(options.seed, 4, daemon, *origins).run(time.monotonic() + 1)
         await asyncio.sleep(7)
         base = await daemon.sample(start)
@@ -216,9 +243,7 @@ async def soak(options):
     if len(load.wrong) > 20:
         problems.append(f"and {len(load.wrong) - 20} more")
     problems += ["not flat"] * (not all(verdicts))
-    for name in ("fds", "threads", "tasks"):
-        if getattr(quiet, name) > getattr(base, name):
-            problems.append(f"left after the load: {getattr(quiet, name) - getattr(base, name)} {name}")
+    problems += [f"left after the load: {what}" for what in left(base, quiet)]
     if ending:
         problems.append(f"tandemd {ending}")
     for line in daemon.said().splitlines():

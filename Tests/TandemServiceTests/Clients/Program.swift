@@ -35,6 +35,11 @@ final class Program {
         process.standardInput = try input.map { try FileHandle(forReadingFrom: URL(filePath: $0)) } ?? FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
+        // Swift's threads block nearly all signals, and a child inherits that.
+        var (none, own) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &own)
+        defer { pthread_sigmask(SIG_SETMASK, &own, nil) }
         try process.run()
     }
 
@@ -50,6 +55,7 @@ final class Program {
 
     func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
 
+    /// What it has written to standard error.
     var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
 
     /// Waits until it has ended.
@@ -72,12 +78,12 @@ final class Program {
     }
 }
 
-/// A Python program of this directory, with the packages of scripts/lib/python-packages.
+/// Runs a Python program of this directory to its end, with the packages of scripts/lib/python-packages.
 func python(_ script: String, _ arguments: String...) async throws -> Program.Outcome {
     let directory = URL(filePath: #filePath).deletingLastPathComponent()
     let outcome = try await Program.run(
         "python3", [directory.appending(path: script).path()] + arguments,
-        environment: ["PYTHONPATH": packageRoot + ".build/python", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"])
+        environment: ["PYTHONPATH": packageRoot + ".build/python", "PYTHONDONTWRITEBYTECODE": "1"])
     if outcome.errors.contains("ModuleNotFoundError") {
         throw Program.NotThere(description: "\(script) misses a package; scripts/lib/python-packages installs them")
     }
