@@ -20,6 +20,7 @@ STRICTER = {
     "duplicateContentLength": "h11 folds equal ones; RFC 9112 section 6.3 lets a recipient refuse, and folding is guessing",
     "invalidContentLength": "h11 folds a list of equal numbers, and takes 20 digits; RFC 9112 section 6.3 lets a recipient refuse",
     "conflictingFraming": "h11 prefers Transfer-Encoding; RFC 9112 section 6.1 lets a server refuse: it is how requests are smuggled",
+    "invalidTransferEncoding": "h11 unfolds an empty value; folding is refused, and so is what is left of it",
     "transferEncodingInHTTP10": "h11 decodes it; RFC 9112 section 6.1: treat the framing as faulty",
     "unsupportedExpectation": "h11 leaves expectations to its user; RFC 9110 section 10.1.1 has 417",
     "bareLineFeed": "h11 ends lines with LF too; RFC 9112 section 2.2 lets a recipient, and proxies differ",

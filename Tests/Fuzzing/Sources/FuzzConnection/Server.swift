@@ -78,13 +78,18 @@ struct Server {
     }
 }
 
-/// The numbers that this process has open.
+/// What this process has open: the number, and what it is.
 private func openDescriptors() -> [String] {
     guard let directory = opendir("/proc/self/fd") else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
-        names.append(withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let target = withUnsafeTemporaryAllocation(byteCount: 100, alignment: 1) { bytes in
+            let count = readlink("/proc/self/fd/\(name)", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        }
+        names.append("\(name) \(target)")
     }
     return names
 }

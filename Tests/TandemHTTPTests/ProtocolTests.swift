@@ -1,0 +1,72 @@
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    /// Small rules of RFC 9110 and 9112 that belong to no file of their own.
+    @Suite("Protocol")
+    struct ProtocolTests {
+        @Test(
+            "Upgrade is ignored: the request is answered in HTTP/1.1, and the connection goes on",
+            arguments: ["h2c", "websocket", "TLS/1.2, HTTP/2.0", ""])
+        func upgrade(name: String) async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send(
+                        """
+                        GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: \(name)\r\n\
+                        HTTP2-Settings: AAMAAABkAAQAAP__\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
+                        """)
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(answer["upgrade"] == nil)
+                    #expect(answer.text == "ok")
+                }
+            }
+        }
+
+        @Test(
+            "a name with underscores is another name, so that nobody can forge a proxy's field with it", arguments: Style.allCases
+        )
+        func underscores(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/", style) { request in
+                    let name = HTTPField.Name("X-Forwarded-For")!
+                    return Response(
+                        text: "\(request[name] ?? "none") \(request.headers[name] ?? "none") \(request.headers.count)")
+                }
+            }) { live in
+                #expect(try live.get("/", fields: "X_Forwarded_For: 1.2.3.4\r\n").text == "none none 2")
+                let both = "X_Forwarded_For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nx-forwarded-for: 9\r\n"
+                #expect(try live.get("/", fields: both).text == "5.6.7.8, 9 5.6.7.8, 9 4")
+            }
+        }
+
+        @Test("the host of an absolute target wins over Host", arguments: Style.allCases)
+        func absoluteTarget(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.on(.get, "/a", style) { Response(text: $0.head.authority ?? "none") }
+            }) { live in
+                let client = try live.connect()
+                for (line, authority) in [("GET http://b:81/a", "b:81"), ("GET /a", "c"), ("GET HTTPS://[::1]/a?x", "[::1]")] {
+                    try client.send("\(line) HTTP/1.1\r\nHost: c\r\n\r\n")
+                    #expect(try client.answer().text == authority)
+                }
+            }
+        }
+
+        @Test("a client that has sent FIN behind half a head is not answered, and costs nothing")
+        func endInHead() async throws {
+            try await withServer(routes: { $0.plain() }) { live in
+                for start in ["", "\r\n", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+                    let client = try live.connect()
+                    try client.send(start)
+                    client.halfClose()
+                    #expect(try client.isAtEnd())
+                }
+                #expect(eventually { (try? live.connectionCount()) == 0 })
+                #expect(live.access.entries.isEmpty)
+            }
+        }
+    }
+}
