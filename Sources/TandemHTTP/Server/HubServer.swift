@@ -7,8 +7,8 @@ internal import Tandem
 /// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    /// Swapped as a whole by `reload`. Every request reads it, on this hub alone.
-    @exclusivity(unchecked) private(set) var configuration: HTTPServerConfiguration
+    // Boxed: what every request reads is then one reference away, and nothing of it is copied.
+    @exclusivity(unchecked) private var present: Present
     let routes: RouteTable
     let logger: Logger
     let draining: Draining
@@ -52,7 +52,7 @@ final class HubServer: @unchecked Sendable {
         self.hub = hub
         self.admission = admission
         mostConnections = Admission.mostByDescriptors()
-        self.configuration = configuration
+        present = Present(configuration)
         self.routes = routes
         self.server = server
         logger = server.logger
@@ -74,6 +74,15 @@ final class HubServer: @unchecked Sendable {
         flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
         stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
+
+    private final class Present {
+        let configuration: HTTPServerConfiguration
+
+        init(_ configuration: HTTPServerConfiguration) { self.configuration = configuration }
+    }
+
+    /// What is in force: swapped as a whole by `reload`.
+    var configuration: HTTPServerConfiguration { present.configuration }
 
     var connectionCount: Int { connections.count }
 
@@ -101,8 +110,8 @@ final class HubServer: @unchecked Sendable {
     /// Puts another configuration into force.
     func reload(_ configuration: HTTPServerConfiguration) {
         // Let go after the access to the property.
-        let old = self.configuration
-        self.configuration = configuration
+        let old = present
+        present = Present(configuration)
         withExtendedLifetime(old) {}
     }
 

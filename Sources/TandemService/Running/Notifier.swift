@@ -27,7 +27,7 @@ struct Notifier: Sendable {
             case .stopping: "STOPPING=1"
             case .status(let text): "STATUS=\(text.split(whereSeparator: \.isNewline).joined(separator: "; "))"
             case .watchdog: "WATCHDOG=1"
-            case .extendTimeout(let duration): "EXTEND_TIMEOUT_USEC=\(duration / .microseconds(1))"
+            case .extendTimeout(let duration): "EXTEND_TIMEOUT_USEC=\(Int64(duration / .microseconds(1)))"
             }
         }
     }

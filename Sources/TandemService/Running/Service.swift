@@ -47,7 +47,7 @@ public struct Service: Sendable {
     public func run(reloading loader: ConfigurationLoader? = nil) throws {
         do {
             try serve(loader)
-        } catch let error as TandemError {
+        } catch let error where !(error is ServiceError) {
             throw ServiceError(cannotStart: error)
         }
     }

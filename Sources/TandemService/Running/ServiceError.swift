@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Tandem
+internal import TandemHTTP
 
 /// Why the service cannot run.
 public struct ServiceError: Error, Sendable, CustomStringConvertible {

@@ -113,7 +113,8 @@ struct Supervisor: Sendable {
     }
 
     private func reload() async {
-        guard let reloader else { return }
+        // One that stops has nothing to say about being ready.
+        guard let reloader, server.phase < .leaving else { return }
         await notifier?.send(.reloading)
         let result = await reloader.reload()
         await notifier?.send(.ready, .status(result))

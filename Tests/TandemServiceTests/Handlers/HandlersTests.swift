@@ -56,7 +56,7 @@ struct HandlersTests {
     func echoStreamsTheBodyBack(style: Style) async throws {
         try await withService { service async throws in
             let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-            var request = FetchRequest(url: service.origin + "/\(style)/echo", method: .post, body: body)
+            var request = FetchRequest(url: service.origin + "/\(style)/echo", method: .post, body: .bytes(body))
             request.headers[.contentType] = "application/x-test"
             let answer = try await service.client.execute(request)
             #expect(answer.body == body)

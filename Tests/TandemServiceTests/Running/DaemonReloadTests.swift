@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import TandemFetch
 import Testing
 
@@ -12,7 +13,7 @@ struct DaemonReloadTests {
     private func post(_ bytes: Int, _ port: Int) async throws -> Int {
         var request = FetchRequest(url: "http://127.0.0.1:\(port)/async/echo")
         request.method = .post
-        request.body = Array(repeating: 0x61, count: bytes)
+        request.body = .bytes(Array(repeating: 0x61, count: bytes))
         return try await client.execute(request).status.code
     }
 
@@ -27,9 +28,9 @@ struct DaemonReloadTests {
         daemon.send(SIGHUP)
         try await daemon.awaitError("configuration reloaded")
         try await daemon.awaitError("need a restart")
-        #expect(daemon.errors.contains("changed=http.max-body-bytes, log.level, log.access"))
+        #expect(daemon.errors.contains(#"changed="http.max-body-bytes, log.level, log.access""#))
         // The flag wins over the file's port, so that has not changed.
-        #expect(daemon.errors.contains("keys=http.hubs "))
+        #expect(daemon.errors.contains("keys=http.hubs\n"))
         #expect(try await post(50, port) == 413)
         while !daemon.output.contains("POST /async/echo 413") { try await Task.sleep(for: .milliseconds(5)) }
 
@@ -63,5 +64,55 @@ struct DaemonReloadTests {
             daemon.send(SIGTERM)
             #expect(try await daemon.wait() == 0)
         }
+    }
+
+    /// What a shell command says on standard output.
+    private func shell(_ command: String) async throws -> String {
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", command]
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
+        return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    }
+
+    @Test func certificatesAreReadAgainUnderOpenConnections() async throws {
+        let pem = try TemporaryFile("")
+        func renew(_ name: String) async throws {
+            _ = try await shell(
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=\(name) "
+                    + "-out \(pem.path) -keyout \(pem.path).key && cat \(pem.path).key >> \(pem.path); rm \(pem.path).key")
+        }
+        try await renew("first")
+        let daemon = try Daemon(
+            "serve",
+            environment: [
+                "TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls, 127.0.0.1:0", "TANDEM_TLS_CERTIFICATES": "\(pem.path) \(pem.path)",
+            ])
+        try await daemon.awaitError("with 1 hub")
+        let line = try #require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+), http:\/\/127.0.0.1:([0-9]+)/))
+        func subject() async throws -> String {
+            try await shell("openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
+        }
+        #expect(try await subject() == "subject=CN = first\n")
+        // A stream that goes on over the reload.
+        let stream = try await client.stream(
+            FetchRequest(url: "http://127.0.0.1:\(line.2)/async/stream?chunks=2&bytes=5&ms=1500"))
+        #expect(try await stream.read() == Array("....\n".utf8))
+
+        try await renew("second")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        #expect(try await subject() == "subject=CN = second\n")
+        try pem.write("nonsense")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("stays in force")
+        #expect(try await subject() == "subject=CN = second\n")
+        #expect(try await stream.read() == Array("....\n".utf8))
+        stream.close()
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
     }
 }

@@ -6,36 +6,13 @@ import Testing
 /// Where tandemd listens, as other programs reach it.
 @Suite(.timeLimit(.minutes(1)))
 struct ListeningTests {
-    private let directory = Directory()
+    private let directory = ScratchDirectory()
     private var socket: String { directory.path + "/http.sock" }
-
-    /// A directory that is deleted with its contents.
-    private final class Directory {
-        let path = FileManager.default.temporaryDirectory.path() + "/tandemd-" + UUID().uuidString.prefix(8)
-        init() { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-    }
-
-    /// What a program says on standard output.
-    private func run(_ arguments: String...) async throws -> String {
-        let (process, output) = (Process(), Pipe())
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
-        return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    }
 
     private static let greeting = "Hello, World!"
 
     @Test func plainTLSAndUnixSideBySide() async throws {
-        let (chain, key) = (directory.path + "/crt", directory.path + "/key")
-        _ = try await run(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-            "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", chain, "-keyout", key)
+        let (chain, key) = try await makeCertificate(for: "localhost", in: directory)
         let environment = [
             "TANDEM_HTTP_LISTEN": "127.0.0.1:0, 127.0.0.1:0 tls, unix:\(socket) mode=600", "TANDEM_HTTP_HUBS": "2",
             "TANDEM_TLS_CERTIFICATES": "\(chain) \(key)",
@@ -46,11 +23,12 @@ struct ListeningTests {
             daemon.errors.firstMatch(
                 of: /listening on http:\/\/127.0.0.1:([0-9]+), https:\/\/127.0.0.1:([0-9]+), unix:([^ ]+) with 2 hubs/))
         #expect(line.3 == socket)
-        #expect(try await run("curl", "-s", "http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
+        #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
         let tls = "https://localhost:\(line.2)/blocking/plaintext"
         #expect(
-            try await run("curl", "-s", "--cacert", chain, "--resolve", "localhost:\(line.2):127.0.0.1", tls) == Self.greeting)
-        #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+            try await output(of: "curl", "-s", "--cacert", chain, "--resolve", "localhost:\(line.2):127.0.0.1", tls)
+                == Self.greeting)
+        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
 
         // Killed, it leaves the file, and that keeps nobody from starting again.
         daemon.send(SIGKILL)
@@ -58,7 +36,7 @@ struct ListeningTests {
         #expect(FileManager.default.fileExists(atPath: socket))
         let second = try Daemon(["serve"], environment: environment)
         try await second.awaitError("with 2 hubs")
-        #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
         second.send(SIGTERM)
         #expect(try await second.wait() == 0)
         #expect(!FileManager.default.fileExists(atPath: socket))
@@ -88,8 +66,9 @@ struct ListeningTests {
         try await daemon.awaitError("listening on systemd:local, systemd:http with \(hubs) hub")
         let port = try String(contentsOfFile: socket + ".port", encoding: .utf8)
         for _ in 0..<4 {
-            #expect(try await run("curl", "-s", "http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
-            #expect(try await run("curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+            #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
+            #expect(
+                try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
         }
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)

@@ -6,10 +6,10 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct NotifierTests {
-    private func notifier(_ environment: [String: String]) -> Notifier? { Notifier { environment[$0] } }
+    private func make(_ environment: [String: String]) -> Notifier? { Notifier { environment[$0] } }
 
     private func send(_ environment: [String: String], _ body: @escaping @Sendable (Notifier) async -> Void) async throws {
-        let notifier = try #require(notifier(environment))
+        let notifier = try #require(make(environment))
         try await HubGroup.shared.nextHub().spawn { await body(notifier) }.value
     }
 
@@ -35,16 +35,16 @@ struct NotifierTests {
     }
 
     @Test func withoutASocketNobodyIsTold() {
-        #expect(notifier([:]) == nil)
-        #expect(notifier(["NOTIFY_SOCKET": ""]) == nil)
-        #expect(notifier(["NOTIFY_SOCKET": "vsock:2:1234"]) == nil)
-        #expect(notifier(["NOTIFY_SOCKET": "relative/path"]) == nil)
+        #expect(make([:]) == nil)
+        #expect(make(["NOTIFY_SOCKET": ""]) == nil)
+        #expect(make(["NOTIFY_SOCKET": "vsock:2:1234"]) == nil)
+        #expect(make(["NOTIFY_SOCKET": "relative/path"]) == nil)
     }
 
     @Test func theWatchdogCountsWhenItIsAboutThisProcess() {
         let socket = ["NOTIFY_SOCKET": "/run/systemd/notify"]
         func interval(_ more: [String: String]) -> Duration? {
-            notifier(socket.merging(more) { _, new in new })?.watchdogInterval
+            make(socket.merging(more) { _, new in new })?.watchdogInterval
         }
         #expect(interval([:]) == nil)
         #expect(interval(["WATCHDOG_USEC": "60000000"]) == .seconds(60))
@@ -62,7 +62,7 @@ struct NotifierTests {
 
     @Test func whatAFullManagerHasNoRoomForIsTriedAgain() async throws {
         let socket = try NotifySocket()
-        let notifier = try #require(notifier(["NOTIFY_SOCKET": socket.address]))
+        let notifier = try #require(make(["NOTIFY_SOCKET": socket.address]))
         let count = 400
         async let sending: Void = HubGroup.shared.nextHub().spawn {
             for number in 0..<count { await notifier.send(.status("\(number)")) }

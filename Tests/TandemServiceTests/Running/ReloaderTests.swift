@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Synchronization
 import Tandem
+import TandemHTTP
 import Testing
 
 @testable import TandemService

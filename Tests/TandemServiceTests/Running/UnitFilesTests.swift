@@ -1,4 +1,5 @@
 import Foundation
+import TandemHTTP
 import Testing
 
 @testable import TandemService

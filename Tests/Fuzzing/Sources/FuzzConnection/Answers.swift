@@ -1,3 +1,4 @@
+import FuzzSupport
 /// One final answer, as a client reads it that knows nothing of the server's code.
 struct Answer {
     var status: Int
@@ -13,30 +14,30 @@ func answers(in output: [UInt8], toHead: [Bool]) -> (answers: [Answer], isCut: B
         let line = reader.line()
         let words = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         guard words.count == 3, words[0] == "HTTP/1.1", words[1].utf8.count == 3, let status = Int(words[1]) else {
-            preconditionFailure("\(line) is no status line")
+            fatalError("\(line) is no status line")
         }
         let fields = reader.fields()
         if status < 200 {
-            precondition(status == 100 && fields.isEmpty, "an interim answer says more than 100 Continue")
+            require(status == 100 && fields.isEmpty, "an interim answer says more than 100 Continue")
             continue
         }
         func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
         let (lengths, codings) = (values("content-length"), values("transfer-encoding"))
-        precondition(values("date").count == 1, "no date, or several")
-        precondition(lengths.count + codings.count <= 1, "two framings")
+        require(values("date").count == 1, "no date, or several")
+        require(lengths.count + codings.count <= 1, "two framings")
         let answer = Answer(status: status, closes: values("connection") == ["close"])
         let isToHead = answers.count < toHead.count && toHead[answers.count]
         answers.append(answer)
         if status == 204 || status == 304 {
-            precondition(lengths.isEmpty && codings.isEmpty, "\(status) with framing")
+            require(lengths.isEmpty && codings.isEmpty, "\(status) with framing")
         } else if !isToHead {
             if codings == ["chunked"] {
                 if !reader.chunks() { return (answers, true) }
             } else if let length = lengths.first {
-                guard let length = Int(length) else { preconditionFailure("Content-Length: \(length)") }
+                guard let length = Int(length) else { fatalError("Content-Length: \(length)") }
                 if !reader.skip(length) { return (answers, true) }
             } else {
-                precondition(answer.closes, "a body without framing on a connection that goes on")
+                require(answer.closes, "a body without framing on a connection that goes on")
                 return (answers, false)
             }
         }
@@ -55,7 +56,7 @@ private struct Reader {
 
     /// Returns whether there is so much.
     mutating func skip(_ count: Int) -> Bool {
-        precondition(count >= 0, "a negative length")
+        require(count >= 0, "a negative length")
         guard count <= bytes.count - position else { return false }
         position += count
         return true
@@ -64,10 +65,10 @@ private struct Reader {
     /// A line without its CRLF.
     mutating func line() -> String {
         guard let end = bytes[position...].firstIndex(of: 0x0A), end > position, bytes[end - 1] == 0x0D else {
-            preconditionFailure("an answer's line does not end with CRLF")
+            fatalError("an answer's line does not end with CRLF")
         }
         let line = bytes[position..<(end - 1)]
-        precondition(line.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "a control byte in a line")
+        require(line.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "a control byte in a line")
         position = end + 1
         return String(decoding: line, as: UTF8.self)
     }
@@ -78,7 +79,7 @@ private struct Reader {
             let line = line()
             if line.isEmpty { return fields }
             guard let colon = line.firstIndex(of: ":"), colon > line.startIndex else {
-                preconditionFailure("\(line) is no field")
+                fatalError("\(line) is no field")
             }
             fields.append((line[..<colon].lowercased(), String(line[line.index(after: colon)...].drop { $0 == " " })))
         }
@@ -87,9 +88,9 @@ private struct Reader {
     /// Returns whether the last chunk is there.
     mutating func chunks() -> Bool {
         while !isAtEnd {
-            guard let size = Int(line(), radix: 16) else { preconditionFailure("no chunk size") }
+            guard let size = Int(line(), radix: 16) else { fatalError("no chunk size") }
             guard skip(size), !isAtEnd else { return false }
-            precondition(line().isEmpty, "a chunk is not as long as it says")
+            require(line().isEmpty, "a chunk is not as long as it says")
             if size == 0 { return true }
         }
         return false

@@ -28,23 +28,23 @@ private func check(_ output: [UInt8], _ isReset: Bool, to input: [UInt8], limits
     let asked = Conversation(input, ends: [input.count], limits: limits)
     // A streamed answer has begun when its request's body turns out to be malformed or too long: then it is cut.
     let mayBeCut = asked.exchanges.contains { !$0.isComplete || $0.content.count > 100 }
-    precondition(mayBeCut || !isReset, "the server resets")
+    require(mayBeCut || !isReset, "the server resets")
     let (answers, isCut) = answers(in: output, toHead: asked.exchanges.map { $0.method == "HEAD" })
-    precondition(mayBeCut || !isCut, "an answer is cut")
+    require(mayBeCut || !isCut, "an answer is cut")
     // Nothing behind a request that ends its connection is answered.
     let most = asked.exchanges.firstIndex { !$0.keepAlive }.map { $0 + 1 } ?? asked.exchanges.count + 1
-    precondition(answers.count <= most, "\(answers.count) answers where at most \(most) are due")
-    precondition(answers.dropLast().allSatisfy { !$0.closes }, "an answer follows one that closes")
+    require(answers.count <= most, "\(answers.count) answers where at most \(most) are due")
+    require(answers.dropLast().allSatisfy { !$0.closes }, "an answer follows one that closes")
     for (exchange, answer) in zip(asked.exchanges, answers) where !exchange.keepAlive {
-        precondition(answer.closes, "not closed")
+        require(answer.closes, "not closed")
     }
-    precondition(asked.exchanges.isEmpty || !answers.isEmpty, "asked, and not answered")
+    require(asked.exchanges.isEmpty || !answers.isEmpty, "asked, and not answered")
     if let error = asked.error, asked.exchanges.allSatisfy(\.isComplete), answers.last?.closes != true, !isCut {
-        preconditionFailure("\(error) was not answered as the last")
+        fatalError("\(error) was not answered as the last")
     }
     // A head that is refused is answered as the parser says.
     if answers.count > asked.exchanges.count {
         let status = answers[asked.exchanges.count].status
-        precondition(asked.error.map { HTTPParseError($0).status } == status, "answered \(status) where nothing was asked")
+        require(asked.error.map { HTTPParseError($0).status } == status, "answered \(status) where nothing was asked")
     }
 }

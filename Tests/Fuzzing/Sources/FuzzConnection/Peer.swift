@@ -1,3 +1,4 @@
+import FuzzSupport
 import Glibc
 
 /// A client's end of a connection: a blocking socket.
@@ -6,7 +7,7 @@ final class Peer {
 
     init(port: Int) {
         fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        precondition(fd >= 0, "socket: errno \(errno)")
+        require(fd >= 0, "socket: errno \(errno)")
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -19,7 +20,7 @@ final class Peer {
         let failed = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        precondition(failed == 0, "connect: errno \(errno)")
+        require(failed == 0, "connect: errno \(errno)")
     }
 
     /// Sends the bytes in these pieces.
@@ -30,7 +31,7 @@ final class Peer {
                 let put = bytes[start..<end].withUnsafeBytes { Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
                 // After a reset, which may be right, there is nobody left to send to.
                 if put < 0, [EPIPE, ECONNRESET].contains(errno) { return }
-                precondition(put > 0, "the server hangs: errno \(errno)")
+                require(put > 0, "the server hangs: errno \(errno)")
                 start += put
             }
         }
@@ -48,7 +49,7 @@ final class Peer {
                 if got > 0 { output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
                 return (got, error)
             }
-            precondition(got >= 0 || error == ECONNRESET, "the server hangs: errno \(error)")
+            require(got >= 0 || error == ECONNRESET, "the server hangs: errno \(error)")
             if got <= 0 { return (output, got < 0) }
         }
     }

@@ -1,3 +1,4 @@
+import FuzzSupport
 import Glibc
 import HTTPTypes
 import HTTPWire
@@ -24,8 +25,11 @@ struct Server {
         limits = configuration.wireLimits
         let server = HTTPServer(
             router: Self.router(), configuration: configuration, logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
-        // Off any hub, so that it starts its own.
-        Task { try await server.run() }
+        // Off any hub, so that it starts its own. Before that, what Swift's own timers keep open is opened.
+        Task {
+            try await Task.sleep(for: .milliseconds(1))
+            try await server.run()
+        }
         port = try! server.waitUntilListening()
         // What opens at the first use is open then.
         for line in ["GET /async", "GET /blocking"] {
@@ -46,7 +50,7 @@ struct Server {
             if openDescriptors().count == descriptors.count { return }
             usleep(50)
         }
-        preconditionFailure("descriptors are left: \(openDescriptors()), before \(descriptors)")
+        fatalError("descriptors are left: \(openDescriptors()), before \(descriptors)")
     }
 
     /// Each kind of answer, in both styles, on short paths that mutations find.

@@ -30,9 +30,9 @@ private func checkStream(_ bytes: [UInt8]) {
     var cuts = Cuts(of: bytes)
     for limits in [HTTPWireLimits(), small] {
         let whole = Conversation(bytes, ends: [bytes.count], limits: limits)
-        precondition(Conversation(bytes, ends: cuts.ends(bytes.count), limits: limits) == whole, "pieces differ from the whole")
+        require(Conversation(bytes, ends: cuts.ends(bytes.count), limits: limits) == whole, "pieces differ from the whole")
         if bytes.count <= 512 {
-            precondition(
+            require(
                 Conversation(bytes, ends: Array(0...bytes.count), limits: limits) == whole, "bytes differ from the whole")
         }
         for (head, exchange) in zip(whole.heads, whole.exchanges) {
@@ -47,28 +47,29 @@ private func checkHead(_ head: RequestHead) {
     head.withBytes { bytes in
         for index in bytes.indices {
             switch bytes[index] {
-            case 0x0D: precondition(index + 1 < bytes.count && bytes[index + 1] == 0x0A, "a bare CR was taken")
-            case 0x0A: precondition(index > 0 && bytes[index - 1] == 0x0D, "a bare LF was taken")
+            case 0x0D: require(index + 1 < bytes.count && bytes[index + 1] == 0x0A, "a bare CR was taken")
+            case 0x0A: require(index > 0 && bytes[index - 1] == 0x0D, "a bare LF was taken")
             case 0x09: break
-            case 0..<0x20, 0x7F: preconditionFailure("a control byte was taken")
+            case 0..<0x20, 0x7F: fatalError("a control byte was taken")
             default: break
             }
         }
     }
     let hosts = head.values(of: .init("Host")!)
-    precondition(hosts.count == 1 || hosts.isEmpty && head.version == .http10, "\(hosts.count) hosts were taken")
+    require(hosts.count == 1 || hosts.isEmpty && head.version == .http10, "\(hosts.count) hosts were taken")
     for host in hosts {
         let isWrong = host.isEmpty || host.utf8.contains { $0 > 0x7F || " \t/?#@\\<>\"^`{|}".utf8.contains($0) }
-        precondition(!isWrong, "the host \(host) was taken")
+        require(!isWrong, "the host \(host) was taken")
     }
     let lengths = head.values(of: .contentLength)
     let codings = head.values(of: .transferEncoding)
-    precondition(lengths.count + codings.count <= 1, "two framings were taken")
+    require(lengths.count + codings.count <= 1, "two framings were taken")
     switch head.framing {
-    case .none: precondition(lengths.isEmpty && codings.isEmpty)
+    case .none: require(lengths.isEmpty && codings.isEmpty, "framing was lost")
     case .length(let length):
-        precondition(Int(lengths[0]) == length && lengths[0].utf8.allSatisfy { ("0"..."9").contains(Unicode.Scalar($0)) })
-    case .chunked: precondition(codings[0].lowercased() == "chunked" && head.version == .http11)
+        let isDigits = lengths[0].utf8.allSatisfy { ("0"..."9").contains(Unicode.Scalar($0)) }
+        require(isDigits && Int(lengths[0]) == length, "the length \(lengths[0]) was taken")
+    case .chunked: require(codings[0].lowercased() == "chunked" && head.version == .http11, "\(codings[0]) was taken")
     }
     // Nothing that can be asked for traps.
     _ = (head.request, head[.cookie], head.query.map { QueryItems($0) }, head.contentLength, head.asksForKeepAlive)
@@ -91,18 +92,18 @@ private func checkRoundTrip(_ head: RequestHead, _ exchange: Conversation.Exchan
     }
     let limits = HTTPWireLimits(requestLine: 65_535, fieldLine: 65_535, headBytes: 65_535, trailerBytes: 65_535)
     let again = Conversation(bytes, ends: [bytes.count], limits: limits)
-    precondition(again.error == nil && again.exchanges == [exchange], "written again, it is not the same")
+    require(again.error == nil && again.exchanges == [exchange], "written again, it is not the same")
 }
 
 /// Decoding never traps, and decodes what encodes.
 private func checkText(_ bytes: [UInt8]) {
     for plusIsSpace in [false, true] {
         guard let text = PercentDecoding.decode(bytes.span, plusIsSpace: plusIsSpace) else { continue }
-        precondition(!text.utf8.contains(0), "NUL was decoded")
+        require(!text.utf8.contains(0), "NUL was decoded")
         let encoded = text.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        precondition(PercentDecoding.decode(encoded, plusIsSpace: plusIsSpace) == text, "encoded, it is not the same")
+        require(PercentDecoding.decode(encoded, plusIsSpace: plusIsSpace) == text, "encoded, it is not the same")
     }
     if let items = QueryItems(String(decoding: bytes, as: UTF8.self)) {
-        for item in items { precondition(items.values(of: item.name).contains(item.value)) }
+        for item in items { require(items.values(of: item.name).contains(item.value), "an item is lost") }
     }
 }

@@ -1,0 +1,6 @@
+/// Ends the process with a message, also in optimized code, where `precondition` has none.
+public func require(
+    _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line
+) {
+    if !condition { fatalError(message(), file: file, line: line) }
+}
