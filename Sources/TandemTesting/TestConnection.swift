@@ -42,7 +42,7 @@ public final class TestConnection: @unchecked Sendable {
     }
 
     /// Ends sending (FIN); the server can still be heard.
-    @concurrent public func endSending() async throws { try await onHub { shutDownSending($0.descriptor) } }
+    @concurrent public func endSending() async throws { try await onHub { $0.descriptor.endSending() } }
 
     /// Ends the connection; when asked to over TCP with a reset.
     @concurrent public func close(reset: Bool = false) async throws { try await onHub { $0.closeHere(reset: reset) } }
@@ -94,7 +94,7 @@ public final class TestConnection: @unchecked Sendable {
     var isReusable: Bool { start == buffer.count && descriptor.peer.isEmpty && body == nil }
 
     func closeHere(reset: Bool = false) {
-        if reset { resetOnClose(descriptor) }
+        if reset { descriptor.resetOnClose() }
         descriptor.close()
     }
 

@@ -311,14 +311,17 @@ struct FetchHandlersTests {
                 upstreams.serverListens(on: port)
                 let service = LiveService(port: port)
                 let path = service.fetchPath(style, "http://127.0.0.1:\(upstream)/fixed")
-                #expect(try await service.get(path).status == .forbidden)
+                let refused = try await service.get(path)
+                #expect(refused.status == .forbidden)
                 var fetch = ServiceConfiguration.Fetch()
                 fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
                 upstreams.reload(fetch)
-                #expect(try await service.get(path).text == "arrived")
+                let arrived = try await service.get(path)
+                #expect(arrived.text == "arrived")
                 fetch.client.maxResponseBytes = 3
                 upstreams.reload(fetch)
-                #expect(try await service.get(path).status == .badGateway)
+                let tooLong = try await service.get(path)
+                #expect(tooLong.status == .badGateway)
             }
         }
     }
