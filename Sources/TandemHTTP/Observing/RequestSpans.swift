@@ -2,8 +2,8 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tracing
 
-/// Spans of requests, by OpenTelemetry's conventions for HTTP servers.
-struct RequestSpans {
+/// Spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that a look at it copies nothing.
+final class RequestSpans {
     private let instrument: any Instrument
     private let tracer: any Tracer
     /// By route.
