@@ -36,9 +36,11 @@ extension ServerTests {
                         text: "\(request[name] ?? "none") \(request.headers[name] ?? "none") \(request.headers.count)")
                 }
             }) { live in
-                #expect(try live.get("/", fields: "X_Forwarded_For: 1.2.3.4\r\n").text == "none none 2")
+                let forged = try live.get("/", fields: "X_Forwarded_For: 1.2.3.4\r\n")
+                #expect(forged.text == "none none 2")
                 let both = "X_Forwarded_For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nx-forwarded-for: 9\r\n"
-                #expect(try live.get("/", fields: both).text == "5.6.7.8, 9 5.6.7.8, 9 4")
+                let honest = try live.get("/", fields: both)
+                #expect(honest.text == "5.6.7.8, 9 5.6.7.8, 9 4")
             }
         }
 
