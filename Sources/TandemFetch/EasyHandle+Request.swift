@@ -4,12 +4,10 @@ internal import HTTPTypes
 extension EasyHandle {
     /// Sets every option for one request. Throws `unavailable` when one could not be set.
     ///
-    /// - Parameters:
-    ///   - isStream: Whether the caller reads the body bit by bit, and may leave it for long.
-    ///   - added: Fields that tracing adds.
+    /// - Parameter added: Fields that tracing adds.
     func prepare(
         _ request: FetchRequest, to url: TargetURL, _ configuration: FetchConfiguration, deadline: FetchDeadline,
-        isStream: Bool, adding added: HTTPFields
+        adding added: HTTPFields
     ) throws(FetchError) {
         keepErrorDetail()
         set(CURLOPT_CURLU, UnsafeRawPointer(url.handle))
@@ -22,20 +20,16 @@ extension EasyHandle {
         // this the resolver's thread is left to end by itself.
         set(CURLOPT_QUICK_EXIT, true)
         if configuration.decompresses { set(CURLOPT_ACCEPT_ENCODING, "") }
-        setVersion(configuration.httpVersion, isStream)
+        setVersion(configuration.httpVersion)
         if url.isSecure { setTLS(configuration) }
         setMethod(request)
         addFields(request, configuration, added)
         guard firstFailure == CURLE_OK else { throw FetchError(firstFailure, fetching: url.origin, detail: errorDetail) }
     }
 
-    private func setVersion(_ version: FetchConfiguration.HTTPVersion, _ isStream: Bool) {
-        switch version {
-        // A paused stream would hold up all others of its connection.
-        case .http2 where !isStream: set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-        case .http2PriorKnowledge: set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
-        default: return set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-        }
+    private func setVersion(_ version: FetchConfiguration.HTTPVersion) {
+        guard version == .http2 else { return set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)) }
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
         // Wait for a connection that is being made: it may be shared.
         set(CURLOPT_PIPEWAIT, true)
     }

@@ -158,7 +158,7 @@ final class Exchange {
         do {
             let easy = try multi.takeHandle()
             try easy.prepare(
-                request, to: url, configuration, deadline: deadline, isStream: capacity != .max, adding: span?.fields ?? [:])
+                request, to: url, configuration, deadline: deadline, adding: span?.fields ?? [:])
             transfer.install(on: easy)
             observe(transfer, span)
             try multi.attach(transfer, easy)

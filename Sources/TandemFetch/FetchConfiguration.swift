@@ -55,11 +55,9 @@ public struct FetchConfiguration: Sendable {
     public enum HTTPVersion: String, CaseIterable, Sendable {
         /// HTTP/1.1: a connection for each exchange in flight.
         case http1 = "1.1"
-        /// HTTP/2 where the server agrees to it in TLS, and HTTP/1.1 else. Whole responses to one origin share one connection;
-        /// streams have HTTP/1.1 connections of their own: see docs/outbound.md.
+        /// HTTP/2 where the server agrees to it in TLS, and HTTP/1.1 else. Exchanges with one origin share one connection; a
+        /// stream that is not read is held back by itself.
         case http2 = "2"
-        /// HTTP/2 without asking, over TLS or not: for upstreams known to speak it. Streams share the connection too.
-        case http2PriorKnowledge = "2-prior-knowledge"
     }
 
     /// HTTP/1.1, unless told otherwise.

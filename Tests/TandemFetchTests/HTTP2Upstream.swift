@@ -8,12 +8,10 @@ final class HTTP2Upstream: Sendable {
     static let isInstalled = access("/usr/bin/nghttpd", X_OK) == 0 || access("/usr/sbin/nghttpd", X_OK) == 0
 
     let port: Int
-    private let isSecure: Bool
     private let process: pid_t
     private let directory: String
 
-    init(tls: Bool) async throws {
-        isSecure = tls
+    init() async throws {
         port = unusedPort()
         var template = Array("/tmp/tandem-h2-XXXXXX".utf8CString)
         directory = String(cString: mkdtemp(&template))
@@ -22,9 +20,7 @@ final class HTTP2Upstream: Sendable {
             ftruncate(fd, off_t(size))
             close(fd)
         }
-        let files = tls ? [Upstream.certificate, Upstream.certificate] : ["--no-tls"]
-        let options = tls ? [] : files
-        let words = ["nghttpd"] + options + ["--echo-upload", "-d", directory, "\(port)"] + (tls ? files : [])
+        let words = ["nghttpd", "--echo-upload", "-d", directory, "\(port)", Upstream.certificate, Upstream.certificate]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         var process: pid_t = 0
         let failed = posix_spawnp(&process, "nghttpd", nil, nil, &arguments, environ)
@@ -42,7 +38,7 @@ final class HTTP2Upstream: Sendable {
         rmdir(directory)
     }
 
-    func url(_ path: String) -> String { "\(isSecure ? "https" : "http")://127.0.0.1:\(port)\(path)" }
+    func url(_ path: String) -> String { "https://127.0.0.1:\(port)\(path)" }
 
     private var isListening: Bool {
         let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
