@@ -30,7 +30,8 @@ struct Server {
             try await Task.sleep(for: .milliseconds(1))
             try await server.run()
         }
-        port = try! server.waitUntilListening()
+        guard let port = try? server.waitUntilListening() else { fatalError("the server does not listen") }
+        self.port = port
         // What opens at the first use is open then.
         for line in ["GET /async", "GET /blocking"] {
             let peer = Peer(port: port)
