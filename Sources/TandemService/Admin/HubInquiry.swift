@@ -22,8 +22,10 @@ final class HubInquiry: Sendable {
         guard silent.withLock({ $0.insert(key).inserted }) else { return nil }
         let answer = Event<Answer>()
         hub.spawn(name: "inquiry") { [self] in
-            defer { silent.withLock { _ = $0.remove(key) } }
-            answer.send(question(hub))
+            let given = question(hub)
+            // Before the answer is there: who has it may ask again at once.
+            silent.withLock { _ = $0.remove(key) }
+            answer.send(given)
         }
         return answer
     }
