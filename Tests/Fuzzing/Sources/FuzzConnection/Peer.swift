@@ -29,6 +29,8 @@ final class Peer {
         for end in ends {
             while start < end {
                 let put = bytes[start..<end].withUnsafeBytes { Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+                // The fuzzer's own alarm, which interrupts calls that have a timeout.
+                if put < 0, errno == EINTR { continue }
                 // After a reset, which may be right, there is nobody left to send to.
                 if put < 0, [EPIPE, ECONNRESET].contains(errno) { return }
                 require(put > 0, "the server hangs: errno \(errno)")
@@ -49,6 +51,7 @@ final class Peer {
                 if got > 0 { output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<got])) }
                 return (got, error)
             }
+            if got < 0, error == EINTR { continue }
             require(got >= 0 || error == ECONNRESET, "the server hangs: errno \(error)")
             if got <= 0 { return (output, got < 0) }
         }
