@@ -101,6 +101,11 @@ func fetchError<Success>(_ body: () async throws -> Success) async throws -> Fet
 func unusedPort() -> Int {
     let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     defer { close(fd) }
+    return Int(UInt16(bigEndian: bindToLoopback(fd).sin_port))
+}
+
+/// Binds a socket to a port that the kernel chooses; returns its address.
+func bindToLoopback(_ fd: CInt) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
@@ -109,5 +114,5 @@ func unusedPort() -> Int {
         let address = $0.baseAddress!.assumingMemoryBound(to: sockaddr.self)
         precondition(bind(fd, address, length) == 0 && getsockname(fd, address, &length) == 0)
     }
-    return Int(UInt16(bigEndian: address.sin_port))
+    return address
 }

@@ -119,19 +119,14 @@ private final class FullBacklog: Sendable {
 
     init(backlog: CInt = 0, fills: Bool = true) throws {
         var fds = [socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)]
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutableBytes(of: &address) {
-            let address = $0.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-            precondition(bind(fds[0], address, length) == 0 && listen(fds[0], backlog) == 0)
-            precondition(getsockname(fds[0], address, &length) == 0)
-            guard fills else { return }
-            for _ in 0..<3 {
+        let address = bindToLoopback(fds[0])
+        precondition(listen(fds[0], backlog) == 0)
+        withUnsafeBytes(of: address) { address in
+            for _ in 0..<(fills ? 3 : 0) {
                 let fd = socket(
                     AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-                _ = connect(fd, address, length)
+                _ = connect(
+                    fd, address.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(MemoryLayout<sockaddr_in>.size))
                 fds.append(fd)
             }
         }

@@ -5,7 +5,7 @@ internal import Tandem
 /// What becomes of connections that are one too many: an idle one gives way, or the new one is told to come back.
 extension HubServer {
     /// Refused connections that are being told so, a hub. With more, the new one is closed without a word: telling costs a
-    /// descriptor for up to a second.
+    /// descriptor for up to `lingerTimeout`.
     static let mostRefusing = 64
     /// Idle connections that are ended together, so that the search for them is made once for many that come.
     private static let mostGivingWay = 64
