@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Glibc
+internal import TandemHTTP
 
 /// Puts the configuration together: the command line over the environment over the file over the defaults.
 ///
@@ -17,6 +18,12 @@ public struct ConfigurationLoader: Sendable {
         public let file: String?
         /// By key, where its value comes from; keys with their default are left out.
         public let places: [String: String]
+
+        /// Reads the files that the values name, as a start would. Blocks while it reads. Throws a `TLSError`, which names the
+        /// file.
+        ///
+        /// - Returns: What is no error and wants attention all the same.
+        public func checkFiles() throws -> [String] { try configuration.http.tls?.check() ?? [] }
     }
 
     /// `--config`.

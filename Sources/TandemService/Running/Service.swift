@@ -93,7 +93,7 @@ public struct Service: Sendable {
 
     /// The server listens: its own origin may be fetched from now on. Returns where that is, as text.
     private func place(of addresses: [ListenAddress]) -> String {
-        upstreams.serverListens(on: addresses.lazy.compactMap(\.port).first ?? 0)
+        upstreams.serverListens(on: addresses.lazy.filter { !$0.isTLS }.compactMap(\.port).first ?? 0)
         let hubs = configuration.http.hubs
         let places = addresses.map(\.url)
         return "\(places.joined(separator: ", ")) with \(hubs) \(hubs == 1 ? "hub" : "hubs")"

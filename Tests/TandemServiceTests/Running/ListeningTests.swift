@@ -95,11 +95,12 @@ struct ListeningTests {
         #expect(none.errors.contains("None was: is it started by its socket unit?"), "\(none.errors)")
     }
 
-    @Test func aCertificateThatIsMissingIsNamed() async throws {
+    @Test(arguments: [("serve", 1), ("check-config", 78)] as [(String, Int32)])
+    func aCertificateThatIsMissingIsNamed(command: String, status: Int32) async throws {
         let daemon = try Daemon(
-            ["serve"],
+            [command],
             environment: ["TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_TLS_CERTIFICATES": "/nowhere/crt /nowhere/key"])
-        #expect(try await daemon.wait() == 1)
+        #expect(try await daemon.wait() == status)
         #expect(daemon.errors.contains("/nowhere/crt does not exist"), "\(daemon.errors)")
     }
 }
