@@ -27,7 +27,7 @@ final class CurlMulti {
     private var toDetach: [Transfer] = []
     private var postponed: [() -> Void] = []
     private var gates: [String: OriginGate] = [:]
-    private var openSockets = 0
+    private var openSockets = OpenSockets()
 
     /// The one of `hub`, made when first asked for. Throws `unavailable`.
     static func on(_ hub: Hub) throws -> CurlMulti { try hub.local(CurlMulti.self) { try CurlMulti(on: hub) } }
@@ -77,7 +77,8 @@ final class CurlMulti {
         statistics.transfers = attached.count
         statistics.idleHandles = idle.count
         statistics.sockets = sockets.count
-        statistics.connections = openSockets
+        noteClosed(openSockets.dropForgotten())
+        statistics.connections = openSockets.count
         statistics.waiting = gates.values.reduce(0) { $0 + $1.waiting }
         statistics.queued = counts.queued
         statistics.retries = counts.retries
@@ -156,19 +157,20 @@ final class CurlMulti {
         tandem_curl_set_close_socket(
             easy.pointer,
             { context, fd in
-                CurlMulti.from(context).closed()
+                CurlMulti.from(context).closing(fd)
                 return close(fd)
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    func opened() {
-        openSockets += 1
+    func opened(_ fd: CInt) {
         metrics?.connectionOpened()
+        noteClosed(openSockets.opened(fd))
     }
 
-    private func closed() {
-        openSockets -= 1
-        metrics?.connectionClosed()
+    private func closing(_ fd: CInt) { noteClosed(openSockets.closing(fd) ? 1 : 0) }
+
+    private func noteClosed(_ count: Int) {
+        for _ in 0..<count { metrics?.connectionClosed() }
     }
 
     // MARK: Events

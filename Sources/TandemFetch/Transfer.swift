@@ -227,7 +227,7 @@ final class Transfer {
 
     func opened(_ socket: CInt) {
         socketsOpened.append(socket)
-        multi?.opened()
+        multi?.opened(socket)
     }
 
     /// libcurl wants to know when this socket becomes readable, and nothing else of it.
