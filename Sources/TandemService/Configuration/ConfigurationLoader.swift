@@ -23,7 +23,11 @@ public struct ConfigurationLoader: Sendable {
         /// file.
         ///
         /// - Returns: What is no error and wants attention all the same.
-        public func checkFiles() throws -> [String] { try configuration.http.tls?.check() ?? [] }
+        public func checkFiles() throws -> [String] {
+            // A service without TLS needs no certificate.
+            guard let tls = configuration.http.tls, !tls.certificates.isEmpty else { return [] }
+            return try tls.check()
+        }
     }
 
     /// `--config`.

@@ -133,4 +133,10 @@ struct DaemonTests {
         #expect(try await check.wait() == 0)
         #expect(check.output.contains("port: 1234") && check.output.contains("# --port"))
     }
+
+    @Test func theShippedConfigurationPassesItsCheck() async throws {
+        let check = try Daemon("check-config", "--config", packageRoot + "/config/tandemd.yaml")
+        #expect(try await check.wait() == 0)
+        #expect(check.errors.isEmpty)
+    }
 }
