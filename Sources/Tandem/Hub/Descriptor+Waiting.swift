@@ -112,6 +112,7 @@ extension Descriptor {
     func becameReady(to direction: Direction) {
         self[direction].isReady = true
         if let first = self[direction].first { hub.wake(first, TANDEM_WAKE_READY) }
+        if direction == .readable { tellReader() }
     }
 
     /// A call has found nothing, or less than it asked for.

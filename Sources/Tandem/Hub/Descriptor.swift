@@ -30,6 +30,8 @@ public final class Descriptor {
     public let fd: CInt
     /// Called on the hub, once for each change, when the peer half-closes or goes away. Must not block.
     public var onPeerChange: ((PeerState) -> Void)?
+    /// Who is told, once, of the next thing to read. See `whenReadable`.
+    @exclusivity(unchecked) private var readHandler: (() -> Void)?
     /// What is known of the peer.
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
@@ -134,6 +136,7 @@ public final class Descriptor {
         isClosed = true
         onPeerChange = nil
         hub.registrations.remove(fd: fd)
+        tellReader()
         reading.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
         writing.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
         return true
@@ -143,7 +146,26 @@ public final class Descriptor {
     func wasClosedElsewhere() { _ = release() }
 
     /// Whether a call waits on it.
-    var isWaitedOn: Bool { !reading.isEmpty || !writing.isEmpty }
+    var isWaitedOn: Bool { !reading.isEmpty || !writing.isEmpty || readHandler != nil }
+
+    // MARK: Without a task
+
+    /// Calls `handler` once, on the hub's own stack, when there may be something to read or the descriptor is closed: who has
+    /// nothing to do until then needs no task to wait with. At once, if that is so already. It must not block, and may spawn.
+    ///
+    /// `wakeReader` calls it too. In place of an earlier handler.
+    public func whenReadable(_ handler: @escaping () -> Void) {
+        hub.preconditionOnThread("Descriptor.whenReadable")
+        readHandler = handler
+        if isClosed || reading.isReady { tellReader() }
+    }
+
+    /// Calls the handler if there is one.
+    func tellReader() {
+        guard let handler = readHandler else { return }
+        readHandler = nil
+        handler()
+    }
 
     // MARK: Events
 

@@ -4,14 +4,18 @@ internal import Tandem
 // @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
 /// One client's connection: reads requests one after the other, has them answered, writes the answers in order.
 ///
-/// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
+/// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server. Soon it is at rest, and
+/// has no task either: it is an object and a descriptor that waits for a byte.
 final class Connection: @unchecked Sendable {
     let server: HubServer
     @exclusivity(unchecked) var transport: Transport
     var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
     let address: SocketAddress
+    /// nil at rest.
     var task: Task<Void, any Error>?
+    /// As which its client counts, where there is a limit for each.
+    var peer: SocketAddress.Network?
 
     /// The answer in the making will be the last on this connection.
     var mustClose = false
@@ -27,6 +31,8 @@ final class Connection: @unchecked Sendable {
     }
     /// Waiting for the first byte of a request.
     var isIdle = false
+    /// Idle for longer, without a task.
+    private(set) var rests = false
     /// When it will have been idle for too long.
     var idleDeadline = Deadline.never
     /// Ends to make room for another.
@@ -37,7 +43,7 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) var output = OutputBuffer()
     /// A handler, or the closure that streams its answer, runs.
     var handlerRuns = false
-    var graceTimer: HubTimer?
+    private var timer: HubTimer?
     /// Why the handler was cancelled, for the log.
     var lostPeer: String?
 
@@ -52,20 +58,24 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Life
 
-    /// Serves until either side closes. Never throws: what goes wrong on a connection ends that connection.
-    func run() async {
+    /// Serves until either side closes, or the connection is at rest: then it is to be called again as soon as there is
+    /// something to read. Returns whether it is at rest. Never throws: what goes wrong on a connection ends that connection.
+    func run() async -> Bool {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
             try await serveAll()
+            if rests { return true }
         } catch {
             if let error = answerable(error) { await answer(error) }
         }
         close()
+        return false
     }
 
     @inline(never)
     private func serveAll() async throws {
-        if case .tls(let session) = transport { try await handshake(session) }
+        if case .tls(let session) = transport, !rests { try await handshake(session) }
+        rests = false
         while let head = try await nextHead() {
             served += 1
             try await serve(head)
@@ -74,6 +84,7 @@ final class Connection: @unchecked Sendable {
             // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
             if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
         }
+        if rests { return }
         try await flush()
         if hasAnswered { await lingerBeforeClose() }
     }
@@ -93,12 +104,36 @@ final class Connection: @unchecked Sendable {
 
     @inline(never)
     private func close() {
-        graceTimer?.disarm()
-        graceTimer = nil
+        timer?.disarm()
+        timer = nil
         transport.close()
         output.release(to: server.buffers)
         input.release(to: server.buffers)
     }
+
+    /// Has `wake` called when there is something to do: a byte has come, the peer has gone, or the idle time is over.
+    func rest(until wake: @escaping () -> Void) {
+        isIdle = true
+        arm(idleDeadline)
+        descriptor.whenReadable { [unowned self] in
+            disarm()
+            isIdle = false
+            wake()
+        }
+    }
+
+    /// Sets the connection's one timer, which ends the grace of a handler, or the connection's rest.
+    func arm(_ deadline: Deadline) {
+        let timer =
+            timer
+            ?? HubTimer(on: server.hub) { [unowned self] in
+                if handlerRuns { graceIsOver() } else if rests { drain() }
+            }
+        self.timer = timer
+        timer.arm(deadline)
+    }
+
+    func disarm() { timer?.disarm() }
 
     /// Ends the connection, from the server: after its answer when it is busy, and when it is idle after a last look for a
     /// request that has just arrived.
@@ -109,7 +144,11 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Heads
 
-    /// The next request's head; nil when the client has ended, or has been idle for too long.
+    /// How long a connection is idle before it is at rest, and has no task any more: longer than a busy client is between two
+    /// requests, so that a task is made at most ten times a second.
+    static let restsAfter = Duration.milliseconds(100)
+
+    /// The next request's head; nil when the client has ended, has been idle for too long, or the connection is at rest.
     private func nextHead() async throws -> RequestHead? {
         hasAnswered = false
         var headDeadline: Deadline?
@@ -147,18 +186,22 @@ final class Connection: @unchecked Sendable {
         guard parser.hasStarted else {
             isIdle = true
             server.mayHaveIdle = true
-            return idleDeadline
+            return min(idleDeadline, .after(Connection.restsAfter))
         }
         let deadline = headDeadline ?? .after(settings.configuration.headerTimeout)
         headDeadline = deadline
         return deadline
     }
 
-    /// A wait for a head has failed: returns when the connection has been idle for too long, which is no error.
+    /// A wait for a head has failed: returns when the connection has been idle for too long, which is no error, or long enough
+    /// to be at rest.
     @inline(never)
     private func isIdle(after error: any Error) throws {
         guard let error = error as? TandemError, error.code == .timedOut else { throw error }
-        guard parser.hasStarted else { return }
+        guard parser.hasStarted else {
+            rests = idleDeadline.remaining != .zero && transport.readWaitsFor == .readable
+            return
+        }
         throw HTTPError(.requestTimeout, "the request's head took longer than \(settings.configuration.headerTimeout)")
     }
 

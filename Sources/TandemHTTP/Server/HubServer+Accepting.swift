@@ -107,17 +107,38 @@ extension HubServer {
         let connection = Connection(server: self, transport: transport, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
         if refusal != nil { refusing += 1 } else { observer.metrics?.connectionBegan() }
+        connection.peer = peer
+        serve(connection, refusal)
+    }
+
+    /// Serves a connection until it ends or is at rest.
+    private func serve(_ connection: Connection, _ refusal: Admission.Refusal? = nil) {
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
             if let refusal {
                 await connection.refuse(HubServer.answer(to: refusal))
                 self.refusing -= 1
+            } else if await connection.run() {
+                connection.task = nil
+                return connection.rest { [unowned self, unowned connection] in
+                    woken.append(connection)
+                    hasWoken.unpark()
+                }
             } else {
-                await connection.run()
-                self.admission.leave(peer)
+                self.admission.leave(connection.peer)
                 self.observer.metrics?.connectionEnded()
             }
             self.ended(connection)
+        }
+    }
+
+    /// Serves connections again that were at rest, until there is none left. In a task of its own, because a connection's task
+    /// inherits what the caller of `run` has bound to his.
+    func serveWoken() async {
+        while !hasEnded {
+            for connection in woken { serve(connection) }
+            woken.removeAll(keepingCapacity: true)
+            try? await hasWoken.park()
         }
     }
 

@@ -33,6 +33,10 @@ final class HubServer: @unchecked Sendable {
     let tls: TLSContexts
     var connections: [ObjectIdentifier: Connection] = [:]
     let connectionEnded = Parker(for: "connections to end")
+    /// Connections at rest that have something to do.
+    var woken: [Connection] = []
+    let hasWoken = Parker(for: "connections at rest")
+    private(set) var hasEnded = false
     let buffers = BufferPool()
     /// What answers a path that no route has.
     let notFound: Handler
@@ -98,6 +102,7 @@ final class HubServer: @unchecked Sendable {
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
+        let waker = Task(executorPreference: hub) { await self.serveWoken() }
         await withTaskGroup { tasks in
             for acceptor in acceptors { tasks.addTask { await self.accept(on: acceptor) } }
         }
@@ -109,6 +114,9 @@ final class HubServer: @unchecked Sendable {
                 while !connections.isEmpty { try? await connectionEnded.park() }
             }.value
         }
+        hasEnded = true
+        hasWoken.unpark()
+        await waker.value
         flushTimer = nil
         stopTimer = nil
     }
@@ -157,7 +165,10 @@ final class HubServer: @unchecked Sendable {
     private func cutAll() {
         if !hasCut { summary.connectionsCut += connections.count }
         hasCut = true
-        for connection in connections.values { connection.task?.cancel() }
+        for connection in connections.values {
+            // What is at rest wakes, finds that it must close, and has nothing to be cut from.
+            if let task = connection.task { task.cancel() } else { connection.drain() }
+        }
     }
 
     /// An answer has been sent in full.

@@ -18,7 +18,7 @@ extension Connection {
 
     func endWatching() {
         handlerRuns = false
-        graceTimer?.disarm()
+        disarm()
     }
 
     /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
@@ -26,14 +26,10 @@ extension Connection {
     private func watchHalfClosed() {
         guard !descriptor.peer.isEmpty else { return }
         if descriptor.peer.contains(.gone) { return cancel("the client reset the connection") }
-        let timer =
-            graceTimer
-            ?? HubTimer(on: server.hub) { [unowned self] in
-                if handlerRuns { cancel("the client closed its side and the answer took longer than the grace") }
-            }
-        graceTimer = timer
-        timer.arm(.after(settings.configuration.halfCloseGrace))
+        arm(.after(settings.configuration.halfCloseGrace))
     }
+
+    func graceIsOver() { cancel("the client closed its side and the answer took longer than the grace") }
 
     private func cancel(_ reason: String) {
         lostPeer = reason

@@ -120,6 +120,7 @@ extension ServerTests {
                     #expect(try eventually { try live.connectionCount() == 21 })
                     late.close()
                     #expect(try eventually { try live.connectionCount() == 20 })
+                    #expect(try eventually { try live.readers() == 0 }, "those that come to rest take turns too")
                     var limit = rlimit()
                     getrlimit(descriptorLimit, &limit)
                     let before = limit.rlim_cur
