@@ -205,16 +205,50 @@ extension ServerTests {
             }
         }
 
+        /// Sleeps for this long once the end of the client's side has been noticed, which is when a timer more than `before` is
+        /// armed. Until then it takes turns, so that a virtual clock stands still.
+        private static func sleepingAfterFIN(
+            _ router: Router, _ style: Style, _ duration: Duration, _ before: Count, _ ended: Collected<Duration>
+        ) {
+            switch style {
+            case .blocking:
+                router.get(
+                    "/",
+                    blocking: { _ in
+                        while Hub.current!.statistics.timers <= before.value { try sleep(for: .zero) }
+                        try sleep(for: duration)
+                        ended.add(Hub.current!.now)
+                        return Response(text: "ok")
+                    })
+            case .async:
+                router.get(
+                    "/",
+                    async: { _ in
+                        while Hub.current!.statistics.timers <= before.value { try await sleep(for: .zero) }
+                        try await sleep(for: duration)
+                        ended.add(Hub.current!.now)
+                        return Response(text: "ok")
+                    })
+            }
+        }
+
         @Test("the grace of one request does not reach into the next", arguments: Style.allCases)
         func graceEndsWithItsRequest(style: Style) async throws {
+            let (before, ended) = (Count(), Collected<Duration>())
             try await withServer(
-                { $0.halfCloseGrace = .milliseconds(150) }, routes: { $0.sleeping("/", style, milliseconds: 100) }
+                hubs: .one("its clock is virtual"),
+                {
+                    $0.useVirtualClock()
+                    $0.halfCloseGrace = .seconds(150)
+                }, routes: { Self.sleepingAfterFIN($0, style, .seconds(100), before, ended) }
             ) { live in
+                before.add(try live.statistics().timers)
                 let client = try live.connect()
                 try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4))
                 client.halfClose()
                 for _ in 0..<4 { #expect(try client.answer().text == "ok") }
                 #expect(try client.isAtEnd())
+                #expect(zip(ended.all, ended.all.dropFirst()).map { $1 - $0 } == Array(repeating: .seconds(100), count: 3))
             }
         }
 
