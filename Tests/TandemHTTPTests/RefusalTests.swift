@@ -46,6 +46,7 @@ extension ServerTests {
                 let answer = try live.refusal(of: bytes)
                 #expect(answer.status == status)
                 #expect(answer["content-type"] == "text/plain; charset=utf-8")
+                #expect(answer["date"] != nil)
                 #expect(answer.text.count > 20 && answer.text.hasSuffix(".\n"))
                 #expect(live.logged(1).map(\.status) == [status])
                 #expect(live.log.lines.isEmpty)
@@ -93,6 +94,47 @@ extension ServerTests {
                     #expect(answer.status == status, "\(head)")
                 }
                 #expect(live.log.lines.isEmpty)
+            }
+        }
+
+        @Test("the limits of a server that sets none hold to the byte, and may be raised")
+        func defaultLimits() async throws {
+            @Sendable func text(_ count: Int) -> String { String(repeating: "x", count: count) }
+            @Sendable func request(path: Int = 0, _ fields: String = "") -> String {
+                "GET /\(text(path)) HTTP/1.1\r\nHost: a\r\n\(fields)\r\n"
+            }
+            @Sendable func fields(_ count: Int, _ bytes: Int = 1) -> String {
+                (0..<count).map { "X\($0): \(text(bytes))\r\n" }.joined()
+            }
+            // "GET / HTTP/1.1" has 14 bytes, "Host: a" and its end 9, the end of the section 2, and "Y: " and its end 5.
+            let allowed = [
+                request(path: 8_192 - 14), request("X: \(text(8_189))\r\n"), request(fields(99)),
+                request(fields(4, 8_000) + "Y: \(text(32_768 - 4 * 8_006 - 9 - 2 - 5))\r\n"),
+            ]
+            let refused = [
+                (request(path: 8_193 - 14), 414), (request(path: 15_000), 414), (request("X: \(text(8_190))\r\n"), 431),
+                (request("X: \(text(10_000))\r\n"), 431), (request(fields(100)), 431), (request(fields(20, 7_000)), 431),
+                (request(fields(4, 8_000) + "Y: \(text(32_768 - 4 * 8_006 - 9 - 2 - 4))\r\n"), 431),
+            ]
+            let routes: (Router) -> Void = { $0.get("/{path...}", async: { _ in Response(text: "ok") }) }
+            try await withServer(routes: routes) { live in
+                let client = try live.connect()
+                for request in allowed {
+                    try client.send(request)
+                    #expect(try client.answer().status == 200, "\(request.prefix(60))")
+                }
+                for (request, status) in refused {
+                    #expect(try live.refusal(of: request).status == status, "\(request.prefix(60))")
+                }
+            }
+            try await withServer(
+                { $0.wireLimits = HTTPWireLimits(requestLine: 20_000, fieldLine: 20_000) }, routes: routes
+            ) { live in
+                let client = try live.connect()
+                for request in [request(path: 15_000), request("X: \(text(10_000))\r\n")] {
+                    try client.send(request)
+                    #expect(try client.answer().status == 200)
+                }
             }
         }
 
@@ -204,6 +246,32 @@ extension ServerTests {
                     #expect(answer.closes)
                     #expect(answer.text.contains("0.15 seconds"))
                     #expect(try client.isAtEnd())
+                }
+            }
+        }
+
+        @Test("slow heads delay nobody, and hold neither a stack nor a turn of the hub")
+        func slowHeads() async throws {
+            try await withServer(hubs: .one("counts what its hub does"), routes: { $0.plain("/", .blocking) }) { live in
+                let slow = try (0..<200).map { _ in try live.connect() }
+                for client in slow { try client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ") }
+                #expect(try eventually { try live.connectionCount() == 200 })
+                let other = try live.connect()
+                for byte in "xyz" {
+                    for client in slow { try client.send("\(byte)") }
+                    for _ in 0..<10 {
+                        try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try other.answer().text == "ok")
+                    }
+                }
+                let statistics = try live.statistics()
+                #expect(statistics.greenThreads == 0)
+                // It turns when something comes, not while it waits: some for the bytes, some for the answers.
+                #expect(try live.statistics().turns - statistics.turns < 10)
+                #expect(live.access.entries.allSatisfy { $0.status == 200 })
+                for client in slow {
+                    try client.send("\r\n\r\n")
+                    #expect(try client.answer().text == "ok")
                 }
             }
         }
