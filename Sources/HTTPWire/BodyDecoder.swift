@@ -34,29 +34,30 @@ public struct BodyStep: Sendable, Hashable {
 public struct BodyDecoder: Sendable {
     /// Bytes still to come, without chunks.
     private var remaining: Int
-    private var chunks: ChunkedDecoder?
+    /// One with chunks, else none. In an array, because its state is large and most bodies have no use for it.
+    private var chunks: [ChunkedDecoder] = []
 
     /// A decoder for the one body that follows a head. Without chunks, only the length counts and no limit applies.
     public init(framing: BodyFraming, limits: HTTPWireLimits = HTTPWireLimits()) {
         switch framing {
-        case .none: (remaining, chunks) = (0, nil)
-        case .length(let length): (remaining, chunks) = (length, nil)
-        case .chunked: (remaining, chunks) = (0, ChunkedDecoder(limits: limits))
+        case .none: remaining = 0
+        case .length(let length): remaining = length
+        case .chunked: (remaining, chunks) = (0, [ChunkedDecoder(limits: limits)])
         }
     }
 
     /// Whether the whole body has been consumed. A connection that closes before has cut the body short.
-    public var isComplete: Bool { chunks?.isComplete ?? (remaining == 0) }
+    public var isComplete: Bool { chunks.isEmpty ? remaining == 0 : chunks[0].isComplete }
 
     /// The fields after the last chunk, once the body is complete.
-    public var trailers: HTTPFields { chunks?.trailers ?? [:] }
+    public var trailers: HTTPFields { chunks.isEmpty ? [:] : chunks[0].trailers }
 
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
     ///
     /// - Parameter bytes: What follows the bytes consumed so far.
     /// - Throws: What is wrong with a chunk. Nothing further can be parsed from this connection.
     public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
-        if let step = try chunks?.decode(bytes) { return step }
+        if !chunks.isEmpty { return try chunks[0].decode(bytes) }
         guard remaining > 0 else { return BodyStep(consumed: 0, outcome: .end) }
         let count = min(remaining, bytes.byteCount)
         remaining -= count

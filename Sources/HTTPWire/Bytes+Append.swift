@@ -1,12 +1,34 @@
 extension [UInt8] {
+    /// Appends all bytes of a span.
+    mutating func append(_ bytes: Span<UInt8>) {
+        append(addingCapacity: bytes.count) { $0.append(bytes) }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// Appends bytes known when this was compiled.
+    @inline(__always)
+    mutating func append(literal text: StaticString) {
+        unsafe append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
+    }
+
     /// Appends the UTF-8 of a string.
     mutating func append(_ string: String) {
         append(string.utf8.span)
     }
 
     /// Appends all bytes of a span.
+    @inline(__always)
     mutating func append(_ bytes: Span<UInt8>) {
-        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+        precondition(bytes.count <= freeCapacity, "what is appended was not reckoned with")
+        // The check above is the bound of the copy; the source is as long as it says.
+        unsafe withUnsafeMutableBufferPointer { buffer, initialized in
+            unsafe bytes.withUnsafeBufferPointer { source in
+                guard let from = source.baseAddress, let start = buffer.baseAddress else { return }
+                unsafe (start + initialized).initialize(from: from, count: source.count)
+            }
+            initialized += bytes.count
+        }
     }
 
     /// Appends a number that is not negative.
@@ -37,7 +59,7 @@ extension [UInt8] {
         while true {
             index = span.firstControl(from: index, to: count)
             guard index < count else { return true }
-            guard self[index] == .tab else { return false }
+            guard span[index] == .tab else { return false }
             index += 1
         }
     }

@@ -19,7 +19,10 @@ struct HeadStorage: @unchecked Sendable {
     /// Written by the initialiser and never after, which is what makes sharing it safe.
     private let buffer: ManagedBuffer<HeadSummary, UInt8>
 
-    var summary: HeadSummary { buffer.header }
+    /// Read by address: `buffer.header` would be checked for overlapping accesses each time, and nothing writes it.
+    var summary: HeadSummary {
+        @inline(__always) get { unsafe buffer.withUnsafeMutablePointerToHeader { unsafe $0.pointee } }
+    }
 
     /// Copies the bytes and the table next to the summary.
     init(_ summary: HeadSummary, bytes: Span<UInt8>, fields: borrowing FieldTable) {

@@ -6,13 +6,16 @@ extension ResponseSerializer {
     /// - Parameter size: The bytes of content, more than 0: an empty chunk would end the body.
     public static func writeChunkHeader(size: Int, into output: inout [UInt8]) {
         precondition(size > 0, "A chunk needs content; the last one is written by writeLastChunk")
-        output.append(hexadecimal: size)
-        output.append("\r\n")
+        // 16 digits at most, and the line's end.
+        output.append(addingCapacity: 18) { output in
+            output.append(hexadecimal: size)
+            output.append(literal: "\r\n")
+        }
     }
 
     /// Writes what comes after the content of a chunk.
     public static func writeChunkEnd(into output: inout [UInt8]) {
-        output.append("\r\n")
+        output.append(lineEnd.span)
     }
 
     /// Writes a chunk as a whole; an empty one is left out.
@@ -30,7 +33,7 @@ extension ResponseSerializer {
         trailers: HTTPFields = [:], into output: inout [UInt8]
     ) throws(HTTPSerializeError) {
         let start = output.count
-        output.append("0\r\n")
+        output.append(lastChunk.span)
         do throws(HTTPSerializeError) {
             for trailer in trailers {
                 guard trailer.name.isAllowedInTrailers else {
@@ -42,6 +45,9 @@ extension ResponseSerializer {
             output.removeSubrange(start...)
             throw error
         }
-        output.append("\r\n")
+        output.append(lineEnd.span)
     }
+
+    private static let lineEnd: [UInt8] = Array("\r\n".utf8)
+    private static let lastChunk: [UInt8] = Array("0\r\n".utf8)
 }

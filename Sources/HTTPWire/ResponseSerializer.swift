@@ -35,82 +35,92 @@ public enum ResponseSerializer {
         date: HTTPDate?,
         into output: inout [UInt8]
     ) throws(HTTPSerializeError) -> ResponseFraming {
+        guard (100...999).contains(status.code) else { throw .invalidStatus(status.code) }
         let start = output.count
         do throws(HTTPSerializeError) {
             try writeStatusLine(status, into: &output)
-            try writeFields(fields, into: &output)
+            for field in fields where !field.name.isWrittenBySerializer { try writeField(field, into: &output) }
         } catch {
             output.removeSubrange(start...)
             throw error
         }
         let allowed = framing.allowed(for: status, version: version)
         let body = isHead || status.code == 205 ? .none : allowed
-        if status.kind != .informational {
-            writeFraming(allowed, into: &output)
-            writeConnection(keepAlive && body != .untilClose, idleSeconds, version: version, into: &output)
-            if let date { write(date, into: &output) }
+        output.append(addingCapacity: longestEnd) { output in
+            if status.kind != .informational {
+                writeFraming(allowed, into: &output)
+                writeConnection(keepAlive && body != .untilClose, idleSeconds, version: version, into: &output)
+                if let date { write(date, into: &output) }
+            }
+            output.append(literal: "\r\n")
         }
-        output.append("\r\n")
         return body
     }
 
     private static func writeStatusLine(
         _ status: HTTPResponse.Status, into output: inout [UInt8]
     ) throws(HTTPSerializeError) {
-        guard (100...999).contains(status.code) else { throw .invalidStatus(status.code) }
-        output.append("HTTP/1.1 ")
-        output.append(decimal: status.code)
-        output.append(.space)
-        let start = output.count
-        output.append(status.reasonPhrase.isEmpty ? standardReasonPhrase(status.code) : status.reasonPhrase)
-        guard output.isFieldContent(from: start) else { throw .invalidReasonPhrase }
-        output.append("\r\n")
-    }
-
-    private static func writeFields(_ fields: HTTPFields, into output: inout [UInt8]) throws(HTTPSerializeError) {
-        for field in fields where !field.name.isWrittenBySerializer {
-            try writeField(field, into: &output)
+        let reason = status.reasonPhrase.isEmpty ? standardReasonPhrase(status.code) : status.reasonPhrase
+        // "HTTP/1.1 ", three digits, a space, and the line's end.
+        try output.append(addingCapacity: reason.utf8.count + 15) { output throws(HTTPSerializeError) in
+            output.append(literal: "HTTP/1.1 ")
+            output.append(decimal: status.code)
+            output.append(.space)
+            let start = output.count
+            output.append(reason)
+            guard output.isFieldContent(from: start) else { throw .invalidReasonPhrase }
+            output.append(literal: "\r\n")
         }
     }
 
     /// A field name is a token by its type; a value may hold control bytes, and is checked.
     static func writeField(_ field: HTTPField, into output: inout [UInt8]) throws(HTTPSerializeError) {
-        output.append(field.name.rawName)
-        output.append(": ")
-        let start = output.count
-        unsafe field.withUnsafeBytesOfValue { unsafe output.append(contentsOf: $0) }
-        guard output.isFieldContent(from: start) else { throw .invalidFieldValue(name: field.name.rawName) }
-        output.append("\r\n")
+        let name = field.name.rawName
+        var isSound = true
+        unsafe field.withUnsafeBytesOfValue { value in
+            output.append(addingCapacity: name.utf8.count + value.count + 4) { output in
+                output.append(name)
+                output.append(literal: ": ")
+                let start = output.count
+                unsafe output.append(value.span)
+                isSound = output.isFieldContent(from: start)
+                output.append(literal: "\r\n")
+            }
+        }
+        guard isSound else { throw .invalidFieldValue(name: name) }
     }
 
-    private static func writeFraming(_ framing: ResponseFraming, into output: inout [UInt8]) {
+    /// Bytes that the fields of the serializer's own and the empty line come to at most: three lengths of 19 digits among them.
+    private static let longestEnd = 256
+
+    private static func writeFraming(_ framing: ResponseFraming, into output: inout OutputSpan<UInt8>) {
         switch framing {
         case .none, .untilClose: break
         case .length(let length):
-            output.append("Content-Length: ")
+            output.append(literal: "Content-Length: ")
             output.append(decimal: length)
-            output.append("\r\n")
-        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
+            output.append(literal: "\r\n")
+        case .chunked: output.append(literal: "Transfer-Encoding: chunked\r\n")
         }
     }
 
     /// Only what the version does not imply (RFC 9112 section 9.3), or the client asked for.
     private static func writeConnection(
-        _ keepAlive: Bool, _ idleSeconds: Int?, version: HTTPVersion, into output: inout [UInt8]
+        _ keepAlive: Bool, _ idleSeconds: Int?, version: HTTPVersion, into output: inout OutputSpan<UInt8>
     ) {
-        guard keepAlive else { return output.append("Connection: close\r\n") }
-        if version == .http10 || idleSeconds != nil { output.append("Connection: keep-alive\r\n") }
+        guard keepAlive else { return output.append(literal: "Connection: close\r\n") }
+        if version == .http10 || idleSeconds != nil { output.append(literal: "Connection: keep-alive\r\n") }
         if let idleSeconds {
-            output.append("Keep-Alive: timeout=")
+            output.append(literal: "Keep-Alive: timeout=")
             output.append(decimal: idleSeconds)
-            output.append("\r\n")
+            output.append(literal: "\r\n")
         }
     }
 
-    private static func write(_ date: HTTPDate, into output: inout [UInt8]) {
-        output.append("Date: ")
+    private static func write(_ date: HTTPDate, into output: inout OutputSpan<UInt8>) {
+        output.append(literal: "Date: ")
         output.append(date.bytes.span)
-        output.append("\r\n")
+        output.append(literal: "\r\n")
     }
 }
 

@@ -71,6 +71,27 @@ struct WatchdogTests {
         #expect(reports.count == 0)
     }
 
+    @Test func `hubs that come and go while the watchdog looks round are nothing to it`() async throws {
+        // In a process of its own: what went wrong here once was an overflow, which ends one.
+        await #expect(processExitsWith: .success) {
+            await withTaskGroup { tasks in
+                for _ in 0..<4 {
+                    tasks.addTask {
+                        let pulse = UnsafeMutablePointer<tandem_pulse>.allocate(capacity: 1)
+                        pulse.initialize(to: tandem_pulse())
+                        defer { pulse.deallocate() }
+                        var keys: [Int] = []
+                        for _ in 0..<100_000 {
+                            keys.append(Watchdog.shared.add(pulse, threshold: .milliseconds(2)) { _, _, _ in })
+                            if keys.count == 4 { Watchdog.shared.remove(keys.removeFirst()) }
+                        }
+                        keys.forEach(Watchdog.shared.remove)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `a handler of SIGURG that was there before still gets the signals of others`() async throws {
         let result = await #expect(processExitsWith: .exitCode(7)) {
             signal(SIGURG) { _ in _exit(7) }

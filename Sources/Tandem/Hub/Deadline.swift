@@ -31,11 +31,6 @@ public struct Deadline: Hashable, Comparable, Sendable {
 extension Duration {
     /// Whole nanoseconds, rounded up so that nobody wakes early; 0 for a negative duration.
     var nanosecondsClamped: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        if overflow { return .max }
-        let (sum, carried) = product.addingReportingOverflow((UInt64(attoseconds) + 999_999_999) / 1_000_000_000)
-        return carried ? .max : sum
+        attoseconds > 0 ? UInt64(clamping: (attoseconds - 1) / 1_000_000_000 + 1) : 0
     }
 }

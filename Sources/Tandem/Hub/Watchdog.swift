@@ -66,11 +66,12 @@ final class Watchdog: Sendable {
         var last = tandem_real_nanoseconds()
         while true {
             tandem_pause(tick)
-            let now = tandem_real_nanoseconds()
-            // The process was stopped, or the machine is overloaded: what others have not done meanwhile says nothing.
-            let overslept = now - last > 10 * tick
-            last = now
             let reports: [() -> Void]? = state.withLock { state in
+                // Under the lock: a hub that has just been added is then never alive after now.
+                let now = tandem_real_nanoseconds()
+                // The process was stopped, or the machine is overloaded: what others have not done meanwhile says nothing.
+                let overslept = now - last > 10 * tick
+                last = now
                 guard let shortest = state.subjects.values.map(\.threshold).min() else {
                     state.isRunning = false
                     return nil

@@ -4,20 +4,29 @@ internal import Logging
 ///
 /// Two words, so that a `Logger` holds it without an allocation.
 struct RequestLogHandler: LogHandler {
-    private let scope: RequestScope
-    /// The server's handler, once somebody has changed a copy of this one.
-    private var changed: Changed?
+    /// nil outside requests.
+    private var scope: RequestScope?
+    /// The server's handler, or a copy of it that somebody has changed.
+    private var box: Box
 
-    private final class Changed: Sendable {
+    private final class Box: Sendable {
         let handler: any LogHandler
         init(_ handler: any LogHandler) { self.handler = handler }
     }
 
-    init(_ scope: RequestScope) { self.scope = scope }
+    /// One that knows of no request.
+    init(_ server: any LogHandler) { box = Box(server) }
+
+    /// The same within a request.
+    func within(_ scope: RequestScope) -> RequestLogHandler {
+        var handler = self
+        handler.scope = scope
+        return handler
+    }
 
     private var handler: any LogHandler {
-        get { changed?.handler ?? scope.handler }
-        set { changed = Changed(newValue) }
+        get { box.handler }
+        set { box = Box(newValue) }
     }
 
     var logLevel: Logger.Level {
@@ -44,7 +53,7 @@ struct RequestLogHandler: LogHandler {
     func log(event: LogEvent) {
         let handler = handler
         var event = event
-        var metadata = scope.metadata
+        var metadata = scope?.metadata ?? [:]
         for key in metadata.keys where handler[metadataKey: key] != nil { metadata[key] = nil }
         if let own = event.metadata { metadata.merge(own) { _, own in own } }
         event.metadata = metadata

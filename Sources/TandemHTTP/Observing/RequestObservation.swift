@@ -6,7 +6,8 @@ internal import Tracing
 /// One request, for those who look on: its logger, its span, and when it began. On its hub, and lent again to the next
 /// request, so that one which logs nothing costs no allocation.
 final class RequestObservation {
-    private let base: Logger
+    /// Writes to the server's log, and knows of no request.
+    private let idle: RequestLogHandler
     @exclusivity(unchecked) private(set) var logger: Logger
     @exclusivity(unchecked) private(set) var scope: RequestScope
     @exclusivity(unchecked) var id = RequestID(number: 0)
@@ -19,15 +20,15 @@ final class RequestObservation {
 
     /// One for requests that are logged to `base`.
     init(_ base: Logger) {
-        self.base = base
+        idle = RequestLogHandler(base.handler)
         logger = base
-        scope = RequestScope(handler: base.handler)
+        scope = RequestScope()
     }
 
     /// A request begins, whose id and route are set.
     func begin(_ head: RequestHead, route: String?, peer: SocketAddress) {
         scope.begin(head, route: route, peer: peer, id: id)
-        logger.handler = RequestLogHandler(scope)
+        logger.handler = idle.within(scope)
     }
 
     /// Runs code as part of the request: `Logger.current` is the request's, and the span is the parent of those within.
@@ -38,13 +39,22 @@ final class RequestObservation {
 
     /// The request has ended. A task that outlived it keeps its logger, which goes on naming that request.
     func end() {
+        if spanOrErrorIsSet { letGo() }
+        // A logger that somebody else has too is copied here, and the scope stays with theirs.
+        logger.handler = idle
+        if isKnownUniquelyReferenced(&scope) { scope.end() } else { scope = RequestScope() }
+    }
+
+    /// Found out without a copy.
+    private var spanOrErrorIsSet: Bool {
+        if case .none = span, case .none = error { false } else { true }
+    }
+
+    private func letGo() {
         // Taken out first: what goes away here must not go away inside an access.
         let (span, error) = (span, error)
         self.span = nil
         self.error = nil
-        // A logger that somebody else has too is copied here, and the scope stays with theirs.
-        logger.handler = base.handler
-        if isKnownUniquelyReferenced(&scope) { scope.end() } else { scope = RequestScope(handler: base.handler) }
         withExtendedLifetime((span, error)) {}
     }
 }

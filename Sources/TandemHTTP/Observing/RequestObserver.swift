@@ -26,12 +26,12 @@ final class RequestObserver {
     /// A request begins.
     func begin(_ head: RequestHead, route: Int?, on connection: Connection) -> RequestObservation {
         let observation = free.popLast() ?? RequestObservation(logger)
-        let configuration = connection.configuration
-        let given = configuration.observing.trustsRequestID ? head[.xRequestID].flatMap(RequestID.init) : nil
+        let present = connection.server.present
+        let given = present.trustsRequestID ? head[.xRequestID].flatMap(RequestID.init) : nil
         observation.id = given ?? RequestID(number: numbers.next())
         observation.route = route
         observation.begin(head, route: route.map { routes[$0].pattern.description }, peer: connection.address)
-        if metrics != nil || configuration.accessLog != nil { observation.began = now() }
+        if metrics != nil || present.logsAccess { observation.began = now() }
         metrics?.requestBegan(head, route: route, isSecure: connection.isSecure)
         if let spans {
             observation.span = spans.start(
@@ -50,7 +50,7 @@ final class RequestObserver {
             head, route: observation.route, isSecure: connection.isSecure, status: status, outcome: outcome,
             nanoseconds: Int64(took), requestBody: body.received,
             responseBody: max(0, connection.output.written - connection.headBytes))
-        if let log = connection.configuration.accessLog {
+        if connection.server.present.logsAccess, let log = connection.configuration.accessLog {
             let route = observation.route.map { routes[$0] }
             var entry = AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
@@ -63,7 +63,7 @@ final class RequestObserver {
             entry.isSecure = connection.isSecure
             log.record(entry)
         }
-        if let span = observation.span { spans?.end(span, status: status, error: observation.error) }
+        if let spans, let span = observation.span { spans.end(span, status: status, error: observation.error) }
         observation.end()
         free.append(observation)
     }

@@ -6,14 +6,10 @@ internal import Tracing
 // @unchecked: changed only while its hub holds the one reference to it; read from any thread.
 /// What `Logger.current` knows of the request that is answered. Read only when a line is logged.
 final class RequestScope: @unchecked Sendable {
-    /// Where lines go.
-    let handler: any LogHandler
     @exclusivity(unchecked) private var head: RequestHead?
     @exclusivity(unchecked) private var route: String?
     @exclusivity(unchecked) private var peer: SocketAddress?
     @exclusivity(unchecked) private var id = RequestID(number: 0)
-
-    init(handler: any LogHandler) { self.handler = handler }
 
     func begin(_ head: RequestHead, route: String?, peer: SocketAddress, id: RequestID) {
         self.head = head

@@ -6,7 +6,7 @@ final class BufferPool {
     static let bufferSize = 16 * 1024
     private static let most = 64
 
-    private var buffers: [[UInt8]] = []
+    @exclusivity(unchecked) private var buffers: [[UInt8]] = []
     private let scratchBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
 
     deinit { scratchBytes.deallocate() }

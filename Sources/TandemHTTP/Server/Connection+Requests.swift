@@ -19,7 +19,7 @@ extension Connection {
             try await observation.bind {
                 var response = try await answer(to: request, from: handler, name: name, observation)
                 status = response.status.code
-                if configuration.observing.returnsRequestID { response.headers[.xRequestID] = observation.id.description }
+                if server.present.returnsRequestID { response.headers[.xRequestID] = observation.id.description }
                 do {
                     try await send(response, head, body, name: name)
                 } catch let error as Unsendable {

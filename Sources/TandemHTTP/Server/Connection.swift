@@ -7,7 +7,7 @@ internal import Tandem
 /// While it is idle it holds no stack and no buffer: `input` and `output` are lent by the hub's server.
 final class Connection: @unchecked Sendable {
     let server: HubServer
-    var transport: Transport
+    @exclusivity(unchecked) var transport: Transport
     var descriptor: Descriptor { transport.descriptor }
     private(set) lazy var remoteAddress = address.description
     let address: SocketAddress
@@ -32,9 +32,9 @@ final class Connection: @unchecked Sendable {
     /// Ends to make room for another.
     var givesWay = false
 
-    private var parser: RequestHeadParser
-    var input = InputBuffer()
-    var output = OutputBuffer()
+    @exclusivity(unchecked) private var parser: RequestHeadParser
+    @exclusivity(unchecked) var input = InputBuffer()
+    @exclusivity(unchecked) var output = OutputBuffer()
     /// A handler, or the closure that streams its answer, runs.
     var handlerRuns = false
     var graceTimer: HubTimer?

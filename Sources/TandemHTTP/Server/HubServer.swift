@@ -8,7 +8,7 @@ internal import Tandem
 final class HubServer: @unchecked Sendable {
     let hub: Hub
     // Boxed: what every request reads is then one reference away, and nothing of it is copied.
-    @exclusivity(unchecked) private var present: Present
+    @exclusivity(unchecked) private(set) var present: Present
     let routes: RouteTable
     let logger: Logger
     let draining: Draining
@@ -75,10 +75,20 @@ final class HubServer: @unchecked Sendable {
         stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
 
-    private final class Present {
+    /// A configuration, and what every request asks of it, found out once: a part that is an existential cannot be looked at
+    /// without a copy of all.
+    final class Present {
         let configuration: HTTPServerConfiguration
+        let logsAccess: Bool
+        let trustsRequestID: Bool
+        let returnsRequestID: Bool
 
-        init(_ configuration: HTTPServerConfiguration) { self.configuration = configuration }
+        init(_ configuration: HTTPServerConfiguration) {
+            self.configuration = configuration
+            logsAccess = configuration.accessLog != nil
+            trustsRequestID = configuration.observing.trustsRequestID
+            returnsRequestID = configuration.observing.returnsRequestID
+        }
     }
 
     /// What is in force: swapped as a whole by `reload`.
