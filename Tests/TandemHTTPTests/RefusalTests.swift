@@ -53,6 +53,32 @@ extension ServerTests {
             }
         }
 
+        @Test("a refused HEAD has no body, from its request line on")
+        func refusedHead() async throws {
+            try await withServer({ $0.headerTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
+                for (bytes, status) in [
+                    ("\r\n", 400), ("Host: a b\r\n\r\n", 400), ("Host: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+                    ("Host: a\r\nX: \(String(repeating: "x", count: 9_000))", 431),
+                    ("Host: a\r\nContent-Length: 99999999\r\n\r\n", 413),
+                    ("Host: a\r\n", 408),
+                ] {
+                    let client = try live.connect()
+                    try client.send("HEAD / HTTP/1.1\r\n" + bytes)
+                    let answer = try client.answer(toHead: true)
+                    #expect(answer.status == status)
+                    #expect(answer["content-length"].flatMap { Int($0) } ?? 0 > 20)
+                    #expect(answer.closes)
+                    #expect(try client.isAtEnd(), "\(status)")
+                }
+                // The one before does not count.
+                let client = try live.connect()
+                try client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nNONSENSE\r\n\r\n")
+                #expect(try client.answer(toHead: true).status == 200)
+                #expect(try client.answer().text.count > 20)
+                #expect(try client.isAtEnd())
+            }
+        }
+
         @Test("what follows a refused request is not executed")
         func nothingAfter() async throws {
             try await withServer(routes: { $0.plain() }) { live in
