@@ -158,7 +158,7 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? TandemError, error.code == .timedOut else { return error }
         connection.mustClose = true
-        let timeout = connection.server.configuration.bodyTimeout
+        let timeout = connection.settings.configuration.bodyTimeout
         return HTTPError(.requestTimeout, "the body made no progress for \(timeout)")
     }
 

@@ -12,6 +12,8 @@ final class RequestObservation {
     @exclusivity(unchecked) private(set) var scope: RequestScope
     @exclusivity(unchecked) var id = RequestID(number: 0)
     @exclusivity(unchecked) var route: Int?
+    /// The answer's, for the log: 499 as long as there is none, as when nobody is left to answer.
+    @exclusivity(unchecked) var status = 499
     @exclusivity(unchecked) var span: (any Span)?
     /// In nanoseconds of the monotonic clock; 0 when nobody asks how long it takes.
     @exclusivity(unchecked) var began: UInt64 = 0
@@ -27,6 +29,7 @@ final class RequestObservation {
 
     /// A request begins, whose id and route are set.
     func begin(_ head: RequestHead, route: String?, peer: SocketAddress) {
+        status = 499
         scope.begin(head, route: route, peer: peer, id: id)
         logger.handler = idle.within(scope)
     }

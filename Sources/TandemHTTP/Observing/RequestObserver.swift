@@ -23,15 +23,16 @@ final class RequestObserver {
         self.logger = logger
     }
 
-    /// A request begins.
+    /// A request begins. Called rather than inlined, as is `end`: what they compute has no room in the frame of a coroutine.
+    @inline(never)
     func begin(_ head: RequestHead, route: Int?, on connection: Connection) -> RequestObservation {
         let observation = free.popLast() ?? RequestObservation(logger)
-        let present = connection.server.present
-        let given = present.trustsRequestID ? head[.xRequestID].flatMap(RequestID.init) : nil
+        let settings = connection.settings
+        let given = settings.trustsRequestID ? head[.xRequestID].flatMap(RequestID.init) : nil
         observation.id = given ?? RequestID(number: numbers.next())
         observation.route = route
         observation.begin(head, route: route.map { routes[$0].pattern.description }, peer: connection.address)
-        if metrics != nil || present.logsAccess { observation.began = now() }
+        if metrics != nil || settings.logsAccess { observation.began = now() }
         metrics?.requestBegan(head, route: route, isSecure: connection.isSecure)
         if let spans {
             observation.span = spans.start(
@@ -41,20 +42,21 @@ final class RequestObserver {
     }
 
     /// It has ended.
+    @inline(never)
     func end(
-        _ observation: RequestObservation, _ head: RequestHead, _ body: RequestBody, status: Int,
-        _ outcome: AccessLogEntry.Outcome, on connection: Connection
+        _ observation: RequestObservation, _ head: RequestHead, _ body: RequestBody, _ outcome: AccessLogEntry.Outcome,
+        on connection: Connection
     ) {
         let took = observation.began > 0 ? now() - observation.began : 0
         metrics?.requestEnded(
-            head, route: observation.route, isSecure: connection.isSecure, status: status, outcome: outcome,
+            head, route: observation.route, isSecure: connection.isSecure, status: observation.status, outcome: outcome,
             nanoseconds: Int64(took), requestBody: body.received,
             responseBody: max(0, connection.output.written - connection.headBytes))
-        if connection.server.present.logsAccess, let log = connection.configuration.accessLog {
+        if connection.settings.logsAccess, let log = connection.settings.configuration.accessLog {
             let route = observation.route.map { routes[$0] }
             var entry = AccessLogEntry(
                 method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
-                hub: connection.server.hub.index, status: status, bytes: connection.output.written,
+                hub: connection.server.hub.index, status: observation.status, bytes: connection.output.written,
                 duration: .nanoseconds(Int64(took)), remoteAddress: connection.remoteAddress, outcome: outcome)
             entry.bytesReceived = head.byteCount + body.received
             entry.requestID = observation.id
@@ -63,7 +65,7 @@ final class RequestObserver {
             entry.isSecure = connection.isSecure
             log.record(entry)
         }
-        if let spans, let span = observation.span { spans.end(span, status: status, error: observation.error) }
+        if let spans, let span = observation.span { spans.end(span, status: observation.status, error: observation.error) }
         observation.end()
         free.append(observation)
     }
@@ -71,7 +73,7 @@ final class RequestObserver {
     /// What came could not be parsed, and the answer is in the output.
     func refused(_ status: Int, on connection: Connection) {
         metrics?.requestRefused(status)
-        guard let log = connection.configuration.accessLog else { return }
+        guard let log = connection.settings.configuration.accessLog else { return }
         var entry = AccessLogEntry(
             method: nil, target: nil, route: nil, style: .none, hub: connection.server.hub.index, status: status,
             bytes: connection.output.written, duration: .zero, remoteAddress: connection.remoteAddress, outcome: .completed)

@@ -18,9 +18,17 @@ enum Handler: Sendable {
         case .async(let handler):
             return try await handler(request)
         case .blocking(let handler):
-            try request.body.connection.server.checkGreenThreads()
-            return try await Tandem.blocking(name: name) { try handler(request) }
+            return try await Handler.onGreenThread(handler, request, name)
         }
+    }
+
+    /// Not inlined: an async handler's wait would hold the room for a bridge.
+    @inline(never)
+    private static func onGreenThread(
+        _ handler: Router.BlockingHandler, _ request: Request, _ name: GreenThreadName
+    ) async throws -> Response {
+        try request.body.connection.server.checkGreenThreads()
+        return try await Tandem.blocking(name: name) { try handler(request) }
     }
 }
 

@@ -6,13 +6,41 @@ internal import Tandem
 
 /// Putting an answer on the wire.
 extension Connection {
-    func send(_ response: Response, _ head: RequestHead, _ body: RequestBody, name: GreenThreadName) async throws {
+    /// The part of an answer that is still to be made.
+    struct Streamed {
+        let stream: ResponseStream
+        let framing: ResponseFraming
+    }
+
+    /// Puts an answer into the output: all of it, or up to where its body is streamed. In place of one that cannot be sent,
+    /// 500 is.
+    ///
+    /// Not inlined: an answer has no room in the frame of who waits for it and for its body.
+    @inline(never)
+    func put(_ response: Response, to request: Request, _ observation: RequestObservation) -> Streamed? {
+        let failure: Unsendable
+        do throws(Unsendable) {
+            return try put(noted(response, observation), request.head, request.body)
+        } catch {
+            failure = error
+        }
+        do throws(Unsendable) {
+            return try put(noted(substitute(for: failure, request.head), observation), request.head, request.body)
+        } catch {
+            // That nothing can be said, the end of the connection says.
+            mustClose = true
+            return nil
+        }
+    }
+
+    private func put(_ response: Response, _ head: RequestHead, _ body: RequestBody) throws(Unsendable) -> Streamed? {
         switch response.body {
         case .bytes(let bytes):
             if !body.isComplete, body.isUnasked { mustClose = true }
-            if !body.isComplete, (body.remaining ?? .max) > configuration.drainLimit { mustClose = true }
+            if !body.isComplete, (body.remaining ?? .max) > settings.configuration.drainLimit { mustClose = true }
             let framing = try write(response, .length(bytes.count), head)
             if framing != .none { append(bytes) }
+            return nil
         case .stream(let length, let stream):
             // The stream may still read the body, and after the head it is too late to ask for it. What it leaves is dropped.
             if body.isUnasked {
@@ -20,11 +48,24 @@ extension Connection {
             }
             let framing = try write(response, length.map { .length($0) } ?? .chunked, head)
             if framing == .untilClose { mustClose = true }
-            try await flush()
-            guard framing != .none else { return }
-            let writer = ResponseWriter(connection: self, framing: framing)
-            try await self.stream(stream, to: writer, head, name: name)
+            return framing == .none ? nil : Streamed(stream: stream, framing: framing)
         }
+    }
+
+    /// What will be sent, as the log and the client are told of it.
+    private func noted(_ response: Response, _ observation: RequestObservation) -> Response {
+        observation.status = response.status.code
+        guard settings.returnsRequestID else { return response }
+        var response = response
+        response.headers[.xRequestID] = observation.id.description
+        return response
+    }
+
+    /// Makes the rest of an answer, and sends it.
+    func send(_ streamed: Streamed, _ head: RequestHead, name: GreenThreadName) async throws {
+        try await flush()
+        let writer = ResponseWriter(connection: self, framing: streamed.framing)
+        try await stream(streamed.stream, to: writer, head, name: name)
     }
 
     private func stream(
@@ -82,7 +123,7 @@ extension Connection {
     }
 
     /// What is sent in place of an answer that cannot be.
-    func substitute(for error: Unsendable, _ head: RequestHead) -> Response {
+    private func substitute(for error: Unsendable, _ head: RequestHead) -> Response {
         server.logger.error(
             "handler gave an answer that cannot be sent",
             metadata: ["http.target": "\(head.target)", "error": "\(error.reason)"])
@@ -95,7 +136,7 @@ extension Connection {
     ) throws(HTTPSerializeError) -> ResponseFraming {
         let date = server.date()
         let keepAlive = !mustClose
-        let idleSeconds = head?.asksForKeepAlive == true ? Int(configuration.idleTimeout.components.seconds) : nil
+        let idleSeconds = head?.asksForKeepAlive == true ? Int(settings.configuration.idleTimeout.components.seconds) : nil
         let written = try withOutput { output throws(HTTPSerializeError) in
             try ResponseSerializer.writeHead(
                 status: status, fields: fields, framing: framing, version: head?.version ?? .http11,

@@ -41,13 +41,13 @@ final class Connection: @unchecked Sendable {
     /// Why the handler was cancelled, for the log.
     var lostPeer: String?
 
-    var configuration: HTTPServerConfiguration { server.configuration }
+    var settings: HubServer.Settings { server.settings }
 
     init(server: HubServer, transport: Transport, remoteAddress: SocketAddress) {
         self.server = server
         self.transport = transport
         address = remoteAddress
-        parser = RequestHeadParser(limits: server.configuration.wireLimits)
+        parser = RequestHeadParser(limits: server.settings.configuration.wireLimits)
     }
 
     // MARK: Life
@@ -56,25 +56,33 @@ final class Connection: @unchecked Sendable {
     func run() async {
         descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         do {
-            if case .tls(let session) = transport { try await handshake(session) }
-            while let head = try await nextHead() {
-                served += 1
-                try await serve(head)
-                if mustClose { break }
-                // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very
-                // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
-                if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
-            }
-            try await flush()
-            if hasAnswered { await lingerBeforeClose() }
-        } catch let error as HTTPParseError {
-            await answer(HTTPError(.init(code: error.status), error.reason))
-        } catch let error as HTTPError {
-            await answer(error)
+            try await serveAll()
         } catch {
-            // Cancelled, reset, or too slow: nobody is left to tell.
+            if let error = answerable(error) { await answer(error) }
         }
         close()
+    }
+
+    @inline(never)
+    private func serveAll() async throws {
+        if case .tls(let session) = transport { try await handshake(session) }
+        while let head = try await nextHead() {
+            served += 1
+            try await serve(head)
+            if mustClose { break }
+            // A client whose requests never run dry shares the hub all the same. `Task.yield` would come back in this very
+            // turn, before the hub has looked at its descriptors; a deadline that has passed comes back in the next.
+            if served % 64 == 0 { try? await sleep(for: .nanoseconds(1)) }
+        }
+        try await flush()
+        if hasAnswered { await lingerBeforeClose() }
+    }
+
+    /// What to tell the client of an error; nil when it is cancelled, reset, or too slow: nobody is left to tell.
+    @inline(never)
+    private func answerable(_ error: any Error) -> HTTPError? {
+        if let error = error as? HTTPParseError { return HTTPError(.init(code: error.status), error.reason) }
+        return error as? HTTPError
     }
 
     /// Answers so without reading anything, and ends.
@@ -83,6 +91,7 @@ final class Connection: @unchecked Sendable {
         close()
     }
 
+    @inline(never)
     private func close() {
         graceTimer?.disarm()
         graceTimer = nil
@@ -105,7 +114,7 @@ final class Connection: @unchecked Sendable {
         hasAnswered = false
         var headDeadline: Deadline?
         while true {
-            if !input.isEmpty, let head = try input.parse(&parser) { return head }
+            if let head = try takeHead() { return head }
             switch try receive() {
             case .some: continue
             case .end: return nil
@@ -113,26 +122,53 @@ final class Connection: @unchecked Sendable {
             }
             try await flush()
             if mustClose || server.isDraining, !parser.hasStarted { return nil }
-            if parser.hasStarted, headDeadline == nil { headDeadline = .after(configuration.headerTimeout) }
-            isIdle = !parser.hasStarted
-            if isIdle { server.mayHaveIdle = true }
-            idleDeadline = .after(configuration.idleTimeout)
+            let deadline = awaitsHead(&headDeadline)
             defer { isIdle = false }
             do {
-                try await descriptor.wait(for: transport.readWaitsFor, deadline: headDeadline ?? idleDeadline)
-            } catch let error as TandemError where error.code == .timedOut {
-                guard parser.hasStarted else { return nil }
-                throw HTTPError(.requestTimeout, "the request's head took longer than \(configuration.headerTimeout)")
+                try await descriptor.wait(for: transport.readWaitsFor, deadline: deadline)
+            } catch {
+                try isIdle(after: error)
+                return nil
             }
         }
+    }
+
+    // What follows does not wait, and is called rather than inlined: what it computes would else have room in the frame of
+    // `nextHead`, for as long as the connection is idle.
+
+    /// The next head, when all of it has arrived.
+    @inline(never)
+    private func takeHead() throws(HTTPParseError) -> RequestHead? { input.isEmpty ? nil : try input.parse(&parser) }
+
+    /// Until when to wait for the rest of a head, or for a first byte.
+    @inline(never)
+    private func awaitsHead(_ headDeadline: inout Deadline?) -> Deadline {
+        idleDeadline = .after(settings.configuration.idleTimeout)
+        guard parser.hasStarted else {
+            isIdle = true
+            server.mayHaveIdle = true
+            return idleDeadline
+        }
+        let deadline = headDeadline ?? .after(settings.configuration.headerTimeout)
+        headDeadline = deadline
+        return deadline
+    }
+
+    /// A wait for a head has failed: returns when the connection has been idle for too long, which is no error.
+    @inline(never)
+    private func isIdle(after error: any Error) throws {
+        guard let error = error as? TandemError, error.code == .timedOut else { throw error }
+        guard parser.hasStarted else { return }
+        throw HTTPError(.requestTimeout, "the request's head took longer than \(settings.configuration.headerTimeout)")
     }
 
     // MARK: Input
 
     /// How long a body may make no progress, from now.
-    var bodyDeadline: Deadline { .after(configuration.bodyTimeout) }
+    var bodyDeadline: Deadline { .after(settings.configuration.bodyTimeout) }
 
     /// Takes in what has arrived, without waiting.
+    @inline(never)
     func receive() throws(TandemError) -> InputBuffer.Received { try input.receive(from: transport, server.buffers) }
 
     /// Takes the next piece of a body out of the input.
@@ -149,7 +185,7 @@ final class Connection: @unchecked Sendable {
     /// Sends the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for too long.
     func flush() async throws {
         while try !flushAvailable() {
-            try await descriptor.wait(for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout))
+            try await descriptor.wait(for: transport.writeWaitsFor, deadline: .after(settings.configuration.writeTimeout))
         }
     }
 
@@ -158,10 +194,11 @@ final class Connection: @unchecked Sendable {
     func flush(file: StaticString, line: UInt) throws {
         while try !flushAvailable() {
             try descriptor.wait(
-                for: transport.writeWaitsFor, deadline: .after(configuration.writeTimeout), file: file, line: line)
+                for: transport.writeWaitsFor, deadline: .after(settings.configuration.writeTimeout), file: file, line: line)
         }
     }
 
     /// Sends what the kernel takes; returns whether that was all.
+    @inline(never)
     func flushAvailable() throws(TandemError) -> Bool { try output.send(to: transport, server.buffers) }
 }

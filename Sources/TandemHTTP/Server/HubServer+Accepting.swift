@@ -45,7 +45,7 @@ extension HubServer {
     func acceptBacklog(of acceptor: Acceptor) {
         // They may have come since the kernel was asked.
         acceptor.listener.wakeReader()
-        for _ in 0...configuration.backlog / HubServer.mostAccepted {
+        for _ in 0...settings.configuration.backlog / HubServer.mostAccepted {
             guard (try? acceptAvailable(on: acceptor)) == true else { return }
         }
     }
@@ -73,7 +73,7 @@ extension HubServer {
     }
 
     private func start(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
-        let peer = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
+        let peer = settings.configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
         let refusal = admit(peer)
         if let refusal {
             report(refusal, address)

@@ -20,8 +20,8 @@ extension HubServer {
     private func tryToAdmit(_ peer: SocketAddress.Network?) -> Admission.Refusal? {
         // Those that give way are as good as gone.
         admission.admit(
-            peer, limit: min(configuration.maxConnections, mostConnections) + givingWay,
-            limitPerPeer: configuration.maxConnectionsPerPeer)
+            peer, limit: min(settings.configuration.maxConnections, mostConnections) + givingWay,
+            limitPerPeer: settings.configuration.maxConnectionsPerPeer)
     }
 
     /// Ends the connections that have been idle longest; returns whether there were any.
@@ -53,8 +53,9 @@ extension HubServer {
     static let retryLater: HTTPFields = [.retryAfter: "1"]
 
     /// Throws 503 when this hub has as many green threads as it takes.
+    @inline(never)
     func checkGreenThreads() throws(HTTPError) {
-        guard hub.greenThreadCount >= configuration.maxGreenThreads else { return }
+        guard hub.greenThreadCount >= settings.configuration.maxGreenThreads else { return }
         throw HTTPError(
             .serviceUnavailable, "the server is busy with as many requests as it takes; try again later",
             headers: Self.retryLater)

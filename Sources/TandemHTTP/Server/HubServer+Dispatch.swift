@@ -5,6 +5,7 @@ internal import Tandem
 extension HubServer {
     /// The handler for a request. A request that no route takes gets one of the server's own, with the router's middleware
     /// around it as around every other.
+    @inline(never)
     func dispatch(_ head: RequestHead, _ body: RequestBody) -> (Int?, Request, Handler, GreenThreadName) {
         let request = Request(head: head, body: body)
         if let refusal = refusal(of: head, body) {
@@ -26,11 +27,11 @@ extension HubServer {
 
     /// What is wrong with a well-formed head before any handler sees it.
     private func refusal(of head: RequestHead, _ body: RequestBody) -> HTTPError? {
-        if let length = body.contentLength, length > configuration.maxBodyBytes {
+        if let length = body.contentLength, length > settings.configuration.maxBodyBytes {
             body.connection.mustClose = true
             return HTTPError(
                 .contentTooLarge,
-                "the body of \(length) bytes is longer than the \(configuration.maxBodyBytes) that this server takes")
+                "the body of \(length) bytes is longer than the \(settings.configuration.maxBodyBytes) that this server takes")
         }
         switch head.method {
         case .get, .head, .post, .put, .delete, .patch, .options, .trace: return nil

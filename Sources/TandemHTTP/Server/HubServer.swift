@@ -7,8 +7,9 @@ internal import Tandem
 /// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    // Boxed: what every request reads is then one reference away, and nothing of it is copied.
-    @exclusivity(unchecked) private(set) var present: Present
+    /// What is in force: swapped as a whole by `reload`. Boxed, so that what a request reads is one reference away, and nothing
+    /// of it is copied.
+    @exclusivity(unchecked) private(set) var settings: Settings
     let routes: RouteTable
     let logger: Logger
     let draining: Draining
@@ -52,7 +53,7 @@ final class HubServer: @unchecked Sendable {
         self.hub = hub
         self.admission = admission
         mostConnections = Admission.mostByDescriptors()
-        present = Present(configuration)
+        settings = Settings(configuration)
         self.routes = routes
         self.server = server
         logger = server.logger
@@ -77,7 +78,7 @@ final class HubServer: @unchecked Sendable {
 
     /// A configuration, and what every request asks of it, found out once: a part that is an existential cannot be looked at
     /// without a copy of all.
-    final class Present {
+    final class Settings {
         let configuration: HTTPServerConfiguration
         let logsAccess: Bool
         let trustsRequestID: Bool
@@ -90,9 +91,6 @@ final class HubServer: @unchecked Sendable {
             returnsRequestID = configuration.observing.returnsRequestID
         }
     }
-
-    /// What is in force: swapped as a whole by `reload`.
-    var configuration: HTTPServerConfiguration { present.configuration }
 
     var connectionCount: Int { connections.count }
 
@@ -120,8 +118,8 @@ final class HubServer: @unchecked Sendable {
     /// Puts another configuration into force.
     func reload(_ configuration: HTTPServerConfiguration) {
         // Let go after the access to the property.
-        let old = present
-        present = Present(configuration)
+        let old = settings
+        settings = Settings(configuration)
         withExtendedLifetime(old) {}
     }
 

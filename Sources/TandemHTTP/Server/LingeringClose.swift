@@ -8,7 +8,7 @@ extension Connection {
     func lingerBeforeClose() async {
         guard !descriptor.peer.contains(.gone) else { return }
         transport.endOutput()
-        let end = Deadline.after(configuration.lingerTimeout)
+        let end = Deadline.after(settings.configuration.lingerTimeout)
         var dropped = 0
         do {
             while .after(.zero) < end {

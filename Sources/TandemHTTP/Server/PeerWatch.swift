@@ -22,6 +22,7 @@ extension Connection {
     }
 
     /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
+    @inline(never)
     private func watchHalfClosed() {
         guard !descriptor.peer.isEmpty else { return }
         if descriptor.peer.contains(.gone) { return cancel("the client reset the connection") }
@@ -31,7 +32,7 @@ extension Connection {
                 if handlerRuns { cancel("the client closed its side and the answer took longer than the grace") }
             }
         graceTimer = timer
-        timer.arm(.after(configuration.halfCloseGrace))
+        timer.arm(.after(settings.configuration.halfCloseGrace))
     }
 
     private func cancel(_ reason: String) {
