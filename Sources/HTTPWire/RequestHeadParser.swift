@@ -29,6 +29,10 @@ public struct RequestHeadParser: Sendable {
     /// The empty line that may come before a request line does not count.
     public var hasStarted: Bool { line.hasStarted }
 
+    /// Whether the head that is not complete yet, or was refused, asks by HEAD, so that an answer to it has no content. False
+    /// until the whole request line has been read and found right.
+    public var isHead: Bool { target != nil && method == .head }
+
     /// Scans what is new, and returns the head once it is complete.
     ///
     /// After a head the parser is ready for the next one, which starts ``RequestHead/byteCount`` bytes further on.

@@ -52,6 +52,16 @@ struct AuthorityTests {
         #expect(Authority.isValid((Array("[v1.".utf8) + [byte] + Array("]".utf8)).span) == (isName || byte == UInt8(ascii: ":")))
     }
 
+    @Test("a byte that no host holds makes a request's Host invalid", arguments: UInt8.min...UInt8.max)
+    func everyByteOfHost(byte: UInt8) {
+        let bytes = Array("GET / HTTP/1.1\r\nHost: a".utf8) + [byte] + Array("b\r\n\r\n".utf8)
+        let error = Parsed(bytes, ends: [bytes.count]).error
+        #expect((error == nil) == ByteSet.hostName.contains(byte))
+        // What no field holds is refused as such.
+        let isField = byte >= 0x20 && byte != 0x7F || byte == 0x09
+        #expect(error == nil || (error == .invalidHost) == isField)
+    }
+
     @Test("where a port is required it has digits")
     func requiredPort() {
         #expect(isValid("a:443", portRequired: true))

@@ -64,6 +64,16 @@ struct ChunkedDecoderTests {
         refusal.check(decode(refusal.input).error)
     }
 
+    @Test("a byte that is no hexadecimal digit is refused wherever it stands in a size", arguments: UInt8.min...UInt8.max)
+    func everyByteOfSize(byte: UInt8) {
+        let isDigit = "0123456789abcdefABCDEF".utf8.contains(byte)
+        for (before, after) in [("", "1"), ("1", "1"), ("1", "")] {
+            let bytes = Array(before.utf8) + [byte] + Array("\(after)\r\n".utf8)
+            let isExtension = byte == UInt8(ascii: ";") && !before.isEmpty && !after.isEmpty
+            #expect((Decoded(bytes, ends: [bytes.count]).error == nil) == (isDigit || isExtension), "\(before)\(byte)\(after)")
+        }
+    }
+
     @Test("the greatest size is taken, and its content awaited")
     func greatestSize() {
         let decoded = decode("7FFFFFFFFFFFFFFF\r\nabc")

@@ -53,6 +53,25 @@ struct FieldScannerTests {
         #expect(parse(request(line)).heads.first?.fields.last == "X=\(value)")
     }
 
+    @Test("a byte that names or values do not hold is refused wherever it stands in one", arguments: UInt8.min...UInt8.max)
+    func everyByte(byte: UInt8) {
+        func isTaken(_ line: [UInt8]) -> Bool {
+            let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n".utf8) + line + Array("\r\n\r\n".utf8)
+            return Parsed(bytes, ends: [bytes.count]).error == nil
+        }
+        let isToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8.contains(byte)
+        for (before, after) in [("", "x: y"), ("x", ": y")] {
+            // The colon that ends a name early leaves one without an error only when it is not empty.
+            let isColon = byte == UInt8(ascii: ":") && !before.isEmpty
+            #expect(isTaken(Array(before.utf8) + [byte] + Array(after.utf8)) == (isToken || isColon), "\(before)\(byte)\(after)")
+        }
+        let isValue = byte >= 0x20 && byte != 0x7F || byte == 0x09
+        for (before, after) in [("x:", "y"), ("x: y", "z"), ("x: y", "")] {
+            // A carriage return before the line's own is one too many.
+            #expect(isTaken(Array(before.utf8) + [byte] + Array(after.utf8)) == isValue, "\(before)\(byte)\(after)")
+        }
+    }
+
     @Test("every token character may stand in a name")
     func names() {
         let name = "!#$%&'*+-.^_`|~09azAZ"

@@ -38,6 +38,12 @@ struct ResponseSerializerTests {
                 """)
     }
 
+    @Test("names go out as they were written, whatever their case, and in that order")
+    func names() throws {
+        let fields: HTTPFields = [.init("x-lower")!: "1", .init("X-UPPER")!: "2", .init("x-lower")!: "3"]
+        #expect(try head(.ok, fields).text.contains("\r\nx-lower: 1\r\nX-UPPER: 2\r\nx-lower: 3\r\n"))
+    }
+
     @Test(
         "framing goes by what the caller says, the status, the version and HEAD",
         arguments: [

@@ -32,6 +32,28 @@ struct SocketWatchesTests {
         }
     }
 
+    @Test func whatIsReadyIsToldAsLibcurlNamesIt() async throws {
+        try await onHub { _ in
+            // CURL_CSELECT_IN, _OUT and _ERR.
+            let (input, output, failure): (CInt, CInt, CInt) = (1, 2, 4)
+            var told: [CInt: Set<CInt>] = [:]
+            var watches = SocketWatches { fd, events in told[fd, default: []].insert(events) }
+            let (full, empty) = (pipe(), pipe())
+            #expect(write(full.writing, "x", 1) == 1)
+            try watches.watch(full.reading, for: .readable)
+            try watches.watch(empty.reading, for: .readable)
+            try watches.watch(empty.writing, for: .writable)
+            try await until { told.count == 2 }
+            #expect(told == [full.reading: [input], empty.writing: [output]])
+            // Nobody reads any more.
+            watches.remove(empty.reading)
+            close(empty.reading)
+            try await until { told[empty.writing]?.contains { $0 & failure != 0 } == true }
+            watches.removeAll()
+            for fd in [full.reading, full.writing, empty.writing] { close(fd) }
+        }
+    }
+
     @Test func removingWhatIsUnknownOrClosedIsHarmless() async throws {
         try await onHub { _ in
             var watches = SocketWatches { _, _ in }

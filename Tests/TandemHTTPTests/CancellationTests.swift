@@ -184,37 +184,74 @@ extension ServerTests {
             }
         }
 
+        /// Sleeps for this long once the end of the client's side has been noticed, which is when a timer more than `before` is
+        /// armed; until then it takes turns, so that a virtual clock stands still. Keeps how long it slept, whole or cut.
+        private static func sleepingAfterFIN(
+            _ router: Router, _ style: Style, _ duration: Duration, _ before: Count, _ slept: Collected<Duration>
+        ) {
+            switch style {
+            case .blocking:
+                router.get(
+                    "/",
+                    blocking: { _ in
+                        while Hub.current!.statistics.timers <= before.value { try sleep(for: .zero) }
+                        let start = Hub.current!.now
+                        defer { slept.add(Hub.current!.now - start) }
+                        try sleep(for: duration)
+                        return Response(text: "ok")
+                    })
+            case .async:
+                router.get(
+                    "/",
+                    async: { _ in
+                        while Hub.current!.statistics.timers <= before.value { try await sleep(for: .zero) }
+                        let start = Hub.current!.now
+                        defer { slept.add(Hub.current!.now - start) }
+                        try await sleep(for: duration)
+                        return Response(text: "ok")
+                    })
+            }
+        }
+
         @Test("a client that half-closes and waits longer than the grace has its handler cancelled", arguments: Style.allCases)
         func halfClosedTooLong(style: Style) async throws {
-            let (started, errors) = (Count(), Collected<String>())
+            let (before, slept) = (Count(), Collected<Duration>())
             try await withServer(
-                { $0.halfCloseGrace = .milliseconds(100) },
-                routes: {
-                    Self.waiting($0, style, 1, .sleeping, started, errors)
-                }
+                hubs: .one("its clock is virtual"),
+                {
+                    $0.useVirtualClock()
+                    $0.halfCloseGrace = .seconds(150)
+                }, routes: { Self.sleepingAfterFIN($0, style, .seconds(200), before, slept) }
             ) { live in
+                before.add(try live.statistics().timers)
                 let client = try live.connect()
-                try client.send(Self.request)
-                #expect(eventually { started.value == 1 })
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 client.halfClose()
-                #expect(!client.hears(withinMilliseconds: 40))
                 #expect(try client.untilCut().isEmpty)
                 #expect(live.logged(1).map(\.outcome) == [.cancelled])
-                #expect(errors.all == ["CancellationError"])
+                #expect(slept.all == [.seconds(150)])
+                #expect(eventually { live.log.lines("request cancelled").count == 1 })
                 #expect(live.log.lines("request cancelled").first?.metadata["reason"]?.contains("grace") == true)
             }
         }
 
         @Test("the grace of one request does not reach into the next", arguments: Style.allCases)
         func graceEndsWithItsRequest(style: Style) async throws {
+            let (before, slept) = (Count(), Collected<Duration>())
             try await withServer(
-                { $0.halfCloseGrace = .milliseconds(150) }, routes: { $0.sleeping("/", style, milliseconds: 100) }
+                hubs: .one("its clock is virtual"),
+                {
+                    $0.useVirtualClock()
+                    $0.halfCloseGrace = .seconds(150)
+                }, routes: { Self.sleepingAfterFIN($0, style, .seconds(100), before, slept) }
             ) { live in
+                before.add(try live.statistics().timers)
                 let client = try live.connect()
                 try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4))
                 client.halfClose()
                 for _ in 0..<4 { #expect(try client.answer().text == "ok") }
                 #expect(try client.isAtEnd())
+                #expect(slept.all == Array(repeating: .seconds(100), count: 4))
             }
         }
 

@@ -1,3 +1,4 @@
+import Tandem
 import TandemHTTP
 import Testing
 
@@ -79,8 +80,10 @@ extension ServerTests {
             }
         }
 
-        @Test("the last request that a connection may carry is answered with close, and none behind it", arguments: 1...3)
-        func requestsPerConnection(most: Int) async throws {
+        @Test(
+            "the last request that a connection may carry is answered with close, and none behind it", arguments: 1...3,
+            ["HTTP/1.0", "HTTP/1.1"])
+        func requestsPerConnection(most: Int, version: String) async throws {
             let calls = Count()
             try await withServer(
                 { $0.maxRequestsPerConnection = most },
@@ -92,10 +95,30 @@ extension ServerTests {
                 }
             ) { live in
                 let client = try live.connect()
-                try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", count: 5))
+                try client.send(String(repeating: "GET / \(version)\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", count: 5))
                 for number in 1...most { #expect(try client.answer().closes == (number == most)) }
                 #expect(try client.isAtEnd())
                 #expect(calls.value == most)
+            }
+        }
+
+        @Test(
+            "a body in HTTP/1.0 that nobody reads is not read as requests", arguments: Style.allCases,
+            ["", "Expect: 100-continue\r\n"])
+        func unreadBodyInHTTP10(style: Style, expect: String) async throws {
+            try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
+                let client = try live.connect()
+                let smuggled = "GET /smuggled HTTP/1.0\r\n\r\n"
+                for _ in 0..<2 {
+                    try client.send(
+                        "POST / HTTP/1.0\r\nConnection: keep-alive\r\n\(expect)Content-Length: \(smuggled.utf8.count)\r\n\r\n"
+                            + smuggled)
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(answer["connection"] == "keep-alive")
+                }
+                #expect(live.logged(2).count == 2)
+                #expect(live.access.entries("/smuggled").isEmpty)
             }
         }
 
@@ -124,6 +147,32 @@ extension ServerTests {
                 #expect(try fresh.isAtEnd())
                 #expect(try used.isAtEnd())
                 #expect(live.logged(1).count == 1)
+            }
+        }
+
+        @Test(
+            "a request may take longer than a connection may idle, and what comes too late is not executed",
+            arguments: Style.allCases)
+        func slowerThanIdle(style: Style) async throws {
+            let (event, started) = (Event<Void>(), Count())
+            try await withServer(
+                { $0.idleTimeout = .milliseconds(80) }, routes: { $0.waiting("/", style, for: event, started: started) }
+            ) { live in
+                let slow = try live.connect()
+                try slow.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                // One that came later has been idle for too long: so the time is over for both.
+                let idle = try live.connect()
+                #expect(try idle.isAtEnd())
+                #expect(throws: ClientError.self) {
+                    while true { try idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                }
+                event.send(())
+                let answer = try slow.answer()
+                #expect(answer.text == "ok")
+                #expect(!answer.closes)
+                #expect(try slow.isAtEnd())
+                #expect(started.value == 1)
             }
         }
 

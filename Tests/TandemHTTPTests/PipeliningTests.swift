@@ -121,6 +121,34 @@ extension ServerTests {
             }
         }
 
+        @Test("a client that pipelines and reads nothing is answered no further than buffers reach", arguments: Style.allCases)
+        func outputIsBounded(style: Style) async throws {
+            let (calls, body) = (Count(), pattern(16 * 1024))
+            try await withServer(routes: { router in
+                router.on(.get, "/", style) { _ in
+                    calls.add()
+                    return Response(body: body)
+                }
+            }) { live in
+                let count = 2_000
+                let client = try live.connect(receiveBuffer: 16 * 1024)
+                let sending = inBackground {
+                    try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
+                }
+                // Settled: no more is answered while nobody reads.
+                #expect(
+                    eventually {
+                        let before = calls.value
+                        pause(milliseconds: 100)
+                        return before > 0 && calls.value == before
+                    })
+                #expect(calls.value < 1_000)
+                for _ in 0..<count { try #require(try client.answer().body == body) }
+                try sending.wait()
+                #expect(calls.value == count)
+            }
+        }
+
         @Test(
             "input is dropped as it is taken in, also when there is always the start of a head behind it",
             arguments: Style.allCases)

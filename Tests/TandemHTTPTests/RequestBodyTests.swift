@@ -82,6 +82,80 @@ extension ServerTests {
             }
         }
 
+        @Test("a piece is as large as what has come, not a byte or a chunk", arguments: Style.allCases)
+        func largePieces(style: Style) async throws {
+            let (event, started, sizes) = (Event<Void>(), Count(), Collected<Int>())
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking:
+                    router.post(
+                        "/",
+                        blocking: { request in
+                            started.add()
+                            try event.wait()
+                            while let piece = try request.body.read() { sizes.add(piece.count) }
+                            return Response()
+                        })
+                case .async:
+                    router.post(
+                        "/",
+                        async: { request in
+                            started.add()
+                            try await event.wait()
+                            for try await piece in request.body { sizes.add(piece.count) }
+                            return Response()
+                        })
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send(Self.head + "Content-Length: 12000\r\n\r\n")
+                #expect(eventually { started.value == 1 })
+                // All of it is in the kernel when it is read.
+                for piece in 0..<12 { try client.send(Array(pattern(12_000)[(piece * 1_000)..<((piece + 1) * 1_000)])) }
+                event.send(())
+                #expect(try client.answer().status == 200)
+                #expect(sizes.all == [12_000])
+            }
+        }
+
+        @Test("a body ends with its length, and what stands behind it is a request or refused", arguments: Style.allCases)
+        func behindTheLength(style: Style) async throws {
+            try await withServer(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connect()
+                try client.send(
+                    Self.announced(Array("abc".utf8)) + Self.announced(Array("def".utf8)) + Array("JUNK\r\n\r\n".utf8))
+                #expect(try client.answer().text == "abc")
+                #expect(try client.answer().text == "def")
+                let refused = try client.answer()
+                #expect(refused.status == 400)
+                #expect(refused.closes)
+                #expect(try client.isAtEnd())
+            }
+        }
+
+        @Test("of a body that was read in part the rest is dropped, and the connection goes on", arguments: Style.allCases)
+        func readInPart(style: Style) async throws {
+            try await withServer(routes: { router in
+                switch style {
+                case .blocking: router.post("/", blocking: { Response(body: try $0.body.read() ?? []) })
+                case .async: router.post("/", async: { Response(body: try await $0.body.read() ?? []) })
+                }
+            }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send(Self.head + "Content-Length: 6\r\n\r\nabc")
+                    #expect(try client.answer().text == "abc")
+                    try client.send("def")
+                }
+                // How long a chunked one still is nobody knows when the head of the answer has to say whether it goes on.
+                try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8)]))
+                let last = try client.answer()
+                #expect(last.text == "abc")
+                #expect(last.closes)
+                #expect(try client.isAtEnd())
+            }
+        }
+
         @Test("what is left of a body is known to the handler", arguments: Style.allCases)
         func contentLength(style: Style) async throws {
             try await withServer(routes: { router in
@@ -273,7 +347,11 @@ extension ServerTests {
             arguments: Style.allCases)
         func endsInside(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
-                for start in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
+                for start in [
+                    "Content-Length: 10\r\n\r\n", "Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n",
+                    "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+                    "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n",
+                ] {
                     let client = try live.connect()
                     try client.send(Self.head + start)
                     client.halfClose()

@@ -86,6 +86,16 @@ extension ServerTests {
             return String(decoding: text[..<count], as: UTF8.self)
         }
 
+        @Test("text goes out as UTF-8, counted in bytes, and says so", arguments: Style.allCases)
+        func text(style: Style) async throws {
+            try await withServer(routes: { $0.on(.get, "/", style) { _ in Response(text: "naïve ☃") } }) { live in
+                let answer = try live.get("/")
+                #expect(answer["content-type"] == "text/plain; charset=utf-8")
+                #expect(answer["content-length"] == "10")
+                #expect(answer.text == "naïve ☃")
+            }
+        }
+
         @Test("framing fields are the server's, whatever the handler says", arguments: Style.allCases)
         func framingFields(style: Style) async throws {
             try await withServer(routes: { router in

@@ -140,7 +140,8 @@ extension Connection {
         let written = try withOutput { output throws(HTTPSerializeError) in
             try ResponseSerializer.writeHead(
                 status: status, fields: fields, framing: framing, version: head?.version ?? .http11,
-                isHead: head?.method == .head, keepAlive: keepAlive, idleSeconds: idleSeconds, date: date, into: &output)
+                isHead: head.map { $0.method == .head } ?? parser.isHead, keepAlive: keepAlive, idleSeconds: idleSeconds,
+                date: date, into: &output)
         }
         hasAnswered = true
         headBytes = output.written

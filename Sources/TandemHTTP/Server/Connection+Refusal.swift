@@ -11,9 +11,9 @@ extension Connection {
             output.written = 0
             let response = error.response
             guard case .bytes(let bytes) = response.body,
-                (try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)) != nil
+                let framing = try? writeHead(error.status, response.headers, .length(bytes.count), to: nil)
             else { return }
-            append(bytes)
+            if framing != .none { append(bytes) }
             server.observer.refused(error.status.code, on: self)
         }
         do {

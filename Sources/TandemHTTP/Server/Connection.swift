@@ -38,7 +38,7 @@ final class Connection: @unchecked Sendable {
     /// Ends to make room for another.
     var givesWay = false
 
-    @exclusivity(unchecked) private var parser: RequestHeadParser
+    @exclusivity(unchecked) private(set) var parser: RequestHeadParser
     @exclusivity(unchecked) var input = InputBuffer()
     @exclusivity(unchecked) var output = OutputBuffer()
     /// A handler, or the closure that streams its answer, runs.

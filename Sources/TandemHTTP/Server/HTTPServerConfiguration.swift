@@ -8,8 +8,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var addresses: [ListenAddress] = []
     /// How TLS is spoken at those addresses that ask for it.
     public var tls: TLSConfiguration?
-    /// The address to listen on when `addresses` is empty: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). Loopback by default,
-    /// so that nothing is exposed by accident.
+    /// The address to listen on when `addresses` is empty: a numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1).
+    /// Loopback by default, so that nothing is exposed by accident.
     public var host = "127.0.0.1"
     /// The port to listen on when `addresses` is empty; 0 lets the kernel choose.
     public var port = 8080
@@ -17,6 +17,7 @@ public struct HTTPServerConfiguration: Sendable {
     /// are shared).
     public var hubs = 1
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
+    /// 1,024: as many as come in a tenth of a second, at 10,000 connections a second.
     public var backlog = 1024
     /// Connections the server holds, over all hubs; when it is full, the connections that have been idle longest give way,
     /// and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
@@ -41,18 +42,22 @@ public struct HTTPServerConfiguration: Sendable {
     /// balancer on the instance, that accepted it: one that never ends would keep load from evening out. At the default,
     /// a million, the cost of a new connection vanishes in that of the requests.
     public var maxRequestsPerConnection = 1_000_000
-    /// How long a body may make no progress; then 408.
+    /// How long a body may make no progress; then 408. 30 seconds: a phone that changes its network is back by then, or not at
+    /// all.
     public var bodyTimeout: Duration = .seconds(30)
-    /// How long the client may take no byte of an answer; then the connection is cut.
+    /// How long the client may take no byte of an answer; then the connection is cut. As long as `bodyTimeout`, and for the
+    /// same reason.
     public var writeTimeout: Duration = .seconds(30)
     /// How long a handler goes on after its client has half-closed (FIN). A client that sends FIN after its request may still
-    /// read the answer; one that has gone looks the same until something is sent to it.
+    /// read the answer; one that has gone looks the same until something is sent to it. 2 seconds: more than nearly every
+    /// handler takes, and little for one whose client has gone.
     public var halfCloseGrace: Duration = .seconds(2)
     /// How long a connection that the server ends goes on reading and dropping what its client still sends, so that the last
     /// answer is not lost to a reset (RFC 9112, 9.6); a client that is quiet for a second is not waited for any longer. The
     /// default, 5 seconds, lets a client on a bad line notice the answer and stop.
     public var lingerTimeout: Duration = .seconds(5)
-    /// Bytes of an unread body that are read and dropped to keep the connection; with more it is closed.
+    /// Bytes of an unread body that are read and dropped to keep the connection; with more it is closed. 64 KiB: those are under
+    /// way already when the answer is sent, and to read more costs more than a new connection.
     public var drainLimit = 64 * 1024
     /// From `stop` until no more connections are accepted, in which the server serves as before and its phase is `leaving`. Zero,
     /// because only a load balancer that asks whether a server is ready needs it: then longer than it asks, and reacts, apart.

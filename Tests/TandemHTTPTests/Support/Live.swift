@@ -115,6 +115,18 @@ enum TestHubs {
     }
 }
 
+extension HTTPServerConfiguration {
+    /// Puts the server's hub on a clock of its own, which stands still while anything can run there and jumps to the next
+    /// deadline when nothing can; and takes away the deadlines of waiting for a client, who has no part in that clock.
+    mutating func useVirtualClock() {
+        hub.clock = .virtual
+        idleTimeout = .seconds(Int64.max)
+        headerTimeout = idleTimeout
+        bodyTimeout = idleTimeout
+        writeTimeout = idleTimeout
+    }
+}
+
 /// What must be the same after a server as before it.
 struct Counts: Hashable, CustomStringConvertible {
     var greenThreads, waits, timers, tasks, descriptors: Int
@@ -189,7 +201,7 @@ private func runHub(
     _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
 ) throws -> (before: Counts?, after: Counts?) {
     do {
-        return try Hub.run {
+        return try Hub.run(server.configuration.hub) {
             let hub = Hub.current!
             let before = Counts(hub.statistics)
             let running = hub.spawn(name: "server") { try await withTracer(tracer) { try await server.run() } }

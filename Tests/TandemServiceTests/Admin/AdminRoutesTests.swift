@@ -102,22 +102,31 @@ struct AdminRoutesTests {
                 })
         }) { port, admin in
             let client = FetchClient()
-            let held = HubGroup.shared.nextHub().spawn {
-                try await FetchClient().get("http://127.0.0.1:\(port)/held").status.code
+            // It is answered when we say so, however long the rest takes.
+            var patient = FetchConfiguration()
+            patient.timeout = .seconds(600)
+            patient.responseTimeout = nil
+            patient.idleTimeout = nil
+            let held = HubGroup.shared.nextHub().spawn { [patient] in
+                try await FetchClient(configuration: patient).get("http://127.0.0.1:\(port)/held").status.code
             }
+            // Also after a failure, of which nobody would hear otherwise: the server could not stop.
+            defer { mayEnd.signal() }
             try await started.wait()
             #expect(try await client.get(admin + "/healthz").status == .ok)
             let text = try await client.get(admin + "/debug/hub").text
             #expect(text.hasPrefix("serving-0: does not answer: code holds it"))
-            for _ in 0..<2 {
-                let families = try parsePrometheus(try await client.get(admin + "/metrics").body)
-                #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
-                #expect(families["tandem_hub_turns"]?.samples.isEmpty ?? true)
-            }
+            var pages: [[UInt8]] = []
+            for _ in 0..<2 { pages.append(try await client.get(admin + "/metrics").body) }
             mayEnd.signal()
             #expect(try await held.value == 200)
             // It is asked again once it has answered.
             while try await !client.get(admin + "/debug/hub").text.contains("green threads") {}
+            for page in pages {
+                let families = try parsePrometheus(page)
+                #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
+                #expect(families["tandem_hub_turns"]?.samples.isEmpty ?? true)
+            }
         }
     }
 

@@ -132,21 +132,24 @@ struct HandlersTests {
     }
 
     @Test func twoHundredBlockingHandlersWaitOnOneThread() async throws {
+        let goOn = Event<Void>()
         try await withService(
             configure: { $0.http.hubs = 1 },
             routes: { router in
+                router.get(
+                    "/wait",
+                    blocking: { _ in
+                        try goOn.wait(); return Fixed.ok
+                    })
                 router.get("/green-threads", async: { _ in Response(text: String(Hub.current!.statistics.greenThreads)) })
             }
         ) { service async throws in
             try await withThrowingTaskGroup { group in
                 for _ in 0..<200 {
-                    group.addTask { _ = try await service.get("/blocking/sleep?ms=2000") }
+                    group.addTask { _ = try await service.get("/wait") }
                 }
-                var waiting = 0
-                while waiting < 200 {
-                    waiting = max(waiting, Int(try await service.get("/green-threads").text) ?? 0)
-                    try await Task.sleep(for: .milliseconds(5))
-                }
+                while try await service.get("/green-threads").text != "200" {}
+                goOn.send(())
                 try await group.waitForAll()
             }
         }

@@ -42,16 +42,18 @@ struct ListeningTests {
         #expect(!FileManager.default.fileExists(atPath: socket))
     }
 
-    /// Becomes its arguments, with sockets as systemd would pass them: a TCP port, a unix socket, and a datagram socket.
+    /// Becomes its arguments, with sockets as systemd would pass them: a TCP port, a unix socket, a datagram socket, and a TCP
+    /// socket that does not listen.
     private static let launcher = """
         import os, socket, sys
         tcp, unix, datagrams = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         tcp.bind(("127.0.0.1", 0)); tcp.listen()
         unix.bind(sys.argv[1]); unix.listen()
+        silent = socket.socket(); silent.bind(("127.0.0.1", 0))
         with open(sys.argv[1] + ".port", "w") as file: file.write(str(tcp.getsockname()[1]))
-        for number, passed in enumerate([tcp, unix, datagrams], 3): os.dup2(os.dup(passed.fileno()) if passed.fileno() < 6 else passed.fileno(), 20 + number)
-        for number in range(3, 6): os.dup2(20 + number, number, inheritable=True); os.close(20 + number)
-        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="3", LISTEN_FDNAMES="http:local:datagrams")
+        for number, passed in enumerate([tcp, unix, datagrams, silent], 3): os.dup2(passed.fileno(), 20 + number)
+        for number in range(3, 7): os.dup2(20 + number, number, inheritable=True); os.close(20 + number)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="4", LISTEN_FDNAMES="http:local:datagrams:silent")
         os.execv(sys.argv[2], sys.argv[2:])
         """
 
@@ -81,15 +83,16 @@ struct ListeningTests {
         #expect(try await missing.wait() == 1)
         #expect(
             missing.errors.contains(
-                "cannot listen on systemd:https: no socket of that name was passed to this process. Passed were: http, local, datagrams."
+                "cannot listen on systemd:https: no socket of that name was passed to this process. Passed were: http, local, datagrams, silent."
             ),
             "\(missing.errors)")
-        try? FileManager.default.removeItem(atPath: socket)
-        let datagrams = try start("systemd:datagrams")
-        #expect(try await datagrams.wait() == 1)
-        #expect(
-            datagrams.errors.contains(
-                "cannot listen on systemd:datagrams: file descriptor 5 is no stream socket that listens."), "\(datagrams.errors)")
+        for (number, name) in [(5, "datagrams"), (6, "silent")] {
+            try? FileManager.default.removeItem(atPath: socket)
+            let wrong = try start("systemd:\(name)")
+            #expect(try await wrong.wait() == 1)
+            let message = "cannot listen on systemd:\(name): file descriptor \(number) is no stream socket that listens."
+            #expect(wrong.errors.contains(message), "\(wrong.errors)")
+        }
         let none = try Daemon(["serve"], environment: ["TANDEM_HTTP_LISTEN": "systemd:http"])
         #expect(try await none.wait() == 1)
         #expect(none.errors.contains("None was: is it started by its socket unit?"), "\(none.errors)")
