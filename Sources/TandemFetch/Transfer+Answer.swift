@@ -26,17 +26,37 @@ extension Transfer {
             guard length <= body.limit else { return refuse(tooLarge) }
             body.expect(length)
         }
+        // libcurl would decode what it has not asked for, five deep.
+        if let coding = answer.codings(.transferEncoding).first(where: { $0 != "chunked" && $0 != "identity" }) {
+            return refuse(
+                FetchError(.transfer, "\(url.origin): the answer has the transfer coding `\(coding)`, which was not asked for"))
+        }
         var answer = answer
         if decodes {
-            // Decoders one behind the other multiply what a few bytes unfold to.
-            guard answer.codings <= 1 else {
-                return refuse(
-                    FetchError(.transfer, "\(url.origin): the body has \(answer.codings) codings; at most one is decoded"))
-            }
+            guard prepareToDecode(answer) else { return false }
             answer.forgetCoding()
         }
         head = answer
         wake(.head)
+        return true
+    }
+
+    private func prepareToDecode(_ answer: ResponseHead) -> Bool {
+        let codings = answer.codings(.contentEncoding).filter { $0 != "identity" }
+        // Decoders one behind the other multiply what a few bytes unfold to.
+        guard codings.count <= 1 else {
+            return refuse(
+                FetchError(.transfer, "\(url.origin): the body has \(codings.count) codings; at most one is decoded"))
+        }
+        guard let name = codings.first else { return true }
+        guard let coding = Inflater.Coding(name) else {
+            return refuse(
+                FetchError(
+                    .transfer,
+                    "\(url.origin): the body has the coding `\(name)`, but \(Inflater.accepted) are what is decoded; "
+                        + "turn `decompresses` off to take it as it is"))
+        }
+        body.inflater = Inflater(coding)
         return true
     }
 
@@ -50,7 +70,10 @@ extension Transfer {
             isPaused = true
             return Int(CURL_WRITEFUNC_PAUSE)
         case .overLimit:
-            _ = refuse(tooLarge)
+            refuse(tooLarge)
+            return 0
+        case .malformed:
+            refuse(malformed)
             return 0
         }
     }

@@ -14,7 +14,8 @@ extension Transfer {
         if let refusal { return refusal }
         switch result {
         case CURLE_OK:
-            return head == nil ? FetchError(.transfer, "\(url.origin): the connection ended without an answer") : nil
+            guard head != nil else { return FetchError(.transfer, "\(url.origin): the connection ended without an answer") }
+            return body.isCutOff ? cutOff : nil
         case CURLE_COULDNT_CONNECT where wasRefused && socketsOpened.isEmpty:
             return refused
         case CURLE_OPERATION_TIMEDOUT:
@@ -31,7 +32,16 @@ extension Transfer {
 
     var tooLarge: FetchError {
         FetchError(
-            .tooLarge, "\(url.origin): the response is over \(body.limit) bytes; raise `maxResponseBytes` if that is expected",
-            curlCode: Int32(CURLE_FILESIZE_EXCEEDED.rawValue))
+            .tooLarge,
+            "\(url.origin): the response \(body.inflater == nil ? "is" : "unfolds to") over \(body.limit) bytes; "
+                + "raise `maxResponseBytes` if that is expected", curlCode: Int32(CURLE_FILESIZE_EXCEEDED.rawValue))
+    }
+
+    var malformed: FetchError { badCoding("the body is not coded as its `Content-Encoding` says") }
+
+    var cutOff: FetchError { badCoding("the coded body ends before its end") }
+
+    private func badCoding(_ what: String) -> FetchError {
+        FetchError(.transfer, "\(url.origin): \(what)", curlCode: Int32(CURLE_BAD_CONTENT_ENCODING.rawValue))
     }
 }

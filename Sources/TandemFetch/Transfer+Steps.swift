@@ -24,12 +24,12 @@ extension Transfer {
 
     /// What of the body has arrived; nil at its end. Throws what ended the transfer, after what arrived before that.
     func piece() throws -> Step<[UInt8]?> {
-        if body.count > 0 {
-            let piece = body.drain()
-            resume()
-            return .done(piece)
-        }
+        if body.count == 0 { unfold() }
+        let piece = body.drain()
+        if !body.holdsMore { resume() }
+        if !piece.isEmpty { return .done(piece) }
         switch ending {
+        case .complete where body.isCutOff: throw cutOff
         case .complete: return .done(nil)
         case .failed(let error): throw error
         case nil:
@@ -38,10 +38,21 @@ extension Transfer {
         }
     }
 
+    /// What found no room when it arrived may turn out only now to be too much, or not to be what it says.
+    private func unfold() {
+        let error: FetchError
+        switch body.unfold() {
+        case .taken, .full: return
+        case .overLimit: error = tooLarge
+        case .malformed: error = malformed
+        }
+        if ending == nil { abandon(error) }
+        ending = .failed(error)
+    }
+
     /// Drops the body, read and unread.
     func discardBody() {
-        body.discards = true
-        _ = body.drain()
+        body.discard()
         resume()
     }
 

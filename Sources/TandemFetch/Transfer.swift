@@ -62,7 +62,7 @@ final class Transfer {
         addressPolicy = request.addressPolicy ?? configuration.addressPolicy
         isIdempotent = request.method.isIdempotent || configuration.retry.includesUnsafeMethods
         hasBody = request.method != .head
-        decodes = configuration.decompresses && hasBody
+        decodes = configuration.decompresses && hasBody && request.headers[.range] == nil
         body = BodyBuffer(limit: request.maxResponseBytes ?? configuration.maxResponseBytes, capacity: capacity)
         phases = TransferPhases(configuration, usesTLS: url.isSecure)
         guard let content = request.body, case .stream(let producer) = content.content else { return }
