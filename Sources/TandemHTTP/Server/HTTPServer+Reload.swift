@@ -51,13 +51,14 @@ extension HTTPServerConfiguration {
         keep("hub.name", \.hub.name)
         keep("hub.poller", \.hub.poller)
         keep("hub.auditInterval", \.hub.auditInterval)
-        keep("hub.stallThreshold", \.hub.stallThreshold)
         keep("hub.stuckThreshold", \.hub.stuckThreshold)
         keep("hub.trimsStacks", \.hub.trimsStacks)
         // Addresses that speak it cannot do without.
         if tls == nil { keep("tls", \.tls) }
         // What is left of it is for tests.
+        let stallThreshold = hub.stallThreshold
         hub = running.hub
+        hub.stallThreshold = stallThreshold
         return names
     }
 }
