@@ -9,7 +9,7 @@ extension HTTPServer {
     /// not. A stop that has begun keeps its times.
     ///
     /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
-    ///   observes, and what its hubs are. They stay as they were.
+    ///   observes, and what its hubs are, but for `hub.stallThreshold`. They stay as they were.
     /// - Throws: `TLSError`, which names the file; then nothing has changed.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
