@@ -6,7 +6,7 @@
 FROM swift:6.3-bookworm AS build
 
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends pkg-config libcurl4-openssl-dev libssl-dev \
+    && apt-get install --yes --no-install-recommends pkg-config libcurl4-openssl-dev libssl-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /build
@@ -32,7 +32,7 @@ RUN mkdir --parents staging/usr/bin staging/usr/libexec staging/etc/tandemd \
 FROM debian:bookworm-slim
 
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates tzdata libcurl4 libssl3 \
+    && apt-get install --yes --no-install-recommends ca-certificates tzdata libcurl4 libssl3 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tandemd
 

@@ -53,8 +53,9 @@ let package = Package(
             swiftSettings: house),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl"]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "TandemFetch", dependencies: ["Tandem", "CTandemCurl", "CCurl", httpTypes, metrics, tracing],
+            name: "TandemFetch", dependencies: ["Tandem", "HTTPWire", "CTandemCurl", "CCurl", "CZlib", httpTypes, metrics, tracing],
             swiftSettings: house),
         .target(
             name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),

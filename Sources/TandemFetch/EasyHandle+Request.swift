@@ -19,7 +19,6 @@ extension EasyHandle {
         // A name that is still being looked up when the transfer ends would hold the hub until the answer came; with
         // this the resolver's thread is left to end by itself.
         set(CURLOPT_QUICK_EXIT, true)
-        if configuration.decompresses { set(CURLOPT_ACCEPT_ENCODING, "") }
         setVersion(configuration.httpVersion)
         if url.isSecure { setTLS(configuration) }
         setMethod(request)
@@ -84,6 +83,10 @@ extension EasyHandle {
         for field in added { add(field, &line) }
         if let agent = configuration.userAgent, request.headers[.userAgent] == nil {
             add(HTTPField(name: .userAgent, value: agent), &line)
+        }
+        // A part of a coded body cannot be decoded.
+        if configuration.decompresses, request.headers[.acceptEncoding] == nil, request.headers[.range] == nil {
+            add(HTTPField(name: .acceptEncoding, value: Inflater.accepted), &line)
         }
         if request.sendsBody {
             // What libcurl would add by itself: a form's type, and a pause to ask whether the body is wanted.

@@ -66,9 +66,9 @@ public struct FetchConfiguration: Sendable {
     /// The `User-Agent` of requests that have none of their own; nil sends none.
     public var userAgent: String? = "Tandem"
 
-    /// Whether to accept the codings that libcurl was built with (gzip, brotli, …) and decode them. The response then
-    /// has no `Content-Encoding` and no `Content-Length`: both speak of bytes that the caller does not see. A body with more
-    /// than one coding over the other is refused.
+    /// Whether to ask for the codings gzip and deflate and decode them, of a request without `Range`. The response then has
+    /// no `Content-Encoding` and no `Content-Length`: both speak of bytes that the caller does not see. A body with another
+    /// coding, or with one over the other, ends the fetch (`transfer`).
     public var decompresses = true
 
     // MARK: Who may be talked to

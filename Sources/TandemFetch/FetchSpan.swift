@@ -23,7 +23,7 @@ struct FetchSpan {
             attributes["server.address"] = url.host
             attributes["server.port"] = url.port
             attributes["url.scheme"] = url.isSecure ? "https" : "http"
-            attributes["url.full"] = url.display
+            attributes["url.full"] = url.redacted
             if resend > 0 { attributes["http.request.resend_count"] = resend }
         }
     }

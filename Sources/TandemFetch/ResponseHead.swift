@@ -5,9 +5,11 @@ struct ResponseHead {
     var status: HTTPResponse.Status
     var headers: HTTPFields
 
-    /// How many codings the body has, one over the other.
-    var codings: Int {
-        headers[values: .contentEncoding].reduce(0) { $0 + $1.utf8.split(separator: UInt8(ascii: ",")).count }
+    /// The codings that a field lists (`Content-Encoding`, `Transfer-Encoding`), in lower case, in the order in which they were
+    /// laid over one another.
+    func codings(_ field: HTTPField.Name) -> [String] {
+        headers[values: field].flatMap { $0.split(separator: ",") }
+            .map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }.filter { !$0.isEmpty }
     }
 
     /// What the caller of a client that decodes sees: the length and the coding on the wire are not those of the body.

@@ -1,4 +1,5 @@
 internal import CCurl
+internal import HTTPWire
 
 /// A parsed URL. libcurl itself parses it, and the transfer is given the result, not the text again: what was checked is
 /// what is fetched.
@@ -41,8 +42,15 @@ final class TargetURL {
         origin = "\(scheme)://\(host):\(port)"
     }
 
-    /// Without credentials and query, either of which may be a secret.
-    var display: String { origin + TargetURL.part(CURLUPART_PATH, of: handle) }
+    /// The whole of it but its secrets, as OpenTelemetry's conventions want it for `url.full`: name, password and the values of
+    /// sensitive keys of the query are replaced, and there is no fragment, which is not sent and may be a secret.
+    var redacted: String {
+        let secrets = [CURLUPART_USER, CURLUPART_PASSWORD].filter { !TargetURL.part($0, of: handle).isEmpty }
+            .map { _ in QueryRedaction.placeholder }.joined(separator: ":")
+        let query = TargetURL.part(CURLUPART_QUERY, of: handle)
+        return "\(isSecure ? "https" : "http")://\(secrets.isEmpty ? "" : secrets + "@")\(host):\(port)"
+            + TargetURL.part(CURLUPART_PATH, of: handle) + (query.isEmpty ? "" : "?" + QueryRedaction.redacted(query))
+    }
 
     deinit { curl_url_cleanup(handle) }
 

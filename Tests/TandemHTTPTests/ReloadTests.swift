@@ -35,6 +35,28 @@ extension ServerTests {
             }
         }
 
+        @Test("the watchdog's threshold is given to the hubs, and taken away", arguments: Style.allCases)
+        func stallThreshold(style: Style) async throws {
+            let routes: (Router) -> Void = {
+                $0.on(.get, "/", style) { _ in Response(text: "\(Hub.current?.stallThreshold?.components.seconds ?? -1)") }
+            }
+            try await withServer(routes: routes) { live in
+                let client = try live.connect()
+                func threshold() throws -> String {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    return try client.answer().text
+                }
+                let before = try threshold()
+                #expect(before == "-1")
+                for seconds in [60, 61] {
+                    #expect(try Self.reload(live) { $0.hub.stallThreshold = .seconds(seconds) } == [])
+                    #expect(try threshold() == "\(seconds)")
+                }
+                #expect(try Self.reload(live) { $0.hub.stallThreshold = nil } == [])
+                #expect(try threshold() == "-1")
+            }
+        }
+
         @Test("a request in flight ends under what is new, and an idle connection lives by the new time-out at its next wait")
         func timeouts() async throws {
             let (event, started) = (Event<Void>(), Count())

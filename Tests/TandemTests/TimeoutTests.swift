@@ -204,9 +204,29 @@ struct TimeoutTests {
         }
     }
 
-    @Test func `a time that has passed already starts the body cancelled`() async throws {
+    @Test(arguments: [Duration.zero, .seconds(-1), .nanoseconds(-1)])
+    func `a time that has passed already starts the body cancelled`(_ duration: Duration) async throws {
         try await onHub {
-            await #expect { try await withTimeout(.zero) { try await sleep(for: .seconds(30)) } } throws: { Self.isTimeOut($0) }
+            await #expect {
+                try await withTimeout(duration) { try await sleep(for: .seconds(30)) }
+            } throws: { Self.isTimeOut($0) }
+            // Before its first step; and what does not wait is delivered.
+            let sawIt = try await withTimeout(duration) { Task.isCancelled }
+            #expect(sawIt && !Task.isCancelled)
+        }
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(-1)])
+    func `a time that has passed already starts blocking code's body cancelled too`(_ duration: Duration) async throws {
+        try await onHub {
+            try await blocking {
+                #expect {
+                    try withTimeout(duration) { try sleep(for: .seconds(30)) }
+                } throws: { Self.isTimeOut($0) }
+                let sawIt = try withTimeout(duration) { Task.isCancelled }
+                #expect(sawIt && !Task.isCancelled)
+                try sleep(for: .zero)
+            }
         }
     }
 

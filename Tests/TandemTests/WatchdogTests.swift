@@ -35,6 +35,29 @@ struct WatchdogTests {
         if !Sanitizer.thread { #expect(held.description.contains("computes(until:"), "\(held)") }
     }
 
+    /// Also one that slept for half a day.
+    @Test func `the threshold can be set while the hub runs, and taken away`() async throws {
+        for threshold in [Duration.seconds(86_400), nil] {
+            let reports = Recorder<HubReport>()
+            var configuration = watched(0, reports)
+            configuration.stallThreshold = threshold
+            try await onHub(configuration) {
+                let hub = Hub.current!
+                #expect(hub.stallThreshold == threshold)
+                hub.stallThreshold = .milliseconds(20)
+                Self.computes(until: reports, say: .stalled, "async code holds the hub for")
+                try await pause { reports.contain(.stallEnded, "async code has let the hub go after") }
+                let stalls = Hub.counts.stalls
+                #expect(stalls >= 1)
+                hub.stallThreshold = nil
+                #expect(hub.stallThreshold == nil)
+                let start = tandem_real_nanoseconds()
+                while tandem_real_nanoseconds() < start + 100_000_000 {}
+                #expect(Hub.counts.stalls == stalls)
+            }
+        }
+    }
+
     @Test func `a hub held by async code is reported with its stack`() async throws {
         let reports = Recorder<HubReport>()
         try await onHub(watched(20, reports)) {

@@ -16,7 +16,7 @@ extension Hub {
         take()
         let failed = tandem_overflow_watch_thread()
         precondition(failed == 0, "sigaltstack: errno \(failed)")
-        watch = HubWatch(self)
+        watch = configuration.stallThreshold.map { HubWatch(self, threshold: $0) }
     }
 
     /// Makes the calling thread this hub's, which it must be of no other.

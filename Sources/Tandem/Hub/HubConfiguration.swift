@@ -28,7 +28,7 @@ public struct HubConfiguration: Sendable {
     public var order = ReadyOrder.arrival
 
     /// How long one piece of code may hold the hub before a watchdog thread reports it, with its stack. nil, the default,
-    /// starts no watchdog.
+    /// starts no watchdog. `Hub.stallThreshold` changes it while the hub runs.
     public var stallThreshold: Duration?
 
     /// How long a hub may be idle while calls wait that none of its timers and descriptors will end, before it reports what

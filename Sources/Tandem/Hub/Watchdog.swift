@@ -76,7 +76,8 @@ final class Watchdog: Sendable {
                     state.isRunning = false
                     return nil
                 }
-                tick = shortest / 2
+                // A hub may come, or be given another threshold, that is shorter.
+                tick = min(shortest / 2, 1_000_000_000)
                 return state.subjects.keys.flatMap { key in look(&state.subjects[key]!, now, overslept) }
             }
             guard let reports else { return }
@@ -115,11 +116,13 @@ final class Watchdog: Sendable {
         let stack: StackTrace?
     }
 
-    /// Looks at the thread of a hub that is watched. Blocks for up to 50 ms; not from that thread.
-    func sight(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting {
+    /// Looks at the thread of a hub; nil when it is not watched. Blocks for up to 50 ms; not from that thread.
+    func sight(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting? {
         nonisolated(unsafe) let pulse = pulse
         // One at a time.
-        return state.withLock { _ in Watchdog.look(pulse) }
+        return state.withLock { state in
+            state.subjects.values.contains { $0.pulse == pulse } ? Watchdog.look(pulse) : nil
+        }
     }
 
     private static func look(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting {

@@ -18,7 +18,7 @@ public func withTimeout<Success>(
             try await withTimeout(duration, file: file, line: line, body)
         }
     }
-    let scope = TimeoutScope(on: hub, .after(duration))
+    let scope = TimeoutScope(on: hub, after: duration)
     var outcome: Result<Success, any Error>?
     await scope.run {
         do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
@@ -45,18 +45,20 @@ public func withTimeout<Success>(
 
 /// A deadline, and the task to cancel when it passes. Belongs to one hub.
 private final class TimeoutScope {
-    private(set) var hasExpired = false
+    private(set) var hasExpired: Bool
     private var task: UnsafeCurrentTask?
     private let hub: Hub
     private var timer: HubTimer!
 
-    init(on hub: Hub, _ deadline: Deadline) {
+    init(on hub: Hub, after duration: Duration) {
         self.hub = hub
+        // The body begins in this turn, the timer would fire in the next.
+        hasExpired = duration <= .zero
         timer = HubTimer(on: hub) { [unowned self] in
             hasExpired = true
             task?.cancel()
         }
-        timer.arm(deadline)
+        if !hasExpired { timer.arm(.after(duration)) }
     }
 
     /// Runs `body` in a child task, which the deadline cancels, and owns it until it has ended.

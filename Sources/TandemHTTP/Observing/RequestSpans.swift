@@ -29,7 +29,7 @@ final class RequestSpans {
             if method == KnownMethods.other { attributes["http.request.method_original"] = head.method.rawValue }
             attributes["url.scheme"] = isSecure ? "https" : "http"
             attributes["url.path"] = head.path
-            attributes["url.query"] = head.query
+            attributes["url.query"] = head.query.map(QueryRedaction.redacted)
             attributes["http.route"] = route?.pattern.description
             attributes["network.protocol.version"] = head.version == .http10 ? "1.0" : "1.1"
             attributes["network.peer.address"] = peer.description

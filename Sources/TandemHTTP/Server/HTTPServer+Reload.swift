@@ -9,7 +9,7 @@ extension HTTPServer {
     /// not. A stop that has begun keeps its times.
     ///
     /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
-    ///   observes, and what its hubs are. They stay as they were.
+    ///   observes, and what its hubs are, but for `hub.stallThreshold`. They stay as they were.
     /// - Throws: `TLSError`, which names the file; then nothing has changed.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
@@ -51,13 +51,14 @@ extension HTTPServerConfiguration {
         keep("hub.name", \.hub.name)
         keep("hub.poller", \.hub.poller)
         keep("hub.auditInterval", \.hub.auditInterval)
-        keep("hub.stallThreshold", \.hub.stallThreshold)
         keep("hub.stuckThreshold", \.hub.stuckThreshold)
         keep("hub.trimsStacks", \.hub.trimsStacks)
         // Addresses that speak it cannot do without.
         if tls == nil { keep("tls", \.tls) }
         // What is left of it is for tests.
+        let stallThreshold = hub.stallThreshold
         hub = running.hub
+        hub.stallThreshold = stallThreshold
         return names
     }
 }

@@ -128,7 +128,8 @@ final class HubServer: @unchecked Sendable {
         // Let go after the access to the property.
         let old = settings
         settings = Settings(configuration)
-        withExtendedLifetime(old) {}
+        let stallThreshold = configuration.hub.stallThreshold
+        if stallThreshold != old.configuration.hub.stallThreshold { hub.stallThreshold = stallThreshold }
     }
 
     /// Drains when the plan's delay is over, and cuts what is left at its end. An earlier plan may be shortened.

@@ -67,7 +67,8 @@ extension Setting {
     /// Whether a change comes into force at the next start only: where the service listens, what it tells about itself, and what
     /// its hubs are.
     var needsRestart: Bool {
-        Self.fixed.contains(key) || ["hub.", "admin.", "trace."].contains { key.hasPrefix($0) }
+        guard key != "hub.stall-threshold-ms" else { return false }
+        return Self.fixed.contains(key) || ["hub.", "admin.", "trace."].contains { key.hasPrefix($0) }
     }
 
     private static let fixed: Set = [

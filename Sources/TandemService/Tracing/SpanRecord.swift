@@ -6,6 +6,9 @@ struct SpanRecord: Sendable {
     /// Events of one span that are kept; a loop that adds them must not fill the memory.
     static let mostEvents = 32
 
+    /// Links of one span that are kept, likewise.
+    static let mostLinks = 32
+
     var name: String
     let kind: SpanKind
     /// Its own ids.
@@ -18,6 +21,8 @@ struct SpanRecord: Sendable {
     var status: SpanStatus?
     var attributes: SpanAttributes = [:]
     var events: [SpanEvent] = []
+    /// Spans that it has to do with, of this trace or another, beside its parent: those whose messages a batch handles.
+    var links: [(target: TraceContext, attributes: SpanAttributes)] = []
 
     init(name: String, kind: SpanKind, trace: TraceContext, parentID: UInt64?, began: UInt64) {
         self.name = name
@@ -49,18 +54,34 @@ struct SpanRecord: Sendable {
         }
         line += #","attributes":"#.utf8
         Self.append(attributes, to: &line)
-        if !events.isEmpty {
-            line += #","events":["#.utf8
-            for (index, event) in events.enumerated() {
-                line += index == 0 ? #"{"name":"#.utf8 : #",{"name":"#.utf8
-                LogText.appendQuoted(event.name, to: &line)
-                line += #","attributes":"#.utf8
-                Self.append(event.attributes, to: &line)
-                line.append(UInt8(ascii: "}"))
-            }
-            line.append(UInt8(ascii: "]"))
-        }
+        appendEvents(to: &line)
+        appendLinks(to: &line)
         line += "}\n".utf8
+    }
+
+    private func appendEvents(to line: inout [UInt8]) {
+        guard !events.isEmpty else { return }
+        line += #","events":["#.utf8
+        for (index, event) in events.enumerated() {
+            line += index == 0 ? #"{"name":"#.utf8 : #",{"name":"#.utf8
+            LogText.appendQuoted(event.name, to: &line)
+            line += #","attributes":"#.utf8
+            Self.append(event.attributes, to: &line)
+            line.append(UInt8(ascii: "}"))
+        }
+        line.append(UInt8(ascii: "]"))
+    }
+
+    private func appendLinks(to line: inout [UInt8]) {
+        guard !links.isEmpty else { return }
+        line += #","links":["#.utf8
+        for (index, link) in links.enumerated() {
+            if index > 0 { line.append(UInt8(ascii: ",")) }
+            line += #"{"trace_id":"\#(link.target.traceID)","span_id":"\#(link.target.spanID)","attributes":"#.utf8
+            Self.append(link.attributes, to: &line)
+            line.append(UInt8(ascii: "}"))
+        }
+        line.append(UInt8(ascii: "]"))
     }
 
     private static func append(_ attributes: SpanAttributes, to line: inout [UInt8]) {

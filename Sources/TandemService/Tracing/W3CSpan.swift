@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import TandemHTTP
 internal import Tracing
 
 /// A span of `W3CTracer`. Any thread.
@@ -38,7 +39,14 @@ final class W3CSpan: Span {
         }
     }
 
-    func addLink(_ link: SpanLink) {}
+    /// One to what has no ids says nothing, and is left out.
+    func addLink(_ link: SpanLink) {
+        guard let target = link.context.traceContext else { return }
+        record.withLock { record in
+            guard let count = record?.links.count, count < SpanRecord.mostLinks else { return }
+            record?.links.append((target, link.attributes))
+        }
+    }
 
     func recordError<Instant: TracerInstant>(
         _ error: any Error, attributes: SpanAttributes, at instant: @autoclosure () -> Instant

@@ -69,7 +69,37 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.flush()
 
-    def start_gzip(self, coding):
+    def coded(self, query, number):
+        """A body with a coding, and what may be wrong with it. Told apart from its neighbours by each byte."""
+        how = query["how"]
+        content = (SQUARES * (number // 251 + 1))[:number]
+        if how == "members":
+            body = gzip.compress(content[: number // 2]) + gzip.compress(b"") + gzip.compress(content[number // 2 :])
+        else:
+            coder = zlib.compressobj(wbits=WINDOWS.get(how, 31))
+            body = coder.compress(content) + coder.flush()
+        if how == "cut":
+            body = body[:-9]
+        elif how == "junk":
+            body += b"junk"
+        elif how == "damaged":
+            body = body[:-8] + bytes(4) + body[-4:]
+        elif how == "nothing":
+            body = b""
+        self.answer(body, fields=[("Content-Encoding", query.get("coding", "gzip")), ("Accept-Ranges", "none")])
+
+    def transfer_coded(self, query, number):
+        """A coding of the message that nobody asked for."""
+        body = zlib.compress(bytes(number))
+        for _ in query["coding"].split(",")[1:]:
+            body = zlib.compress(body)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", query["coding"])
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def start_coded(self, coding):
         self.send_response(200)
         self.send_header("Content-Encoding", coding)
         self.send_header("Transfer-Encoding", "chunked")
@@ -238,9 +268,9 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.answer(b"busy", int(query["how"]), [("Retry-After", query["after"])] if "after" in query else [])
         elif path == "/bomb":
-            # A megabyte of zeros is a kilobyte of gzip, over and over.
-            coder, zeros = zlib.compressobj(9, wbits=31), bytes(1 << 20)
-            self.start_gzip(query.get("coding", "gzip"))
+            # A megabyte of zeros is a kilobyte, over and over.
+            coder, zeros = zlib.compressobj(9, wbits=WINDOWS[query.get("how", "gzip")]), bytes(1 << 20)
+            self.start_coded(query.get("coding", "gzip"))
             try:
                 for _ in range(number):
                     if piece := coder.compress(zeros):
@@ -250,6 +280,10 @@ class Handler(BaseHTTPRequestHandler):
             except OSError:
                 count("disconnects")
                 self.close_connection = True
+        elif path == "/coded":
+            self.coded(query, number)
+        elif path == "/transfercoded":
+            self.transfer_coded(query, number)
         elif path == "/echo":
             self.echo(body)
         else:
@@ -262,6 +296,9 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET
 
 
+SQUARES = bytes(index * index % 251 for index in range(251))
+# What zlib calls the formats: RFC 1952, 1950 and 1951.
+WINDOWS = {"gzip": 31, "deflate": 15, "bare": -15}
 STREAMED = {"/final": Handler.final, "/literal": Handler.literal, "/slowreader": Handler.slow_reader, "/mirror": Handler.mirror}
 
 server = Server(("127.0.0.1", 0), Handler)

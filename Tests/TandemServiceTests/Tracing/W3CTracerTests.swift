@@ -72,7 +72,12 @@ struct W3CTracerTests {
         span.setStatus(SpanStatus(code: .error))
         for number in 0..<100 { span.addEvent(SpanEvent(name: "\(number)")) }
         let child = tracer.startSpan("child", context: span.context)
+        child.addLink(span, attributes: ["batch": 7])
+        // Of no trace.
+        child.addLink(SpanLink(context: .topLevel, attributes: [:]))
+        for _ in 0..<100 { span.addLink(child) }
         child.end()
+        child.addLink(span)
         span.end()
         span.end()
         #expect(!span.isRecording)
@@ -87,6 +92,11 @@ struct W3CTracerTests {
         #expect(objects[1]["trace_id"] as? String == traceID && objects[1]["parent_id"] as? String == "b7ad6b7169203331")
         #expect(objects[0]["parent_id"] as? String == objects[1]["span_id"] as? String)
         #expect(objects[1]["kind"] as? String == "server" && objects[1]["status"] as? String == "error")
+        let links = try #require(objects[0]["links"] as? [[String: Any]])
+        #expect(links.count == 1 && links[0]["trace_id"] as? String == traceID)
+        #expect(links[0]["span_id"] as? String == objects[1]["span_id"] as? String)
+        #expect((links[0]["attributes"] as? [String: Any])?["batch"] as? Int == 7)
+        #expect((objects[1]["links"] as? [[String: Any]])?.count == SpanRecord.mostLinks)
         let attributes = try #require(objects[1]["attributes"] as? [String: Any])
         #expect(attributes["http.response.status_code"] as? Int == 200 && attributes["url.path"] as? String == "/\"\n\u{9B}")
         #expect((objects[1]["events"] as? [[String: Any]])?.count == SpanRecord.mostEvents)
