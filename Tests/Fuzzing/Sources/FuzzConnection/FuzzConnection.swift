@@ -29,7 +29,7 @@ private func check(_ output: [UInt8], _ isReset: Bool, to input: [UInt8], limits
     // A streamed answer has begun when its request's body turns out to be malformed or too long: then it is cut.
     let mayBeCut = asked.exchanges.contains { !$0.isComplete || $0.content.count > 100 }
     require(mayBeCut || !isReset, "the server resets")
-    let (answers, isCut) = answers(in: output, toHead: asked.exchanges.map { $0.method == "HEAD" })
+    let (answers, isCut) = answers(in: output, toHead: asked.exchanges.map { $0.method == "HEAD" } + [asked.refusesHead])
     require(mayBeCut || !isCut, "an answer is cut")
     // Nothing behind a request that ends its connection is answered.
     let most = asked.exchanges.firstIndex { !$0.keepAlive }.map { $0 + 1 } ?? asked.exchanges.count + 1

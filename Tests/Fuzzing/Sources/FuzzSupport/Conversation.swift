@@ -40,6 +40,8 @@ public struct Conversation: Hashable {
     public private(set) var heads: [RequestHead] = []
     /// What ended it, if it was not the end of the bytes.
     public private(set) var error: HTTPParseError.Code?
+    /// The head that was refused asked by HEAD, as far as it could be read.
+    public private(set) var refusesHead = false
     /// Bytes taken for heads and bodies, as long as there was no error.
     public private(set) var consumed = 0
 
@@ -74,6 +76,7 @@ public struct Conversation: Hashable {
             }
         } catch {
             self.error = error.code
+            refusesHead = decoder == nil && parser.isHead
             // How much was consumed before an error depends on how the bytes were cut.
             consumed = 0
         }
