@@ -19,7 +19,9 @@ final class Daemon {
         let command = launcher + [Self.binary.path()] + arguments
         process.executableURL = URL(filePath: command[0])
         process.arguments = Array(command.dropFirst())
-        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
+        // A daemon built with a sanitizer needs what its tests were given: it has names that are never freed, on purpose.
+        let inherited = ProcessInfo.processInfo.environment.filter { ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key) }
+        process.environment = environment.merging(inherited.merging(["PATH": "/usr/bin:/bin"]) { $1 }) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
