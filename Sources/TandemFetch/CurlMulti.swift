@@ -32,11 +32,17 @@ final class CurlMulti {
     /// The one of `hub`, made when first asked for. Throws `unavailable`.
     static func on(_ hub: Hub) throws -> CurlMulti { try hub.local(CurlMulti.self) { try CurlMulti(on: hub) } }
 
+    /// Connections that are kept when their fetch is over, as many as go to one origin at once by default. libcurl's own measure
+    /// is four for each transfer that is under way at that moment, so that connections would be closed whenever there are few,
+    /// and opened again a moment later.
+    static let keptConnections = 256
+
     private init(on hub: Hub) throws(FetchError) {
         try CurlGlobal.start()
         guard let multi = curl_multi_init() else { throw FetchError(.unavailable, "no memory for a libcurl multi handle") }
         self.multi = multi
         self.hub = hub
+        _ = tandem_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, CurlMulti.keptConnections)
         // The hub keeps the multi, not the other way round; whoever fires these is stopped in deinit.
         sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }
         timer = HubTimer(on: hub) { [unowned self] in

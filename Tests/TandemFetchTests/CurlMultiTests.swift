@@ -93,6 +93,18 @@ struct CurlMultiTests {
         #expect(openDescriptors() == before)
     }
 
+    @Test func `connections outlast a moment with few fetches`() async throws {
+        let (slow, fixed) = (upstream.url("/slow"), upstream.url("/fixed"))
+        try await onHub { hub in
+            let client = FetchClient()
+            let many = (0..<16).map { _ in hub.spawn { _ = try await client.get(slow) } }
+            for fetch in many { try await fetch.value }
+            #expect(FetchStatistics(of: hub).connections == 16)
+            _ = try await client.get(fixed)
+            #expect(FetchStatistics(of: hub).connections == 16)
+        }
+    }
+
     @Test func `no timer is left when nothing is under way`() async throws {
         let url = upstream.url("/fixed")
         try await onHub { hub in

@@ -81,6 +81,8 @@ class Instance:
 
     def start(self):
         environment = {"PATH": "/usr/bin:/bin", "TANDEM_LOG_ACCESS": "false", "TANDEM_LOG_LEVEL": "warning"}
+        # What a daemon that was built with a sanitizer needs.
+        environment |= {name: os.environ[name] for name in ("ASAN_OPTIONS", "TSAN_OPTIONS") if name in os.environ}
         command = [self.tandemd, "serve", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env=environment, cwd="/")
         wait_for_port(self.port)

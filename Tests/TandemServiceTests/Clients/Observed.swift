@@ -24,6 +24,10 @@ struct Observed: Sendable {
                 ids.add(id)
                 return Response(text: id)
             })
+        // An upload comes back when all of it has arrived. An answer that begins before is more than nginx 1.22 can do without
+        // buffers: it may stop reading its client for good, with bytes there to be read.
+        router.post("/observed/async/whole", async: { Response(body: try await $0.body.collect(upTo: 16_000_000)) })
+        router.post("/observed/blocking/whole", blocking: { Response(body: try $0.body.collect(upTo: 16_000_000)) })
         router.get(
             "/observed/peer",
             blocking: { request in

@@ -39,7 +39,7 @@ async def uploads(session):
 
     for style in ("blocking", "async"):
         for body in (BIG, pieces()):
-            async with session.post(f"{ORIGIN}/{style}/echo", data=body) as answer:
+            async with session.post(f"{ORIGIN}/observed/{style}/whole", data=body) as answer:
                 assert answer.status == 200 and await answer.read() == BIG
     print("uploads")
 
