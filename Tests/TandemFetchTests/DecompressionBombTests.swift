@@ -55,7 +55,10 @@ struct DecompressionBombTests {
                     #expect(piece != nil && stream.buffered <= 256 * 1024)
                 }
             }
-            #expect(megabytesResident - before < count * 2, "\(before) to \(megabytesResident)")
+            // The address sanitizer keeps for a while what has been freed: here all pieces that were read.
+            if !hasAddressSanitizer {
+                #expect(megabytesResident - before < count * 2, "\(before) to \(megabytesResident)")
+            }
             for stream in streams { stream.close() }
         }
     }
@@ -88,3 +91,5 @@ struct DecompressionBombTests {
         }
     }
 }
+
+private let hasAddressSanitizer = dlsym(nil, "__asan_init") != nil
