@@ -46,7 +46,8 @@ public struct FetchConfiguration: Sendable {
     /// Whether and how failed requests are sent again.
     public var retry = RetryPolicy.none
 
-    /// Most bytes of a response's body, decoded, kept whole or streamed. A request may say otherwise.
+    /// Most bytes of a response's body, decoded, kept whole or streamed. A request may say otherwise. 64 MiB: more than most
+    /// answers, and no more than a few fetches at once may hold that keep theirs whole.
     public var maxResponseBytes = 64 * 1024 * 1024
 
     // MARK: What is sent
