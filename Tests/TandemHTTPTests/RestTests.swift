@@ -106,6 +106,33 @@ extension ServerTests {
             }
         }
 
+        @Test("cancelling the server cuts a request that has just come to one at rest")
+        func cancelledAtARequest() async throws {
+            let never = Event<Void>()
+            try await withServer(
+                hubs: .one("its waits are looked at"),
+                routes: { router in
+                    router.get(
+                        "/",
+                        async: { _ in
+                            try await never.wait()
+                            return Response()
+                        })
+                }
+            ) { live in
+                let client = try live.connect()
+                #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
+                // In one turn of the hub, so that it has not seen the request when it cuts.
+                try live.onHub {
+                    try client.send(Self.request)
+                    live.cancelRun()
+                }
+                try live.waitUntilEnded()
+                #expect(live.access.entries.allSatisfy { $0.outcome == .cancelled })
+                #expect(try client.untilCut().isEmpty)
+            }
+        }
+
         @Test("cancelling the server ends those at rest")
         func cancelled() async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in

@@ -130,6 +130,8 @@ extension HubServer {
             }
             self.ended(connection)
         }
+        // One that was at rest when all were cut.
+        if hasCut { connection.task?.cancel() }
     }
 
     /// Serves connections again that were at rest, until there is none left. In a task of its own, because a connection's task

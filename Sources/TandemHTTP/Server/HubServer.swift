@@ -46,7 +46,7 @@ final class HubServer: @unchecked Sendable {
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
     private var cutAt = Deadline.never
-    private var hasCut = false
+    private(set) var hasCut = false
     private var now = HTTPDate(unixSeconds: 0)
 
     /// Takes over listening sockets, also when it throws. On the hub's thread.
@@ -167,7 +167,7 @@ final class HubServer: @unchecked Sendable {
         if !hasCut { summary.connectionsCut += connections.count }
         hasCut = true
         for connection in connections.values {
-            // What is at rest wakes, finds that it must close, and has nothing to be cut from.
+            // What is at rest, or has just been woken, is cancelled as soon as it has a task.
             if let task = connection.task { task.cancel() } else { connection.drain() }
         }
     }
