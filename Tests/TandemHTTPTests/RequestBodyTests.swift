@@ -55,26 +55,20 @@ extension ServerTests {
         @Test("pieces are read one by one, and a second loop goes on where the first stopped", arguments: Style.allCases)
         func pieces(style: Style) async throws {
             try await withServer(routes: { router in
-                switch style {
-                case .blocking:
-                    router.post(
-                        "/",
-                        blocking: { request in
-                            let first = try request.body.read() ?? []
-                            return Response(body: first + [124] + (try request.body.collect(upTo: 100)))
-                        })
-                case .async:
-                    router.post(
-                        "/",
-                        async: { request in
-                            var first: [UInt8] = []
-                            for try await piece in request.body {
-                                first = piece
-                                break
-                            }
-                            return Response(body: first + [124] + (try await request.body.collect(upTo: 100)))
-                        })
-                }
+                router.post(
+                    "/", style,
+                    blocking: { request in
+                        let first = try request.body.read() ?? []
+                        return Response(body: first + [124] + (try request.body.collect(upTo: 100)))
+                    },
+                    async: { request in
+                        var first: [UInt8] = []
+                        for try await piece in request.body {
+                            first = piece
+                            break
+                        }
+                        return Response(body: first + [124] + (try await request.body.collect(upTo: 100)))
+                    })
             }) { live in
                 let client = try live.connect()
                 try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8), Array("g".utf8)]))
@@ -86,26 +80,20 @@ extension ServerTests {
         func largePieces(style: Style) async throws {
             let (event, started, sizes) = (Event<Void>(), Count(), Collected<Int>())
             try await withServer(routes: { router in
-                switch style {
-                case .blocking:
-                    router.post(
-                        "/",
-                        blocking: { request in
-                            started.add()
-                            try event.wait()
-                            while let piece = try request.body.read() { sizes.add(piece.count) }
-                            return Response()
-                        })
-                case .async:
-                    router.post(
-                        "/",
-                        async: { request in
-                            started.add()
-                            try await event.wait()
-                            for try await piece in request.body { sizes.add(piece.count) }
-                            return Response()
-                        })
-                }
+                router.post(
+                    "/", style,
+                    blocking: { request in
+                        started.add()
+                        try event.wait()
+                        while let piece = try request.body.read() { sizes.add(piece.count) }
+                        return Response()
+                    },
+                    async: { request in
+                        started.add()
+                        try await event.wait()
+                        for try await piece in request.body { sizes.add(piece.count) }
+                        return Response()
+                    })
             }) { live in
                 let client = try live.connect()
                 try client.send(Self.head + "Content-Length: 12000\r\n\r\n")
@@ -175,22 +163,16 @@ extension ServerTests {
         func backpressure(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
-                switch style {
-                case .blocking:
-                    router.post(
-                        "/",
-                        blocking: { request in
-                            try event.wait()
-                            return Response(text: "\(try request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
-                        })
-                case .async:
-                    router.post(
-                        "/",
-                        async: { request in
-                            try await event.wait()
-                            return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
-                        })
-                }
+                router.post(
+                    "/", style,
+                    blocking: { request in
+                        try event.wait()
+                        return Response(text: "\(try request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                    },
+                    async: { request in
+                        try await event.wait()
+                        return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
+                    })
             }) { live in
                 let client = try live.connect(sendBuffer: 64 * 1024)
                 let request = Self.announced(pattern(8 << 20))

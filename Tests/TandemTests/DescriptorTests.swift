@@ -25,6 +25,41 @@ struct DescriptorTests {
         }
     }
 
+    @Test func `who needs no task is told once when there is something to read, and of the end`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer { b.close() }
+            var told = 0
+            a.whenReadable { told += 1 }
+            // Nothing has been looked for yet: there may be something.
+            #expect(told == 1)
+            #expect(try read(a) == nil)
+            a.whenReadable { told += 1 }
+            try b.send("hello")
+            try await turnUntil { told == 2 }
+            try b.send("again")
+            try await sleep(for: .milliseconds(5))
+            #expect(told == 2)
+            let text: String = try await a.receive()
+            #expect(text == "helloagain")
+            #expect(try read(a) == nil)
+            a.whenReadable { told += 1 }
+            a.wakeReader()
+            #expect(told == 3)
+            #expect(try read(a) == nil)
+            a.whenReadable { told += 1 }
+            a.close()
+            #expect(told == 4)
+            a.whenReadable { told += 1 }
+            #expect(told == 5)
+        }
+    }
+
+    /// What is there, without waiting.
+    private func read(_ descriptor: Descriptor) throws -> Int? {
+        try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { try descriptor.readAvailable(into: $0) }
+    }
+
     @Test func `one reader and one writer wait on the same descriptor`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair(bufferSize: 4096)

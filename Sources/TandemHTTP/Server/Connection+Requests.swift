@@ -50,6 +50,7 @@ extension Connection {
     // What follows does not wait, and is called rather than inlined, so that what it computes has no room in the frames of
     // what does.
 
+    /// Begins with the request's body, and says whether the connection ends with it.
     @inline(never)
     private func begin(_ head: RequestHead) -> RequestBody {
         output.written = 0

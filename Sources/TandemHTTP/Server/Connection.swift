@@ -15,7 +15,7 @@ final class Connection: @unchecked Sendable {
     /// nil at rest.
     var task: Task<Void, any Error>?
     /// As which its client counts, where there is a limit for each.
-    var peer: SocketAddress.Network?
+    var network: SocketAddress.Network?
 
     /// The answer in the making will be the last on this connection.
     var mustClose = false
@@ -43,7 +43,8 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) var output = OutputBuffer()
     /// A handler, or the closure that streams its answer, runs.
     var handlerRuns = false
-    private var timer: HubTimer?
+    /// Ends the grace of a handler, or the connection's rest.
+    var timer: HubTimer?
     /// Why the handler was cancelled, for the log.
     var lostPeer: String?
 
@@ -111,30 +112,6 @@ final class Connection: @unchecked Sendable {
         input.release(to: server.buffers)
     }
 
-    /// Has `wake` called when there is something to do: a byte has come, the peer has gone, or the idle time is over.
-    func rest(until wake: @escaping () -> Void) {
-        isIdle = true
-        arm(idleDeadline)
-        descriptor.whenReadable { [unowned self] in
-            disarm()
-            isIdle = false
-            wake()
-        }
-    }
-
-    /// Sets the connection's one timer, which ends the grace of a handler, or the connection's rest.
-    func arm(_ deadline: Deadline) {
-        let timer =
-            timer
-            ?? HubTimer(on: server.hub) { [unowned self] in
-                if handlerRuns { graceIsOver() } else if rests { drain() }
-            }
-        self.timer = timer
-        timer.arm(deadline)
-    }
-
-    func disarm() { timer?.disarm() }
-
     /// Ends the connection, from the server: after its answer when it is busy, and when it is idle after a last look for a
     /// request that has just arrived.
     func drain() {
@@ -143,10 +120,6 @@ final class Connection: @unchecked Sendable {
     }
 
     // MARK: Heads
-
-    /// How long a connection is idle before it is at rest, and has no task any more: longer than a busy client is between two
-    /// requests, so that a task is made at most ten times a second.
-    static let restsAfter = Duration.milliseconds(100)
 
     /// The next request's head; nil when the client has ended, has been idle for too long, or the connection is at rest.
     private func nextHead() async throws -> RequestHead? {

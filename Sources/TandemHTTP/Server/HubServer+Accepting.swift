@@ -107,55 +107,14 @@ extension HubServer {
         let connection = Connection(server: self, transport: transport, remoteAddress: address)
         connections[ObjectIdentifier(connection)] = connection
         if refusal != nil { refusing += 1 } else { observer.metrics?.connectionBegan() }
-        connection.peer = peer
+        connection.network = peer
         serve(connection, refusal)
-    }
-
-    /// Serves a connection until it ends or is at rest.
-    private func serve(_ connection: Connection, _ refusal: Admission.Refusal? = nil) {
-        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
-        connection.task = Task(executorPreference: hub) {
-            if let refusal {
-                await connection.refuse(HubServer.answer(to: refusal))
-                self.refusing -= 1
-            } else if await connection.run() {
-                connection.task = nil
-                return connection.rest { [unowned self, unowned connection] in
-                    woken.append(connection)
-                    hasWoken.unpark()
-                }
-            } else {
-                self.admission.leave(connection.peer)
-                self.observer.metrics?.connectionEnded()
-            }
-            self.ended(connection)
-        }
-        // One that was at rest when all were cut.
-        if hasCut { connection.task?.cancel() }
-    }
-
-    /// Serves connections again that were at rest, until there is none left. In a task of its own, because a connection's task
-    /// inherits what the caller of `run` has bound to his.
-    func serveWoken() async {
-        while !hasEnded {
-            for connection in woken { serve(connection) }
-            woken.removeAll(keepingCapacity: true)
-            try? await hasWoken.park()
-        }
     }
 
     private func transport(over descriptor: Descriptor, isTLS: Bool) throws(TandemError) -> Transport {
         guard isTLS else { return .plain(descriptor) }
         guard let context = tls.current else { throw TandemError(.invalidArgument, "no certificate is configured for TLS") }
         return .tls(try TLSSession(descriptor, context))
-    }
-
-    private func ended(_ connection: Connection) {
-        if connection.givesWay { givingWay -= 1 }
-        connection.task = nil
-        connections[ObjectIdentifier(connection)] = nil
-        connectionEnded.unpark()
-        for acceptor in acceptors { acceptor.room.unpark() }
     }
 
     private func report(_ refusal: Admission.Refusal, _ address: SocketAddress) {

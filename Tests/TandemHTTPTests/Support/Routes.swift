@@ -21,6 +21,17 @@ extension Router {
         }
     }
 
+    /// A handler that waits, written in both styles, of which this one is tried.
+    func post(
+        _ path: String, _ style: Style, blocking: @escaping @Sendable (Request) throws -> Response,
+        async: @escaping @Sendable (Request) async throws -> Response
+    ) {
+        switch style {
+        case .blocking: post(path, blocking: blocking)
+        case .async: post(path, async: async)
+        }
+    }
+
     /// Answers "ok" at once.
     func plain(_ path: String = "/", _ style: Style = .async) { on(.get, path, style) { _ in Response(text: "ok") } }
 
