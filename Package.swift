@@ -55,7 +55,8 @@ let package = Package(
         .target(name: "CTandemCurl", dependencies: ["CCurl"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "TandemFetch", dependencies: ["Tandem", "HTTPWire", "CTandemCurl", "CCurl", "CZlib", httpTypes, metrics, tracing],
+            name: "TandemFetch",
+            dependencies: ["Tandem", "HTTPWire", "CTandemCurl", "CCurl", "CZlib", httpTypes, metrics, tracing],
             swiftSettings: house),
         .target(
             name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
