@@ -82,6 +82,16 @@ extension ServerTests {
             }
         }
 
+        @Test("when the server is full, one at rest gives way")
+        func givesWay() async throws {
+            try await withServer(hubs: .one("its waits are looked at"), { $0.maxConnections = 1 }, routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
+                #expect(try live.get("/").text == "ok")
+                #expect(try client.isAtEnd())
+            }
+        }
+
         @Test("a head that begins after a rest has its own time")
         func slowHead() async throws {
             try await withServer(
