@@ -45,7 +45,8 @@ let package = Package(
     targets: [
         .target(name: "CTandem"),
         .target(name: "Tandem", dependencies: ["CTandem"], swiftSettings: house),
-        .target(name: "HTTPWire", dependencies: [httpTypes], swiftSettings: memorySafe),
+        .target(name: "CHTTPWire"),
+        .target(name: "HTTPWire", dependencies: ["CHTTPWire", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "TandemHTTP",

@@ -110,7 +110,7 @@ public struct ChunkedDecoder: Sendable {
     /// Scans what is new in `bytes`, which start where the section does, and says whether the section is complete.
     private mutating func scanTrailers(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Bool {
         while true {
-            switch try trailerScanner.next(in: bytes, limits: limits) {
+            switch try trailerScanner.next(in: bytes, limits: HeadLimits(limits)) {
             case .needMore: return false
             case .field(let entry): trailers.append(try trailer(entry, in: bytes))
             case .end:

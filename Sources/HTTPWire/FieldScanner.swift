@@ -25,11 +25,11 @@ struct FieldScanner: Sendable {
     init(start: Int, sectionBytes: Int) {
         position = start
         lineStart = start
-        sectionEnd = HTTPWireLimits.end(of: sectionBytes, from: start)
+        sectionEnd = HeadLimits.end(of: sectionBytes, from: start)
     }
 
     /// Scans to the end of the next field line. `bytes` holds all bytes that were there at the call before, and more.
-    mutating func next(in bytes: Span<UInt8>, limits: HTTPWireLimits) throws(HTTPParseError) -> Event {
+    mutating func next(in bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Event {
         // The phases of a line come in this order, and a whole line passes through all of them at once.
         if phase == .lineStart, try hasByte(bytes) { try startLine(with: bytes[position], limits: limits) }
         if phase == .name { try scanName(in: bytes, limits: limits) }
@@ -52,7 +52,7 @@ struct FieldScanner: Sendable {
     }
 
     @inline(__always)
-    private mutating func startLine(with byte: UInt8, limits: HTTPWireLimits) throws(HTTPParseError) {
+    private mutating func startLine(with byte: UInt8, limits: HeadLimits) throws(HTTPParseError) {
         switch byte {
         case .carriageReturn:
             position += 1
@@ -67,7 +67,7 @@ struct FieldScanner: Sendable {
     }
 
     @inline(__always)
-    private mutating func scanName(in bytes: Span<UInt8>, limits: HTTPWireLimits) throws(HTTPParseError) {
+    private mutating func scanName(in bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) {
         let limit = lineLimit(limits)
         let end = min(limit, bytes.count)
         let token = ByteSet.token
@@ -89,7 +89,7 @@ struct FieldScanner: Sendable {
     }
 
     @inline(__always)
-    private mutating func scanValue(in bytes: Span<UInt8>, limits: HTTPWireLimits) throws(HTTPParseError) {
+    private mutating func scanValue(in bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) {
         let limit = lineLimit(limits)
         let end = min(limit, bytes.count)
         while true {
@@ -110,8 +110,8 @@ struct FieldScanner: Sendable {
     }
 
     /// The first offset at which the current line, or the section that it is in, is too long.
-    private func lineLimit(_ limits: HTTPWireLimits) -> Int {
-        min(HTTPWireLimits.end(of: limits.fieldLine, from: lineStart), sectionEnd)
+    private func lineLimit(_ limits: HeadLimits) -> Int {
+        min(HeadLimits.end(of: limits.fieldLine, from: lineStart), sectionEnd)
     }
 
     /// The error for a line that reached its ``lineLimit(_:)``.

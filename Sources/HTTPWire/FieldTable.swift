@@ -21,21 +21,22 @@ struct FieldEntry: BitwiseCopyable, Sendable {
 /// The entries of the fields seen so far. Sixteen live in the table itself, so that a usual head allocates nothing here.
 struct FieldTable: Sendable {
     private var inline = InlineArray<16, FieldEntry>(repeating: FieldEntry(name: ByteRange(0, 0), value: ByteRange(0, 0)))
+    /// All entries, once there are more than sixteen.
     private var overflow: [FieldEntry] = []
     private(set) var count = 0
 
-    subscript(index: Int) -> FieldEntry {
-        index < inline.count ? inline[index] : overflow[index - inline.count]
-    }
-
     mutating func append(_ entry: FieldEntry) {
-        if count < inline.count { inline[count] = entry } else { overflow.append(entry) }
+        if count < inline.count {
+            inline[count] = entry
+        } else {
+            if count == inline.count { overflow = inline.indices.map { inline[$0] } }
+            overflow.append(entry)
+        }
         count += 1
     }
 
-    /// Forgets all entries, and the memory of an unusually long table with them.
-    mutating func removeAll() {
-        if !overflow.isEmpty { overflow = [] }
-        count = 0
+    /// Calls `body` with all entries, in order.
+    func withEntries<R, E: Error>(_ body: (Span<FieldEntry>) throws(E) -> R) throws(E) -> R {
+        try body(count <= inline.count ? inline.span.extracting(0..<count) : overflow.span)
     }
 }

@@ -65,9 +65,4 @@ public struct HTTPWireLimits: Sendable, Hashable {
         self.chunkSizeDigits = chunkSizeDigits
         self.trailerBytes = trailerBytes
     }
-
-    /// The first offset beyond `limit` bytes from `start`, capped at what 16 bits can address. No limit overflows.
-    static func end(of limit: Int, from start: Int) -> Int {
-        start + min(limit, Int(UInt16.max) - start)
-    }
 }

@@ -1,42 +1,74 @@
 /// What the parser found out about a head, beside its fields.
 struct HeadSummary: Sendable {
     var method: KnownMethod
-    var methodRange: ByteRange
     var version: HTTPVersion
+    var keepAlive: Bool
+    var asksForKeepAlive: Bool
+    var expectsContinue: Bool
+    var methodRange: ByteRange
     var targetRange: ByteRange
     var target: RequestTarget
     var authority: ByteRange?
     var framing: BodyFraming
-    var keepAlive: Bool
-    var asksForKeepAlive: Bool
-    var expectsContinue: Bool
     var fieldCount: Int
     var byteCount: Int
 }
 
 /// One head in one heap object: the summary, then the head's bytes, then the table of its fields.
 struct HeadStorage: @unchecked Sendable {
-    /// Written by the initialiser and never after, which is what makes sharing it safe.
-    private let buffer: ManagedBuffer<HeadSummary, UInt8>
-
-    /// Read by address: `buffer.header` would be checked for overlapping accesses each time, and nothing writes it.
-    var summary: HeadSummary {
-        @inline(__always) get { unsafe buffer.withUnsafeMutablePointerToHeader { unsafe $0.pointee } }
+    private struct Header {
+        var summary: HeadSummary
+        /// Bytes that the object has room for.
+        let capacity: Int
     }
 
-    /// Copies the bytes and the table next to the summary.
-    init(_ summary: HeadSummary, bytes: Span<UInt8>, fields: borrowing FieldTable) {
-        let entrySize = MemoryLayout<FieldEntry>.stride
-        let capacity = summary.byteCount + summary.fieldCount * entrySize
-        buffer = ManagedBuffer.create(minimumCapacity: capacity) { _ in summary }
-        // Both writes are within the capacity asked for; the extraction checks the source.
+    /// Written only while nothing else refers to it, which is what makes sharing it safe.
+    private var buffer: ManagedBuffer<Header, UInt8>
+
+    /// Read by address: `buffer.header` would be checked for overlapping accesses each time, and no shared one is written.
+    var summary: HeadSummary {
+        @inline(__always) get { unsafe buffer.withUnsafeMutablePointerToHeader { unsafe $0.pointee.summary } }
+    }
+
+    /// Copies the bytes and the entries next to the summary.
+    init(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>) {
+        let size = Self.size(summary)
+        // Rounded up, so that the object has room for other heads of the same client.
+        let capacity = (size | 63) + 1
+        buffer = ManagedBuffer.create(minimumCapacity: capacity) { _ in Header(summary: summary, capacity: capacity) }
+        copy(bytes, entries, summary)
+    }
+
+    /// Replaces the head by another one, if nothing else refers to this one and there is room. Returns whether it did.
+    mutating func replace(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>) -> Bool {
+        guard isKnownUniquelyReferenced(&buffer) else { return false }
+        let fits = unsafe buffer.withUnsafeMutablePointerToHeader { header in
+            guard unsafe Self.size(summary) <= header.pointee.capacity else { return false }
+            unsafe header.pointee.summary = summary
+            return true
+        }
+        guard fits else { return false }
+        copy(bytes, entries, summary)
+        return true
+    }
+
+    @inline(__always)
+    private static func size(_ summary: HeadSummary) -> Int {
+        summary.byteCount + summary.fieldCount * MemoryLayout<FieldEntry>.stride
+    }
+
+    @inline(__always)
+    private func copy(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>, _ summary: HeadSummary) {
+        precondition(entries.count == summary.fieldCount)
+        // Both copies are within the capacity, which is at least the size of the summary; the extraction checks the source.
         unsafe buffer.withUnsafeMutablePointerToElements { elements in
-            unsafe bytes.extracting(0..<summary.byteCount).withUnsafeBufferPointer { source in
-                if let start = source.baseAddress { unsafe elements.initialize(from: start, count: source.count) }
+            let elements = UnsafeMutableRawPointer(elements)
+            unsafe bytes.extracting(0..<summary.byteCount).withUnsafeBytes { source in
+                if let start = source.baseAddress { unsafe elements.copyMemory(from: start, byteCount: source.count) }
             }
-            let table = unsafe UnsafeMutableRawPointer(elements + summary.byteCount)
-            for index in 0..<summary.fieldCount {
-                unsafe table.storeBytes(of: fields[index], toByteOffset: index * entrySize, as: FieldEntry.self)
+            unsafe entries.withUnsafeBytes { source in
+                guard let start = source.baseAddress else { return }
+                unsafe (elements + summary.byteCount).copyMemory(from: start, byteCount: source.count)
             }
         }
     }

@@ -1,7 +1,7 @@
-import HTTPTypes
+package import HTTPTypes
 
-/// The methods of RFC 9110 and PATCH, recognised once so that asking a head for its method builds no string.
-enum KnownMethod: UInt8 {
+/// The methods of RFC 9110 and PATCH as numbers, so that code which handles every request compares no strings.
+package enum KnownMethod: UInt8, Sendable, CaseIterable {
     case other, get, head, post, put, delete, connect, options, trace, patch
 
     /// Methods are case-sensitive (RFC 9110 section 9.1).
@@ -27,8 +27,14 @@ enum KnownMethod: UInt8 {
         }
     }
 
+    /// The number for a method of swift-http-types.
+    package init(_ method: HTTPRequest.Method) {
+        let name = method.rawValue.utf8.span
+        self.init(name)
+    }
+
     /// The method, or nil for ``other``.
-    var method: HTTPRequest.Method? {
+    package var method: HTTPRequest.Method? {
         switch self {
         case .other: nil
         case .get: .get

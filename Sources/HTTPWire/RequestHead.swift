@@ -5,10 +5,22 @@ public import HTTPTypes
 /// It is one reference to one heap object, which holds the bytes as they were received. Strings and ``fields`` are made each
 /// time they are asked for: keep what is needed twice.
 public struct RequestHead: Sendable {
-    let storage: HeadStorage
+    private(set) var storage: HeadStorage
+
+    /// Creates a head in the memory of `spare` if possible, otherwise in new memory. Afterwards `spare` is nil.
+    init(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>, reusing spare: inout RequestHead?) {
+        if var head = spare.take(), head.storage.replace(summary, bytes: bytes, entries: entries) {
+            self = head
+        } else {
+            storage = HeadStorage(summary, bytes: bytes, entries: entries)
+        }
+    }
 
     /// The bytes of the head, with the empty line that ends it, and with one before the request line if there was one.
     public var byteCount: Int { storage.summary.byteCount }
+
+    /// The method as a number, without a string to build or compare.
+    package var knownMethod: KnownMethod { storage.summary.method }
 
     /// The method. It may be one that nobody knows: answer that with 501.
     public var method: HTTPRequest.Method {

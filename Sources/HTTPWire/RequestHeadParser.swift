@@ -1,9 +1,10 @@
 /// Parses request heads (RFC 9112 sections 2 to 5) out of the bytes of a connection, one after the other.
 ///
-/// The parser reads the caller's buffer and keeps nothing of it but offsets: no byte is scanned twice and none is copied
-/// before the head is complete. A complete head is one heap object; see ``RequestHead``.
+/// The parser reads the caller's buffer and keeps only offsets: it copies no byte before the head is complete. A complete head
+/// is one heap object; see ``RequestHead``. Between heads, and while a head that arrives whole is parsed, the parser holds no
+/// memory beside its own 16 bytes.
 ///
-/// What recipients are known to read differently is refused, because that is how requests are smuggled past a proxy: see
+/// The parser refuses what recipients are known to read differently, because that is how requests are smuggled past a proxy: see
 /// ``HTTPParseError/Code`` for the list.
 ///
 ///     var parser = RequestHeadParser()
@@ -11,29 +12,26 @@
 ///         buffer.removeFirst(head.byteCount)
 ///     }
 public struct RequestHeadParser: Sendable {
-    private let limits: HTTPWireLimits
-    private var line = RequestLineScanner()
-    private var fields = FieldScanner(start: 0, sectionBytes: 0)
-    private var target: RequestTarget?
-    private var method = KnownMethod.other
-    private var controls = ControlFields()
-    private var table = FieldTable()
+    private let limits: HeadLimits
+    /// The scan of a head that is not complete, or was refused: one, or none. In an array, because its state is large and a
+    /// head that arrives whole does not need it.
+    private var scans: [HeadScan] = []
 
-    /// A parser for one connection.
+    /// Creates a parser for one connection.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
-        self.limits = limits
+        self.limits = HeadLimits(limits)
     }
 
     /// Whether a byte of the next request line has been seen: from then on a client that stalls is slow, not idle.
     ///
     /// The empty line that may come before a request line does not count.
-    public var hasStarted: Bool { line.hasStarted }
+    public var hasStarted: Bool { scans.isEmpty ? false : scans[0].hasStarted }
 
     /// Whether the head that is not complete yet, or was refused, asks by HEAD, so that an answer to it has no content. False
-    /// until the whole request line has been read and found right.
-    public var isHead: Bool { target != nil && method == .head }
+    /// until the whole request line has been read and is correct.
+    public var isHead: Bool { scans.isEmpty ? false : scans[0].isHead }
 
-    /// Scans what is new, and returns the head once it is complete.
+    /// Scans the bytes that are new, and returns the head once it is complete.
     ///
     /// After a head the parser is ready for the next one, which starts ``RequestHead/byteCount`` bytes further on.
     ///
@@ -42,56 +40,38 @@ public struct RequestHeadParser: Sendable {
     /// - Returns: The head, or nil if more bytes are needed.
     /// - Throws: What is wrong, as soon as it is seen. Nothing further can be parsed from this connection.
     public mutating func parse(_ bytes: RawSpan) throws(HTTPParseError) -> RequestHead? {
-        try bytes.withBytes { bytes throws(HTTPParseError) in try parse(bytes) }
+        var spare: RequestHead?
+        return try parse(bytes, reusing: &spare)
     }
 
-    private mutating func parse(_ bytes: Span<UInt8>) throws(HTTPParseError) -> RequestHead? {
-        if target == nil {
-            guard try line.scan(bytes, limits: limits) else { return nil }
-            method = KnownMethod(bytes.extracting(line.start..<line.methodEnd))
-            target = try RequestTarget(bytes, range: targetRange, query: line.query, method: method)
-            fields = FieldScanner(start: line.position, sectionBytes: limits.headBytes)
-        }
-        while true {
-            switch try fields.next(in: bytes, limits: limits) {
-            case .needMore: return nil
-            case .field(let entry):
-                try controls.note(entry, in: bytes)
-                table.append(entry)
-            case .end:
-                let head = try head(bytes)
-                reset()
+    /// The same, with the memory of a head that has been answered, so that a new head usually allocates nothing.
+    ///
+    /// - Parameters:
+    ///   - bytes: As for ``parse(_:)``.
+    ///   - spare: A head that the caller no longer needs, or nil. When a head is returned, this is nil. The memory is used again
+    ///     if nothing else holds that head and the new one fits; otherwise it is released.
+    public mutating func parse(
+        _ bytes: RawSpan, reusing spare: inout RequestHead?
+    ) throws(HTTPParseError) -> RequestHead? {
+        try bytes.withBytes { bytes throws(HTTPParseError) in
+            if scans.isEmpty, FastPaths.isEnabled, let head = FastHead.parse(bytes, limits: limits, reusing: &spare) {
                 return head
             }
+            return try parseStrictly(bytes, reusing: &spare)
         }
     }
 
-    private var targetRange: Range<Int> { (line.methodEnd + 1)..<line.targetEnd }
-
-    /// The head that has just ended, once what only the whole of it can tell is checked.
-    private mutating func head(_ bytes: Span<UInt8>) throws(HTTPParseError) -> RequestHead? {
-        guard let target else { return nil }
-        if line.version == .http11, controls.host == nil { throw HTTPParseError(.missingHost) }
-        let summary = HeadSummary(
-            method: method,
-            methodRange: ByteRange(line.start, line.methodEnd),
-            version: line.version,
-            targetRange: ByteRange(targetRange.lowerBound, targetRange.upperBound),
-            target: target,
-            authority: target.authority ?? controls.host,
-            framing: try controls.framing(version: line.version),
-            keepAlive: controls.keepsAlive(version: line.version),
-            asksForKeepAlive: controls.asksForKeepAlive,
-            expectsContinue: try controls.expectsContinue(version: line.version),
-            fieldCount: table.count,
-            byteCount: fields.position)
-        return RequestHead(storage: HeadStorage(summary, bytes: bytes, fields: table))
-    }
-
-    private mutating func reset() {
-        line = RequestLineScanner()
-        target = nil
-        controls = ControlFields()
-        table.removeAll()
+    @inline(never)
+    private mutating func parseStrictly(
+        _ bytes: Span<UInt8>, reusing spare: inout RequestHead?
+    ) throws(HTTPParseError) -> RequestHead? {
+        if scans.isEmpty {
+            if bytes.isEmpty { return nil }
+            scans.append(HeadScan())
+        }
+        guard try scans[0].scan(bytes, limits: limits) else { return nil }
+        let head = try scans[0].head(bytes, reusing: &spare)
+        scans = []
+        return head
     }
 }

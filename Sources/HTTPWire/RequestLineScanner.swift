@@ -21,7 +21,7 @@ struct RequestLineScanner: Sendable {
     var hasStarted: Bool { position > start && phase != .emptyLine }
 
     /// Scans to the end of the request line and says whether it is there. `bytes` holds all bytes of the call before, and more.
-    mutating func scan(_ bytes: Span<UInt8>, limits: HTTPWireLimits) throws(HTTPParseError) -> Bool {
+    mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {
         // The phases come in this order, and a whole line passes through all of them at once.
         if phase == .first, position < bytes.count { startLine(with: bytes[position]) }
         if phase == .emptyLine, position < bytes.count {
@@ -29,7 +29,7 @@ struct RequestLineScanner: Sendable {
             start = position
             phase = .method
         }
-        let limit = HTTPWireLimits.end(of: limits.requestLine, from: start)
+        let limit = HeadLimits.end(of: limits.requestLine, from: start)
         if phase == .method { try scanMethod(in: bytes, limit: limit) }
         if phase == .target { try scanTarget(in: bytes, limit: limit) }
         if phase == .version { try scanVersion(in: bytes, limit: limit) }

@@ -3,6 +3,8 @@ extension ConfigurationSource {
     static let variablePrefix = "TANDEM_"
     /// Names the file to read; has no key, since a file cannot name itself.
     static let fileVariable = "TANDEM_CONFIG"
+    /// Turns the fast paths of the libraries off. It has no key: it is for tests, not for operation.
+    static let fastPathsVariable = "TANDEM_FAST_PATHS"
 
     /// The environment's values. A variable that starts like ours and belongs to no key is a typing error and is refused,
     /// unless a container platform has set it.
@@ -12,7 +14,7 @@ extension ConfigurationSource {
             if let setting = settings[name] {
                 let texts = setting.kind == .list ? value.split(separator: ",").map(trimmed) : [value]
                 take(texts, for: setting, at: name)
-            } else if name != Self.fileVariable, !Self.isServiceLink(name, value) {
+            } else if name != Self.fileVariable, name != Self.fastPathsVariable, !Self.isServiceLink(name, value) {
                 let known = settings.keys.sorted() + [Self.fileVariable]
                 note(.unknownVariable, "unknown variable\(suggestion(for: name, among: known))", at: name)
             }

@@ -1,0 +1,197 @@
+#include "CHTTPWire.h"
+
+#include "first_control.h"
+
+#include <string.h>
+
+// Each check accepts a subset of what the strict parser accepts. What is rare or doubtful is not worth a line here: the
+// strict parser gets it.
+
+enum {
+  // RFC 9110 section 5.6.2.
+  in_name = 1,
+  // Visible ASCII without `" # % < > ? \`, as ByteSet.plainTarget.
+  in_target = 2,
+  // Letters, digits, `-`, `.` and `_`: names and IPv4 addresses.
+  in_host = 4,
+};
+
+#define N in_name
+#define T in_target
+#define H (in_name | in_target | in_host)
+#define B (in_name | in_target)
+static const uint8_t classes[256] = {
+    [0x20] = 0, B, 0, N, B, N, B, B, T, T, B, B, T, H, H, T,          //  !"#$%&'()*+,-./
+    H, H, H, H, H, H, H, H, H, H, T, T, 0, T, 0, 0,                   // 0123456789:;<=>?
+    T, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,                   // @ABCDEFGHIJKLMNO
+    H, H, H, H, H, H, H, H, H, H, H, T, 0, T, B, H,                   // PQRSTUVWXYZ[\]^_
+    B, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,                   // `abcdefghijklmno
+    H, H, H, H, H, H, H, H, H, H, H, T, B, T, B, 0,                   // pqrstuvwxyz{|}~
+};
+#undef N
+#undef T
+#undef H
+#undef B
+
+static inline uint16_t load16(const uint8_t *bytes) {
+  uint16_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+static inline uint32_t load32(const uint8_t *bytes) {
+  uint32_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+static inline uint64_t load64(const uint8_t *bytes) {
+  uint64_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+/// Whether `count` bytes are those of a literal, compared as words.
+#define IS(bytes, literal) (memcmp(bytes, literal, sizeof literal - 1) == 0)
+
+/// Whether a text of letters and `-` is `literal`, which is in lowercase. Setting a bit makes capital letters small. It also
+/// makes CR a `-`, so no control byte may be among `bytes`.
+#define IS_LOWERCASED(bytes, literal) equals_lowercased(bytes, literal, sizeof literal - 1)
+__attribute__((always_inline)) static inline bool equals_lowercased(const uint8_t *bytes, const char *literal, size_t count) {
+  const uint64_t bit = 0x2020202020202020;
+  const uint8_t *other = (const uint8_t *)literal;
+  size_t index = 0;
+  for (; index + 8 <= count; index += 8) {
+    if ((load64(bytes + index) | bit) != load64(other + index)) return false;
+  }
+  for (; index + 4 <= count; index += 4) {
+    if ((load32(bytes + index) | (uint32_t)bit) != load32(other + index)) return false;
+  }
+  for (; index < count; index++) {
+    if ((bytes[index] | 0x20) != other[index]) return false;
+  }
+  return true;
+}
+
+/// Returns the length of the method, or 0 for one that is not accepted.
+static inline size_t scan_method(const uint8_t *bytes, uint8_t *method) {
+  if (IS(bytes, "GET ")) return *method = tandem_wire_get, 3;
+  if (IS(bytes, "POST ")) return *method = tandem_wire_post, 4;
+  if (IS(bytes, "HEAD ")) return *method = tandem_wire_head, 4;
+  if (IS(bytes, "PUT ")) return *method = tandem_wire_put, 3;
+  if (IS(bytes, "DELETE ")) return *method = tandem_wire_delete, 6;
+  if (IS(bytes, "PATCH ")) return *method = tandem_wire_patch, 5;
+  return 0;
+}
+
+/// Whether the value is a name or an IPv4 address, with a port of at most five digits or none.
+static bool is_host(const uint8_t *bytes, size_t start, size_t end) {
+  size_t index = start;
+  while (index < end && classes[bytes[index]] & in_host) index++;
+  if (index == start) return false;
+  if (index == end) return true;
+  if (bytes[index] != ':') return false;
+  size_t digits = end - ++index;
+  if (digits == 0 || digits > 5) return false;
+  unsigned port = 0;
+  for (; index < end; index++) {
+    unsigned digit = (unsigned)bytes[index] - '0';
+    if (digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port <= 65535;
+}
+
+/// Reads at most 18 digits, which cannot overflow.
+static bool read_length(const uint8_t *bytes, size_t start, size_t end, int64_t *length) {
+  if (end == start || end - start > 18) return false;
+  int64_t value = 0;
+  for (size_t index = start; index < end; index++) {
+    unsigned digit = (unsigned)bytes[index] - '0';
+    if (digit > 9) return false;
+    value = value * 10 + digit;
+  }
+  *length = value;
+  return true;
+}
+
+/// Notes a field that frames, routes or ends. Returns whether it is one of the usual values.
+static bool note(const uint8_t *bytes, tandem_wire_field field, tandem_wire_summary *summary) {
+  const uint8_t *name = bytes + field.name.start;
+  const uint8_t *value = bytes + field.value.start;
+  size_t length = (size_t)(field.value.end - field.value.start);
+  switch (field.name.end - field.name.start) {
+  case 4:
+    if (!IS_LOWERCASED(name, "host")) return true;
+    // The end of a host cannot be 0.
+    if (summary->host.end != 0 || !is_host(bytes, field.value.start, field.value.end)) return false;
+    summary->host = field.value;
+    return true;
+  case 6:
+    return !IS_LOWERCASED(name, "expect");
+  case 10:
+    if (!IS_LOWERCASED(name, "connection")) return true;
+    if (length == 10 && IS_LOWERCASED(value, "keep-alive")) return summary->keeps_alive = true;
+    if (length == 5 && IS_LOWERCASED(value, "close")) return summary->closes = true;
+    return false;
+  case 14:
+    if (!IS_LOWERCASED(name, "content-length")) return true;
+    return summary->content_length < 0 && read_length(bytes, field.value.start, field.value.end, &summary->content_length);
+  case 17:
+    if (!IS_LOWERCASED(name, "transfer-encoding")) return true;
+    if (summary->is_chunked || length != 7 || !IS_LOWERCASED(value, "chunked")) return false;
+    return summary->is_chunked = true;
+  default:
+    return true;
+  }
+}
+
+bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_summary *summary,
+                           tandem_wire_field *fields) {
+  // The shortest head there is. What reads ahead below relies on it.
+  if (count < sizeof "GET / HTTP/1.1\r\nHost:a\r\n\r\n" - 1) return false;
+  if (count > UINT16_MAX) count = UINT16_MAX;
+
+  size_t index = scan_method(bytes, &summary->method);
+  if (index == 0 || bytes[++index] != '/') return false;
+  summary->target.start = (uint16_t)index;
+  while (index < count && classes[bytes[index]] & in_target) index++;
+  summary->path_end = (uint16_t)index;
+  if (index < count && bytes[index] == '?') {
+    while (index < count && (classes[bytes[index]] & in_target || bytes[index] == '?')) index++;
+  }
+  summary->target.end = (uint16_t)index;
+  if (count - index < 11 || !IS(bytes + index, " HTTP/1.1\r\n")) return false;
+  index += 11;
+
+  summary->content_length = -1;
+  summary->host = (tandem_wire_range){0, 0};
+  summary->is_chunked = summary->closes = summary->keeps_alive = false;
+  size_t field_count = 0;
+  // A line that starts needs at least the two bytes that end the head.
+  while (count - index >= 2) {
+    if (IS(bytes + index, "\r\n")) {
+      if (summary->host.end == 0 || (summary->is_chunked && summary->content_length >= 0)) return false;
+      summary->byte_count = (uint16_t)(index + 2);
+      summary->field_count = (uint8_t)field_count;
+      return true;
+    }
+    if (field_count == most_fields) return false;
+    size_t start = index;
+    while (index < count && classes[bytes[index]] & in_name) index++;
+    if (index == start || index == count || bytes[index] != ':') return false;
+    tandem_wire_field field;
+    field.name = (tandem_wire_range){(uint16_t)start, (uint16_t)index};
+    do index++; while (index < count && bytes[index] == ' ');
+    start = index;
+    index = tandem_wire_first_control(bytes, index, count);
+    if (count - index < 2 || !IS(bytes + index, "\r\n")) return false;
+    size_t end = index;
+    while (end > start && bytes[end - 1] == ' ') end--;
+    index += 2;
+    field.value = (tandem_wire_range){(uint16_t)start, (uint16_t)end};
+    if (!note(bytes, field, summary)) return false;
+    fields[field_count++] = field;
+  }
+  return false;
+}

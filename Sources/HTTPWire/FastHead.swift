@@ -1,0 +1,62 @@
+internal import CHTTPWire
+
+/// A complete head of the usual kind, found in one pass.
+///
+/// It accepts a subset of what ``HeadScan`` accepts: common methods, a target in origin form without percent-encoding,
+/// HTTP/1.1, at most 16 fields, a name or an IPv4 address as `Host`, `Connection`, `Content-Length` and `Transfer-Encoding`
+/// with their usual values, no `Expect`, and no tab. It knows no errors: what it does not accept is scanned strictly from the
+/// first byte.
+enum FastHead {
+    /// Returns the head at the start of `bytes`, or nil for a head that has to be looked at closely.
+    static func parse(_ bytes: Span<UInt8>, limits: HeadLimits, reusing spare: inout RequestHead?) -> RequestHead? {
+        unsafe withUnsafeTemporaryAllocation(of: FieldEntry.self, capacity: mostFields) { table -> RequestHead? in
+            guard let entries = table.baseAddress else { return nil }
+            var found = tandem_wire_summary()
+            let isAccepted = unsafe bytes.withUnsafeBufferPointer { source in
+                guard let start = source.baseAddress else { return false }
+                // A head that is complete within the least of the limits exceeds none of them.
+                let count = min(source.count, limits.surelyAllowed)
+                // A FieldEntry is laid out as a tandem_wire_field: four numbers of 16 bits.
+                return unsafe tandem_wire_scan_head(
+                    start, count, min(mostFields, limits.fieldCount), &found,
+                    UnsafeMutableRawPointer(entries).assumingMemoryBound(to: tandem_wire_field.self))
+            }
+            guard isAccepted else { return nil }
+            // The scanner has written as many entries as it counts.
+            let fields = unsafe UnsafeBufferPointer(start: entries, count: Int(found.field_count))
+            return unsafe RequestHead(HeadSummary(found), bytes: bytes, entries: fields.span, reusing: &spare)
+        }
+    }
+
+    private static let mostFields = Int(tandem_wire_most_fields)
+}
+
+extension ByteRange {
+    fileprivate init(_ range: tandem_wire_range) {
+        start = range.start
+        end = range.end
+    }
+}
+
+extension HeadSummary {
+    fileprivate init(_ found: tandem_wire_summary) {
+        let target = ByteRange(found.target)
+        var path = target
+        path.end = found.path_end
+        var query: ByteRange?
+        if path.end < target.end { query = ByteRange(Int(path.end) + 1, Int(target.end)) }
+        self.init(
+            method: KnownMethod(rawValue: found.method) ?? .other,
+            version: .http11,
+            keepAlive: !found.closes,
+            asksForKeepAlive: found.keeps_alive,
+            expectsContinue: false,
+            methodRange: ByteRange(0, Int(target.start) - 1),
+            targetRange: target,
+            target: RequestTarget(originPath: path, query: query),
+            authority: ByteRange(found.host),
+            framing: found.is_chunked ? .chunked : found.content_length < 0 ? .none : .length(Int(found.content_length)),
+            fieldCount: Int(found.field_count),
+            byteCount: Int(found.byte_count))
+    }
+}

@@ -1,0 +1,58 @@
+/// The strict scan of one head: how far it has come, and what it has found.
+///
+/// It scans no byte twice, and names the error in a head that is wrong.
+struct HeadScan: Sendable {
+    private var line = RequestLineScanner()
+    private var fields = FieldScanner(start: 0, sectionBytes: 0)
+    private var target: RequestTarget?
+    private var method = KnownMethod.other
+    private var controls = ControlFields()
+    private var table = FieldTable()
+
+    /// Whether a byte of the request line has been seen.
+    var hasStarted: Bool { line.hasStarted }
+
+    /// Whether the whole request line has been read, is correct, and asks by HEAD.
+    var isHead: Bool { target != nil && method == .head }
+
+    /// Scans the bytes that are new, and returns whether the head is complete.
+    mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {
+        if target == nil {
+            guard try line.scan(bytes, limits: limits) else { return false }
+            method = KnownMethod(bytes.extracting(line.start..<line.methodEnd))
+            target = try RequestTarget(bytes, range: targetRange, query: line.query, method: method)
+            fields = FieldScanner(start: line.position, sectionBytes: limits.headBytes)
+        }
+        while true {
+            switch try fields.next(in: bytes, limits: limits) {
+            case .needMore: return false
+            case .field(let entry):
+                try controls.note(entry, in: bytes)
+                table.append(entry)
+            case .end: return true
+            }
+        }
+    }
+
+    private var targetRange: Range<Int> { (line.methodEnd + 1)..<line.targetEnd }
+
+    /// Returns the head that is complete, after the checks that need all of it.
+    func head(_ bytes: Span<UInt8>, reusing spare: inout RequestHead?) throws(HTTPParseError) -> RequestHead? {
+        guard let target else { return nil }
+        if line.version == .http11, controls.host == nil { throw HTTPParseError(.missingHost) }
+        let summary = HeadSummary(
+            method: method,
+            version: line.version,
+            keepAlive: controls.keepsAlive(version: line.version),
+            asksForKeepAlive: controls.asksForKeepAlive,
+            expectsContinue: try controls.expectsContinue(version: line.version),
+            methodRange: ByteRange(line.start, line.methodEnd),
+            targetRange: ByteRange(targetRange.lowerBound, targetRange.upperBound),
+            target: target,
+            authority: target.authority ?? controls.host,
+            framing: try controls.framing(version: line.version),
+            fieldCount: table.count,
+            byteCount: fields.position)
+        return table.withEntries { RequestHead(summary, bytes: bytes, entries: $0, reusing: &spare) }
+    }
+}
