@@ -14,7 +14,7 @@ final class Crowd: Sendable {
 
     init(_ name: String, count: Int) {
         for number in 0..<count {
-            let task = Hub.current!.spawn {
+            let task = spawn {
                 if name == "green" || (name == "mixed" && number.isMultiple(of: 2)) {
                     try await blocking { while self.goesOn() { try sleep(for: .zero) } }
                 } else {

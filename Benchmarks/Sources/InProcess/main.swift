@@ -135,7 +135,7 @@ try Hub.run {
         try await other.wait()
     }
     try await measure("two async tasks take turns by Task.yield (each switch)", .row("alone", yield)) { count in
-        let other = Hub.current!.spawn { for _ in 0..<count / 2 { await Task.yield() } }
+        let other = spawn { for _ in 0..<count / 2 { await Task.yield() } }
         for _ in 0..<count / 2 { await Task.yield() }
         try await other.value
     }

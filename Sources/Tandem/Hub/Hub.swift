@@ -7,7 +7,7 @@ internal import Synchronization
 /// One thread, one poller, and an executor: async jobs, green threads, timers and descriptors all run here, one
 /// at a time.
 ///
-/// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks get onto it by
+/// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks get onto it by `spawn { }`,
 /// `GreenThread { }`, `hub.spawn { }`, or `Task(executorPreference: hub)`; structured child tasks and async functions
 /// stay on it. Plain `Task { }` and `Task.detached` do not: Swift gives them no preference.
 public final class Hub: TaskExecutor, @unchecked Sendable {

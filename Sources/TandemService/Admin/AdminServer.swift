@@ -26,7 +26,7 @@ struct AdminServer: Sendable {
     /// Serves until `stop`; returns its URL once it listens. On the supervising hub. Throws `ServiceError` when it cannot
     /// listen.
     func start() async throws -> (url: String, running: Task<Void, any Error>) {
-        let running = Hub.current!.spawn(name: "admin") { try await server.run() }
+        let running = spawn(name: "admin") { try await server.run() }
         do {
             return (try await server.boundAddresses()[0].url, running)
         } catch {
