@@ -68,6 +68,34 @@ struct HubProcessTests {
         }
     }
 
+    /// In a process of its own, which is stopped as a whole, until the deadline of its read has passed.
+    @Test func `bytes that arrived while the process was stopped are read, although the deadline passed`() async {
+        await #expect(processExitsWith: .exitCode(3)) {
+            try await onThread {
+                for (poller, isBlocking) in [(PollerKind.epoll, false), (.epoll, true), (.poll, false), (.poll, true)] {
+                    var configuration = HubConfiguration()
+                    configuration.poller = poller
+                    try Hub.run(configuration) {
+                        let id = getpid()
+                        let (process, output) = HubProcessTests.shell(
+                            "echo ready; sleep 0.05; kill -STOP \(id); sleep 0.05; echo in time; sleep 0.7; kill -CONT \(id)")
+                        let descriptor = try Descriptor(adopting: output)
+                        let ready = try await descriptor.receive()
+                        let deadline = Deadline.after(.milliseconds(600))
+                        let text =
+                            isBlocking
+                            ? try await blocking { try descriptor.receive(deadline: deadline) }
+                            : try await descriptor.receive(deadline: deadline)
+                        guard ready == "ready\n", text == "in time\n", deadline.remaining == .zero else { exit(4) }
+                        descriptor.close()
+                        waitpid(process, nil, 0)
+                    }
+                }
+                exit(3)
+            }
+        }
+    }
+
     /// A child that inherited a hub's epoll would share it with its parent. In a process of its own, where nobody else
     /// opens anything.
     @Test(.enabled(if: !Sanitizer.thread, "the thread sanitizer opens numbers of its own, and lets children have them"))

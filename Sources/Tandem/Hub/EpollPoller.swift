@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A hub's back end by epoll(7).
 final class EpollPoller: Poller {
-    private static let eventsPerPoll = 256
+    static let eventsPerWait = 256
 
     let wakeDescriptor: CInt
     private let epoll: CInt
@@ -17,7 +17,7 @@ final class EpollPoller: Poller {
             close(epoll)
             throw .systemCall("eventfd", -wakeDescriptor)
         }
-        events = .allocate(capacity: EpollPoller.eventsPerPoll)
+        events = .allocate(capacity: EpollPoller.eventsPerWait)
         // Edge-triggered: the counter is never read.
         try add(wakeDescriptor, events: EPOLLIN.rawValue | EPOLLET.rawValue, token: Registrations.nobody)
     }
@@ -55,8 +55,9 @@ final class EpollPoller: Poller {
         tandem_epoll_control(epoll, EPOLL_CTL_MOD, fd, events, token) == 0
     }
 
-    func wait(nanoseconds: Int64) -> Int {
-        max(0, Int(tandem_epoll_wait(epoll, events, CInt(EpollPoller.eventsPerPoll), nanoseconds)))
+    func wait(nanoseconds: Int64) -> PollerAnswer {
+        let found = Int(tandem_epoll_wait(epoll, events, CInt(EpollPoller.eventsPerWait), nanoseconds))
+        return PollerAnswer(count: max(0, found), isComplete: found >= 0 && found < EpollPoller.eventsPerWait)
     }
 
     func event(_ index: Int) -> PollerEvent {

@@ -62,7 +62,7 @@ public final class GuestHub {
         tandem_pulse_enter(hub.pulse)
         hub.take()
         hub.poll(nanoseconds: 0)
-        hub.runAndFire()
+        hub.runTurn()
         hub.letGo()
         prepareNextTurn()
     }
@@ -85,7 +85,7 @@ public final class GuestHub {
 
     /// From here on, whoever brings work makes `fd` readable, and so does the time.
     private func prepareNextTurn() {
-        let idle = hub.willPoll(hub.hasReady ? 0 : hub.timeToNextTimer())
+        let idle = hub.willPoll(hub.hasMore ? 0 : hub.timeToNextTimer())
         if idle == 0 || !tandem_inbox_prepare_sleep(hub.inbox) {
             tandem_eventfd_add(hub.registrations.poller.wakeDescriptor)
         }

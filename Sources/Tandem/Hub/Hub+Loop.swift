@@ -43,8 +43,8 @@ extension Hub {
     /// One turn: what arrived, what is ready (within the budget), what is due, what the kernel says. With nothing to do it
     /// waits in the kernel until there is.
     private func turn() {
-        runAndFire()
-        if hasReady || isStopping {
+        runTurn()
+        if hasMore || isStopping {
             poll(nanoseconds: 0)
         } else if virtualNow != nil, timers.count > 0 {
             jumpToNextTimer()
@@ -59,35 +59,41 @@ extension Hub {
     }
 
     /// The part of a turn that does not ask the kernel.
-    func runAndFire() {
+    ///
+    /// Timers fire after the jobs that the kernel's last answer has woken, and only those that were due when it was asked.
+    /// So whoever waits until a deadline for something that has come in time goes on with it, however long the process was
+    /// stopped or the hub was held meanwhile.
+    func runTurn() {
         turns &+= 1
         takeIn(tandem_inbox_take(inbox))
-        runReady()
-        if timers.count > 0 { fireTimers() }
+        firingLimit.beginTurn(jobsAhead: woken.pointee.count)
+        let budget = configuration.jobsPerTurn
+        let left = run(woken, atMost: budget)
+        firingLimit.didRun(budget - left)
+        if timers.count > 0, fireTimers() { _ = run(woken, atMost: left) }
+        _ = run(ready, atMost: budget)
     }
 
-    var hasReady: Bool { woken.pointee.head != nil || ready.pointee.head != nil }
+    /// Whether there is something to do before the hub may sleep.
+    var hasMore: Bool { woken.pointee.head != nil || ready.pointee.head != nil }
 
-    /// Runs what is ready. Each queue within the budget, so that neither starves the other, timers or descriptors.
-    private func runReady() {
+    /// Runs what is ready, in each queue within the budget, so that neither starves the other, timers or descriptors. Returns
+    /// what is left of the budget.
+    private func run(_ queue: UnsafeMutablePointer<tandem_job_queue>, atMost budget: Int) -> Int {
+        var left = budget
         appendsToReady = true
-        runReady(woken)
-        runReady(ready)
-        // With an order from outside there is one queue, or it would not be the whole order.
-        appendsToReady = order != nil
-    }
-
-    private func runReady(_ queue: UnsafeMutablePointer<tandem_job_queue>) {
-        var budget = configuration.jobsPerTurn
-        while budget > 0, let job = next(of: queue) {
+        while left > 0, let job = next(of: queue) {
             run(job)
-            budget -= 1
+            left -= 1
             if let wait = yielding {
                 yielding = nil
                 wake(wait, TANDEM_WAKE_READY)
             }
         }
-        jobsUnasked += configuration.jobsPerTurn - budget
+        // With an order from outside there is one queue, or it would not be the whole order.
+        appendsToReady = order != nil
+        jobsUnasked += budget - left
+        return left
     }
 
     private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
@@ -120,22 +126,26 @@ extension Hub {
         }
     }
 
-    private func fireTimers() {
-        let now = tandem_monotonic_nanoseconds()
-        while let wait = timers.popDue(now) {
+    /// Whether any timer has fired.
+    private func fireTimers() -> Bool {
+        var hasFired = false
+        while let wait = timers.popDue(firingLimit.time) {
+            hasFired = true
             if let timer = wait.pointee.timer {
                 Unmanaged<HubTimer>.fromOpaque(timer).takeUnretainedValue().fire()
             } else {
                 wake(wait, TANDEM_WAKE_TIMED_OUT)
             }
         }
+        return hasFired
     }
 
     /// Nothing is ready: the time of a virtual clock becomes that of the next timer, unless the kernel has something first.
     private func jumpToNextTimer() {
         poll(nanoseconds: 0)
-        guard !hasReady, tandem_inbox_is_empty(inbox), timers.count > 0, let virtualNow else { return }
+        guard !hasMore, tandem_inbox_is_empty(inbox), timers.count > 0, let virtualNow else { return }
         virtualNow.pointee = max(virtualNow.pointee, timers.earliest)
+        firingLimit.asked(at: virtualNow.pointee)
     }
 
     /// How long it is until a timer is due, in nanoseconds; -1 when there is none.
@@ -148,17 +158,22 @@ extension Hub {
 
     /// Asks the kernel, for at most this long (negative: for ever), and tells those who are concerned.
     func poll(nanoseconds: Int64) {
-        let found = registrations.poller.wait(nanoseconds: willPoll(nanoseconds))
+        let limit = willPoll(nanoseconds)
+        let began = pulse.pointee.turn_began
+        let answer = registrations.poller.wait(nanoseconds: limit)
         tandem_pulse_did_poll(pulse)
         jobsUnasked = 0
-        for index in 0..<found { registrations.deliver(registrations.poller.event(index)) }
+        for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index)) }
+        // With events the kernel may have answered before the time was over; without, it looked once more when it was.
+        let asked = virtualNow?.pointee ?? (answer.count > 0 ? began : began + UInt64(max(limit, 0)))
+        firingLimit.answered(at: asked, isComplete: answer.isComplete, registrations: registrations.count)
     }
 
     /// Cancels what was spawned and turns until it has ended, or the grace is over.
     func unwind() {
         let deadline = tandem_real_nanoseconds() + configuration.stopGrace.nanosecondsClamped
         tasks.cancelAll()
-        while tasks.count > 0 || hasReady || !tandem_inbox_is_empty(inbox) {
+        while tasks.count > 0 || hasMore || !tandem_inbox_is_empty(inbox) {
             guard tandem_real_nanoseconds() < deadline else {
                 report(
                     .unfinished,
@@ -166,12 +181,12 @@ extension Hub {
                 return
             }
             // Within the budget: a task that yields for ever must not outlive the grace.
-            runAndFire()
+            runTurn()
             // Short, because nobody wakes a hub that does not announce its sleep.
-            if !hasReady, virtualNow != nil, timers.count > 0 {
+            if !hasMore, virtualNow != nil, timers.count > 0 {
                 jumpToNextTimer()
             } else {
-                poll(nanoseconds: hasReady || timeToNextTimer() == 0 ? 0 : 1_000_000)
+                poll(nanoseconds: hasMore || timeToNextTimer() == 0 ? 0 : 1_000_000)
             }
         }
     }

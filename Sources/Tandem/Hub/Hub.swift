@@ -37,6 +37,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     /// Where the order comes from in which ready jobs run, when it is not that of their coming.
     @exclusivity(unchecked) var order: SeededOrder?
     @exclusivity(unchecked) var timers = TimerHeap()
+    @exclusivity(unchecked) var firingLimit = FiringLimit()
     @exclusivity(unchecked) var freeWaits: Wait?
     @exclusivity(unchecked) var waitsInUse = 0
     @exclusivity(unchecked) var waitSlabs: [Wait] = []

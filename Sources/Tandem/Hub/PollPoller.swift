@@ -72,19 +72,19 @@ final class PollPoller: Poller {
         return file.device == registrations[index].file.device && file.inode == registrations[index].file.inode
     }
 
-    func wait(nanoseconds: Int64) -> Int {
+    func wait(nanoseconds: Int64) -> PollerAnswer {
         told.removeAll(keepingCapacity: true)
         let found = entries.withUnsafeMutableBufferPointer {
             tandem_poll($0.baseAddress!, CInt($0.count), nanoseconds)
         }
-        guard found > 0 else { return 0 }
+        guard found > 0 else { return PollerAnswer(count: 0, isComplete: found == 0) }
         for index in entries.indices where entries[index].fd >= 0 && entries[index].revents != 0 {
             told.append(
                 PollerEvent(token: registrations[index].token, events: UInt32(UInt16(bitPattern: entries[index].revents))))
             if registrations[index].isEdgeTriggered { disarm(index) }
         }
         tandem_eventfd_drain(wakeDescriptor)
-        return told.count
+        return PollerAnswer(count: told.count, isComplete: true)
     }
 
     func event(_ index: Int) -> PollerEvent { told[index] }

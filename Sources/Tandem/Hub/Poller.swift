@@ -27,11 +27,19 @@ protocol Poller: AnyObject {
     /// Whether the number still names the file it was registered for. It does not when somebody closed it behind our back.
     func stillNames(_ fd: CInt, events: UInt32, token: UInt64) -> Bool
 
-    /// Asks, for at most this long (negative: for ever). Returns how many events there are; a signal makes it none.
-    func wait(nanoseconds: Int64) -> Int
+    /// Asks, for at most this long (negative: for ever).
+    func wait(nanoseconds: Int64) -> PollerAnswer
 
     /// One of those that the last `wait` found, whatever was registered and forgotten since.
     func event(_ index: Int) -> PollerEvent
+}
+
+/// What a `wait` has found.
+struct PollerAnswer {
+    /// How many events there are.
+    let count: Int
+    /// Whether these are all there were when the wait ended: not so when a signal cut it short, or there was no room for more.
+    let isComplete: Bool
 }
 
 /// What the kernel has told of one registration.
