@@ -72,10 +72,11 @@ extension Hub {
         firingLimit.didRun(budget - left)
         if timers.count > 0, fireTimers() { _ = run(woken, atMost: left) }
         _ = run(ready, atMost: budget)
+        if !turnEnds.isEmpty { endTurn() }
     }
 
     /// Whether there is something to do before the hub may sleep.
-    var hasMore: Bool { woken.pointee.head != nil || ready.pointee.head != nil }
+    var hasMore: Bool { woken.pointee.head != nil || ready.pointee.head != nil || !turnEnds.isEmpty }
 
     /// Runs what is ready, in each queue within the budget, so that neither starves the other, timers or descriptors. Returns
     /// what is left of the budget.

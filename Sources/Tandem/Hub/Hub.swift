@@ -38,6 +38,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var order: SeededOrder?
     @exclusivity(unchecked) var timers = TimerHeap()
     @exclusivity(unchecked) var firingLimit = FiringLimit()
+    @exclusivity(unchecked) var turnEnds = TurnEndList()
     @exclusivity(unchecked) var freeWaits: Wait?
     @exclusivity(unchecked) var waitsInUse = 0
     @exclusivity(unchecked) var waitSlabs: [Wait] = []

@@ -41,7 +41,7 @@ final class HubServer: @unchecked Sendable {
     /// What answers a path that no route has.
     let notFound: Handler
     private var unflushed: [Connection] = []
-    private var flushTimer: HubTimer?
+    private var flushing: TurnEnd?
     private let server: HTTPServer
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
@@ -76,7 +76,7 @@ final class HubServer: @unchecked Sendable {
         }
         self.acceptors = acceptors
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
-        flushTimer = HubTimer(on: hub) { [unowned self] in flushAll() }
+        flushing = TurnEnd(on: hub) { [unowned self] in flushAll() }
         stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
 
@@ -175,7 +175,7 @@ final class HubServer: @unchecked Sendable {
 
     /// Sends this connection's output at the end of the hub's turn, together with what is answered until then.
     func flushLater(_ connection: Connection) {
-        if unflushed.isEmpty { flushTimer?.arm(.after(.zero)) }
+        flushing?.arm()
         unflushed.append(connection)
     }
 
