@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
-        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: house),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),
         .testTarget(
             name: "TandemHTTPTests",
             dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle, tracing, inMemoryTracing],

@@ -1,43 +1,11 @@
 #include "CHTTPWire.h"
 
-#include "first_control.h"
+#include "find.h"
 
 #include <string.h>
 
 // Each check accepts a subset of what the strict parser accepts. What is rare or doubtful is not worth a line here: the
 // strict parser gets it.
-
-enum {
-  // RFC 9110 section 5.6.2.
-  in_name = 1,
-  // Visible ASCII without `" # % < > ? \`, as ByteSet.plainTarget.
-  in_target = 2,
-  // Letters, digits, `-`, `.` and `_`: names and IPv4 addresses.
-  in_host = 4,
-};
-
-#define N in_name
-#define T in_target
-#define H (in_name | in_target | in_host)
-#define B (in_name | in_target)
-static const uint8_t classes[256] = {
-    [0x20] = 0, B, 0, N, B, N, B, B, T, T, B, B, T, H, H, T,          //  !"#$%&'()*+,-./
-    H, H, H, H, H, H, H, H, H, H, T, T, 0, T, 0, 0,                   // 0123456789:;<=>?
-    T, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,                   // @ABCDEFGHIJKLMNO
-    H, H, H, H, H, H, H, H, H, H, H, T, 0, T, B, H,                   // PQRSTUVWXYZ[\]^_
-    B, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,                   // `abcdefghijklmno
-    H, H, H, H, H, H, H, H, H, H, H, T, B, T, B, 0,                   // pqrstuvwxyz{|}~
-};
-#undef N
-#undef T
-#undef H
-#undef B
-
-static inline uint16_t load16(const uint8_t *bytes) {
-  uint16_t value;
-  memcpy(&value, bytes, sizeof value);
-  return value;
-}
 
 static inline uint32_t load32(const uint8_t *bytes) {
   uint32_t value;
@@ -84,10 +52,32 @@ static inline size_t scan_method(const uint8_t *bytes, uint8_t *method) {
   return 0;
 }
 
+static inline bool is_hexadecimal(uint8_t byte) {
+  return (uint8_t)(byte - '0') < 10 || (uint8_t)((byte | 0x20) - 'a') < 6;
+}
+
+/// Returns the end of the target that starts at `index`, and sets the end of its path.
+static inline size_t scan_target(const uint8_t *bytes, size_t index, size_t count, uint16_t *path_end) {
+  bool has_query = false;
+  for (;; index++) {
+    index = tandem_wire_end_of_target(bytes, index, count);
+    if (index < count && bytes[index] == '?') {
+      if (!has_query) *path_end = (uint16_t)index;
+      has_query = true;
+    } else if (count - index > 2 && bytes[index] == '%' && is_hexadecimal(bytes[index + 1]) &&
+               is_hexadecimal(bytes[index + 2])) {
+      index += 2;
+    } else {
+      break;
+    }
+  }
+  if (!has_query) *path_end = (uint16_t)index;
+  return index;
+}
+
 /// Whether the value is a name or an IPv4 address, with a port of at most five digits or none.
 static bool is_host(const uint8_t *bytes, size_t start, size_t end) {
-  size_t index = start;
-  while (index < end && classes[bytes[index]] & in_host) index++;
+  size_t index = tandem_wire_end_of_word(bytes, start, end);
   if (index == start) return false;
   if (index == end) return true;
   if (bytes[index] != ':') return false;
@@ -115,8 +105,15 @@ static bool read_length(const uint8_t *bytes, size_t start, size_t end, int64_t 
   return true;
 }
 
-/// Notes a field that frames, routes or ends. Returns whether it is one of the usual values.
-static bool note(const uint8_t *bytes, tandem_wire_field field, tandem_wire_summary *summary) {
+/// Whether a name of `length` bytes may be one that `note` knows. Each has another length, and they differ from most other
+/// names of that length in the first letter.
+static inline bool is_noted(const uint8_t *name, size_t length) {
+  static const uint8_t first_letters[18] = {[4] = 'h', [6] = 'e', [10] = 'c', [14] = 'c', [17] = 't'};
+  return length < sizeof first_letters && first_letters[length] == (name[0] | 0x20);
+}
+
+/// Notes a field that frames, routes or ends. Returns whether its value is one of the usual ones.
+__attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_field field, tandem_wire_summary *summary) {
   const uint8_t *name = bytes + field.name.start;
   const uint8_t *value = bytes + field.value.start;
   size_t length = (size_t)(field.value.end - field.value.start);
@@ -155,13 +152,11 @@ bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_field
   size_t index = scan_method(bytes, &summary->method);
   if (index == 0 || bytes[++index] != '/') return false;
   summary->target.start = (uint16_t)index;
-  while (index < count && classes[bytes[index]] & in_target) index++;
-  summary->path_end = (uint16_t)index;
-  if (index < count && bytes[index] == '?') {
-    while (index < count && (classes[bytes[index]] & in_target || bytes[index] == '?')) index++;
-  }
+  index = scan_target(bytes, index, count, &summary->path_end);
   summary->target.end = (uint16_t)index;
-  if (count - index < 11 || !IS(bytes + index, " HTTP/1.1\r\n")) return false;
+  if (count - index < 11 || !IS(bytes + index, " HTTP/1.") || !IS(bytes + index + 9, "\r\n")) return false;
+  summary->minor_version = (uint8_t)(bytes[index + 8] - '0');
+  if (summary->minor_version > 1) return false;
   index += 11;
 
   summary->content_length = -1;
@@ -171,26 +166,31 @@ bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_field
   // A line that starts needs at least the two bytes that end the head.
   while (count - index >= 2) {
     if (IS(bytes + index, "\r\n")) {
-      if (summary->host.end == 0 || (summary->is_chunked && summary->content_length >= 0)) return false;
+      if (summary->host.end == 0) return false;
+      if (summary->is_chunked && (summary->content_length >= 0 || summary->minor_version == 0)) return false;
       summary->byte_count = (uint16_t)(index + 2);
       summary->field_count = (uint8_t)field_count;
       return true;
     }
     if (field_count == most_fields) return false;
     size_t start = index;
-    while (index < count && classes[bytes[index]] & in_name) index++;
+    index = tandem_wire_end_of_word(bytes, index, count);
+    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_name) {
+      index = tandem_wire_end_of_word(bytes, index + 1, count);
+    }
     if (index == start || index == count || bytes[index] != ':') return false;
     tandem_wire_field field;
     field.name = (tandem_wire_range){(uint16_t)start, (uint16_t)index};
-    do index++; while (index < count && bytes[index] == ' ');
-    start = index;
-    index = tandem_wire_first_control(bytes, index, count);
+    size_t length = index - start;
+    start = index + 1;
+    index = tandem_wire_end_of_value(bytes, start, count);
     if (count - index < 2 || !IS(bytes + index, "\r\n")) return false;
     size_t end = index;
+    while (start < end && bytes[start] == ' ') start++;
     while (end > start && bytes[end - 1] == ' ') end--;
     index += 2;
     field.value = (tandem_wire_range){(uint16_t)start, (uint16_t)end};
-    if (!note(bytes, field, summary)) return false;
+    if (is_noted(bytes + field.name.start, length) && !note(bytes, field, summary)) return false;
     fields[field_count++] = field;
   }
   return false;

@@ -2,10 +2,9 @@ internal import CHTTPWire
 
 /// A complete head of the usual kind, found in one pass.
 ///
-/// It accepts a subset of what ``HeadScan`` accepts: common methods, a target in origin form without percent-encoding,
-/// HTTP/1.1, at most 16 fields, a name or an IPv4 address as `Host`, `Connection`, `Content-Length` and `Transfer-Encoding`
-/// with their usual values, no `Expect`, and no tab. It knows no errors: what it does not accept is scanned strictly from the
-/// first byte.
+/// It accepts a subset of what ``HeadScan`` accepts: common methods, a target in origin form, at most 16 fields, a name or
+/// an IPv4 address as `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` with their usual values, no `Expect`, and no
+/// tab. It knows no errors: what it does not accept is scanned strictly from the first byte.
 enum FastHead {
     /// Returns the head at the start of `bytes`, or nil for a head that has to be looked at closely.
     static func parse(_ bytes: Span<UInt8>, limits: HeadLimits, reusing spare: inout RequestHead?) -> RequestHead? {
@@ -31,32 +30,24 @@ enum FastHead {
     private static let mostFields = Int(tandem_wire_most_fields)
 }
 
-extension ByteRange {
-    fileprivate init(_ range: tandem_wire_range) {
-        start = range.start
-        end = range.end
-    }
-}
-
 extension HeadSummary {
+    @inline(__always)
     fileprivate init(_ found: tandem_wire_summary) {
-        let target = ByteRange(found.target)
-        var path = target
-        path.end = found.path_end
-        var query: ByteRange?
-        if path.end < target.end { query = ByteRange(Int(path.end) + 1, Int(target.end)) }
+        let version: HTTPVersion = found.minor_version == 1 ? .http11 : .http10
         self.init(
+            framing: found.is_chunked ? .chunked : found.content_length < 0 ? .none : .length(Int(found.content_length)),
             method: KnownMethod(rawValue: found.method) ?? .other,
-            version: .http11,
-            keepAlive: !found.closes,
+            version: version,
+            form: .origin,
+            keepAlive: !found.closes && (version == .http11 || found.keeps_alive),
             asksForKeepAlive: found.keeps_alive,
             expectsContinue: false,
-            methodRange: ByteRange(0, Int(target.start) - 1),
-            targetRange: target,
-            target: RequestTarget(originPath: path, query: query),
-            authority: ByteRange(found.host),
-            framing: found.is_chunked ? .chunked : found.content_length < 0 ? .none : .length(Int(found.content_length)),
-            fieldCount: Int(found.field_count),
-            byteCount: Int(found.byte_count))
+            methodRange: ByteRange(start: 0, end: found.target.start &- 1),
+            targetRange: ByteRange(start: found.target.start, end: found.target.end),
+            path: ByteRange(start: found.target.start, end: found.path_end),
+            queryStart: found.path_end < found.target.end ? found.path_end &+ 1 : nil,
+            authority: ByteRange(start: found.host.start, end: found.host.end),
+            fieldCount: UInt16(found.field_count),
+            byteCount: found.byte_count)
     }
 }

@@ -3,9 +3,13 @@ struct ByteRange: BitwiseCopyable, Hashable, Sendable {
     var start: UInt16
     var end: UInt16
 
+    init(start: UInt16, end: UInt16) {
+        self.start = start
+        self.end = end
+    }
+
     init(_ start: Int, _ end: Int) {
-        self.start = UInt16(start)
-        self.end = UInt16(end)
+        self.init(start: UInt16(start), end: UInt16(end))
     }
 
     var range: Range<Int> { Int(start)..<Int(end) }

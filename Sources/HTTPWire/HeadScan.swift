@@ -41,18 +41,20 @@ struct HeadScan: Sendable {
         guard let target else { return nil }
         if line.version == .http11, controls.host == nil { throw HTTPParseError(.missingHost) }
         let summary = HeadSummary(
+            framing: try controls.framing(version: line.version),
             method: method,
             version: line.version,
+            form: target.form,
             keepAlive: controls.keepsAlive(version: line.version),
             asksForKeepAlive: controls.asksForKeepAlive,
             expectsContinue: try controls.expectsContinue(version: line.version),
             methodRange: ByteRange(line.start, line.methodEnd),
             targetRange: ByteRange(targetRange.lowerBound, targetRange.upperBound),
-            target: target,
+            path: target.path,
+            queryStart: target.query?.start,
             authority: target.authority ?? controls.host,
-            framing: try controls.framing(version: line.version),
-            fieldCount: table.count,
-            byteCount: fields.position)
+            fieldCount: UInt16(table.count),
+            byteCount: UInt16(fields.position))
         return table.withEntries { RequestHead(summary, bytes: bytes, entries: $0, reusing: &spare) }
     }
 }

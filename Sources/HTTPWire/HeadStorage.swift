@@ -1,17 +1,20 @@
 /// What the parser found out about a head, beside its fields.
 struct HeadSummary: Sendable {
+    var framing: BodyFraming
     var method: KnownMethod
     var version: HTTPVersion
+    var form: RequestTargetForm
     var keepAlive: Bool
     var asksForKeepAlive: Bool
     var expectsContinue: Bool
     var methodRange: ByteRange
     var targetRange: ByteRange
-    var target: RequestTarget
+    var path: ByteRange
+    /// What follows the first `?` of the target. It ends where the target does.
+    var queryStart: UInt16?
     var authority: ByteRange?
-    var framing: BodyFraming
-    var fieldCount: Int
-    var byteCount: Int
+    var fieldCount: UInt16
+    var byteCount: UInt16
 }
 
 /// One head in one heap object: the summary, then the head's bytes, then the table of its fields.
@@ -19,7 +22,7 @@ struct HeadStorage: @unchecked Sendable {
     private struct Header {
         var summary: HeadSummary
         /// Bytes that the object has room for.
-        let capacity: Int
+        let capacity: UInt32
     }
 
     /// Written only while nothing else refers to it, which is what makes sharing it safe.
@@ -35,15 +38,16 @@ struct HeadStorage: @unchecked Sendable {
         let size = Self.size(summary)
         // Rounded up, so that the object has room for other heads of the same client.
         let capacity = (size | 63) + 1
-        buffer = ManagedBuffer.create(minimumCapacity: capacity) { _ in Header(summary: summary, capacity: capacity) }
+        buffer = ManagedBuffer.create(minimumCapacity: capacity) { _ in Header(summary: summary, capacity: UInt32(capacity)) }
         copy(bytes, entries, summary)
     }
 
     /// Replaces the head by another one, if nothing else refers to this one and there is room. Returns whether it did.
+    @inline(__always)
     mutating func replace(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>) -> Bool {
         guard isKnownUniquelyReferenced(&buffer) else { return false }
         let fits = unsafe buffer.withUnsafeMutablePointerToHeader { header in
-            guard unsafe Self.size(summary) <= header.pointee.capacity else { return false }
+            guard unsafe Self.size(summary) <= Int(header.pointee.capacity) else { return false }
             unsafe header.pointee.summary = summary
             return true
         }
@@ -54,31 +58,39 @@ struct HeadStorage: @unchecked Sendable {
 
     @inline(__always)
     private static func size(_ summary: HeadSummary) -> Int {
-        summary.byteCount + summary.fieldCount * MemoryLayout<FieldEntry>.stride
+        Int(summary.byteCount) + Int(summary.fieldCount) * MemoryLayout<FieldEntry>.stride
     }
 
     @inline(__always)
     private func copy(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>, _ summary: HeadSummary) {
-        precondition(entries.count == summary.fieldCount)
+        precondition(entries.count == Int(summary.fieldCount))
         // Both copies are within the capacity, which is at least the size of the summary; the extraction checks the source.
         unsafe buffer.withUnsafeMutablePointerToElements { elements in
             let elements = UnsafeMutableRawPointer(elements)
-            unsafe bytes.extracting(0..<summary.byteCount).withUnsafeBytes { source in
+            unsafe bytes.extracting(0..<Int(summary.byteCount)).withUnsafeBytes { source in
                 if let start = source.baseAddress { unsafe elements.copyMemory(from: start, byteCount: source.count) }
             }
             unsafe entries.withUnsafeBytes { source in
                 guard let start = source.baseAddress else { return }
-                unsafe (elements + summary.byteCount).copyMemory(from: start, byteCount: source.count)
+                unsafe (elements + Int(summary.byteCount)).copyMemory(from: start, byteCount: source.count)
             }
         }
     }
 
     /// The entry of the field at `index`.
     func entry(at index: Int) -> FieldEntry {
-        precondition(index >= 0 && index < summary.fieldCount)
-        let offset = summary.byteCount + index * MemoryLayout<FieldEntry>.stride
+        precondition(index >= 0 && index < Int(summary.fieldCount))
+        let offset = Int(summary.byteCount) + index * MemoryLayout<FieldEntry>.stride
         return unsafe buffer.withUnsafeMutablePointerToElements { elements in
             unsafe UnsafeRawPointer(elements).loadUnaligned(fromByteOffset: offset, as: FieldEntry.self)
+        }
+    }
+
+    /// The memory of the bytes at `range`, valid as long as this storage is referenced.
+    func memory(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> {
+        precondition(range.start <= range.end && range.end <= summary.byteCount)
+        return unsafe buffer.withUnsafeMutablePointerToElements { elements in
+            unsafe UnsafeBufferPointer(start: elements + Int(range.start), count: range.count)
         }
     }
 
@@ -86,11 +98,8 @@ struct HeadStorage: @unchecked Sendable {
     func withBytes<R: ~Copyable, E: Error>(
         _ range: ByteRange, _ body: (Span<UInt8>) throws(E) -> R
     ) throws(E) -> R {
-        precondition(range.start <= range.end && range.end <= summary.byteCount)
-        return try unsafe buffer.withUnsafeMutablePointerToElements { elements throws(E) in
-            let bytes = unsafe UnsafeBufferPointer(start: elements + Int(range.start), count: range.count)
-            return try unsafe body(bytes.span)
-        }
+        defer { extendLifetime(buffer) }
+        return try unsafe body(memory(range).span)
     }
 
     /// The bytes at `range` as text, repaired if it is not UTF-8.

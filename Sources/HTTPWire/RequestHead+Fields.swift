@@ -2,7 +2,7 @@ public import HTTPTypes
 
 extension RequestHead {
     /// The number of field lines.
-    public var fieldCount: Int { storage.summary.fieldCount }
+    public var fieldCount: Int { Int(storage.summary.fieldCount) }
 
     /// All fields in the order received.
     public var fields: HTTPFields {

@@ -8,6 +8,7 @@ public struct RequestHead: Sendable {
     private(set) var storage: HeadStorage
 
     /// Creates a head in the memory of `spare` if possible, otherwise in new memory. Afterwards `spare` is nil.
+    @inline(__always)
     init(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>, reusing spare: inout RequestHead?) {
         if var head = spare.take(), head.storage.replace(summary, bytes: bytes, entries: entries) {
             self = head
@@ -17,7 +18,7 @@ public struct RequestHead: Sendable {
     }
 
     /// The bytes of the head, with the empty line that ends it, and with one before the request line if there was one.
-    public var byteCount: Int { storage.summary.byteCount }
+    public var byteCount: Int { Int(storage.summary.byteCount) }
 
     /// The method as a number, without a string to build or compare.
     package var knownMethod: KnownMethod { storage.summary.method }
@@ -32,17 +33,19 @@ public struct RequestHead: Sendable {
     public var version: HTTPVersion { storage.summary.version }
 
     /// The form of the request target.
-    public var targetForm: RequestTargetForm { storage.summary.target.form }
+    public var targetForm: RequestTargetForm { storage.summary.form }
 
     /// The request target as received.
     public var target: String { storage.string(storage.summary.targetRange) }
 
     /// The path, still percent-encoded, without the query: `/` for an absolute target without one, `*` in asterisk form and
     /// empty in authority form.
-    public var path: String { storage.string(storage.summary.target.path) }
+    public var path: String { storage.string(storage.summary.path) }
 
     /// What follows the first `?` of the target, still percent-encoded; nil without a `?`. See ``QueryItems``.
-    public var query: String? { storage.summary.target.query.map(storage.string) }
+    public var query: String? {
+        storage.summary.queryStart.map { storage.string(ByteRange(start: $0, end: storage.summary.targetRange.end)) }
+    }
 
     /// The host and the port, as received: of the target if it has them, which wins (RFC 9112 section 3.2.2), else of
     /// `Host`. Nil only for an HTTP/1.0 request with neither.
@@ -67,12 +70,22 @@ public struct RequestHead: Sendable {
     public var expectsContinue: Bool { storage.summary.expectsContinue }
 
     /// Calls `body` with the bytes of ``path``, so that a route can be found without a string.
+    @inlinable
     public func withPathBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
-        try storage.withBytes(storage.summary.target.path, body)
+        defer { extendLifetime(self) }
+        return try unsafe body(pathMemory.span)
     }
 
     /// Calls `body` with the bytes of the whole head, as received.
+    @inlinable
     public func withBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
-        try storage.withBytes(ByteRange(0, byteCount), body)
+        defer { extendLifetime(self) }
+        return try unsafe body(memory.span)
+    }
+
+    /// Valid as long as this head is referenced.
+    @usableFromInline var pathMemory: UnsafeBufferPointer<UInt8> { unsafe storage.memory(storage.summary.path) }
+    @usableFromInline var memory: UnsafeBufferPointer<UInt8> {
+        unsafe storage.memory(ByteRange(start: 0, end: storage.summary.byteCount))
     }
 }

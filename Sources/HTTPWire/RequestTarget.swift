@@ -20,13 +20,6 @@ struct RequestTarget: Sendable {
     /// Of absolute and authority form.
     var authority: ByteRange?
 
-    /// A target in origin form.
-    init(originPath path: ByteRange, query: ByteRange?) {
-        form = .origin
-        self.path = path
-        self.query = query
-    }
-
     /// Takes apart the target at `range`, whose bytes have been scanned. `query` is the offset of its first `?`, or 0.
     init(_ bytes: Span<UInt8>, range: Range<Int>, query: Int, method: KnownMethod) throws(HTTPParseError) {
         let pathEnd = query == 0 ? range.upperBound : query

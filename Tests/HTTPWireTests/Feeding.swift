@@ -9,6 +9,8 @@ struct HeadSnapshot: Hashable {
     var framing: BodyFraming
     var flags: [Bool]
     var byteCount: Int
+    var details: [String?]
+    var bytes: [[UInt8]]
 
     init(_ head: RequestHead) {
         line = [
@@ -18,7 +20,16 @@ struct HeadSnapshot: Hashable {
         framing = head.framing
         flags = [head.keepAlive, head.expectsContinue]
         byteCount = head.byteCount
+        details = [
+            "\(head.asksForKeepAlive)", head.contentLength.map { "\($0)" }, "\(head.fieldCount)", head.request.path,
+            head[.userAgent], head[.connection],
+        ]
+        bytes = [head.withBytes { $0.array }, head.withPathBytes { $0.array }]
     }
+}
+
+extension Span<UInt8> {
+    fileprivate var array: [UInt8] { indices.map { self[$0] } }
 }
 
 /// What came of feeding bytes to a parser, one head after the other.

@@ -1,3 +1,4 @@
+internal import AllocationCount
 import HTTPWire
 import Testing
 
@@ -66,5 +67,87 @@ struct RequestHeadParserTests {
         #expect(whole.heads.count == 2)
         for head in whole.heads { #expect(head.fields == ["Host=a"] + (1...99).map { "X-\($0)=\($0)" }) }
         #expect(Parsed(Array((text + text).utf8), ends: 0...(text.utf8.count * 2)) == whole)
+    }
+
+    /// Where the bytes of a head are in memory, which tells whether two heads are the same object.
+    private func address(_ head: RequestHead) -> UInt {
+        head.withBytes { $0.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
+    }
+
+    @Test("a head in used memory is the same as one in new memory", arguments: ClientHead.all)
+    func reusing(client: ClientHead) throws {
+        let bytes = Array(client.text.utf8)
+        var parser = RequestHeadParser()
+        for other in ClientHead.all {
+            let used = Array(other.text.utf8)
+            var spare = try parser.parse(used.span.bytes)
+            let head = try #require(try parser.parse(bytes.span.bytes, reusing: &spare))
+            #expect(HeadSnapshot(head) == Parsed(bytes, ends: 0...bytes.count).heads.first)
+            #expect(spare == nil)
+        }
+    }
+
+    @Test("a head that nobody holds gives its memory to the next one")
+    func reuse() throws {
+        let long = Array(request("X: 0123456789").utf8)
+        let short = Array(request("X: 1").utf8)
+        let percent = Array(request(line: "OPTIONS * HTTP/1.1").utf8)
+        var parser = RequestHeadParser()
+        var spare = try parser.parse(long.span.bytes)
+        let first = address(try #require(spare))
+        for bytes in [short, percent, long] {
+            spare = try parser.parse(bytes.span.bytes, reusing: &spare)
+            #expect(address(try #require(spare)) == first)
+        }
+    }
+
+    @Test("a head that somebody holds keeps its memory")
+    func heldHead() throws {
+        let bytes = Array(request("X: 1", line: "GET /a HTTP/1.1").utf8)
+        let others = Array(request("X: 2", line: "GET /b HTTP/1.1").utf8)
+        var parser = RequestHeadParser()
+        let held = try #require(try parser.parse(bytes.span.bytes))
+        var spare: RequestHead? = held
+        let head = try #require(try parser.parse(others.span.bytes, reusing: &spare))
+        #expect(held.path == "/a")
+        #expect(head.path == "/b")
+        #expect(HeadSnapshot(held).fields == ["Host=a", "X=1"])
+    }
+
+    @Test("memory that is too small is replaced")
+    func smallSpare() throws {
+        let small = Array(request().utf8)
+        let large = Array(request("X: " + String(repeating: "a", count: 2_000)).utf8)
+        var parser = RequestHeadParser()
+        var spare = try parser.parse(small.span.bytes)
+        let head = try #require(try parser.parse(large.span.bytes, reusing: &spare))
+        #expect(HeadSnapshot(head) == Parsed(large, ends: [large.count]).heads.first)
+    }
+
+    @Test("an incomplete head leaves the memory for the call that completes it")
+    func spareWithIncompleteHead() throws {
+        let bytes = Array(request("X: 1").utf8)
+        var parser = RequestHeadParser()
+        var spare = try parser.parse(bytes.span.bytes)
+        let first = address(try #require(spare))
+        let arrived = bytes[..<10]
+        #expect(try parser.parse(arrived.span.bytes, reusing: &spare) == nil)
+        #expect(address(try #require(try parser.parse(bytes.span.bytes, reusing: &spare))) == first)
+    }
+
+    @Test("a usual head in used memory allocates nothing", .enabled(if: FastPaths.isEnabled && allocations_are_counted()))
+    func allocations() throws {
+        let bytes = Array(ClientHead.all[0].text.utf8)
+        var parser = RequestHeadParser()
+        var spare = try parser.parse(bytes.span.bytes)
+        spare = try parser.parse(bytes.span.bytes, reusing: &spare)
+        let before = allocations_of_this_thread()
+        for _ in 0..<100 { spare = try parser.parse(bytes.span.bytes, reusing: &spare) }
+        #expect(allocations_of_this_thread() - before < 100)
+    }
+
+    @Test("between heads a parser is two words")
+    func size() {
+        #expect(MemoryLayout<RequestHeadParser>.size == 16)
     }
 }

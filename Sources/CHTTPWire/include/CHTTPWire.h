@@ -38,7 +38,7 @@ enum {
   tandem_wire_patch = 9,
 };
 
-/// A head that `tandem_wire_scan_head` accepted. It is HTTP/1.1, with a target in origin form.
+/// A head that `tandem_wire_scan_head` accepted. Its target is in origin form.
 typedef struct tandem_wire_summary {
   /// The value of Content-Length, or -1 without that field.
   int64_t content_length;
@@ -50,6 +50,8 @@ typedef struct tandem_wire_summary {
   uint16_t byte_count;
   uint8_t field_count;
   uint8_t method;
+  /// 0 or 1, after `HTTP/1.`.
+  uint8_t minor_version;
   bool is_chunked;
   /// Whether Connection is close, on any of its lines.
   bool closes;
