@@ -1,5 +1,4 @@
-// swift-format-ignore-file
-// The ten-line server of the README: the same two routes in both styles, on one thread.
+// The server of the README, complete: routes in both styles, on one thread.
 import Tandem
 import TandemFetch
 import TandemHTTP
@@ -7,18 +6,18 @@ import TandemHTTP
 let client = FetchClient()
 let router = Router()
 
-router.get("/legacy/title", blocking: { request in  // years old; looks blocking, and the hub serves others meanwhile
+router.get("/legacy/title") { request in  // years old; looks blocking, and the hub serves others meanwhile
     Response(text: try client.get("http://127.0.0.1:8080/legacy/report").text)
-})
-router.get("/modern/title", async: { request in  // migrated: the same call, and await
+}
+router.get("/modern/title") { request in  // migrated: the same call, and await
     Response(text: try await client.get("http://127.0.0.1:8080/legacy/report").text)
-})
-router.get("/legacy/report", blocking: { request in  // blocking calls async
+}
+router.get("/legacy/report") { request in  // blocking calls async
     Response(text: try awaiting { try await buildReport() })
-})
-router.get("/modern/invoice", async: { request in  // async calls blocking
+}
+router.get("/modern/invoice") { request in  // async calls blocking
     Response(text: try await blocking { try renderInvoice() })
-})
+}
 
 func buildReport() async throws -> String {
     try await sleep(for: .milliseconds(10))

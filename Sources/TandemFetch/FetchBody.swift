@@ -4,8 +4,8 @@ internal import Tandem
 ///
 ///     FetchBody.bytes(bytes)
 ///     FetchBody(request.body, contentLength: request.body.contentLength)          // an AsyncSequence, piped through
-///     FetchBody(streamingAsync: { writer in try await writer.write(piece) })      // async code
-///     FetchBody(streamingBlocking: { writer in try writer.write(piece) })         // blocking code, on a green thread
+///     FetchBody(streaming: { writer in try await writer.write(piece) })           // async code
+///     FetchBody(streaming: { writer in try writer.write(piece) })                 // blocking code, on a green thread
 ///
 /// A stream with a `contentLength` is sent with that `Content-Length`, one without it chunked (on HTTP/2 just as DATA). Its
 /// producer starts when the connection is there and asks for the body, runs on the hub of the fetch with the task-locals of
@@ -40,22 +40,23 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral {
     /// These bytes.
     public init(arrayLiteral elements: UInt8...) { self = .bytes(elements) }
 
-    /// What `body` writes, in async style.
+    /// A stream that an async closure writes.
     ///
     /// - Parameters:
     ///   - contentLength: How many bytes it will write; more or fewer end the fetch with `badRequest`.
     ///   - isRepeatable: Whether `body` can be called again and then writes the same once more.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
-        streamingAsync body: @escaping @Sendable (FetchBodyWriter) async throws -> Void
+        streaming body: @escaping @Sendable (FetchBodyWriter) async throws -> Void
     ) {
         self.init(.stream(body), contentLength: contentLength, isRepeatable: isRepeatable)
     }
 
-    /// What `body` writes, in blocking style on a green thread. As the async form.
+    /// A stream that a blocking closure writes, on a green thread; as the async form. The closure's own style selects the form:
+    /// one that awaits is async.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
-        streamingBlocking body: @escaping @Sendable (FetchBodyWriter) throws -> Void
+        streaming body: @escaping @Sendable (FetchBodyWriter) throws -> Void
     ) {
         self.init(
             .stream { writer in try await blocking(name: "upload") { try body(writer) } }, contentLength: contentLength,
@@ -66,7 +67,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral {
     public init<Pieces: AsyncSequence & Sendable>(_ pieces: Pieces, contentLength: Int? = nil) where Pieces.Element == [UInt8] {
         self.init(
             contentLength: contentLength,
-            streamingAsync: { writer in
+            streaming: { writer in
                 for try await piece in pieces { try await writer.write(piece) }
             })
     }

@@ -3,9 +3,7 @@ internal import TandemService
 
 /// `tandemd routes`
 struct Routes: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print every endpoint.")
+    static let configuration = CommandConfiguration(abstract: "Print every endpoint: method, path and style.")
 
-    func run() {
-        for route in Service(ServiceConfiguration()).routes { print(route) }
-    }
+    func run() { print(Service(ServiceConfiguration()).routes, terminator: "") }
 }

@@ -16,7 +16,7 @@ struct FetchBodyTests {
         case .async:
             FetchBody(
                 contentLength: contentLength, isRepeatable: isRepeatable,
-                streamingAsync: { writer in
+                streaming: { writer in
                     for piece in pieces {
                         try await sleep(for: .zero)
                         try await writer.write(piece)
@@ -25,7 +25,7 @@ struct FetchBodyTests {
         case .blocking:
             FetchBody(
                 contentLength: contentLength, isRepeatable: isRepeatable,
-                streamingBlocking: { writer in
+                streaming: { writer in
                     for piece in pieces {
                         try sleep(for: .zero)
                         try writer.write(piece)
@@ -80,13 +80,13 @@ struct FetchBodyTests {
                 case .async:
                     FetchBody(
                         contentLength: total,
-                        streamingAsync: { writer in
+                        streaming: { writer in
                             for _ in 0..<total / piece.count { try await writer.write(piece); produced.value += piece.count }
                         })
                 case .blocking:
                     FetchBody(
                         contentLength: total,
-                        streamingBlocking: { writer in
+                        streaming: { writer in
                             for _ in 0..<total / piece.count { try writer.write(piece); produced.value += piece.count }
                         })
                 }
@@ -115,11 +115,11 @@ struct FetchBodyTests {
         let body =
             switch producer {
             case .async:
-                FetchBody(streamingAsync: {
+                FetchBody(streaming: {
                     try await $0.write([1]); throw Broken(number: 42)
                 })
             case .blocking:
-                FetchBody(streamingBlocking: {
+                FetchBody(streaming: {
                     try $0.write([1]); throw Broken(number: 42)
                 })
             }
@@ -134,7 +134,7 @@ struct FetchBodyTests {
     func `a length that is not kept is an error`(_ announced: Int, _ words: String) async throws {
         let body = FetchBody(
             contentLength: announced,
-            streamingAsync: {
+            streaming: {
                 try await $0.write([1]); try await $0.write([2])
             })
         let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
@@ -149,13 +149,13 @@ struct FetchBodyTests {
             let body =
                 switch producer {
                 case .async:
-                    FetchBody(streamingAsync: { _ in
+                    FetchBody(streaming: { _ in
                         defer { unwound.value += 1 }
                         started.send(())
                         try await sleep(for: .seconds(600))
                     })
                 case .blocking:
-                    FetchBody(streamingBlocking: { _ in
+                    FetchBody(streaming: { _ in
                         defer { unwound.value += 1 }
                         started.send(())
                         try sleep(for: .seconds(600))
@@ -174,7 +174,7 @@ struct FetchBodyTests {
     @Test func `a producer that waits is cancelled when the answer comes without it`() async throws {
         try await onHub { hub in
             let unwound = Counter()
-            let body = FetchBody(streamingAsync: { writer in
+            let body = FetchBody(streaming: { writer in
                 defer { unwound.value += 1 }
                 try await writer.write([1])
                 try await sleep(for: .seconds(600))
@@ -186,7 +186,7 @@ struct FetchBodyTests {
     }
 
     @Test func `the producer has the caller's task-locals`() async throws {
-        let body = FetchBody(streamingBlocking: { try $0.write(Array(Tag.current.utf8)) })
+        let body = FetchBody(streaming: { try $0.write(Array(Tag.current.utf8)) })
         let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
         let text = try await onHub { _ in
             try await Tag.$current.withValue("from the caller") { try await client.execute(request).text }
@@ -223,7 +223,7 @@ struct FetchBodyTests {
     func `an announced body that is not asked for is never produced`(_ status: Int) async throws {
         try await onHub { _ in
             let produced = Counter()
-            let body = FetchBody(streamingAsync: { writer in
+            let body = FetchBody(streaming: { writer in
                 produced.value += 1
                 try await writer.write([1])
             })

@@ -64,7 +64,7 @@ struct FetchPhaseTests {
 
     @Test(arguments: Style.allCases) func `a server that stops in the middle of the request`(_ style: Style) async throws {
         let client = client { $0.idleTimeout = .milliseconds(80) }
-        let body = FetchBody(streamingAsync: { while true { try await $0.write([UInt8](repeating: 1, count: 65_536)) } })
+        let body = FetchBody(streaming: { while true { try await $0.write([UInt8](repeating: 1, count: 65_536)) } })
         let request = FetchRequest(url: upstream.url("/slowreader"), method: .post, body: body)
         let error = try await onHub { _ in try await fetchError { try await style.execute(client, request) } }
         #expect(error?.code == .idleTimedOut && error?.message.contains("no byte of the request") == true)
@@ -93,7 +93,7 @@ struct FetchPhaseTests {
     @Test(arguments: Style.allCases) func `a producer who takes his time is not the upstream's fault`(_ style: Style) async throws
     {
         let client = client { $0.idleTimeout = .milliseconds(60) }
-        let body = FetchBody(streamingAsync: { writer in
+        let body = FetchBody(streaming: { writer in
             for _ in 0..<2 {
                 try await sleep(for: .milliseconds(200))
                 try await writer.write([65])

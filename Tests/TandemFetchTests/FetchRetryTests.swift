@@ -142,7 +142,7 @@ struct FetchRetryTests {
 
     @Test func `a stream that was begun is not sent twice, a repeatable one is`() async throws {
         for isRepeatable in [false, true] {
-            let body = FetchBody(isRepeatable: isRepeatable, streamingAsync: { try await $0.write([65]) })
+            let body = FetchBody(isRepeatable: isRepeatable, streaming: { try await $0.write([65]) })
             var request = flaky("503", times: 1, name: "\(isRepeatable)")
             (request.method, request.body) = (.put, body)
             let client = client(2)

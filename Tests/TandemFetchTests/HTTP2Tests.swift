@@ -33,7 +33,7 @@ struct HTTP2Tests {
         let upstream = try await HTTP2Upstream()
         let client = client(.http2)
         let piece = [UInt8](repeating: 65, count: 10_000)
-        for body in [FetchBody.bytes(piece), FetchBody(streamingAsync: { for _ in 0..<10 { try await $0.write(piece) } })] {
+        for body in [FetchBody.bytes(piece), FetchBody(streaming: { for _ in 0..<10 { try await $0.write(piece) } })] {
             let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
             let response = try await onHub { _ in try await style.execute(client, request) }
             #expect(response.body.count == (body.contentLength ?? 100_000) && response.body.allSatisfy { $0 == 65 })

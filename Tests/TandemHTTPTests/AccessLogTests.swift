@@ -95,7 +95,7 @@ extension ServerTests {
 
         @Test("the peer is whoever connected, whatever X-Forwarded-For says")
         func forwarded() async throws {
-            try await withServer(routes: { $0.get("/", async: { Response(text: $0.remoteAddress) }) }) { live in
+            try await withServer(routes: { $0.get("/") { request async in Response(text: request.remoteAddress) } }) { live in
                 let answer = try live.get("/", fields: "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n")
                 #expect(answer.text.hasPrefix("127.0.0.1:"))
                 #expect(live.logged(1).map(\.remoteAddress) == [answer.text])

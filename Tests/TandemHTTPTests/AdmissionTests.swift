@@ -172,7 +172,7 @@ extension ServerTests {
                     router.plain("/blocking", .blocking)
                     router.plain("/async", .async)
                     router.streaming("/stream", .blocking, [[1]])
-                    router.use(async: { request, next in try await next(request) })
+                    router.use { request, next in try await next(request) }
                 }
             ) { live in
                 let waiting = try (0..<2).map { _ in try Self.busy(live) }
@@ -200,29 +200,25 @@ extension ServerTests {
                     let piece = pattern(16 * 1024)
                     switch style {
                     case .async:
-                        router.get(
-                            "/endless",
-                            async: { _ in
-                                Response(streamingAsync: { writer in
-                                    defer { ended.add() }
-                                    while true {
-                                        try await writer.write(piece)
-                                        pieces.add()
-                                    }
-                                })
+                        router.get("/endless") { _ async in
+                            Response(streaming: { writer in
+                                defer { ended.add() }
+                                while true {
+                                    try await writer.write(piece)
+                                    pieces.add()
+                                }
                             })
+                        }
                     case .blocking:
-                        router.get(
-                            "/endless",
-                            blocking: { _ in
-                                Response(streamingBlocking: { writer in
-                                    defer { ended.add() }
-                                    while true {
-                                        try writer.write(piece)
-                                        pieces.add()
-                                    }
-                                })
+                        router.get("/endless") { _ in
+                            Response(streaming: { writer in
+                                defer { ended.add() }
+                                while true {
+                                    try writer.write(piece)
+                                    pieces.add()
+                                }
                             })
+                        }
                     }
                 }
             ) { live in

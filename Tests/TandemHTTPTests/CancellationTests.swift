@@ -40,25 +40,21 @@ extension ServerTests {
         ) {
             switch style {
             case .blocking:
-                router.post(
-                    "/",
-                    blocking: { request in
-                        do { try descendBlocking(depth, waiting, request, started) } catch {
-                            errors.add("\(type(of: error))")
-                            throw error
-                        }
-                        return Response()
-                    })
+                router.post("/") { request in
+                    do { try descendBlocking(depth, waiting, request, started) } catch {
+                        errors.add("\(type(of: error))")
+                        throw error
+                    }
+                    return Response()
+                }
             case .async:
-                router.post(
-                    "/",
-                    async: { request in
-                        do { try await descend(depth, waiting, request, started) } catch {
-                            errors.add("\(type(of: error))")
-                            throw error
-                        }
-                        return Response()
-                    })
+                router.post("/") { request in
+                    do { try await descend(depth, waiting, request, started) } catch {
+                        errors.add("\(type(of: error))")
+                        throw error
+                    }
+                    return Response()
+                }
             }
         }
 
@@ -95,28 +91,26 @@ extension ServerTests {
             let started = Count()
             try await withServer(routes: { router in
                 for (path, piece) in [("/sleeps", pattern(1)), ("/writes", pattern(1 << 20))] {
-                    router.get(
-                        path,
-                        async: { _ in
-                            switch style {
-                            case .blocking:
-                                Response(streamingBlocking: { writer in
-                                    for _ in 0..<100 {
-                                        try writer.write(piece)
-                                        started.add()
-                                        if piece.count == 1 { try sleep(for: .seconds(60)) }
-                                    }
-                                })
-                            case .async:
-                                Response(streamingAsync: { writer in
-                                    for _ in 0..<100 {
-                                        try await writer.write(piece)
-                                        started.add()
-                                        if piece.count == 1 { try await sleep(for: .seconds(60)) }
-                                    }
-                                })
-                            }
-                        })
+                    router.get(path) { _ async in
+                        switch style {
+                        case .blocking:
+                            Response(streaming: { writer in
+                                for _ in 0..<100 {
+                                    try writer.write(piece)
+                                    started.add()
+                                    if piece.count == 1 { try sleep(for: .seconds(60)) }
+                                }
+                            })
+                        case .async:
+                            Response(streaming: { writer in
+                                for _ in 0..<100 {
+                                    try await writer.write(piece)
+                                    started.add()
+                                    if piece.count == 1 { try await sleep(for: .seconds(60)) }
+                                }
+                            })
+                        }
+                    }
                 }
             }) { live in
                 for path in ["/sleeps", "/writes"] {
@@ -136,13 +130,11 @@ extension ServerTests {
             let errors = Collected<String>()
             try await withServer(routes: { router in
                 Self.waiting(router, style, 0, .sleeping, Count(), errors)
-                router.get(
-                    "/hold",
-                    async: { _ in
-                        // Holds the hub until the client has gone.
-                        pause(milliseconds: 100)
-                        return Response()
-                    })
+                router.get("/hold") { _ async in
+                    // Holds the hub until the client has gone.
+                    pause(milliseconds: 100)
+                    return Response()
+                }
             }) { live in
                 let holder = try live.connect()
                 let client = try live.connect()
@@ -191,25 +183,21 @@ extension ServerTests {
         ) {
             switch style {
             case .blocking:
-                router.get(
-                    "/",
-                    blocking: { _ in
-                        while Hub.current!.statistics.timers <= before.value { try sleep(for: .zero) }
-                        let start = Hub.current!.now
-                        defer { slept.add(Hub.current!.now - start) }
-                        try sleep(for: duration)
-                        return Response(text: "ok")
-                    })
+                router.get("/") { _ in
+                    while Hub.current!.statistics.timers <= before.value { try sleep(for: .zero) }
+                    let start = Hub.current!.now
+                    defer { slept.add(Hub.current!.now - start) }
+                    try sleep(for: duration)
+                    return Response(text: "ok")
+                }
             case .async:
-                router.get(
-                    "/",
-                    async: { _ in
-                        while Hub.current!.statistics.timers <= before.value { try await sleep(for: .zero) }
-                        let start = Hub.current!.now
-                        defer { slept.add(Hub.current!.now - start) }
-                        try await sleep(for: duration)
-                        return Response(text: "ok")
-                    })
+                router.get("/") { _ in
+                    while Hub.current!.statistics.timers <= before.value { try await sleep(for: .zero) }
+                    let start = Hub.current!.now
+                    defer { slept.add(Hub.current!.now - start) }
+                    try await sleep(for: duration)
+                    return Response(text: "ok")
+                }
             }
         }
 
@@ -263,25 +251,21 @@ extension ServerTests {
                 routes: { router in
                     switch style {
                     case .blocking:
-                        router.get(
-                            "/",
-                            blocking: { _ in
-                                started.add()
-                                try? sleep(for: .seconds(60))
-                                try? awaiting { await Task { try? await sleep(for: .milliseconds(100)) }.value }
-                                ended.add()
-                                return Response(text: "ok")
-                            })
+                        router.get("/") { _ in
+                            started.add()
+                            try? sleep(for: .seconds(60))
+                            try? awaiting { await Task { try? await sleep(for: .milliseconds(100)) }.value }
+                            ended.add()
+                            return Response(text: "ok")
+                        }
                     case .async:
-                        router.get(
-                            "/",
-                            async: { _ in
-                                started.add()
-                                try? await sleep(for: .seconds(60))
-                                await Task { try? await sleep(for: .milliseconds(100)) }.value
-                                ended.add()
-                                return Response(text: "ok")
-                            })
+                        router.get("/") { _ in
+                            started.add()
+                            try? await sleep(for: .seconds(60))
+                            await Task { try? await sleep(for: .milliseconds(100)) }.value
+                            ended.add()
+                            return Response(text: "ok")
+                        }
                     }
                 }
             ) { live in

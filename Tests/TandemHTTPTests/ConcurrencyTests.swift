@@ -36,16 +36,14 @@ extension ServerTests {
             try await withServer(
                 hubs: .one("its clock is virtual"), { $0.useVirtualClock() },
                 routes: { router in
-                    router.get(
-                        "/",
-                        blocking: { _ in
-                            started.add()
-                            try goOn.wait()
-                            begun.add(Hub.current!.now)
-                            try sleep(for: .seconds(200))
-                            ended.add(Hub.current!.now)
-                            return Response(text: "ok")
-                        })
+                    router.get("/") { _ in
+                        started.add()
+                        try goOn.wait()
+                        begun.add(Hub.current!.now)
+                        try sleep(for: .seconds(200))
+                        ended.add(Hub.current!.now)
+                        return Response(text: "ok")
+                    }
                 }
             ) { live in
                 let clients = try (0..<200).map { _ in try live.connect() }
@@ -86,17 +84,13 @@ extension ServerTests {
                 router.sleeping("/inner", style == .async ? .blocking : .async, milliseconds: 20)
                 switch style {
                 case .blocking:
-                    router.get(
-                        "/outer",
-                        blocking: { _ in
-                            Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
-                        })
+                    router.get("/outer") { _ in
+                        Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
+                    }
                 case .async:
-                    router.get(
-                        "/outer",
-                        async: { _ in
-                            Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
-                        })
+                    router.get("/outer") { _ in
+                        Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
+                    }
                 }
             }) { live in
                 port.withLock { $0 = live.port }

@@ -24,21 +24,21 @@ extension ServerTests {
         @Test("is the server's with the request's fields, in handlers, streams and middleware", arguments: Style.allCases)
         func fields(style: Style) async throws {
             try await withServer(routes: { router in
-                router.use(async: { request, next in
+                router.use { request, next in
                     Logger.current.info("async middleware")
                     return try await next(request)
-                })
-                router.use(blocking: { request, next in
+                }
+                router.use { request, next in
                     Logger.current.info("blocking middleware")
                     return try next(request)
-                })
+                }
                 router.on(.get, "/users/{id}", style) { _ in
                     Logger.current.info("handler")
                     return style == .blocking
-                        ? Response(streamingBlocking: {
+                        ? Response(streaming: {
                             try $0.write([1]); Logger.current.info("stream")
                         })
-                        : Response(streamingAsync: {
+                        : Response(streaming: {
                             try await $0.write([1]); Logger.current.info("stream")
                         })
                 }
@@ -73,17 +73,13 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .async:
-                    router.get(
-                        "/users/{id}",
-                        async: { _ in
-                            try await down(0); return Response(text: "ok")
-                        })
+                    router.get("/users/{id}") { _ in
+                        try await down(0); return Response(text: "ok")
+                    }
                 case .blocking:
-                    router.get(
-                        "/users/{id}",
-                        blocking: { _ in
-                            try awaiting { try await down(0) }; return Response(text: "ok")
-                        })
+                    router.get("/users/{id}") { _ in
+                        try awaiting { try await down(0) }; return Response(text: "ok")
+                    }
                 }
             }) { live in
                 let client = try live.connect()
@@ -127,17 +123,15 @@ extension ServerTests {
         @Test("what code sets on its logger goes before what the request says")
         func overriding() async throws {
             try await withServer(routes: { router in
-                router.get(
-                    "/users/{id}",
-                    async: { _ in
-                        withLogger(mergingMetadata: ["http.route": "mine", "own": "1"]) { $0.info("scope") }
-                        Logger.current.info("line", metadata: ["peer": "other"])
-                        var quiet = Logger.current
-                        quiet.logLevel = .error
-                        quiet.info("dropped")
-                        Logger.current.info("last")
-                        return Response(text: "ok")
-                    })
+                router.get("/users/{id}") { _ async in
+                    withLogger(mergingMetadata: ["http.route": "mine", "own": "1"]) { $0.info("scope") }
+                    Logger.current.info("line", metadata: ["peer": "other"])
+                    var quiet = Logger.current
+                    quiet.logLevel = .error
+                    quiet.info("dropped")
+                    Logger.current.info("last")
+                    return Response(text: "ok")
+                }
             }) { live in
                 let client = try live.connect()
                 try client.send(request)

@@ -10,13 +10,13 @@ extension ServerTests {
             { _ in
                 switch style {
                 case .blocking:
-                    Response(streamingBlocking: { writer in
+                    Response(streaming: { writer in
                         while let event = try writer.draining.cancelling({ try events.get() }) { try writer.write(event) }
                         #expect(writer.draining.hasBegun)
                         try writer.write(Array("bye".utf8))
                     })
                 case .async:
-                    Response(streamingAsync: { writer in
+                    Response(streaming: { writer in
                         while let event = try await writer.draining.cancelling({ try await events.get() }) {
                             try await writer.write(event)
                         }
@@ -30,7 +30,7 @@ extension ServerTests {
         @Test("a stream without an end is told, and ends in order", arguments: Style.allCases)
         func streamEnds(style: Style) async throws {
             let queue = Queue<[UInt8]>()
-            try await withServer(routes: { $0.get("/", async: events(style, queue)) }) { live in
+            try await withServer(routes: { $0.get("/", events(style, queue)) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try client.head()
@@ -53,7 +53,7 @@ extension ServerTests {
 
         @Test("a client that goes away meanwhile cancels it", arguments: Style.allCases)
         func clientGone(style: Style) async throws {
-            try await withServer(routes: { $0.get("/", async: events(style, Queue())) }) { live in
+            try await withServer(routes: { $0.get("/", events(style, Queue())) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try client.head()
@@ -69,27 +69,23 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .blocking:
-                    router.get(
-                        "/",
-                        blocking: { request in
-                            #expect(throws: TandemError(.timedOut, "")) {
-                                try request.draining.wait(deadline: .after(.milliseconds(1)))
-                            }
-                            started.add()
-                            try request.draining.wait()
-                            return Response(text: "nothing new")
-                        })
+                    router.get("/") { request in
+                        #expect(throws: TandemError(.timedOut, "")) {
+                            try request.draining.wait(deadline: .after(.milliseconds(1)))
+                        }
+                        started.add()
+                        try request.draining.wait()
+                        return Response(text: "nothing new")
+                    }
                 case .async:
-                    router.get(
-                        "/",
-                        async: { request in
-                            await #expect(throws: TandemError(.timedOut, "")) {
-                                try await request.draining.wait(deadline: .after(.milliseconds(1)))
-                            }
-                            started.add()
-                            try await request.draining.wait()
-                            return Response(text: "nothing new")
-                        })
+                    router.get("/") { request in
+                        await #expect(throws: TandemError(.timedOut, "")) {
+                            try await request.draining.wait(deadline: .after(.milliseconds(1)))
+                        }
+                        started.add()
+                        try await request.draining.wait()
+                        return Response(text: "nothing new")
+                    }
                 }
             }) { live in
                 let client = try live.connect()

@@ -34,12 +34,10 @@ extension ServerTests {
         func nothingAfterClose() async throws {
             let calls = Count()
             try await withServer(routes: { router in
-                router.get(
-                    "/",
-                    async: { _ in
-                        calls.add()
-                        return Response()
-                    })
+                router.get("/") { _ async in
+                    calls.add()
+                    return Response()
+                }
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -108,7 +108,7 @@ extension ServerTests {
             let end = isComplete ? "\r\n" : ""
             try await withServer(
                 { $0.wireLimits = HTTPWireLimits(requestLine: 100, fieldLine: 200, fieldCount: 10, headBytes: 500) },
-                routes: { $0.get("/{path...}", async: { _ in Response(text: "ok") }) }
+                routes: { $0.get("/{path...}") { _ async in Response(text: "ok") } }
             ) { live in
                 let client = try live.connect()
                 for head in allowed {
@@ -142,7 +142,7 @@ extension ServerTests {
                 (request("X: \(text(10_000))\r\n"), 431), (request(fields(100)), 431), (request(fields(20, 7_000)), 431),
                 (request(fields(4, 8_000) + "Y: \(text(32_768 - 4 * 8_006 - 9 - 2 - 4))\r\n"), 431),
             ]
-            let routes: (Router) -> Void = { $0.get("/{path...}", async: { _ in Response(text: "ok") }) }
+            let routes: (Router) -> Void = { $0.get("/{path...}") { _ async in Response(text: "ok") } }
             try await withServer(routes: routes) { live in
                 let client = try live.connect()
                 for request in allowed {
@@ -343,23 +343,19 @@ extension ServerTests {
                 routes: { router in
                     switch style {
                     case .blocking:
-                        router.post(
-                            "/",
-                            blocking: { request in
-                                let (start, pacing) = (Hub.current!.now, Hub.current!.spawn(pace))
-                                while let piece = try request.body.read() { got.add(piece.count) }
-                                try awaiting { try await pacing.value }
-                                return Response(text: "\(Hub.current!.now - start)")
-                            })
+                        router.post("/") { request in
+                            let (start, pacing) = (Hub.current!.now, Hub.current!.spawn(pace))
+                            while let piece = try request.body.read() { got.add(piece.count) }
+                            try awaiting { try await pacing.value }
+                            return Response(text: "\(Hub.current!.now - start)")
+                        }
                     case .async:
-                        router.post(
-                            "/",
-                            async: { request in
-                                let (start, pacing) = (Hub.current!.now, Hub.current!.spawn(pace))
-                                for try await piece in request.body { got.add(piece.count) }
-                                try await pacing.value
-                                return Response(text: "\(Hub.current!.now - start)")
-                            })
+                        router.post("/") { request in
+                            let (start, pacing) = (Hub.current!.now, Hub.current!.spawn(pace))
+                            for try await piece in request.body { got.add(piece.count) }
+                            try await pacing.value
+                            return Response(text: "\(Hub.current!.now - start)")
+                        }
                     }
                 }
             ) { live in

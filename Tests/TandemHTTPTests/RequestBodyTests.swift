@@ -125,8 +125,8 @@ extension ServerTests {
         func readInPart(style: Style) async throws {
             try await withServer(routes: { router in
                 switch style {
-                case .blocking: router.post("/", blocking: { Response(body: try $0.body.read() ?? []) })
-                case .async: router.post("/", async: { Response(body: try await $0.body.read() ?? []) })
+                case .blocking: router.post("/") { Response(body: try $0.body.read() ?? []) }
+                case .async: router.post("/") { Response(body: try await $0.body.read() ?? []) }
                 }
             }) { live in
                 let client = try live.connect()
@@ -232,7 +232,7 @@ extension ServerTests {
                 { $0.maxBodyBytes = 100 },
                 routes: { router in
                     router.streaming("/", style, [Array("unread".utf8)])
-                    router.on(.post, "/", style) { _ in Response(streamingAsync: { try await $0.write(Array("unread".utf8)) }) }
+                    router.on(.post, "/", style) { _ in Response(streaming: { try await $0.write(Array("unread".utf8)) }) }
                 }
             ) { live in
                 let chunked = Self.head + "Transfer-Encoding: chunked\r\n\r\n"
@@ -351,27 +351,23 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch style {
                 case .async:
-                    router.post(
-                        "/",
-                        async: { request in
-                            async let first = request.body.collect(upTo: 100)
-                            await Task.yield()
-                            let second = await Task(executorPreference: Hub.current!) { try await request.body.read() }.result
-                            guard case .failure(let error as TandemError) = second else { return Response(text: "\(second)") }
-                            return Response(text: "\(error.code) \(try await first.count)")
-                        })
+                    router.post("/") { request in
+                        async let first = request.body.collect(upTo: 100)
+                        await Task.yield()
+                        let second = await Task(executorPreference: Hub.current!) { try await request.body.read() }.result
+                        guard case .failure(let error as TandemError) = second else { return Response(text: "\(second)") }
+                        return Response(text: "\(error.code) \(try await first.count)")
+                    }
                 case .blocking:
-                    router.post(
-                        "/",
-                        blocking: { request in
-                            let first = GreenThread { try request.body.collect(upTo: 100) }
-                            try sleep(for: .milliseconds(5))
-                            do {
-                                return Response(body: try request.body.read() ?? [])
-                            } catch let error as TandemError {
-                                return Response(text: "\(error.code) \(try first.wait().count)")
-                            }
-                        })
+                    router.post("/") { request in
+                        let first = GreenThread { try request.body.collect(upTo: 100) }
+                        try sleep(for: .milliseconds(5))
+                        do {
+                            return Response(body: try request.body.read() ?? [])
+                        } catch let error as TandemError {
+                            return Response(text: "\(error.code) \(try first.wait().count)")
+                        }
+                    }
                 }
             }) { live in
                 let client = try live.connect()

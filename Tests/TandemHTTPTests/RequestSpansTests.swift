@@ -89,23 +89,19 @@ extension ServerTests {
             let spans = try await spans(routes: { router in
                 switch style {
                 case .blocking:
-                    router.get(
-                        "/",
-                        blocking: { _ in
-                            try nested()
-                            return Response(streamingBlocking: {
-                                try $0.write([1]); withSpan("stream") { _ in }
-                            })
+                    router.get("/") { _ in
+                        try nested()
+                        return Response(streaming: {
+                            try $0.write([1]); withSpan("stream") { _ in }
                         })
+                    }
                 case .async:
-                    router.get(
-                        "/",
-                        async: { _ in
-                            try await blocking { try nested() }
-                            return Response(streamingAsync: {
-                                try await $0.write([1]); withSpan("stream") { _ in }
-                            })
+                    router.get("/") { _ in
+                        try await blocking { try nested() }
+                        return Response(streaming: {
+                            try await $0.write([1]); withSpan("stream") { _ in }
                         })
+                    }
                 }
             }) { live in _ = try live.get("/") }
             let byName = Dictionary(uniqueKeysWithValues: spans.map { ($0.operationName, $0.spanContext) })

@@ -227,32 +227,30 @@ extension ServerTests {
         func chunks(style: Style) async throws {
             let events = [Event<Void>(), Event<Void>()]
             try await withServer(routes: { router in
-                router.get(
-                    "/",
-                    async: { _ in
-                        switch style {
-                        case .blocking:
-                            Response(streamingBlocking: { writer in
-                                try writer.write([])
-                                try writer.write(Array("one".utf8))
-                                try events[0].wait()
-                                try writer.write([])
-                                try writer.write(Array("two".utf8))
-                                try events[1].wait()
-                                try writer.write([])
-                            })
-                        case .async:
-                            Response(streamingAsync: { writer in
-                                try await writer.write([])
-                                try await writer.write(Array("one".utf8))
-                                try await events[0].wait()
-                                try await writer.write([])
-                                try await writer.write(Array("two".utf8))
-                                try await events[1].wait()
-                                try await writer.write([])
-                            })
-                        }
-                    })
+                router.get("/") { _ async in
+                    switch style {
+                    case .blocking:
+                        Response(streaming: { writer in
+                            try writer.write([])
+                            try writer.write(Array("one".utf8))
+                            try events[0].wait()
+                            try writer.write([])
+                            try writer.write(Array("two".utf8))
+                            try events[1].wait()
+                            try writer.write([])
+                        })
+                    case .async:
+                        Response(streaming: { writer in
+                            try await writer.write([])
+                            try await writer.write(Array("one".utf8))
+                            try await events[0].wait()
+                            try await writer.write([])
+                            try await writer.write(Array("two".utf8))
+                            try await events[1].wait()
+                            try await writer.write([])
+                        })
+                    }
+                }
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -348,26 +346,24 @@ extension ServerTests {
                 hubs: .one("counts what lives on the hub"),
                 routes: { router in
                     router.plain()
-                    router.get(
-                        "/stream",
-                        async: { _ in
-                            switch style {
-                            case .blocking:
-                                Response(streamingBlocking: { writer in
-                                    for _ in 0..<count {
-                                        try writer.write(piece)
-                                        written.add()
-                                    }
-                                })
-                            case .async:
-                                Response(streamingAsync: { writer in
-                                    for _ in 0..<count {
-                                        try await writer.write(piece)
-                                        written.add()
-                                    }
-                                })
-                            }
-                        })
+                    router.get("/stream") { _ async in
+                        switch style {
+                        case .blocking:
+                            Response(streaming: { writer in
+                                for _ in 0..<count {
+                                    try writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        case .async:
+                            Response(streaming: { writer in
+                                for _ in 0..<count {
+                                    try await writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        }
+                    }
                 }
             ) { live in
                 let client = try live.connect(receiveBuffer: 16 * 1024)
@@ -412,33 +408,27 @@ extension ServerTests {
         func writerOutlived(style: Style) async throws {
             let kept = Mutex<ResponseWriter?>(nil)
             try await withServer(routes: { router in
-                router.get(
-                    "/",
-                    async: { _ in
-                        Response(streamingAsync: { writer in
-                            try await writer.write(pattern(3))
-                            kept.withLock { $0 = writer }
-                        })
+                router.get("/") { _ async in
+                    Response(streaming: { writer in
+                        try await writer.write(pattern(3))
+                        kept.withLock { $0 = writer }
                     })
+                }
                 switch style {
                 case .blocking:
-                    router.get(
-                        "/late",
-                        blocking: { _ in
-                            do { try kept.withLock { $0 }!.write(pattern(9)) } catch {
-                                return Response(text: "\((error as! TandemError).code)")
-                            }
-                            return Response(text: "written")
-                        })
+                    router.get("/late") { _ in
+                        do { try kept.withLock { $0 }!.write(pattern(9)) } catch {
+                            return Response(text: "\((error as! TandemError).code)")
+                        }
+                        return Response(text: "written")
+                    }
                 case .async:
-                    router.get(
-                        "/late",
-                        async: { _ in
-                            do { try await kept.withLock { $0 }!.write(pattern(9)) } catch {
-                                return Response(text: "\((error as! TandemError).code)")
-                            }
-                            return Response(text: "written")
-                        })
+                    router.get("/late") { _ in
+                        do { try await kept.withLock { $0 }!.write(pattern(9)) } catch {
+                            return Response(text: "\((error as! TandemError).code)")
+                        }
+                        return Response(text: "written")
+                    }
                 }
             }) { live in
                 let client = try live.connect()

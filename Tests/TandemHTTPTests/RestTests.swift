@@ -50,7 +50,7 @@ extension ServerTests {
             try await withTracer(InMemoryTracer()) {
                 try await withServer(
                     hubs: .one("its waits are looked at"),
-                    routes: { $0.get("/", async: { _ in Response(text: "\(InstrumentationSystem.tracer is InMemoryTracer)") }) }
+                    routes: { $0.get("/") { _ async in Response(text: "\(InstrumentationSystem.tracer is InMemoryTracer)") } }
                 ) { live in
                     let client = try live.connect()
                     for _ in 0..<2 {
@@ -84,7 +84,8 @@ extension ServerTests {
 
         @Test("when the server is full, one at rest gives way")
         func givesWay() async throws {
-            try await withServer(hubs: .one("its waits are looked at"), { $0.maxConnections = 1 }, routes: { $0.plain() }) { live in
+            try await withServer(hubs: .one("its waits are looked at"), { $0.maxConnections = 1 }, routes: { $0.plain() }) {
+                live in
                 let client = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
                 #expect(try live.get("/").text == "ok")
@@ -122,12 +123,10 @@ extension ServerTests {
             try await withServer(
                 hubs: .one("its waits are looked at"),
                 routes: { router in
-                    router.get(
-                        "/",
-                        async: { _ in
-                            try await never.wait()
-                            return Response()
-                        })
+                    router.get("/") { _ in
+                        try await never.wait()
+                        return Response()
+                    }
                 }
             ) { live in
                 let client = try live.connect()

@@ -161,17 +161,23 @@ extension ServerTests {
             }
         }
 
-        @Test("routes are listed in the order they were added")
+        @Test("routes are listed in the order they were added, each with its style")
         func listing() {
             let router = Router()
-            router.get("/", async: { _ in Response() })
-            router.post("/users/{id}", blocking: { _ in Response() })
-            router.put("/f/{path...}", async: { _ in Response() })
-            router.patch("/f/x", blocking: { _ in Response() })
-            router.delete("/f/x", async: { _ in Response() })
-            router.on(.init("PURGE")!, "/f/x", blocking: { _ in Response() })
+            router.get("/") { _ async in Response() }
+            router.post("/users/{id}") { _ in Response() }
+            router.put("/f/{path...}") { _ async in Response() }
+            router.patch("/f/x") { _ in Response() }
+            router.delete("/f/x") { _ async in Response() }
+            router.on(.init("PURGE")!, "/f/x") { _ in Response() }
             #expect(
-                router.routes == ["GET /", "POST /users/{id}", "PUT /f/{path...}", "PATCH /f/x", "DELETE /f/x", "PURGE /f/x"])
+                router.routes.map(\.description) == [
+                    "GET / (async)", "POST /users/{id} (blocking)", "PUT /f/{path...} (async)", "PATCH /f/x (blocking)",
+                    "DELETE /f/x (async)", "PURGE /f/x (blocking)",
+                ])
+            #expect(router.routes[1].method == .post)
+            #expect(router.routes[1].path == "/users/{id}")
+            #expect(router.routes[1].style == .blocking)
         }
 
         @Test("a server takes a copy of the routes")
@@ -190,12 +196,12 @@ extension ServerTests {
         @Test("methods of the router answer their method, in both styles")
         func methods() async throws {
             try await withServer(routes: { router in
-                router.put("/b", blocking: { _ in Response(text: "put") })
-                router.patch("/b", blocking: { _ in Response(text: "patch") })
-                router.delete("/b", blocking: { _ in Response(text: "delete") })
-                router.put("/a", async: { _ in Response(text: "put") })
-                router.patch("/a", async: { _ in Response(text: "patch") })
-                router.delete("/a", async: { _ in Response(text: "delete") })
+                router.put("/b") { _ in Response(text: "put") }
+                router.patch("/b") { _ in Response(text: "patch") }
+                router.delete("/b") { _ in Response(text: "delete") }
+                router.put("/a") { _ async in Response(text: "put") }
+                router.patch("/a") { _ async in Response(text: "patch") }
+                router.delete("/a") { _ async in Response(text: "delete") }
             }) { live in
                 let client = try live.connect()
                 for path in ["/a", "/b"] {
@@ -212,35 +218,35 @@ extension ServerTests {
     struct RouterMistakeTests {
         @Test("a path that is malformed")
         func malformed() async {
-            await #expect(processExitsWith: .failure) { Router().get("", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("users", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/a{id}", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/{id}a", blocking: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/{}", blocking: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/{id}/{id}", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/{rest...}/a", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/a?b", async: { _ in Response() }) }
-            await #expect(processExitsWith: .failure) { Router().get("/a%20b", async: { _ in Response() }) }
+            await #expect(processExitsWith: .failure) { Router().get("") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("users") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/a{id}") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/{id}a") { _ in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/{}") { _ in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/{id}/{id}") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/{rest...}/a") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/a?b") { _ async in Response() } }
+            await #expect(processExitsWith: .failure) { Router().get("/a%20b") { _ async in Response() } }
         }
 
         @Test("a route that exists already, whatever its segments are called")
         func duplicate() async {
             await #expect(processExitsWith: .failure) {
                 let router = Router()
-                router.get("/a", async: { _ in Response() })
-                router.get("/a", blocking: { _ in Response() })
+                router.get("/a") { _ async in Response() }
+                router.get("/a") { _ in Response() }
             }
             await #expect(processExitsWith: .failure) {
                 let router = Router()
-                router.get("/a/{id}", async: { _ in Response() })
-                router.get("/a/{name}", async: { _ in Response() })
+                router.get("/a/{id}") { _ async in Response() }
+                router.get("/a/{name}") { _ async in Response() }
             }
             await #expect(processExitsWith: .success) {
                 let router = Router()
-                router.get("/a/{id}", async: { _ in Response() })
-                router.post("/a/{name}", async: { _ in Response() })
-                router.get("/a/{rest...}", async: { _ in Response() })
-                router.get("/a/b", async: { _ in Response() })
+                router.get("/a/{id}") { _ async in Response() }
+                router.post("/a/{name}") { _ async in Response() }
+                router.get("/a/{rest...}") { _ async in Response() }
+                router.get("/a/b") { _ async in Response() }
                 exit(0)
             }
         }
@@ -265,7 +271,7 @@ extension ServerTests {
             let trace = HTTPField.Name("X-Trace")!
             switch style {
             case .blocking:
-                router.use(blocking: { request, next in
+                router.use { request, next in
                     entered.add(letter)
                     try sleep(for: .milliseconds(1))
                     var response: Response
@@ -274,9 +280,9 @@ extension ServerTests {
                     }
                     response.headers[trace] = (response.headers[trace] ?? "") + letter
                     return response
-                })
+                }
             case .async:
-                router.use(async: { request, next in
+                router.use { request, next in
                     entered.add(letter)
                     try await sleep(for: .milliseconds(1))
                     var response: Response
@@ -285,7 +291,7 @@ extension ServerTests {
                     }
                     response.headers[trace] = (response.headers[trace] ?? "") + letter
                     return response
-                })
+                }
             }
         }
 
@@ -331,17 +337,17 @@ extension ServerTests {
             try await withServer(routes: { router in
                 switch outer {
                 case .blocking:
-                    router.use(blocking: { request, next in
+                    router.use { request, next in
                         guard request[.authorization] != nil else { throw HTTPError(.unauthorized, "who are you?") }
                         if request.path == "/teapot" { return Response(status: .init(code: 418)) }
                         return try next(request)
-                    })
+                    }
                 case .async:
-                    router.use(async: { request, next in
+                    router.use { request, next in
                         guard request[.authorization] != nil else { throw HTTPError(.unauthorized, "who are you?") }
                         if request.path == "/teapot" { return Response(status: .init(code: 418)) }
                         return try await next(request)
-                    })
+                    }
                 }
                 router.on(.get, "/", inner) { _ in
                     calls.add()

@@ -14,30 +14,26 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try client.answer()
-                live.server.onShutdown(
-                    "first",
-                    async: {
-                        try await sleep(for: .milliseconds(1))
-                        #expect(Hub.current != nil)
-                        ran.add("async")
-                    })
-                live.server.onShutdown(
-                    "second",
-                    blocking: {
-                        try sleep(for: .milliseconds(1))
-                        #expect(GreenThreadIdentity.current != nil)
-                        ran.add("blocking")
-                    })
-                live.server.onShutdown("third", async: { [server = live.server] in ran.add("\(await server.connectionCount())") })
+                live.server.onShutdown("first") {
+                    try await sleep(for: .milliseconds(1))
+                    #expect(Hub.current != nil)
+                    ran.add("async")
+                }
+                live.server.onShutdown("second") {
+                    try sleep(for: .milliseconds(1))
+                    #expect(GreenThreadIdentity.current != nil)
+                    ran.add("blocking")
+                }
+                live.server.onShutdown("third") { [server = live.server] in ran.add("\(await server.connectionCount())") }
                 live.server.stop(grace: .seconds(20))
                 try live.waitUntilEnded()
                 #expect(ran.all == ["0", "blocking", "async"])
                 #expect(live.server.phase == .stopped)
                 #expect(live.server.stopSummary.hooksFailed == 0)
                 #expect(live.log.lines.isEmpty)
-                let isInTime = live.server.onShutdown("late", async: { ran.add("late") })
+                let isInTime = live.server.onShutdown("late") { () async in ran.add("late") }
                 #expect(!isInTime)
-                let isInTimeToo = live.server.onShutdown("late", blocking: { ran.add("late") })
+                let isInTimeToo = live.server.onShutdown("late") { ran.add("late") }
                 #expect(!isInTimeToo)
             }
             #expect(ran.all.count == 3)
@@ -46,10 +42,10 @@ extension ServerTests {
         @Test("one that throws is logged and counted, and the next one runs", arguments: Style.allCases)
         func failing(style: Style) async throws {
             try await withServer(routes: { $0.plain() }) { [ran] live in
-                live.server.onShutdown("next", async: { ran.add("next") })
+                live.server.onShutdown("next") { () async in ran.add("next") }
                 switch style {
-                case .blocking: live.server.onShutdown("bad", blocking: { throw HTTPError(.gone, "the pool is gone") })
-                case .async: live.server.onShutdown("bad", async: { throw HTTPError(.gone, "the pool is gone") })
+                case .blocking: live.server.onShutdown("bad") { throw HTTPError(.gone, "the pool is gone") }
+                case .async: live.server.onShutdown("bad") { () async throws in throw HTTPError(.gone, "the pool is gone") }
                 }
                 live.server.stop()
                 try live.waitUntilEnded()
@@ -65,15 +61,13 @@ extension ServerTests {
         @Test("when their time is over they are cancelled, and so are the rest at their first wait", arguments: Style.allCases)
         func deadline(style: Style) async throws {
             try await withServer({ $0.cleanupTimeout = .milliseconds(20) }, routes: { $0.plain() }) { [ran] live in
-                live.server.onShutdown(
-                    "last",
-                    async: {
-                        ran.add("begins")
-                        try await sleep(for: .seconds(60))
-                    })
+                live.server.onShutdown("last") {
+                    ran.add("begins")
+                    try await sleep(for: .seconds(60))
+                }
                 switch style {
-                case .blocking: live.server.onShutdown("hangs", blocking: { try Event<Void>().wait() })
-                case .async: live.server.onShutdown("hangs", async: { try await Event<Void>().wait() })
+                case .blocking: live.server.onShutdown("hangs") { try Event<Void>().wait() }
+                case .async: live.server.onShutdown("hangs") { try await Event<Void>().wait() }
                 }
                 live.server.stop()
                 try live.waitUntilEnded()
@@ -89,19 +83,15 @@ extension ServerTests {
             try await withServer(routes: { $0.plain() }) { [ran] live in
                 switch style {
                 case .blocking:
-                    live.server.onShutdown(
-                        "flush",
-                        blocking: {
-                            try sleep(for: .milliseconds(1))
-                            ran.add("flushed")
-                        })
+                    live.server.onShutdown("flush") {
+                        try sleep(for: .milliseconds(1))
+                        ran.add("flushed")
+                    }
                 case .async:
-                    live.server.onShutdown(
-                        "flush",
-                        async: {
-                            try await sleep(for: .milliseconds(1))
-                            ran.add("flushed")
-                        })
+                    live.server.onShutdown("flush") {
+                        try await sleep(for: .milliseconds(1))
+                        ran.add("flushed")
+                    }
                 }
                 live.cancelRun()
                 try live.waitUntilEnded()
@@ -114,7 +104,7 @@ extension ServerTests {
             var configuration = anyPort()
             configuration.host = "nowhere"
             let server = HTTPServer(router: Router(), configuration: configuration)
-            server.onShutdown("flush", blocking: { [ran] in ran.add("flushed") })
+            server.onShutdown("flush") { [ran] in ran.add("flushed") }
             await #expect(throws: TandemError.self) { try await server.run() }
             #expect(ran.all == ["flushed"])
             #expect(server.phase == .stopped)

@@ -113,13 +113,11 @@ extension ServerTests {
                 hubs: .one("one hub is held"),
                 routes: { router in
                     router.plain()
-                    router.get(
-                        "/hold",
-                        async: { _ in
-                            holds.add()
-                            _ = eventually { release.value == 1 }
-                            return Response(text: "held")
-                        })
+                    router.get("/hold") { _ async in
+                        holds.add()
+                        _ = eventually { release.value == 1 }
+                        return Response(text: "held")
+                    }
                 }
             ) { live in
                 let holder = try live.connect()
@@ -191,24 +189,22 @@ extension ServerTests {
         func streamFinishes(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
-                router.get(
-                    "/",
-                    async: { _ in
-                        switch style {
-                        case .blocking:
-                            Response(streamingBlocking: { writer in
-                                try writer.write(pattern(1))
-                                try event.wait()
-                                try writer.write(pattern(2))
-                            })
-                        case .async:
-                            Response(streamingAsync: { writer in
-                                try await writer.write(pattern(1))
-                                try await event.wait()
-                                try await writer.write(pattern(2))
-                            })
-                        }
-                    })
+                router.get("/") { _ async in
+                    switch style {
+                    case .blocking:
+                        Response(streaming: { writer in
+                            try writer.write(pattern(1))
+                            try event.wait()
+                            try writer.write(pattern(2))
+                        })
+                    case .async:
+                        Response(streaming: { writer in
+                            try await writer.write(pattern(1))
+                            try await event.wait()
+                            try await writer.write(pattern(2))
+                        })
+                    }
+                }
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -252,21 +248,17 @@ extension ServerTests {
                 routes: { router in
                     switch style {
                     case .blocking:
-                        router.get(
-                            "/",
-                            blocking: { _ in
-                                started.add()
-                                try awaiting { await ignoring() }
-                                return Response(text: "ok")
-                            })
+                        router.get("/") { _ in
+                            started.add()
+                            try awaiting { await ignoring() }
+                            return Response(text: "ok")
+                        }
                     case .async:
-                        router.get(
-                            "/",
-                            async: { _ in
-                                started.add()
-                                await ignoring()
-                                return Response(text: "ok")
-                            })
+                        router.get("/") { _ in
+                            started.add()
+                            await ignoring()
+                            return Response(text: "ok")
+                        }
                     }
                 }
             ) { live in

@@ -13,26 +13,22 @@ struct TestClientTests {
 
     private func router() -> Router {
         let router = Router()
-        router.get("/", async: { _ in Response(text: "root") })
-        router.post("/collect", async: { Response(body: try await $0.body.collect(upTo: 1 << 24)) })
-        router.post(
-            "/echo",
-            blocking: { request in
-                Response(streamingBlocking: { writer in
-                    while let piece = try request.body.read() { try writer.write(piece) }
-                })
+        router.get("/") { _ async in Response(text: "root") }
+        router.post("/collect") { Response(body: try await $0.body.collect(upTo: 1 << 24)) }
+        router.post("/echo") { request in
+            Response(streaming: { writer in
+                while let piece = try request.body.read() { try writer.write(piece) }
             })
-        router.get("/broken", blocking: { _ in throw Broken() })
-        router.get("/moved", async: { _ in Response(status: .found, headers: [.location: "/"]) })
-        router.get(
-            "/cut",
-            async: { _ in
-                Response(streamingAsync: { writer in
-                    try await writer.write(Array("half".utf8))
-                    throw Broken()
-                })
+        }
+        router.get("/broken") { _ in throw Broken() }
+        router.get("/moved") { _ async in Response(status: .found, headers: [.location: "/"]) }
+        router.get("/cut") { _ async in
+            Response(streaming: { writer in
+                try await writer.write(Array("half".utf8))
+                throw Broken()
             })
-        router.get("/header", async: { Response(text: $0[.accept] ?? "none") })
+        }
+        router.get("/header") { request async in Response(text: request[.accept] ?? "none") }
         return router
     }
 

@@ -8,14 +8,12 @@ import Testing
 struct TestConnectionTests {
     private func echo() -> Router {
         let router = Router()
-        router.post(
-            "/echo",
-            async: { request in
-                Response(streamingAsync: { writer in
-                    for try await piece in request.body { try await writer.write(piece) }
-                })
+        router.post("/echo") { request async in
+            Response(streaming: { writer in
+                for try await piece in request.body { try await writer.write(piece) }
             })
-        router.post("/collect", blocking: { Response(body: try $0.body.collect(upTo: 100)) })
+        }
+        router.post("/collect") { Response(body: try $0.body.collect(upTo: 100)) }
         return router
     }
 

@@ -111,12 +111,10 @@ struct TestServerTests {
         let error = await #expect(throws: LeftBehind.self) {
             try await withVirtualTime {
                 let router = Router()
-                router.get(
-                    "/leak",
-                    async: { _ in
-                        GreenThread(name: "forgotten") { try sleep(for: .seconds(3_600)) }
-                        return Response(text: "ok")
-                    })
+                router.get("/leak") { _ async in
+                    GreenThread(name: "forgotten") { try sleep(for: .seconds(3_600)) }
+                    return Response(text: "ok")
+                }
                 try await withTestServer(router) { client in _ = try await client.get("/leak") }
             }
         }
@@ -143,28 +141,24 @@ func greetings(
     onHour: @escaping @Sendable () -> Void = {}, onCancel: @escaping @Sendable () -> Void = {}
 ) -> Router {
     let router = Router()
-    router.get("/async/hello", async: { Response(text: "hello \(try $0.query["name"] ?? "")") })
-    router.get("/blocking/hello", blocking: { Response(text: "hello \(try $0.query["name"] ?? "")") })
-    router.get(
-        "/async/hour",
-        async: { _ in
-            onHour()
-            do { try await sleep(for: .seconds(3_600)) } catch {
-                onCancel()
-                throw error
-            }
-            return Response(text: "slept")
-        })
-    router.get(
-        "/blocking/hour",
-        blocking: { _ in
-            onHour()
-            do { try sleep(for: .seconds(3_600)) } catch {
-                onCancel()
-                throw error
-            }
-            return Response(text: "slept")
-        })
+    router.get("/async/hello") { request async throws in Response(text: "hello \(try request.query["name"] ?? "")") }
+    router.get("/blocking/hello") { Response(text: "hello \(try $0.query["name"] ?? "")") }
+    router.get("/async/hour") { _ in
+        onHour()
+        do { try await sleep(for: .seconds(3_600)) } catch {
+            onCancel()
+            throw error
+        }
+        return Response(text: "slept")
+    }
+    router.get("/blocking/hour") { _ in
+        onHour()
+        do { try sleep(for: .seconds(3_600)) } catch {
+            onCancel()
+            throw error
+        }
+        return Response(text: "slept")
+    }
     return router
 }
 

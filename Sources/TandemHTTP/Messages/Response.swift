@@ -38,22 +38,22 @@ public struct Response: Sendable {
         self.init(status: status, headers: Response.jsonHeaders, body: json)
     }
 
-    /// An answer whose body `body` writes, in async style, after the head has been sent. Chunked, unless its length is
-    /// given. When `body` throws, or writes less than it announced, the connection is cut, so that the client can tell.
+    /// An answer whose body an async closure writes after the head has been sent. Chunked, unless its length is given. When
+    /// `body` throws, or writes less than it announced, the server cuts the connection, so that the client can tell.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
-        streamingAsync body: @escaping @Sendable (ResponseWriter) async throws -> Void
+        streaming body: @escaping @Sendable (ResponseWriter) async throws -> Void
     ) {
         self.status = status
         self.headers = headers
         self.body = .stream(length: contentLength, .async(body))
     }
 
-    /// An answer whose body `body` writes, in blocking style on a green thread, after the head has been sent. Chunked,
-    /// unless its length is given. When `body` throws, or writes less than it announced, the connection is cut.
+    /// An answer whose body a blocking closure writes, on a green thread; as the async form. The closure's own style selects the
+    /// form: one that awaits is async.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
-        streamingBlocking body: @escaping @Sendable (ResponseWriter) throws -> Void
+        streaming body: @escaping @Sendable (ResponseWriter) throws -> Void
     ) {
         self.status = status
         self.headers = headers

@@ -6,27 +6,37 @@ struct PathPattern: Sendable, Hashable, CustomStringConvertible {
         case rest(String)
     }
 
-    /// What is wrong with a path.
+    enum Use: String {
+        case route = "route path"
+        case groupPrefix = "group prefix"
+    }
+
+    /// The reason why a path was refused.
     struct Malformed: Error, CustomStringConvertible {
         let description: String
     }
 
+    /// The whole path.
     let description: String
     let segments: [Segment]
 
-    /// Takes "/users/{id}/files/{path...}" apart.
-    init(_ path: String) throws(Malformed) {
-        guard path.first == "/" else { throw Malformed(description: "route path \"\(path)\" must begin with \"/\"") }
+    /// Parses "/users/{id}/files/{path...}", which follows the prefix of a group.
+    init(_ path: String, in prefix: String = "", as use: Use = .route) throws(Malformed) {
+        let whole = prefix + path
+        let subject = "\(use.rawValue) \"\(whole)\""
+        guard path.first == "/" || path.isEmpty && !prefix.isEmpty else {
+            throw Malformed(description: "\(use.rawValue) \"\(path)\" must begin with \"/\"")
+        }
         var segments: [Segment] = []
         var names: Set<String> = []
-        for text in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+        for text in whole.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             if case .rest = segments.last {
-                throw Malformed(description: "route path \"\(path)\": \"{name...}\" must be the last segment")
+                throw Malformed(description: "\(subject): \"{name...}\" must be the last segment")
             }
             guard text.first == "{" else {
                 guard !text.contains(where: { "{}?#%".contains($0) }) else {
                     throw Malformed(
-                        description: "route path \"\(path)\": segment \"\(text)\" is neither literal text nor one whole {name}")
+                        description: "\(subject): segment \"\(text)\" is neither literal text nor one whole {name}")
                 }
                 segments.append(.literal(String(text)))
                 continue
@@ -35,14 +45,20 @@ struct PathPattern: Sendable, Hashable, CustomStringConvertible {
             let isRest = inner.hasSuffix("...")
             let name = String(isRest ? inner.dropLast(3) : inner)
             guard text.last == "}", !name.isEmpty, !name.contains(where: { "{}.".contains($0) }) else {
-                throw Malformed(description: "route path \"\(path)\": segment \"\(text)\" is not of the form {name} or {name...}")
+                throw Malformed(description: "\(subject): segment \"\(text)\" is not of the form {name} or {name...}")
             }
             guard names.insert(name).inserted else {
-                throw Malformed(description: "route path \"\(path)\" has {\(name)} twice")
+                throw Malformed(description: "\(subject) has {\(name)} twice")
             }
             segments.append(isRest ? .rest(name) : .parameter(name))
         }
-        description = path
+        if use == .groupPrefix {
+            if case .rest = segments.last {
+                throw Malformed(description: "\(subject): only a route may have a \"{name...}\" segment")
+            }
+            guard segments.last != .literal("") else { throw Malformed(description: "\(subject) must not end with \"/\"") }
+        }
+        description = whole
         self.segments = segments
     }
 

@@ -2,59 +2,97 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// One handler, and where it stands.
+/// A handler, and the requests that it answers.
 struct Route: Sendable, CustomStringConvertible {
     let method: HTTPRequest.Method
     let pattern: PathPattern
     var handler: Handler
     /// For messages about overflow and stalls.
     let name: GreenThreadName
+    /// The group whose middleware is innermost around the handler.
+    let group: Int
 
     var description: String { "\(method.rawValue) \(pattern)" }
+
+    /// As the router lists it.
+    var listing: RouteDescription {
+        let style: RouteDescription.Style =
+            switch handler {
+            case .async: .async
+            case .blocking: .blocking
+            }
+        return RouteDescription(method: method, path: pattern.description, style: style)
+    }
 }
 
 /// All routes, by path and then by method.
 struct RouteTable: Sendable {
-    /// What a request's path and method came to.
+    /// The result of looking up a request's path and method.
     enum Match {
         case found(index: Int, PathParameters)
         case methodNotAllowed(allowed: [HTTPRequest.Method])
         case notFound
     }
 
+    private struct Group: Sendable {
+        /// The prefixes of the groups around it included.
+        let prefix: String
+        /// The group around it; nil for the router itself.
+        let parent: Int?
+        var middleware: [Middleware] = []
+    }
+
     private(set) var routes: [Route] = []
-    var middleware: [Middleware] = []
+    /// The first is the router itself.
+    private var groups = [Group(prefix: "", parent: nil)]
     private var literals = LiteralPaths()
     private var tree = PathTree()
 
-    mutating func add(_ method: HTTPRequest.Method, _ path: String, _ handler: Handler) {
-        let pattern: PathPattern
-        do throws(PathPattern.Malformed) { pattern = try PathPattern(path) } catch { fatalError(error.description) }
+    /// Adds a route to a group. Traps on a malformed path and on a second handler for the same requests.
+    mutating func add(_ method: HTTPRequest.Method, _ path: String, _ handler: Handler, to group: Int) {
+        let pattern = RouteTable.pattern(path, in: groups[group].prefix, as: .route)
+        let name = GreenThreadName(permanent: "\(method.rawValue) \(pattern)")
         let index = routes.count
-        routes.append(
-            Route(
-                method: method, pattern: pattern, handler: handler, name: GreenThreadName(permanent: "\(method.rawValue) \(path)")
-            ))
+        routes.append(Route(method: method, pattern: pattern, handler: handler, name: name, group: group))
         let added = tree.add(pattern.segments[...], index, method)
-        precondition(added, "there is a route for \(method.rawValue) \(path) already")
-        if pattern.isLiteral { literals.add(path, method, index) }
+        precondition(added, "there is a route for \(method.rawValue) \(pattern) already")
+        if pattern.isLiteral { literals.add(pattern.description, method, index) }
     }
+
+    /// Adds a group in `parent`, and returns its number. Traps on a malformed prefix.
+    mutating func addGroup(_ prefix: String, in parent: Int) -> Int {
+        let outer = groups[parent].prefix
+        let whole = prefix.isEmpty ? outer : RouteTable.pattern(prefix, in: outer, as: .groupPrefix).description
+        groups.append(Group(prefix: whole, parent: parent))
+        return groups.count - 1
+    }
+
+    private static func pattern(_ path: String, in prefix: String, as use: PathPattern.Use) -> PathPattern {
+        do throws(PathPattern.Malformed) { return try PathPattern(path, in: prefix, as: use) } catch {
+            fatalError(error.description)
+        }
+    }
+
+    mutating func use(_ middleware: Middleware, in group: Int) { groups[group].middleware.append(middleware) }
 
     /// The table with its middleware put around its handlers.
     func compiled() -> RouteTable {
         var table = self
-        for index in table.routes.indices {
-            let name = table.routes[index].name
-            for layer in middleware.reversed() {
-                table.routes[index].handler = layer.wrapping(table.routes[index].handler, name: name)
+        for (index, route) in routes.enumerated() {
+            var group = Optional(route.group)
+            while let inner = group {
+                table.routes[index].handler = wrapped(table.routes[index].handler, name: route.name, in: inner)
+                group = groups[inner].parent
             }
         }
         return table
     }
 
-    /// A handler of the server's own, such as the one that answers 404, with the middleware around it.
-    func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler {
-        middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
+    /// A handler of the server's own, such as the one that answers 404, inside the router's middleware.
+    func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler { wrapped(handler, name: name, in: 0) }
+
+    private func wrapped(_ handler: Handler, name: GreenThreadName, in group: Int) -> Handler {
+        groups[group].middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
     }
 
     /// Every method that some path answers, for `OPTIONS *`.

@@ -5,7 +5,7 @@ public import Tandem
 /// A server that drains waits for its requests within the grace, and cuts what is left. A stream that ends by itself when
 /// draining begins is closed in order, and its client connects to the next server at once.
 ///
-///     Response(streamingAsync: { writer in
+///     Response(streaming: { writer in
 ///         while let event = try await writer.draining.cancelling({ try await events.get() }) {
 ///             try await writer.write(event)
 ///         }

@@ -27,22 +27,24 @@ extension HTTPServer {
         for part in parts { part.hub.spawn(name: "server stop") { part.stop(plan) } }
     }
 
-    /// Has `hook` run when the last connection has ended, while the hub still turns: to flush what is buffered, to close what
-    /// handlers shared. From any thread; returns whether it came in time to be run.
+    /// Registers an async hook that runs when the last connection has ended, while the hub still turns: to flush what is buffered,
+    /// to close what handlers shared. Any thread.
     ///
     /// Hooks run one after the other, newest first, once `run` ends, for whatever reason: also when it could not listen or its
     /// task was cancelled, which they do not see. All together have `cleanupTimeout`; then they are cancelled. One that throws
     /// is logged and counted, and the next one runs. `run` waits for a hook that ignores its cancellation.
     ///
-    /// - Parameter name: Who this is, in messages.
+    /// - Parameter name: The name of the hook, in messages.
+    /// - Returns: Whether the hook will run; false when the hooks have already started.
     @discardableResult
-    public func onShutdown(_ name: GreenThreadName, async hook: @escaping @Sendable () async throws -> Void) -> Bool {
+    public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .async(hook)) }
     }
 
-    /// As the async form, for blocking code: it runs on a green thread.
+    /// Registers a blocking hook, which runs on a green thread; as the async form. The closure's own style selects the form: one
+    /// that awaits is async.
     @discardableResult
-    public func onShutdown(_ name: GreenThreadName, blocking hook: @escaping @Sendable () throws -> Void) -> Bool {
+    public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .blocking(hook)) }
     }
 

@@ -30,10 +30,10 @@ struct AdminRoutes: Sendable {
     }
 
     func addRoutes(to router: Router) {
-        router.get("/healthz", async: { _ in Fixed.ok })
-        router.get("/readyz", async: isReady)
-        router.get("/metrics", async: exposition)
-        router.get("/debug/hub", async: dump)
+        router.get("/healthz") { _ async in Fixed.ok }
+        router.get("/readyz", isReady)
+        router.get("/metrics", exposition)
+        router.get("/debug/hub", dump)
     }
 
     @Sendable private func isReady(_ request: Request) async throws -> Response {

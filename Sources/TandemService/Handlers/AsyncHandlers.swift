@@ -7,16 +7,16 @@ struct AsyncHandlers: Sendable {
     let upstreams: Upstreams
 
     func addRoutes(to router: Router) {
-        router.get("/async/plaintext", async: { _ in Fixed.plaintext })
-        router.get("/async/json", async: { _ in Fixed.json })
-        router.get("/async/sleep", async: pause)
-        router.post("/async/echo", async: echo)
-        router.get("/async/stream", async: stream)
-        router.get("/async/fetch", async: fetch)
-        router.post("/async/fetch", async: fetch)
-        router.get("/async/fanout", async: fanOut)
-        router.get("/async/bridge", async: bridge)
-        router.get("/async/whoami", async: { _ in whoAmI(.async) })
+        router.get("/async/plaintext") { _ async in Fixed.plaintext }
+        router.get("/async/json") { _ async in Fixed.json }
+        router.get("/async/sleep", pause)
+        router.post("/async/echo", echo)
+        router.get("/async/stream", stream)
+        router.get("/async/fetch", fetch)
+        router.post("/async/fetch", fetch)
+        router.get("/async/fanout", fanOut)
+        router.get("/async/bridge", bridge)
+        router.get("/async/whoami") { _ async in whoAmI(.async) }
     }
 
     @Sendable func pause(_ request: Request) async throws -> Response {
@@ -28,7 +28,7 @@ struct AsyncHandlers: Sendable {
         let body = request.body
         return Response(
             headers: echoHeaders(request), contentLength: body.contentLength,
-            streamingAsync: { writer in
+            streaming: { writer in
                 while let piece = try await body.read() { try await writer.write(piece) }
             })
     }
@@ -37,7 +37,7 @@ struct AsyncHandlers: Sendable {
         let plan = try StreamPlan(request)
         return Response(
             headers: plan.headers,
-            streamingAsync: { writer in
+            streaming: { writer in
                 for index in 0..<plan.chunks {
                     if index > 0 { try await sleep(for: plan.pause) }
                     try await writer.write(plan.chunk)
@@ -52,7 +52,7 @@ struct AsyncHandlers: Sendable {
             let upstream = try await rules.client.stream(target)
             return Response(
                 status: upstream.status, headers: relayedHeaders(upstream),
-                streamingAsync: { writer in
+                streaming: { writer in
                     defer { upstream.close() }
                     while let piece = try await upstream.read() { try await writer.write(piece) }
                 })

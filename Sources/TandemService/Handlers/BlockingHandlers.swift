@@ -7,16 +7,16 @@ struct BlockingHandlers: Sendable {
     let upstreams: Upstreams
 
     func addRoutes(to router: Router) {
-        router.get("/blocking/plaintext", blocking: { _ in Fixed.plaintext })
-        router.get("/blocking/json", blocking: { _ in Fixed.json })
-        router.get("/blocking/sleep", blocking: pause)
-        router.post("/blocking/echo", blocking: echo)
-        router.get("/blocking/stream", blocking: stream)
-        router.get("/blocking/fetch", blocking: fetch)
-        router.post("/blocking/fetch", blocking: fetch)
-        router.get("/blocking/fanout", blocking: fanOut)
-        router.get("/blocking/bridge", blocking: bridge)
-        router.get("/blocking/whoami", blocking: { _ in whoAmI(.blocking) })
+        router.get("/blocking/plaintext") { _ in Fixed.plaintext }
+        router.get("/blocking/json") { _ in Fixed.json }
+        router.get("/blocking/sleep", pause)
+        router.post("/blocking/echo", echo)
+        router.get("/blocking/stream", stream)
+        router.get("/blocking/fetch", fetch)
+        router.post("/blocking/fetch", fetch)
+        router.get("/blocking/fanout", fanOut)
+        router.get("/blocking/bridge", bridge)
+        router.get("/blocking/whoami") { _ in whoAmI(.blocking) }
     }
 
     @Sendable func pause(_ request: Request) throws -> Response {
@@ -28,7 +28,7 @@ struct BlockingHandlers: Sendable {
         let body = request.body
         return Response(
             headers: echoHeaders(request), contentLength: body.contentLength,
-            streamingBlocking: { writer in
+            streaming: { writer in
                 while let piece = try body.read() { try writer.write(piece) }
             })
     }
@@ -37,7 +37,7 @@ struct BlockingHandlers: Sendable {
         let plan = try StreamPlan(request)
         return Response(
             headers: plan.headers,
-            streamingBlocking: { writer in
+            streaming: { writer in
                 for index in 0..<plan.chunks {
                     if index > 0 { try sleep(for: plan.pause) }
                     try writer.write(plan.chunk)
@@ -52,7 +52,7 @@ struct BlockingHandlers: Sendable {
             let upstream = try rules.client.stream(target)
             return Response(
                 status: upstream.status, headers: relayedHeaders(upstream),
-                streamingBlocking: { writer in
+                streaming: { writer in
                     defer { upstream.close() }
                     while let piece = try upstream.read() { try writer.write(piece) }
                 })

@@ -24,14 +24,23 @@ public struct Service: Sendable {
         upstreams = Upstreams(configuration.fetch)
     }
 
-    /// Every endpoint, as "GET /blocking/sleep".
-    public var routes: [String] { router.routes }
+    /// Every endpoint, one per line: method, path and style, in columns.
+    public var routes: String {
+        let routes = router.routes.map { ($0.method.rawValue, $0.path, $0.style.rawValue) }
+        let methodWidth = routes.map(\.0.count).max() ?? 0
+        let pathWidth = routes.map(\.1.count).max() ?? 0
+        return routes.map { method, path, style in
+            "\(padded(method, to: methodWidth))  \(padded(path, to: pathWidth))  \(style)\n"
+        }.joined()
+    }
+
+    private func padded(_ text: String, to width: Int) -> String { text + String(repeating: " ", count: width - text.count) }
 
     /// Every endpoint.
     var router: Router {
         let router = Router()
         // The admin listener has it, where there is one.
-        if configuration.adminListen == nil { router.get("/healthz", async: { _ in Fixed.ok }) }
+        if configuration.adminListen == nil { router.get("/healthz") { _ async in Fixed.ok } }
         BlockingHandlers(upstreams: upstreams).addRoutes(to: router)
         AsyncHandlers(upstreams: upstreams).addRoutes(to: router)
         return router

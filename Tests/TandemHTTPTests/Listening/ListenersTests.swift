@@ -74,7 +74,7 @@ extension ServerTests {
             }()
             try await withServer(
                 { $0.addresses = [.tcp("0.0.0.0", port: port), .tcp("::", port: port)] },
-                routes: { $0.get("/", async: { Response(text: $0.remoteAddress) }) }
+                routes: { $0.get("/") { request async in Response(text: request.remoteAddress) } }
             ) { live in
                 for (client, start) in [(try Client(port: port), "127.0.0.1:"), (try Client(ipv6Port: port), "[::1]:")] {
                     try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -16,8 +16,8 @@ extension Router {
         _ answer: @escaping @Sendable (Request) throws -> Response
     ) {
         switch style {
-        case .blocking: on(method, path, blocking: answer)
-        case .async: on(method, path, async: { try answer($0) })
+        case .blocking: on(method, path, answer)
+        case .async: on(method, path) { request async throws in try answer(request) }
         }
     }
 
@@ -27,8 +27,8 @@ extension Router {
         async: @escaping @Sendable (Request) async throws -> Response
     ) {
         switch style {
-        case .blocking: post(path, blocking: blocking)
-        case .async: post(path, async: async)
+        case .blocking: post(path, blocking)
+        case .async: post(path, async)
         }
     }
 
@@ -40,19 +40,15 @@ extension Router {
         let duration = Duration.milliseconds(milliseconds)
         switch style {
         case .blocking:
-            get(
-                path,
-                blocking: { _ in
-                    try sleep(for: duration)
-                    return Response(text: "ok")
-                })
+            get(path) { _ in
+                try sleep(for: duration)
+                return Response(text: "ok")
+            }
         case .async:
-            get(
-                path,
-                async: { _ in
-                    try await sleep(for: duration)
-                    return Response(text: "ok")
-                })
+            get(path) { _ in
+                try await sleep(for: duration)
+                return Response(text: "ok")
+            }
         }
     }
 
@@ -60,29 +56,25 @@ extension Router {
     func waiting(_ path: String, _ style: Style, for event: Event<Void>, started: Count = Count()) {
         switch style {
         case .blocking:
-            get(
-                path,
-                blocking: { _ in
-                    started.add()
-                    try event.wait()
-                    return Response(text: "ok")
-                })
+            get(path) { _ in
+                started.add()
+                try event.wait()
+                return Response(text: "ok")
+            }
         case .async:
-            get(
-                path,
-                async: { _ in
-                    started.add()
-                    try await event.wait()
-                    return Response(text: "ok")
-                })
+            get(path) { _ in
+                started.add()
+                try await event.wait()
+                return Response(text: "ok")
+            }
         }
     }
 
     /// Answers the body that it collected.
     func collecting(_ path: String = "/", _ style: Style, upTo limit: Int = 1 << 30) {
         switch style {
-        case .blocking: post(path, blocking: { Response(body: try $0.body.collect(upTo: limit)) })
-        case .async: post(path, async: { Response(body: try await $0.body.collect(upTo: limit)) })
+        case .blocking: post(path) { Response(body: try $0.body.collect(upTo: limit)) }
+        case .async: post(path) { Response(body: try await $0.body.collect(upTo: limit)) }
         }
     }
 
@@ -90,21 +82,17 @@ extension Router {
     func echoing(_ path: String = "/", _ style: Style) {
         switch style {
         case .blocking:
-            post(
-                path,
-                blocking: { request in
-                    Response(streamingBlocking: { writer in
-                        while let piece = try request.body.read() { try writer.write(piece) }
-                    })
+            post(path) { request in
+                Response(streaming: { writer in
+                    while let piece = try request.body.read() { try writer.write(piece) }
                 })
+            }
         case .async:
-            post(
-                path,
-                async: { request in
-                    Response(streamingAsync: { writer in
-                        for try await piece in request.body { try await writer.write(piece) }
-                    })
+            post(path) { request async in
+                Response(streaming: { writer in
+                    for try await piece in request.body { try await writer.write(piece) }
                 })
+            }
         }
     }
 
@@ -113,26 +101,24 @@ extension Router {
         _ path: String = "/", _ style: Style, status: HTTPResponse.Status = .ok, contentLength: Int? = nil, _ pieces: [[UInt8]],
         then end: @escaping @Sendable () throws -> Void = {}
     ) {
-        get(
-            path,
-            async: { _ in
-                switch style {
-                case .blocking:
-                    Response(
-                        status: status, contentLength: contentLength,
-                        streamingBlocking: { writer in
-                            for piece in pieces { try writer.write(piece) }
-                            try end()
-                        })
-                case .async:
-                    Response(
-                        status: status, contentLength: contentLength,
-                        streamingAsync: { writer in
-                            for piece in pieces { try await writer.write(piece) }
-                            try end()
-                        })
-                }
-            })
+        get(path) { _ async in
+            switch style {
+            case .blocking:
+                Response(
+                    status: status, contentLength: contentLength,
+                    streaming: { writer in
+                        for piece in pieces { try writer.write(piece) }
+                        try end()
+                    })
+            case .async:
+                Response(
+                    status: status, contentLength: contentLength,
+                    streaming: { writer in
+                        for piece in pieces { try await writer.write(piece) }
+                        try end()
+                    })
+            }
+        }
     }
 }
 

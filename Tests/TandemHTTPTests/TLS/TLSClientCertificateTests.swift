@@ -23,7 +23,7 @@ extension ServerTests {
                     $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
                 },
                 routes: { router in
-                    router.get("/", async: { Response(text: $0.tls?.clientSubject ?? "nobody") })
+                    router.get("/") { request async in Response(text: request.tls?.clientSubject ?? "nobody") }
                 }, body)
         }
 

@@ -25,13 +25,11 @@ extension ServerTests {
                 },
                 routes: { router in
                     router.plain()
-                    router.get(
-                        "/tls",
-                        async: { request in
-                            guard let tls = request.tls else { return Response(text: "none") }
-                            return Response(
-                                text: "\(tls.version) \(tls.serverName ?? "-") \(tls.isResumed) \(tls.clientSubject ?? "-")")
-                        })
+                    router.get("/tls") { request async in
+                        guard let tls = request.tls else { return Response(text: "none") }
+                        return Response(
+                            text: "\(tls.version) \(tls.serverName ?? "-") \(tls.isResumed) \(tls.clientSubject ?? "-")")
+                    }
                 }, body)
         }
 

@@ -26,7 +26,9 @@ extension ServerTests {
                 routes: { router in
                     router.collecting("/", .blocking)
                     router.echoing("/echo", .blocking)
-                    router.get("/tls", async: { Response(text: "\($0.tls!.version) \($0.tls!.clientSubject ?? "nobody")") })
+                    router.get("/tls") { request async in
+                        Response(text: "\(request.tls!.version) \(request.tls!.clientSubject ?? "nobody")")
+                    }
                 },
                 { try body($0, ca) })
         }

@@ -23,7 +23,9 @@ extension ServerTests {
                     $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
                 },
                 routes: { router in
-                    router.get("/", async: { Response(text: "\($0.tls!.isResumed) \($0.tls!.clientSubject ?? "nobody")") })
+                    router.get("/") { request async in
+                        Response(text: "\(request.tls!.isResumed) \(request.tls!.clientSubject ?? "nobody")")
+                    }
                 },
                 { try body($0, configuration) })
         }

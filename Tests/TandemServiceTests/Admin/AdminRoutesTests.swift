@@ -58,17 +58,13 @@ struct AdminRoutesTests {
         try await withAdmin(routes: { router in
             switch style {
             case .blocking:
-                router.get(
-                    "/slow",
-                    blocking: { _ in
-                        started.send(()); try goOn.wait(); return Fixed.ok
-                    })
+                router.get("/slow") { _ in
+                    started.send(()); try goOn.wait(); return Fixed.ok
+                }
             case .async:
-                router.get(
-                    "/slow",
-                    async: { _ in
-                        started.send(()); try await goOn.wait(); return Fixed.ok
-                    })
+                router.get("/slow") { _ in
+                    started.send(()); try await goOn.wait(); return Fixed.ok
+                }
             }
         }) { port, admin in
             let client = FetchClient()
@@ -95,11 +91,9 @@ struct AdminRoutesTests {
         let (started, mayEnd) = (Event<Void>(), DispatchSemaphore(value: 0))
         try await withAdmin(routes: { router in
             // A blocking call that nothing makes green.
-            router.get(
-                "/held",
-                blocking: { _ in
-                    started.send(()); mayEnd.wait(); return Fixed.ok
-                })
+            router.get("/held") { _ in
+                started.send(()); mayEnd.wait(); return Fixed.ok
+            }
         }) { port, admin in
             let client = FetchClient()
             // It is answered when we say so, however long the rest takes.
@@ -131,7 +125,7 @@ struct AdminRoutesTests {
     }
 
     @Test func metricsHaveTheHubs() async throws {
-        try await withAdmin(routes: { $0.get("/", blocking: { _ in Fixed.ok }) }) { port, admin in
+        try await withAdmin(routes: { $0.get("/") { _ in Fixed.ok } }) { port, admin in
             let client = FetchClient()
             for _ in 0..<3 { #expect(try await client.get("http://127.0.0.1:\(port)/").status == .ok) }
             let answer = try await client.get(admin + "/metrics")

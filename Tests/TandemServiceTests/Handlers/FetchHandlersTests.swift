@@ -75,12 +75,10 @@ struct FetchHandlersTests {
     @Test(arguments: Style.allCases)
     func anUpstreamThatFailsIs502AndOneThatIsTooSlow504(style: Style) async throws {
         try await withUpstream(routes: { router in
-            router.get(
-                "/slow",
-                async: { _ in
-                    try await sleep(for: .seconds(60))
-                    return Response()
-                })
+            router.get("/slow") { _ in
+                try await sleep(for: .seconds(60))
+                return Response()
+            }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:1")!, Origin("http://127.0.0.1:\(upstream)")!]
@@ -101,10 +99,10 @@ struct FetchHandlersTests {
             for (path, target) in [
                 ("/in", "/async/json"), ("/out", "http://169.254.169.254/latest"), ("/file", "file:///etc/passwd"),
             ] {
-                router.get(path, async: { _ in Response(status: .found, headers: [.location: target]) })
+                router.get(path) { _ async in Response(status: .found, headers: [.location: target]) }
             }
-            router.get("/async/json", async: { _ in Response(text: "arrived") })
-            router.get("/loop", async: { _ in Response(status: .found, headers: [.location: "/loop"]) })
+            router.get("/async/json") { _ async in Response(text: "arrived") }
+            router.get("/loop") { _ async in Response(status: .found, headers: [.location: "/loop"]) }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
@@ -133,14 +131,12 @@ struct FetchHandlersTests {
     func fanOutFetchesAllAtOnce(style: Style) async throws {
         let most = Mutex((now: 0, high: 0))
         try await withUpstream(routes: { router in
-            router.get(
-                "/slow",
-                async: { _ in
-                    most.withLock { $0 = ($0.now + 1, max($0.high, $0.now + 1)) }
-                    try await sleep(for: .milliseconds(300))
-                    most.withLock { $0.now -= 1 }
-                    return Response(text: "0123456789")
-                })
+            router.get("/slow") { _ in
+                most.withLock { $0 = ($0.now + 1, max($0.high, $0.now + 1)) }
+                try await sleep(for: .milliseconds(300))
+                most.withLock { $0.now -= 1 }
+                return Response(text: "0123456789")
+            }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!, Origin("http://127.0.0.1:1")!]
@@ -169,13 +165,11 @@ struct FetchHandlersTests {
         let arrived = Event<Void>()
         let cancelled = Event<Void>()
         try await withUpstream(routes: { router in
-            router.get(
-                "/slow",
-                async: { _ in
-                    arrived.send(())
-                    do { try await sleep(for: .seconds(600)) } catch { cancelled.send(()) }
-                    return Response()
-                })
+            router.get("/slow") { _ in
+                arrived.send(())
+                do { try await sleep(for: .seconds(600)) } catch { cancelled.send(()) }
+                return Response()
+            }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
@@ -195,14 +189,12 @@ struct FetchHandlersTests {
 
     @Test(arguments: Style.allCases) func `a body is piped through, both ways at once`(style: Style) async throws {
         try await withUpstream(routes: { router in
-            router.post(
-                "/mirror",
-                async: { request in
-                    let body = request.body
-                    return Response(
-                        headers: [.contentType: request[.contentType] ?? ""],
-                        streamingAsync: { writer in while let piece = try await body.read() { try await writer.write(piece) } })
-                })
+            router.post("/mirror") { request async in
+                let body = request.body
+                return Response(
+                    headers: [.contentType: request[.contentType] ?? ""],
+                    streaming: { writer in while let piece = try await body.read() { try await writer.write(piece) } })
+            }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
@@ -213,7 +205,7 @@ struct FetchHandlersTests {
                     var request = FetchRequest(url: url, method: .post, headers: [.contentType: "text/x-test"])
                     request.body = FetchBody(
                         contentLength: length,
-                        streamingAsync: { writer in for piece in pieces { try await writer.write(piece) } })
+                        streaming: { writer in for piece in pieces { try await writer.write(piece) } })
                     let answer = try await service.client.execute(request)
                     #expect(answer.body == Array(pieces.joined()) && answer.headers[.contentType] == "text/x-test")
                 }
@@ -226,15 +218,13 @@ struct FetchHandlersTests {
         let (arrived, goOn) = (Event<Void>(), Event<Void>())
         let total = 64 * 1024 * 1024
         let router = Router()
-        router.post(
-            "/sink",
-            async: { request in
-                arrived.send(())
-                try await goOn.wait()
-                var count = 0
-                while let piece = try await request.body.read() { count += piece.count }
-                return Response(text: "\(count)")
-            })
+        router.post("/sink") { request in
+            arrived.send(())
+            try await goOn.wait()
+            var count = 0
+            while let piece = try await request.body.read() { count += piece.count }
+            return Response(text: "\(count)")
+        }
         var configuration = HTTPServerConfiguration()
         configuration.port = 0
         configuration.maxBodyBytes = total
@@ -248,7 +238,7 @@ struct FetchHandlersTests {
                     url: service.origin + service.fetchPath(style, "http://127.0.0.1:\(upstream)/sink"), method: .post)
                 request.body = FetchBody(
                     contentLength: total,
-                    streamingAsync: { writer in
+                    streaming: { writer in
                         for _ in 0..<total / 65_536 {
                             try await writer.write([UInt8](repeating: 1, count: 65_536))
                             sent.withLock { $0 += 65_536 }
@@ -272,13 +262,11 @@ struct FetchHandlersTests {
     @Test(arguments: Style.allCases) func `an upstream with too much to do is 503, with Retry-After`(style: Style) async throws {
         let (arrived, goOn) = (Event<Void>(), Event<Void>())
         try await withUpstream(routes: { router in
-            router.get(
-                "/slow",
-                async: { _ in
-                    arrived.send(())
-                    try await goOn.wait()
-                    return Response()
-                })
+            router.get("/slow") { _ in
+                arrived.send(())
+                try await goOn.wait()
+                return Response()
+            }
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
@@ -299,7 +287,7 @@ struct FetchHandlersTests {
 
     @Test(arguments: Style.allCases) func `new rules hold for the next fetch`(style: Style) async throws {
         try await withUpstream(routes: { router in
-            router.get("/fixed", async: { _ in Response(text: "arrived") })
+            router.get("/fixed") { _ async in Response(text: "arrived") }
         }) { upstream async throws in
             let upstreams = Upstreams(.init())
             let router = Router()

@@ -136,12 +136,10 @@ struct HandlersTests {
         try await withService(
             configure: { $0.http.hubs = 1 },
             routes: { router in
-                router.get(
-                    "/wait",
-                    blocking: { _ in
-                        try goOn.wait(); return Fixed.ok
-                    })
-                router.get("/green-threads", async: { _ in Response(text: String(Hub.current!.statistics.greenThreads)) })
+                router.get("/wait") { _ in
+                    try goOn.wait(); return Fixed.ok
+                }
+                router.get("/green-threads") { _ async in Response(text: String(Hub.current!.statistics.greenThreads)) }
             }
         ) { service async throws in
             try await withThrowingTaskGroup { group in

@@ -48,13 +48,13 @@ struct ServerMetricsTests {
         try await withCounting(routes: { router in
             switch style {
             case .blocking:
-                router.get("/users/{id}", blocking: { _ in Response(text: "hello") })
-                router.post("/echo", blocking: { Response(body: try $0.body.collect(upTo: 1 << 20)) })
-                router.get("/broken", blocking: { _ in throw Broken() })
+                router.get("/users/{id}") { _ in Response(text: "hello") }
+                router.post("/echo") { Response(body: try $0.body.collect(upTo: 1 << 20)) }
+                router.get("/broken") { _ in throw Broken() }
             case .async:
-                router.get("/users/{id}", async: { _ in Response(text: "hello") })
-                router.post("/echo", async: { Response(body: try await $0.body.collect(upTo: 1 << 20)) })
-                router.get("/broken", async: { _ in throw Broken() })
+                router.get("/users/{id}") { _ async in Response(text: "hello") }
+                router.post("/echo") { Response(body: try await $0.body.collect(upTo: 1 << 20)) }
+                router.get("/broken") { _ async throws in throw Broken() }
             }
         }) { port, registry in
             let end = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
@@ -96,17 +96,13 @@ struct ServerMetricsTests {
         try await withCounting(routes: { router in
             switch style {
             case .blocking:
-                router.get(
-                    "/",
-                    blocking: { _ in
-                        started.send(()); try never.wait(); return Fixed.ok
-                    })
+                router.get("/") { _ in
+                    started.send(()); try never.wait(); return Fixed.ok
+                }
             case .async:
-                router.get(
-                    "/",
-                    async: { _ in
-                        started.send(()); try await never.wait(); return Fixed.ok
-                    })
+                router.get("/") { _ in
+                    started.send(()); try await never.wait(); return Fixed.ok
+                }
             }
         }) { port, registry in
             try await HubGroup.shared.nextHub().spawn {
@@ -127,11 +123,9 @@ struct ServerMetricsTests {
         try await withCounting(
             { $0.maxConnections = 1 },
             routes: { router in
-                router.get(
-                    "/",
-                    async: { _ in
-                        started.send(()); try await goOn.wait(); return Fixed.ok
-                    })
+                router.get("/") { _ in
+                    started.send(()); try await goOn.wait(); return Fixed.ok
+                }
             }
         ) { port, registry in
             let busy = HubGroup.shared.nextHub().spawn { try await FetchClient().get("http://127.0.0.1:\(port)/").status.code }
@@ -149,7 +143,7 @@ struct ServerMetricsTests {
         configuration.port = 0
         configuration.observing.recordsMetrics = false
         let router = Router()
-        router.get("/", async: { _ in Fixed.ok })
+        router.get("/") { _ async in Fixed.ok }
         try await withMetricsFactory(registry) {
             try await withServer(router, configuration) { port in
                 try await send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", to: port)

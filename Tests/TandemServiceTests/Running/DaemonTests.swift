@@ -128,7 +128,9 @@ struct DaemonTests {
         #expect(version.output == "tandemd \(tandemVersion)\n")
         let routes = try Daemon("routes")
         #expect(try await routes.wait() == 0)
-        #expect(routes.output.contains("GET /blocking/sleep\n") && routes.output.contains("POST /async/echo\n"))
+        // Columns of equal width.
+        #expect(routes.output.contains("GET   /blocking/sleep      blocking\n"))
+        #expect(routes.output.contains("POST  /async/echo          async\n"))
         let check = try Daemon("check-config", "--port", "1234")
         #expect(try await check.wait() == 0)
         #expect(check.output.contains("port: 1234") && check.output.contains("# --port"))

@@ -13,7 +13,7 @@ struct HealthCheckTests {
         _ body: (ServiceConfiguration) async throws -> Void
     ) async throws {
         let router = Router()
-        router.get("/healthz", async: { _ in Response(status: status) })
+        router.get("/healthz") { _ async in Response(status: status) }
         var configuration = HTTPServerConfiguration()
         configuration.addresses = addresses
         configuration.tls = tls

@@ -111,8 +111,8 @@ struct W3CTracerTests {
             return Fixed.ok
         }
         switch style {
-        case .blocking: router.get("/", blocking: { _ in try awaiting { await blocking { note() } } })
-        case .async: router.get("/", async: { _ in try await blocking { try awaiting { note() } } })
+        case .blocking: router.get("/") { _ in try awaiting { await blocking { note() } } }
+        case .async: router.get("/") { _ in try await blocking { try awaiting { note() } } }
         }
         var configuration = HTTPServerConfiguration()
         configuration.port = 0

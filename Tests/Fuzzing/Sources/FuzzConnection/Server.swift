@@ -57,29 +57,23 @@ struct Server {
     /// Each kind of answer, in both styles, on short paths that mutations find.
     private static func router() -> Router {
         let router = Router()
-        router.get("/async", async: { _ in Response(text: "ok") })
-        router.get("/blocking", blocking: { _ in Response(text: "ok") })
-        router.post("/a", async: { Response(body: try await $0.body.collect(upTo: 100)) })
-        router.post("/b", blocking: { Response(body: try $0.body.collect(upTo: 100)) })
-        router.post(
-            "/ea",
-            async: { request in
-                Response(streamingAsync: { writer in for try await piece in request.body { try await writer.write(piece) } })
-            })
-        router.post(
-            "/eb",
-            blocking: { request in
-                Response(streamingBlocking: { writer in while let piece = try request.body.read() { try writer.write(piece) } })
-            })
-        router.get("/n/{id}", async: { Response(text: "\($0.parameters["id"]!) \(try $0.query.count)") })
-        router.put(
-            "/s/{rest...}",
-            blocking: { request in
-                // The type of a status traps beyond three digits.
-                guard let code = Int(request.parameters["rest"]!), (0...999).contains(code) else { return Response() }
-                return Response(status: .init(code: code), body: [1, 2, 3])
-            })
-        router.use(async: { request, next in try await next(request) })
+        router.get("/async") { _ async in Response(text: "ok") }
+        router.get("/blocking") { _ in Response(text: "ok") }
+        router.post("/a") { Response(body: try await $0.body.collect(upTo: 100)) }
+        router.post("/b") { Response(body: try $0.body.collect(upTo: 100)) }
+        router.post("/ea") { request async in
+            Response(streaming: { writer in for try await piece in request.body { try await writer.write(piece) } })
+        }
+        router.post("/eb") { request in
+            Response(streaming: { writer in while let piece = try request.body.read() { try writer.write(piece) } })
+        }
+        router.get("/n/{id}") { request async throws in Response(text: "\(request.parameters["id"]!) \(try request.query.count)") }
+        router.put("/s/{rest...}") { request in
+            // The type of a status traps beyond three digits.
+            guard let code = Int(request.parameters["rest"]!), (0...999).contains(code) else { return Response() }
+            return Response(status: .init(code: code), body: [1, 2, 3])
+        }
+        router.use { request, next in try await next(request) }
         return router
     }
 }

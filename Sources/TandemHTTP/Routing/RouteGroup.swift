@@ -1,0 +1,102 @@
+public import HTTPTypes
+
+/// Routes that share a path prefix and middleware.
+///
+///     router.group("/orders/{customer}") { orders in
+///         orders.use { request, next in try await checked(request, next) }
+///         orders.get("") { request in … }            // GET /orders/{customer}
+///         orders.get("/{id}") { request in … }       // GET /orders/{customer}/{id}
+///         orders.group("/archive") { archive in … }
+///     }
+///
+/// Every method that takes a closure has two forms, and the closure's own style selects one: a closure that awaits is async, and
+/// runs on the hub's own stack; one that does not await is blocking, and runs on a green thread. Write `{ _ async in … }` for an
+/// async closure that awaits nothing. A named function is what it is declared as.
+///
+/// A handler runs inside its group's middleware, then that of the group around it, and so on to the router's. A group's middleware
+/// applies to all of its routes and nested groups, whether they are added before or after it. The server's own answers belong to
+/// no group: a request for an unknown path under the prefix of a group passes only through the router's middleware.
+public class RouteGroup {
+    /// A handler in async style.
+    public typealias AsyncHandler = @Sendable (Request) async throws -> Response
+    /// A handler in blocking style, which runs on a green thread.
+    public typealias BlockingHandler = @Sendable (Request) throws -> Response
+    /// A middleware in async style: calls `next` for the answer of what it wraps, or answers by itself.
+    public typealias AsyncMiddleware = @Sendable (Request, _ next: AsyncHandler) async throws -> Response
+    /// A middleware in blocking style, which runs on a green thread.
+    public typealias BlockingMiddleware = @Sendable (Request, _ next: BlockingHandler) throws -> Response
+
+    /// The table that a router and all its groups fill.
+    final class Storage {
+        var table = RouteTable()
+    }
+
+    let storage: Storage
+    private let index: Int
+
+    init(_ storage: Storage, index: Int) {
+        self.storage = storage
+        self.index = index
+    }
+
+    // MARK: Routes
+
+    /// Answers `method` on `path` in async style. Traps on a malformed path or a route that exists already: both are
+    /// mistakes in the program.
+    ///
+    /// - Parameter path: Follows the group's prefix. "" is the prefix itself; a router, which has none, needs at least "/".
+    public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping AsyncHandler) {
+        storage.table.add(method, path, .async(handler), to: index)
+    }
+
+    /// Answers `method` on `path` in blocking style. Traps on a malformed path or a route that exists already.
+    public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping BlockingHandler) {
+        storage.table.add(method, path, .blocking(handler), to: index)
+    }
+
+    /// Answers GET, and HEAD, in async style.
+    public func get(_ path: String, _ handler: @escaping AsyncHandler) { on(.get, path, handler) }
+    /// Answers GET, and HEAD, in blocking style.
+    public func get(_ path: String, _ handler: @escaping BlockingHandler) { on(.get, path, handler) }
+    /// Answers POST in async style.
+    public func post(_ path: String, _ handler: @escaping AsyncHandler) { on(.post, path, handler) }
+    /// Answers POST in blocking style.
+    public func post(_ path: String, _ handler: @escaping BlockingHandler) { on(.post, path, handler) }
+    /// Answers PUT in async style.
+    public func put(_ path: String, _ handler: @escaping AsyncHandler) { on(.put, path, handler) }
+    /// Answers PUT in blocking style.
+    public func put(_ path: String, _ handler: @escaping BlockingHandler) { on(.put, path, handler) }
+    /// Answers PATCH in async style.
+    public func patch(_ path: String, _ handler: @escaping AsyncHandler) { on(.patch, path, handler) }
+    /// Answers PATCH in blocking style.
+    public func patch(_ path: String, _ handler: @escaping BlockingHandler) { on(.patch, path, handler) }
+    /// Answers DELETE in async style.
+    public func delete(_ path: String, _ handler: @escaping AsyncHandler) { on(.delete, path, handler) }
+    /// Answers DELETE in blocking style.
+    public func delete(_ path: String, _ handler: @escaping BlockingHandler) { on(.delete, path, handler) }
+
+    // MARK: Middleware
+
+    /// Wraps every handler of this group and the groups in it, including those added earlier. Of several, the first added is
+    /// outermost. A router's middleware wraps everything: every route of every group, and the server's own answers (404, 405,
+    /// 413, 501 and those to OPTIONS). The server refuses malformed requests without calling middleware.
+    public func use(_ middleware: @escaping AsyncMiddleware) { storage.table.use(.async(middleware), in: index) }
+
+    /// Wraps every handler, as the async form, with blocking code, which runs on a green thread.
+    public func use(_ middleware: @escaping BlockingMiddleware) { storage.table.use(.blocking(middleware), in: index) }
+
+    // MARK: Groups
+
+    /// Returns a new group in this one. Two groups may have the same prefix; each has middleware of its own.
+    ///
+    /// Traps on a malformed prefix, which is a mistake in the program.
+    ///
+    /// - Parameter prefix: Literal segments and `{name}` segments, such as "/users/{id}", without a slash at the end. "" makes a
+    ///   group of routes that share only middleware.
+    public func group(_ prefix: String) -> RouteGroup {
+        RouteGroup(storage, index: storage.table.addGroup(prefix, in: index))
+    }
+
+    /// Calls `routes` with a new group in this one, to be filled.
+    public func group(_ prefix: String, _ routes: (RouteGroup) throws -> Void) rethrows { try routes(group(prefix)) }
+}
