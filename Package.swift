@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "TandemService",
             dependencies: [
-                "CTandem", "Tandem", "TandemHTTP", "TandemFetch", httpTypes, logging, metrics, tracing, lifecycle,
+                "CTandem", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", httpTypes, logging, metrics, tracing, lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -104,7 +104,9 @@ let package = Package(
         .testTarget(
             name: "TandemServiceTests",
             // `tandemd` so that it is built: some tests start it as a process.
-            dependencies: ["TandemService", "tandemd", "Tandem", "TandemHTTP", "TandemFetch", logging, metrics, tracing],
+            dependencies: [
+                "TandemService", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
+            ],
             exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),
     ]

@@ -76,6 +76,15 @@ public struct RequestHead: Sendable {
         return try unsafe body(pathMemory.span)
     }
 
+    /// Calls `body` with the bytes of ``method`` and ``target``, as received. All of them are visible ASCII.
+    public func withRequestLine(_ body: (_ method: Span<UInt8>, _ target: Span<UInt8>) -> Void) {
+        storage.withBytes(ByteRange(0, byteCount)) { bytes in
+            let (method, target) = (storage.summary.methodRange, storage.summary.targetRange)
+            body(
+                bytes.extracting(Int(method.start)..<Int(method.end)), bytes.extracting(Int(target.start)..<Int(target.end)))
+        }
+    }
+
     /// Calls `body` with the bytes of the whole head, as received.
     @inlinable
     public func withBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {

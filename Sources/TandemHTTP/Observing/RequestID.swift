@@ -3,8 +3,8 @@ internal import HTTPWire
 
 /// The id of one request, for logs: what a trusted proxy gave it, or 16 hexadecimal digits.
 public struct RequestID: Sendable, Hashable, CustomStringConvertible {
-    /// The longest id that is taken over from a client, in bytes. UUIDs have 36; some proxies send twice that.
-    static let longest = 128
+    /// The longest id that the server accepts from a client, in bytes. UUIDs have 36; some proxies send twice that.
+    public static let longest = 128
 
     private let given: String?
     private let number: UInt64
@@ -22,10 +22,10 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The text.
-    public var description: String {
-        if let given { return given }
-        return hexadecimal(number)
-    }
+    public var description: String { given ?? hexadecimal(number) }
+
+    /// The 16 digits of an id that the server made; nil for an id from a client.
+    public var digits: InlineArray<16, UInt8>? { given == nil ? hexadecimalDigits(number) : nil }
 }
 
 extension HTTPField.Name {
@@ -49,11 +49,23 @@ struct RequestNumbers {
 
 /// 16 digits in lower case.
 func hexadecimal(_ number: UInt64) -> String {
-    String(unsafeUninitializedCapacity: 16) { digits in
-        for index in 0..<16 {
-            let value = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15
-            digits[index] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-        }
-        return 16
-    }
+    let digits = hexadecimalDigits(number)
+    return digits.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+}
+
+/// The same as bytes.
+private func hexadecimalDigits(_ number: UInt64) -> InlineArray<16, UInt8> {
+    let halves: InlineArray<2, UInt64> = [digits(of: UInt32(number >> 32)), digits(of: UInt32(truncatingIfNeeded: number))]
+    return unsafeBitCast(halves, to: InlineArray<16, UInt8>.self)
+}
+
+/// Eight hexadecimal digits, the first in the byte with the lowest address. All eight are computed at once.
+private func digits(of number: UInt32) -> UInt64 {
+    var nibbles = UInt64(number)
+    nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+    nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+    nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
+    // 1 in each byte that needs a letter.
+    let letters = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* UInt64(UInt8(ascii: "a") - UInt8(ascii: "0") - 10)).bigEndian
 }

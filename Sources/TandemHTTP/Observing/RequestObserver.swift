@@ -52,18 +52,16 @@ final class RequestObserver {
             head, route: observation.route, isSecure: connection.isSecure, status: observation.status, outcome: outcome,
             nanoseconds: Int64(took), requestBody: body.received,
             responseBody: max(0, connection.output.written - connection.headBytes))
-        if connection.settings.logsAccess, let log = connection.settings.configuration.accessLog {
-            let route = observation.route.map { routes[$0] }
-            var entry = AccessLogEntry(
-                method: head.method, target: head.target, route: route?.pattern.description, style: route?.handler.style ?? .none,
-                hub: connection.server.hub.index, status: observation.status, bytes: connection.output.written,
-                duration: .nanoseconds(Int64(took)), remoteAddress: connection.remoteAddress, outcome: outcome)
-            entry.bytesReceived = head.byteCount + body.received
-            entry.requestID = observation.id
-            entry.traceID = (observation.span?.context.traceContext ?? TraceContext(head))?.traceID
-            entry.version = head.version
-            entry.isSecure = connection.isSecure
-            log.record(entry)
+        if connection.settings.logsAccess {
+            let (route, trace) = (observation.route, observation.span?.context.traceContext)
+            connection.settings.configuration.accessLog?.record(
+                AccessLogEntry(
+                    head: head, route: route.map { routes[$0].pattern.description },
+                    style: route.map { routes[$0].handler.style } ?? .none, hub: connection.server.hub.index,
+                    status: observation.status, bytes: connection.output.written, nanoseconds: Int(took),
+                    remoteAddress: connection.remoteAddress, outcome: outcome, bytesReceived: head.byteCount + body.received,
+                    requestID: observation.id, traceIDHigh: trace?.traceIDHigh ?? 0, traceIDLow: trace?.traceIDLow ?? 0,
+                    isSecure: connection.isSecure))
         }
         if let spans, let span = observation.span { spans.end(span, status: observation.status, error: observation.error) }
         observation.end()
@@ -74,11 +72,11 @@ final class RequestObserver {
     func refused(_ status: Int, on connection: Connection) {
         metrics?.requestRefused(status)
         guard let log = connection.settings.configuration.accessLog else { return }
-        var entry = AccessLogEntry(
-            method: nil, target: nil, route: nil, style: .none, hub: connection.server.hub.index, status: status,
-            bytes: connection.output.written, duration: .zero, remoteAddress: connection.remoteAddress, outcome: .completed)
-        entry.isSecure = connection.isSecure
-        log.record(entry)
+        log.record(
+            AccessLogEntry(
+                head: nil, route: nil, style: .none, hub: connection.server.hub.index, status: status,
+                bytes: connection.output.written, nanoseconds: 0, remoteAddress: connection.remoteAddress, outcome: .completed,
+                isSecure: connection.isSecure))
     }
 
     private func now() -> UInt64 {

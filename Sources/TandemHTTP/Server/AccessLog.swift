@@ -1,13 +1,22 @@
 public import HTTPTypes
 public import HTTPWire
 
-/// Told of every request when it is over. Called on the hub that served it: must not block.
-public protocol AccessLog: Sendable {
-    /// One request has ended.
+/// A log of requests. The server calls it once per request, after the response.
+///
+///     final class SlowRequests: AccessLog {
+///         func record(_ entry: AccessLogEntry) {
+///             if entry.duration > .seconds(1) { print(entry.target ?? "-", entry.duration) }
+///         }
+///     }
+public protocol AccessLog: AnyObject, Sendable {
+    /// Records one request. Runs on the hub that served the request, and must not block.
     func record(_ entry: AccessLogEntry)
 }
 
-/// How one request went.
+/// The outcome of one request.
+///
+/// An entry refers to the request's head and copies nothing from it: `method`, `target`, `version` and `traceID` are computed
+/// each time. A log that writes bytes can read them from the head directly, as with `RequestHead.withTargetBytes`.
 public struct AccessLogEntry: Sendable {
     /// The style of the handler that answered.
     public enum Style: String, Sendable {
@@ -16,61 +25,74 @@ public struct AccessLogEntry: Sendable {
         case none
     }
 
-    /// How it ended.
+    /// How a request ended.
     public enum Outcome: String, Sendable, Hashable {
-        /// The answer was sent in full.
+        /// The server sent the whole response.
         case completed
-        /// The client went away, or the server was stopped, and the handler was cancelled.
+        /// The client went away, or the server stopped, and the server cancelled the handler.
         case cancelled
-        /// The answer could not be sent in full.
+        /// The server could not send the whole response.
         case failed
     }
 
-    /// The request's method; nil when the head could not be parsed.
-    public var method: HTTPRequest.Method?
-    /// The request's target as sent; nil when the head could not be parsed.
-    public var target: String?
+    /// The request's head; nil when it could not be parsed.
+    public var head: RequestHead?
     /// The pattern of the route that matched.
     public var route: String?
     /// The style of the handler.
     public var style: Style
-    /// The number of the hub in its group.
+    /// The index of the hub in its group.
     public var hub: Int
-    /// The status that was sent, or would have been.
+    /// The status of the response; 499 when the client went away before there was one.
     public var status: Int
-    /// Bytes of the answer that were sent or buffered, head included.
+    /// Bytes of the response that were sent or buffered, head included.
     public var bytes: Int
-    /// From the end of the request's head to the end of the answer.
-    public var duration: Duration
+    /// Nanoseconds from the end of the request's head to the end of the response.
+    public var nanoseconds: Int
     /// The peer, as `Request.remoteAddress`.
     public var remoteAddress: String
-    /// How it ended.
+    /// How the request ended.
     public var outcome: Outcome
-    /// Bytes of the request that were taken: its head, and what was read of its body, without the framing of chunks.
-    public var bytesReceived = 0
+    /// Bytes of the request that the server read: the head, and the body without the framing of chunks.
+    public var bytesReceived: Int
     /// The request's id; nil when the head could not be parsed.
     public var requestID: RequestID?
-    /// The id of the trace it belongs to, 32 hexadecimal digits, when it belongs to one.
-    public var traceID: String?
-    /// The version of the request; nil when the head could not be parsed.
-    public var version: HTTPVersion?
-    /// Whether it came over TLS.
-    public var isSecure = false
+    /// The trace of the request's own span; 0 when the server does not trace.
+    var traceIDHigh: UInt64, traceIDLow: UInt64
+    /// Whether the connection uses TLS.
+    public var isSecure: Bool
+}
 
-    /// An entry with these values.
+extension AccessLogEntry {
+    // In an extension, so that the struct keeps its memberwise initializer: the optimizer copies what others return.
+    /// Creates an entry with these values. `span` is the request's own, when the server traces.
     public init(
-        method: HTTPRequest.Method?, target: String?, route: String?, style: Style, hub: Int, status: Int, bytes: Int,
-        duration: Duration, remoteAddress: String, outcome: Outcome
+        head: RequestHead?, route: String?, style: Style, hub: Int, status: Int, bytes: Int, nanoseconds: Int,
+        remoteAddress: String, outcome: Outcome, bytesReceived: Int = 0, requestID: RequestID? = nil, span: TraceContext? = nil,
+        isSecure: Bool = false
     ) {
-        self.method = method
-        self.target = target
-        self.route = route
-        self.style = style
-        self.hub = hub
-        self.status = status
-        self.bytes = bytes
-        self.duration = duration
-        self.remoteAddress = remoteAddress
-        self.outcome = outcome
+        self.init(
+            head: head, route: route, style: style, hub: hub, status: status, bytes: bytes, nanoseconds: nanoseconds,
+            remoteAddress: remoteAddress, outcome: outcome, bytesReceived: bytesReceived, requestID: requestID,
+            traceIDHigh: span?.traceIDHigh ?? 0, traceIDLow: span?.traceIDLow ?? 0, isSecure: isSecure)
+    }
+
+    /// The request's method; nil when the head could not be parsed.
+    public var method: HTTPRequest.Method? { head?.method }
+
+    /// The request's target as sent; nil when the head could not be parsed.
+    public var target: String? { head?.target }
+
+    /// The version of the request; nil when the head could not be parsed.
+    public var version: HTTPVersion? { head?.version }
+
+    /// The time from the end of the request's head to the end of the response.
+    public var duration: Duration { .nanoseconds(Int64(nanoseconds)) }
+
+    /// The id of the request's trace, 32 hexadecimal digits: that of the server's span, else the one in `traceparent`. nil
+    /// without both.
+    public var traceID: String? {
+        if traceIDHigh | traceIDLow != 0 { return hexadecimal(traceIDHigh) + hexadecimal(traceIDLow) }
+        return head.flatMap { TraceContext($0)?.traceID }
     }
 }

@@ -1,31 +1,67 @@
+internal import HTTPWire
 internal import TandemHTTP
 
-/// One request as one JSON object on a line. Members that a request does not have are left out.
+/// One request as one JSON object on a line. Members that the request does not have are left out.
 enum AccessLogObject {
-    static func append(_ entry: AccessLogEntry, _ stamp: inout Timestamp, to line: inout [UInt8]) {
-        line += #"{"time":""#.utf8
-        stamp.appendNow(to: &line)
-        line += #"","type":"request""#.utf8
-        text("method", entry.method?.rawValue, &line)
-        text("target", entry.target.map(AccessLogLine.cut), &line)
-        text("route", entry.route, &line)
-        text("style", entry.style.rawValue, &line)
-        line += #","status":\#(entry.status),"bytes_in":\#(entry.bytesReceived),"bytes_out":\#(entry.bytes)"#.utf8
-        line += #","duration_ms":"#.utf8
-        line.append(milliseconds: entry.duration)
-        text("request_id", entry.requestID?.description, &line)
-        text("trace_id", entry.traceID, &line)
-        text("peer", entry.remoteAddress, &line)
-        line += #","hub":\#(entry.hub)"#.utf8
-        text("outcome", entry.outcome.rawValue, &line)
-        text("protocol", entry.version?.description, &line)
-        line += #","tls":\#(entry.isSecure)}"#.utf8
-        line.append(UInt8(ascii: "\n"))
+    static func append(_ entry: borrowing AccessLogEntry, _ stamp: inout Timestamp, to line: inout [UInt8]) {
+        LineBytes.append(to: &line, room: 64) { line in
+            line.append(#"{"time":""#)
+            line.append(stamp.now())
+            line.append(#"","type":"request""#)
+        }
+        if let head = entry.head {
+            head.withRequestLine { method, target in
+                method.withUnsafeBufferPointer { append(#","method":"#, $0, to: &line) }
+                target.withUnsafeBufferPointer { append(#","target":"#, cutting: $0, to: &line) }
+            }
+        }
+        if let route = entry.route { append(#","route":"#, route, to: &line) }
+        LineBytes.append(to: &line, room: 256) { line in
+            switch entry.style {
+            case .blocking: line.append(#","style":"blocking","status":"#)
+            case .async: line.append(#","style":"async","status":"#)
+            case .none: line.append(#","style":"none","status":"#)
+            }
+            line.append(decimal: entry.status)
+            line.append(#","bytes_in":"#)
+            line.append(decimal: entry.bytesReceived)
+            line.append(#","bytes_out":"#)
+            line.append(decimal: entry.bytes)
+            line.append(#","duration_ms":"#)
+            line.append(milliseconds: entry.nanoseconds)
+        }
+        if let id = entry.requestID { append(#","request_id":"#, id.description, to: &line) }
+        if let trace = entry.traceID { append(#","trace_id":"#, trace, to: &line) }
+        append(#","peer":"#, entry.remoteAddress, to: &line)
+        LineBytes.append(to: &line, room: 128) { line in
+            line.append(#","hub":"#)
+            line.append(decimal: entry.hub)
+            switch entry.outcome {
+            case .completed: line.append(#","outcome":"completed""#)
+            case .cancelled: line.append(#","outcome":"cancelled""#)
+            case .failed: line.append(#","outcome":"failed""#)
+            }
+            switch entry.version {
+            case .http11: line.append(#","protocol":"HTTP/1.1""#)
+            case .http10: line.append(#","protocol":"HTTP/1.0""#)
+            case nil: break
+            }
+            if entry.isSecure { line.append(#","tls":true}"#) } else { line.append(#","tls":false}"#) }
+            line.append("\n")
+        }
     }
 
-    private static func text(_ name: String, _ value: String?, _ line: inout [UInt8]) {
-        guard let value else { return }
-        line += #","\#(name)":"#.utf8
+    private static func append(_ name: StaticString, _ value: String, to line: inout [UInt8]) {
+        value.withBytes { append(name, $0, to: &line) }
+    }
+
+    private static func append(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>, to line: inout [UInt8]) {
+        LineBytes.append(to: &line, room: name.utf8CodeUnitCount) { $0.append(name) }
         LogText.appendQuoted(value, to: &line)
+    }
+
+    private static func append(_ name: StaticString, cutting value: UnsafeBufferPointer<UInt8>, to line: inout [UInt8]) {
+        guard value.count > AccessLogLine.longestText else { return append(name, value, to: &line) }
+        append(name, String(decoding: value.prefix(AccessLogLine.longestText), as: UTF8.self) + "...", to: &line)
     }
 }

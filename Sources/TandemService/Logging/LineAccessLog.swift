@@ -1,12 +1,17 @@
 internal import TandemHTTP
 
 /// Writes a line for each request.
-struct LineAccessLog: AccessLog {
-    let writer: LineWriter
+final class LineAccessLog: AccessLog {
+    private let writer: LineWriter
     /// Text or JSON.
-    let format: LogFormat
+    private let format: LogFormat
 
-    func record(_ entry: AccessLogEntry) {
+    init(writer: LineWriter, format: LogFormat) {
+        self.writer = writer
+        self.format = format
+    }
+
+    func record(_ entry: borrowing AccessLogEntry) {
         writer.write(hub: entry.hub) { line, stamp in
             switch format {
             case .json: AccessLogObject.append(entry, &stamp, to: &line)

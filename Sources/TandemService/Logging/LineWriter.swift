@@ -20,6 +20,8 @@ final class LineWriter: Sendable {
 
     private struct Buffer {
         var bytes: [UInt8] = []
+        /// Takes the place of `bytes` when the thread takes those, so that a hub allocates nothing.
+        var spare: [UInt8] = []
         var dropped = 0
         var stamp = Timestamp()
     }
@@ -34,6 +36,7 @@ final class LineWriter: Sendable {
             buffer.withLock { buffer in
                 var bytes: [UInt8] = []
                 swap(&bytes, &buffer.bytes)
+                swap(&buffer.bytes, &buffer.spare)
                 if buffer.dropped > 0 {
                     bytes +=
                         format == .json
@@ -41,10 +44,15 @@ final class LineWriter: Sendable {
                         : "access log: \(buffer.dropped) lines dropped, the reader is too slow\n".utf8
                 }
                 buffer.dropped = 0
-                // As much again is likely to come.
-                buffer.bytes.reserveCapacity(min(bytes.count, LineWriter.batch))
                 return bytes
             }
+        }
+
+        /// Gives back the memory of lines that were written, unless a slow reader let it grow.
+        func reuse(_ bytes: consuming [UInt8]) {
+            guard bytes.capacity <= 2 * LineWriter.batch else { return }
+            bytes.removeAll(keepingCapacity: true)
+            buffer.withLock { swap(&$0.spare, &bytes) }
         }
     }
 
@@ -146,7 +154,11 @@ final class LineWriter: Sendable {
                 Self.listen(bell, milliseconds: Self.interval)
             }
             isLast = isEnding.load(ordering: .acquiring)
-            for shard in shards { writeAll(shard.take(format)) }
+            for shard in shards {
+                let bytes = shard.take(format)
+                writeAll(bytes)
+                shard.reuse(bytes)
+            }
         }
     }
 

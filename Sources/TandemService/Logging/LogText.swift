@@ -17,6 +17,18 @@ enum LogText {
         line.append(UInt8(ascii: "\""))
     }
 
+    /// The same for bytes, which are repaired where they are not UTF-8. Visible ASCII without quotes is copied as it is.
+    static func appendQuoted(_ bytes: UnsafeBufferPointer<UInt8>, to line: inout [UInt8]) {
+        guard bytes.visibleASCII(from: 0, to: bytes.count) == bytes.count else {
+            return appendQuoted(String(decoding: bytes, as: UTF8.self), to: &line)
+        }
+        LineBytes.append(to: &line, room: bytes.count + 2) { line in
+            line.append("\"")
+            line.append(bytes)
+            line.append("\"")
+        }
+    }
+
     /// Appends a text as it stands when it is one word, else quoted.
     static func appendWord(_ text: String, to line: inout [UInt8]) {
         let isWord = !text.isEmpty && text.utf8.allSatisfy { 0x21...0x7E ~= $0 && !#""\="#.utf8.contains($0) }

@@ -1,62 +1,61 @@
 internal import Glibc
 
-/// Moments as RFC 3339 writes them, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. The second is formatted when it is
-/// another than the last.
+/// Times as RFC 3339 writes them, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. Within one second only the milliseconds
+/// are written again.
 struct Timestamp {
-    private var second = Int.min
-    private var text: [UInt8] = []
+    typealias Text = InlineArray<24, UInt8>
 
-    /// Appends the present moment.
-    mutating func appendNow(to line: inout [UInt8]) {
+    private var second = Int.min
+    private var text = Text(repeating: UInt8(ascii: "0"))
+
+    /// The present time.
+    mutating func now() -> Text {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        append(second: time.tv_sec, milliseconds: time.tv_nsec / 1_000_000, to: &line)
+        return at(second: time.tv_sec, milliseconds: time.tv_nsec / 1_000_000)
     }
 
-    /// Appends a moment, counted from 1970.
-    mutating func append(second: Int, milliseconds: Int, to line: inout [UInt8]) {
-        if second != self.second {
-            self.second = second
-            text = Self.format(second)
-        }
-        line += text
-        line.append(UInt8(ascii: "."))
-        line.append(decimal: milliseconds, digits: 3)
-        line.append(UInt8(ascii: "Z"))
-    }
-
-    private static func format(_ second: Int) -> [UInt8] {
-        var (second, parts) = (time_t(second), tm())
-        gmtime_r(&second, &parts)
-        var text: [UInt8] = []
-        text.append(decimal: Int(parts.tm_year) + 1_900, digits: 4)
-        for (separator, number) in [
-            ("-", parts.tm_mon + 1), ("-", parts.tm_mday), ("T", parts.tm_hour), (":", parts.tm_min), (":", parts.tm_sec),
-        ] {
-            text += separator.utf8
-            text.append(decimal: Int(number), digits: 2)
-        }
+    /// A time, counted from 1970.
+    @inline(__always)
+    mutating func at(second: Int, milliseconds: Int) -> Text {
+        if second != self.second { setSecond(second) }
+        put(milliseconds, digits: 3, at: 20)
         return text
     }
-}
 
-extension [UInt8] {
-    /// The last `digits` decimal digits of a number that is not negative.
-    mutating func append(decimal number: Int, digits: Int) {
-        var divisor = 1
-        for _ in 1..<digits { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
-            divisor /= 10
-        }
+    /// Appends the present time.
+    mutating func appendNow(to line: inout [UInt8]) { append(now(), to: &line) }
+
+    /// Appends a time, counted from 1970.
+    mutating func append(second: Int, milliseconds: Int, to line: inout [UInt8]) {
+        append(at(second: second, milliseconds: milliseconds), to: &line)
     }
 
-    /// A duration in milliseconds with three places after the point.
-    mutating func append(milliseconds duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        let microseconds = Swift.max(0, Int(seconds) * 1_000_000 + Int(attoseconds / 1_000_000_000_000))
-        self += String(microseconds / 1_000).utf8
-        append(UInt8(ascii: "."))
-        append(decimal: microseconds % 1_000, digits: 3)
+    private func append(_ text: Text, to line: inout [UInt8]) {
+        LineBytes.append(to: &line, room: Text.count) { $0.append(text) }
+    }
+
+    @inline(never)
+    private mutating func setSecond(_ second: Int) {
+        self.second = second
+        var (second, parts) = (time_t(second), tm())
+        gmtime_r(&second, &parts)
+        put(Int(parts.tm_year) + 1_900, digits: 4, at: 0, before: "-")
+        put(Int(parts.tm_mon) + 1, digits: 2, at: 5, before: "-")
+        put(Int(parts.tm_mday), digits: 2, at: 8, before: "T")
+        put(Int(parts.tm_hour), digits: 2, at: 11, before: ":")
+        put(Int(parts.tm_min), digits: 2, at: 14, before: ":")
+        put(Int(parts.tm_sec), digits: 2, at: 17, before: ".")
+        text[23] = UInt8(ascii: "Z")
+    }
+
+    @inline(__always)
+    private mutating func put(_ number: Int, digits: Int, at index: Int, before separator: Unicode.Scalar? = nil) {
+        var rest = number
+        for digit in (0..<digits).reversed() {
+            text[index + digit] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+        if let separator { text[index + digits] = UInt8(ascii: separator) }
     }
 }

@@ -44,7 +44,7 @@ struct SpanRecord: Sendable {
             line += #","parent_id":"\#(parent.spanID)""#.utf8
         }
         line += #","duration_ms":"#.utf8
-        line.append(milliseconds: .nanoseconds(Int64(clamping: ended - min(began, ended))))
+        LineBytes.append(to: &line, room: 32) { $0.append(milliseconds: Int(clamping: ended - min(began, ended))) }
         if let status {
             line += #","status":"\#(status.code == .error ? "error" : "ok")""#.utf8
             if let message = status.message {
