@@ -49,7 +49,8 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `handlers run in the order in which they were armed, and one that was disarmed or dropped does not`() async throws {
+    @Test func `handlers run in the order in which they were armed, and one that was disarmed or dropped does not`() async throws
+    {
         try await onHub {
             let hub = Hub.current!
             let log = Log()

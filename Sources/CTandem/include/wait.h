@@ -34,6 +34,8 @@ typedef struct tandem_wait {
   uint32_t woken_by;
   /// Whether the owner is done with it; it is recycled when it stands in no inbox.
   bool released;
+  /// Whether cancelling the task leaves it waiting.
+  bool ignores_cancellation;
   /// A number that goes with `what`: a file descriptor's; -1 for none.
   int32_t detail;
   /// What it is for: a string that is never freed. Null while nobody waits here.

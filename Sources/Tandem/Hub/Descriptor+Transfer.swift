@@ -72,7 +72,11 @@ extension Descriptor {
 
     /// Reads at least one byte, or returns 0 at the end of the stream.
     public func read(into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never) async throws -> Int {
-        if mayTry(.readable), let got = try readAvailable(into: buffer) { return got }
+        if hub.mustGiveWay { await hub.giveWay() }
+        if mayTry(.readable), let got = try readAvailable(into: buffer) {
+            hub.charge(bytes: got)
+            return got
+        }
         while true {
             try await wait(for: .readable, deadline: deadline)
             if let got = try readAvailable(into: buffer) { return got }
@@ -85,7 +89,11 @@ extension Descriptor {
         into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> Int {
         _ = try currentFiber("Descriptor.read", file, line)
-        if mayTry(.readable), let got = try readAvailable(into: buffer) { return got }
+        if hub.mustGiveWay { hub.giveWay() }
+        if mayTry(.readable), let got = try readAvailable(into: buffer) {
+            hub.charge(bytes: got)
+            return got
+        }
         while true {
             try wait(for: .readable, deadline: deadline, file: file, line: line)
             if let got = try readAvailable(into: buffer) { return got }
@@ -96,8 +104,10 @@ extension Descriptor {
     public func write(_ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never) async throws {
         var rest = buffer[...]
         while !rest.isEmpty {
+            if hub.mustGiveWay { await hub.giveWay() }
             if let put = try writeAvailable(UnsafeRawBufferPointer(rebasing: rest)) {
                 rest = rest.dropFirst(put)
+                hub.charge(bytes: put)
             } else {
                 try await wait(for: .writable, deadline: deadline)
             }
@@ -112,8 +122,10 @@ extension Descriptor {
         _ = try currentFiber("Descriptor.write", file, line)
         var rest = buffer[...]
         while !rest.isEmpty {
+            if hub.mustGiveWay { hub.giveWay() }
             if let put = try writeAvailable(UnsafeRawBufferPointer(rebasing: rest)) {
                 rest = rest.dropFirst(put)
+                hub.charge(bytes: put)
             } else {
                 try wait(for: .writable, deadline: deadline, file: file, line: line)
             }

@@ -59,6 +59,22 @@ extension Descriptor {
         }
     }
 
+    /// Suspends until the kernel says the descriptor is ready, `wakeReader` is called (when waiting to read), or the descriptor
+    /// is closed. Cancelling the task does not end the wait: whoever cancels it calls `wakeReader` too. So waiting costs less,
+    /// and never throws.
+    ///
+    /// - Precondition: Nobody else waits for the same direction, and the descriptor is not shared.
+    package func waitIgnoringCancellation(for direction: Direction) async {
+        guard !isClosed, !self[direction].isReady else { return }
+        precondition(self[direction].isEmpty && !isShared, "somebody else already waits for file descriptor \(fd)")
+        let wait = beginWait(direction, .never)
+        wait.pointee.ignores_cancellation = true
+        self[direction].append(wait)
+        await park(wait)
+        self[direction].remove(wait)
+        _ = hub.finishWait(wait)
+    }
+
     /// Lets a caller that waits to read go on and look for itself, whether or not something has arrived.
     public func wakeReader() {
         hub.preconditionOnThread("Descriptor.wakeReader")
@@ -79,10 +95,13 @@ extension Descriptor {
                 time, unless it is adopted with sharing: true
                 """)
         }
-        let wait = hub.beginWait(
-            deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
+        let wait = beginWait(direction, deadline)
         if isFirst { self[direction].putFirst(wait) } else { self[direction].append(wait) }
         return wait
+    }
+
+    private func beginWait(_ direction: Direction, _ deadline: Deadline) -> Wait {
+        hub.beginWait(deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
     }
 
     /// Whether it is this caller's turn. Not so when somebody took what there was before it could look; then it waits again,

@@ -73,6 +73,7 @@ extension Hub {
             wait.pointee.continuation = nil
             wait.pointee.woken_by = 0
             wait.pointee.released = false
+            wait.pointee.ignores_cancellation = false
             return wait
         }
         let slab = Wait.allocate(capacity: Hub.waitsPerSlab)
@@ -120,18 +121,18 @@ func post(_ wait: Wait, _ reason: UInt32) {
     _ = tandem_inbox_put(inbox, wait, true)
 }
 
-/// Suspends the running task until the wait is woken; cancelling the task wakes it too.
+/// Suspends the running task until the wait is woken; cancelling the task wakes it too, unless the wait ignores that.
 ///
 /// Stays on the hub's thread until it suspends.
 func park(_ wait: Wait) async {
     guard wait.pointee.woken_by == 0 else { return }
-    let handler = tandem_wait_heed_cancellation(wait)
+    let handler = wait.pointee.ignores_cancellation ? nil : tandem_wait_heed_cancellation(wait)
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         // Woken meanwhile: in an actor, Swift may put the task at the end of the hub's queue on the way here.
         guard wait.pointee.woken_by == 0 else { return continuation.resume() }
         wait.pointee.continuation = unsafeBitCast(continuation, to: UnsafeMutableRawPointer.self)
     }
-    tandem_wait_ignore_cancellation(handler)
+    if let handler { tandem_wait_ignore_cancellation(handler) }
 }
 
 /// Parks the current green thread until the wait is woken. Only on a green stack.

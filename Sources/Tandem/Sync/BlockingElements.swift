@@ -27,6 +27,7 @@ public struct BlockingElements<Base: AsyncSequence>: Sequence, IteratorProtocol 
     /// The next element, or why there is none; nil at the end. Blocking: not to be called in async code.
     public mutating func next() -> Result<Base.Element, any Error>? {
         guard !isOver else { return nil }
+        if let hub = Hub.current, hub.charge() { hub.giveWay() }
         do {
             let element = try awaiting(file: file, line: line) { try await iterator.next(isolation: #isolation) }
             if element == nil { isOver = true }

@@ -25,6 +25,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, or `closed` when the queue is closed, before the call or
     ///   while it waits. Then the item is not in the queue.
     public func put(_ item: Element, deadline: Deadline = .never) async throws {
+        if let hub = Hub.current, hub.charge() { await hub.giveWay() }
         _ = try await state.waitInLine(
             deadline, "Queue.put", enter: { try $0.put(item, orEnlist: $1) }, leave: { $0.putters.remove($1) })
     }
@@ -36,6 +37,7 @@ public final class Queue<Element: Sendable>: Sendable {
     public func put(
         _ item: Element, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
+        if let hub = Hub.current, hub.charge() { hub.giveWay() }
         _ = try state.waitInLine(
             deadline, "Queue.put", file, line,
             enter: { try $0.put(item, orEnlist: $1) }, leave: { $0.putters.remove($1) })
@@ -52,7 +54,8 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`; when the queue is closed and empty, `TandemError`
     ///   `closed` or the error that it was closed with. Then no item was taken.
     public func get(deadline: Deadline = .never) async throws -> Element {
-        try await state.waitInLine(
+        if let hub = Hub.current, hub.charge() { await hub.giveWay() }
+        return try await state.waitInLine(
             deadline, "Queue.get", enter: { try $0.get(orEnlist: $1) }, leave: { $0.getters.remove($1) })
     }
 
@@ -61,7 +64,8 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: As the async form; also `TandemError` `notOnGreenThread`. Then no item was taken.
     @available(*, noasync)
     public func get(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Element {
-        try state.waitInLine(
+        if let hub = Hub.current, hub.charge() { hub.giveWay() }
+        return try state.waitInLine(
             deadline, "Queue.get", file, line, enter: { try $0.get(orEnlist: $1) }, leave: { $0.getters.remove($1) })
     }
 

@@ -1,0 +1,222 @@
+internal import Testing
+
+@testable import Tandem
+
+/// A task whose calls never have to wait lets others run all the same. Counted in calls: no time is involved.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ShareTests {
+    enum Style: CaseIterable { case async, blocking }
+
+    /// Calls of one job before others run, at most.
+    private static let share = 64
+    private static let enough = 5_000
+
+    /// Runs `stream` until a task has run that an event wakes, and checks how many calls that took.
+    private func checkWitnessRuns(
+        callsPerRound: Int = 1, atMost calls: Int = share, sourceLocation: SourceLocation = #_sourceLocation,
+        during stream: @escaping @Sendable (_ isOver: @escaping @Sendable () -> Bool) async throws -> Void
+    ) async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            let (seen, rounds) = (Counter(), Counter())
+            let witness = Hub.current!.spawn { [b = Loan(b)] in
+                _ = try await b.value.receive()
+                seen.add()
+            }
+            try await turnUntilParked(1)
+            try a.send("x")
+            try await stream {
+                rounds.add()
+                return seen.value > 0 || rounds.value > Self.enough
+            }
+            #expect(rounds.value * callsPerRound <= calls + 2 * callsPerRound, sourceLocation: sourceLocation)
+            try await witness.value
+            a.close()
+            b.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `reads and writes of a descriptor`(style: Style) async throws {
+        try await checkWitnessRuns(callsPerRound: 2) { isOver in
+            let (a, b) = try descriptorPair()
+            let bytes = [UInt8](repeating: 7, count: 100)
+            switch style {
+            case .async:
+                while !isOver() {
+                    try await a.write(bytes)
+                    let text: String = try await b.receive()
+                    #expect(text.utf8.count == 100)
+                }
+            case .blocking:
+                try await blocking {
+                    while !isOver() {
+                        try a.write(bytes)
+                        let text: String = try b.receive()
+                        #expect(text.utf8.count == 100)
+                    }
+                }
+            }
+            a.close()
+            b.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `large reads and writes of a descriptor, which count by their bytes`(style: Style)
+        async throws
+    {
+        // 32 KiB there and back are 64 KiB of 128.
+        try await checkWitnessRuns(callsPerRound: 32) { isOver in
+            let (a, b) = try descriptorPair(bufferSize: 256 * 1024)
+            let bytes = [UInt8](repeating: 7, count: 32 * 1024)
+            switch style {
+            case .async:
+                while !isOver() {
+                    try await a.write(bytes)
+                    var left = bytes.count
+                    while left > 0 {
+                        let text: String = try await b.receive()
+                        left -= text.utf8.count
+                    }
+                }
+            case .blocking:
+                try await blocking {
+                    while !isOver() {
+                        try a.write(bytes)
+                        var left = bytes.count
+                        while left > 0 {
+                            let text: String = try b.receive()
+                            left -= text.utf8.count
+                        }
+                    }
+                }
+            }
+            a.close()
+            b.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `puts into a queue that is never full, and gets from one that is never empty`(
+        style: Style
+    )
+        async throws
+    {
+        try await checkWitnessRuns(callsPerRound: 2) { isOver in
+            let queue = Queue<Int>()
+            switch style {
+            case .async:
+                while !isOver() {
+                    try await queue.put(1)
+                    let item = try await queue.get()
+                    #expect(item == 1)
+                }
+            case .blocking:
+                try await blocking {
+                    while !isOver() {
+                        try queue.put(1)
+                        let item = try queue.get()
+                        #expect(item == 1)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `a loop over a queue that is never empty`() async throws {
+        try await checkWitnessRuns { isOver in
+            let queue = Queue<Int>()
+            for number in 0...Self.enough { _ = try queue.tryPut(number) }
+            for try await _ in queue { if isOver() { break } }
+        }
+    }
+
+    @Test func `a blocking loop over an async sequence that always has an element`() async throws {
+        try await checkWitnessRuns { isOver in
+            let (stream, source) = AsyncStream.makeStream(of: Int.self)
+            for number in 0...Self.enough { source.yield(number) }
+            await blocking { for _ in stream.blockingElements() { if isOver() { break } } }
+        }
+    }
+
+    @Test(arguments: [0, 1, 1_000_000]) func `a producer that is as fast as its reader`(capacity: Int) async throws {
+        // Where one side waits for the other, each element takes a job, and the turn's budget of jobs is the limit.
+        try await checkWitnessRuns(atMost: 2 * HubConfiguration().jobsPerTurn) { isOver in
+            let numbers = BlockingProducer<Int>(capacity: capacity) { send in for number in 0... { try send(number) } }
+            for try await _ in numbers { if isOver() { break } }
+            try await turnUntil { Hub.counts.greenThreads == 0 }
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `a cancelled task gives way too, and its calls that need not wait do not throw`(
+        style: Style
+    )
+        async throws
+    {
+        try await checkWitnessRuns { isOver in
+            let queue = Queue<Int>()
+            let task = Hub.current!.spawn {
+                withUnsafeCurrentTask { $0?.cancel() }
+                switch style {
+                case .async: while !isOver() { try await queue.put(1) }
+                case .blocking: try await blocking { while !isOver() { try queue.put(1) } }
+                }
+                return Task.isCancelled
+            }
+            let wasCancelled = try await task.value
+            #expect(wasCancelled)
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `giving way lets others go first, those that an event wakes among them`(style: Style)
+        async throws
+    {
+        try await onHub {
+            let hub = Hub.current!
+            let (a, b) = try descriptorPair()
+            let order = Recorder<String>()
+            let reader = hub.spawn { [b = Loan(b)] in
+                _ = try await b.value.receive()
+                order.add("event")
+            }
+            try await turnUntilParked(1)
+            let ready = hub.spawn { order.add("ready") }
+            try a.send("x")
+            switch style {
+            case .async: await hub.giveWay()
+            case .blocking: await blocking { hub.giveWay() }
+            }
+            order.add("giver")
+            #expect(order.all == ["ready", "event", "giver"])
+            try await ready.value
+            try await reader.value
+            a.close()
+            b.close()
+        }
+    }
+
+    @Test func `where nothing can be parked, giving way does nothing`() async throws {
+        try await onHub {
+            let hub = Hub.current!
+            let turns = hub.statistics.turns
+            synchronously { hub.giveWay() }
+            #expect(hub.statistics.turns == turns)
+        }
+        let group = try HubGroup(count: 1, configuration: HubConfiguration())
+        await group.hubs[0].giveWay()
+        try await onThread {
+            group.hubs[0].giveWay()
+            group.shutdown()
+        }
+    }
+}
+
+extension Descriptor {
+    fileprivate func write(_ bytes: [UInt8]) async throws {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+        defer { copy.deallocate() }
+        copy.copyBytes(from: bytes)
+        try await write(UnsafeRawBufferPointer(copy))
+    }
+
+    @available(*, noasync)
+    fileprivate func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+}
