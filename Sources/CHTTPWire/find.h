@@ -8,8 +8,8 @@
 #include <emmintrin.h>
 #endif
 
-// Looks for the first byte outside a class. Each function returns its index in index..<count, or `count`, and reads only the
-// first `count` bytes, which are at least 16.
+// Finds the first byte outside a class. Each function returns its index in index..<count, or `count`, and reads only the first
+// `count` bytes, which are at least 16. They are inlined so that the constants of a class stay in registers from line to line.
 
 enum {
   // RFC 9110 section 5.6.2.
@@ -25,11 +25,13 @@ enum {
 /// The classes of each byte.
 extern const uint8_t tandem_wire_classes[256];
 
+#define TANDEM_WIRE_INLINE __attribute__((always_inline)) static inline
+
 #if defined(__SSE2__)
 
 // The bits of the bytes that are outside the class, in a block of 16.
 
-static inline unsigned tandem_wire_not_word(__m128i block) {
+TANDEM_WIRE_INLINE unsigned tandem_wire_not_word(__m128i block) {
   __m128i letter = _mm_sub_epi8(_mm_or_si128(block, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
   letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
   // `-`, `.`, `/` and the digits follow one another.
@@ -40,43 +42,46 @@ static inline unsigned tandem_wire_not_word(__m128i block) {
   return (unsigned)_mm_movemask_epi8(word) ^ 0xFFFF;
 }
 
-static inline unsigned tandem_wire_not_target(__m128i block) {
+TANDEM_WIRE_INLINE unsigned tandem_wire_not_target(__m128i block) {
   // Bytes from 0x80 on are negative here.
   __m128i hit = _mm_cmplt_epi8(block, _mm_set1_epi8(0x21));
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7F)));
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, _mm_set1_epi8('%')));
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, _mm_set1_epi8('?')));
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
-  // `"` and `#`, `<` and `>` differ in one bit each.
+  // `"` and `#` differ in one bit, and so do `<` and `>`.
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_and_si128(block, _mm_set1_epi8((char)0xFE)), _mm_set1_epi8('"')));
   hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_and_si128(block, _mm_set1_epi8((char)0xFD)), _mm_set1_epi8('<')));
   return (unsigned)_mm_movemask_epi8(hit);
 }
 
-static inline unsigned tandem_wire_not_value(__m128i block) {
+TANDEM_WIRE_INLINE unsigned tandem_wire_not_value(__m128i block) {
   __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1F)), block);
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7F))));
 }
 
+TANDEM_WIRE_INLINE __m128i tandem_wire_block(const uint8_t *bytes) {
+  return _mm_loadu_si128((const __m128i *)(const void *)bytes);
+}
+
 // The last block overlaps the one before it, so that it ends with the last byte.
 #define TANDEM_WIRE_END_OF(class)                                                                            \
-  static inline size_t tandem_wire_end_of_##class(const uint8_t *bytes, size_t index, size_t count) {        \
+  TANDEM_WIRE_INLINE size_t tandem_wire_end_of_##class(const uint8_t *bytes, size_t index, size_t count) {   \
     for (; count - index >= 16; index += 16) {                                                               \
-      unsigned hits = tandem_wire_not_##class(_mm_loadu_si128((const __m128i *)(const void *)(bytes + index))); \
+      unsigned hits = tandem_wire_not_##class(tandem_wire_block(bytes + index));                             \
       if (hits != 0) return index + (size_t)__builtin_ctz(hits);                                             \
     }                                                                                                        \
     if (index == count) return count;                                                                        \
-    unsigned last = tandem_wire_not_##class(_mm_loadu_si128((const __m128i *)(const void *)(bytes + count - 16))); \
-    last >>= 16 - (count - index);                                                                           \
+    unsigned last = tandem_wire_not_##class(tandem_wire_block(bytes + count - 16)) >> (16 - (count - index)); \
     return last == 0 ? count : index + (size_t)__builtin_ctz(last);                                          \
   }
 
 #else
 
-#define TANDEM_WIRE_END_OF(class)                                                                     \
-  static inline size_t tandem_wire_end_of_##class(const uint8_t *bytes, size_t index, size_t count) { \
-    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_##class) index++;      \
-    return index;                                                                                     \
+#define TANDEM_WIRE_END_OF(class)                                                                          \
+  TANDEM_WIRE_INLINE size_t tandem_wire_end_of_##class(const uint8_t *bytes, size_t index, size_t count) { \
+    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_##class) index++;           \
+    return index;                                                                                          \
   }
 
 #endif

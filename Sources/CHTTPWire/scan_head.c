@@ -175,9 +175,7 @@ bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_field
     if (field_count == most_fields) return false;
     size_t start = index;
     index = tandem_wire_end_of_word(bytes, index, count);
-    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_name) {
-      index = tandem_wire_end_of_word(bytes, index + 1, count);
-    }
+    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_name) index++;
     if (index == start || index == count || bytes[index] != ':') return false;
     tandem_wire_field field;
     field.name = (tandem_wire_range){(uint16_t)start, (uint16_t)index};

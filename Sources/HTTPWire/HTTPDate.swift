@@ -1,13 +1,13 @@
 /// A moment as HTTP writes it (IMF-fixdate, RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 bytes.
 ///
-/// It is formatted when it is made, by arithmetic alone, so that a server can make one a second and use it for all responses
-/// of that second.
+/// It is formatted when it is created, by arithmetic alone, so that a server can create one per second and use it for all
+/// responses of that second.
 public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
     /// Seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
     public let unixSeconds: Int
 
-    /// The text, ASCII.
-    public let bytes: InlineArray<29, UInt8>
+    /// The `Date` field line of a response, with its CRLF.
+    let fieldLine: InlineArray<37, UInt8>
 
     /// Formats a moment. Those beyond the years 1 and 9999, which four digits cannot write, become the first or the last
     /// second of these.
@@ -18,24 +18,27 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
         // Day 0 was a Thursday.
         let weekday = (days + 4).flooredDivision(by: 7).remainder
 
-        var text = InlineArray<29, UInt8>(repeating: .space)
-        Self.put("Sun,Mon,Tue,Wed,Thu,Fri,Sat,", from: weekday * 4, count: 4, at: 0, of: &text)
-        Self.put(day, digits: 2, at: 5, of: &text)
-        Self.put("JanFebMarAprMayJunJulAugSepOctNovDec", from: (month - 1) * 3, count: 3, at: 8, of: &text)
-        Self.put(year, digits: 4, at: 12, of: &text)
-        Self.put(time / 3_600, digits: 2, at: 17, of: &text)
-        Self.put("::", from: 0, count: 1, at: 19, of: &text)
-        Self.put(time / 60 % 60, digits: 2, at: 20, of: &text)
-        Self.put("::", from: 0, count: 1, at: 22, of: &text)
-        Self.put(time % 60, digits: 2, at: 23, of: &text)
-        Self.put("GMT", from: 0, count: 3, at: 26, of: &text)
+        var text = InlineArray<37, UInt8>(repeating: .space)
+        Self.put("Date:", from: 0, count: 5, at: 0, of: &text)
+        Self.put("Sun,Mon,Tue,Wed,Thu,Fri,Sat,", from: weekday * 4, count: 4, at: 6, of: &text)
+        Self.put(day, digits: 2, at: 11, of: &text)
+        Self.put("JanFebMarAprMayJunJulAugSepOctNovDec", from: (month - 1) * 3, count: 3, at: 14, of: &text)
+        Self.put(year, digits: 4, at: 18, of: &text)
+        Self.put(time / 3_600, digits: 2, at: 23, of: &text)
+        Self.put("::", from: 0, count: 1, at: 25, of: &text)
+        Self.put(time / 60 % 60, digits: 2, at: 26, of: &text)
+        Self.put("::", from: 0, count: 1, at: 28, of: &text)
+        Self.put(time % 60, digits: 2, at: 29, of: &text)
+        Self.put("GMT", from: 0, count: 3, at: 32, of: &text)
+        text[35] = .carriageReturn
+        text[36] = .lineFeed
         self.unixSeconds = seconds
-        bytes = text
+        fieldLine = text
     }
 
     /// The text.
     public var description: String {
-        String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+        fieldLine.span.extracting(6..<35).text
     }
 
     /// Two dates are equal if they are the same second.
@@ -62,7 +65,7 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
         return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 
-    private static func put(_ number: Int, digits: Int, at index: Int, of text: inout InlineArray<29, UInt8>) {
+    private static func put(_ number: Int, digits: Int, at index: Int, of text: inout InlineArray<37, UInt8>) {
         var rest = number
         for digit in stride(from: index + digits - 1, through: index, by: -1) {
             text[digit] = UInt8(ascii: "0") + UInt8(rest % 10)
@@ -71,7 +74,7 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func put(
-        _ names: String, from start: Int, count: Int, at index: Int, of text: inout InlineArray<29, UInt8>
+        _ names: String, from start: Int, count: Int, at index: Int, of text: inout InlineArray<37, UInt8>
     ) {
         let names = names.utf8.span
         for offset in 0..<count { text[index + offset] = names[start + offset] }

@@ -1,5 +1,3 @@
-import HTTPTypes
-
 /// How the end of a response's body is marked (RFC 9112 section 6.3).
 public enum ResponseFraming: Sendable, Hashable {
     /// No body, and no field that speaks of one.
@@ -13,8 +11,8 @@ public enum ResponseFraming: Sendable, Hashable {
 
     /// The framing that the response can have: none for a status that never has a body (RFC 9110 section 6.4.1), length 0 for
     /// 205 (section 15.3.6), and the end of the connection in place of chunks for HTTP/1.0, which knows none.
-    func allowed(for status: HTTPResponse.Status, version: HTTPVersion) -> ResponseFraming {
-        switch status.code {
+    func allowed(for code: Int, version: HTTPVersion) -> ResponseFraming {
+        switch code {
         case 100..<200, 204, 304: .none
         case 205: .length(0)
         default: self == .chunked && version == .http10 ? .untilClose : self

@@ -30,6 +30,17 @@ extension Span<UInt8> {
         return index
     }
 
+    /// Whether all bytes may stand in a field value: no control byte except tab.
+    var isFieldContent: Bool {
+        var index = 0
+        while true {
+            index = firstControl(from: index, to: count)
+            guard index < count else { return true }
+            guard self[index] == .tab else { return false }
+            index += 1
+        }
+    }
+
     /// These bytes as text, repaired where they are not UTF-8.
     var text: String {
         unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
