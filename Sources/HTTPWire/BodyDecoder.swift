@@ -49,7 +49,7 @@ public struct BodyDecoder: Sendable {
     /// Whether the whole body has been consumed. A connection that closes before has cut the body short.
     public var isComplete: Bool { chunks.isEmpty ? remaining == 0 : chunks[0].isComplete }
 
-    /// The fields after the last chunk, once the body is complete.
+    /// The fields after the last chunk, once the body is complete. Those that are valid in the header only are left out.
     public var trailers: HTTPFields { chunks.isEmpty ? [:] : chunks[0].trailers }
 
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.

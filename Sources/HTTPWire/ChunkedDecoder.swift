@@ -16,7 +16,7 @@ public struct ChunkedDecoder: Sendable {
     /// The trailer section as far as it was received, when it did not arrive in one piece.
     private var trailerBytes: [UInt8] = []
 
-    /// The fields after the last chunk, once the body is complete.
+    /// The fields after the last chunk, once the body is complete. Those that are valid in the header only are left out.
     public private(set) var trailers = HTTPFields()
 
     /// A decoder for one body.
@@ -112,7 +112,7 @@ public struct ChunkedDecoder: Sendable {
         while true {
             switch try trailerScanner.next(in: bytes, limits: HeadLimits(limits)) {
             case .needMore: return false
-            case .field(let entry): trailers.append(try trailer(entry, in: bytes))
+            case .field(let entry): try note(entry, in: bytes)
             case .end:
                 phase = .done
                 return true
@@ -120,11 +120,16 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
-    private func trailer(_ entry: FieldEntry, in bytes: Span<UInt8>) throws(HTTPParseError) -> HTTPField {
-        guard let name = HTTPField.Name(bytes.extracting(entry.name.range).text), name.isAllowedInTrailers else {
-            throw HTTPParseError(.forbiddenTrailer)
+    private mutating func note(_ entry: FieldEntry, in bytes: Span<UInt8>) throws(HTTPParseError) {
+        // The scanner has checked that the name is a token, which is all that the initialiser asks for.
+        let name = HTTPField.Name(bytes.extracting(entry.name.range).text)!
+        switch TrailerUse(of: name) {
+        case .kept:
+            let value = bytes.extracting(entry.value.range)
+            let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
+            trailers.append(field)
+        case .dropped: break
+        case .refused: throw HTTPParseError(.forbiddenTrailer)
         }
-        let value = bytes.extracting(entry.value.range)
-        return unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
     }
 }

@@ -99,7 +99,7 @@ extension HTTPParseError {
         public static let chunkExtensionsTooLong = Code(kind: .chunkExtensionsTooLong)
         /// The content of a chunk is not followed by CRLF, so that its size was wrong (RFC 9112 section 7.1); 400.
         public static let missingChunkEnd = Code(kind: .missingChunkEnd)
-        /// A field in the trailers that frames, routes, authenticates or describes the content (RFC 9110 section 6.5.1); 400.
+        /// A field in the trailers that frames or routes the message, or is about the connection (RFC 9110 section 6.5.1); 400.
         public static let forbiddenTrailer = Code(kind: .forbiddenTrailer)
     }
 }

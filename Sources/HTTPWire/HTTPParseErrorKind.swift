@@ -58,7 +58,7 @@ extension HTTPParseError {
             case .invalidChunkExtension: "A chunk extension is malformed."
             case .chunkExtensionsTooLong: "The chunk extensions are too long."
             case .missingChunkEnd: "A chunk is not followed by CRLF where its size says that it ends."
-            case .forbiddenTrailer: "A trailer field is one that is only allowed in the header."
+            case .forbiddenTrailer: "A trailer field frames or routes the message; send it in the header."
             }
         }
     }

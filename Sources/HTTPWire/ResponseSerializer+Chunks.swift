@@ -28,7 +28,7 @@ extension ResponseSerializer {
         output.append(addingCapacity: 3) { $0.write(atMost: 3) { $0.put("0\r\n") } }
         do throws(HTTPSerializeError) {
             for trailer in trailers {
-                guard trailer.name.isAllowedInTrailers else {
+                guard case .kept = TrailerUse(of: trailer.name) else {
                     throw HTTPSerializeError.forbiddenTrailer(name: trailer.name.rawName)
                 }
                 try EncodedFields.append(trailer, to: &output)

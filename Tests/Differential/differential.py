@@ -29,7 +29,7 @@ STRICTER = {
     "invalidFieldValue": "h11 takes control bytes but NUL, CR and LF; RFC 9110 section 5.5 lets a recipient refuse them",
     "invalidChunkExtension": "h11 skips whatever follows the size; RFC 9112 section 7.1.1 has a grammar",
     "invalidChunkSize": "h11 lets blanks follow the size; RFC 9112 section 7.1 has none",
-    "forbiddenTrailer": "h11 passes every trailer on; RFC 9110 section 6.5.1",
+    "forbiddenTrailer": "h11 passes on trailers that frame or route the message; RFC 9110 section 6.5.1",
 }
 
 # HTTPWire takes what h11 refuses in these words.

@@ -43,6 +43,9 @@ struct ResponseChunksTests {
         #expect(throws: HTTPSerializeError.forbiddenTrailer(name: "Content-Length")) {
             try ResponseSerializer.writeLastChunk(trailers: [.age: "1", .contentLength: "1"], into: &output)
         }
+        #expect(throws: HTTPSerializeError.forbiddenTrailer(name: "Set-Cookie")) {
+            try ResponseSerializer.writeLastChunk(trailers: [.setCookie: "a=b"], into: &output)
+        }
         #expect(output.isEmpty)
     }
 }
