@@ -9,7 +9,7 @@ enum Style: String, CaseIterable, Sendable, CustomStringConvertible {
     var logged: AccessLogEntry.Style { self == .blocking ? .blocking : .async }
 }
 
-extension Router {
+extension RouteGroup {
     /// A handler that does not wait, in this style.
     func on(
         _ method: HTTPRequest.Method = .get, _ path: String, _ style: Style,

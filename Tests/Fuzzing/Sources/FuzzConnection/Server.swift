@@ -67,7 +67,9 @@ struct Server {
         router.post("/eb") { request in
             Response(streaming: { writer in while let piece = try request.body.read() { try writer.write(piece) } })
         }
-        router.get("/n/{id}") { request async throws in Response(text: "\(request.parameters["id"]!) \(try request.query.count)") }
+        router.get("/n/{id}") { request async throws in
+            Response(text: "\(request.parameters["id"]!) \(try request.query.count)")
+        }
         router.put("/s/{rest...}") { request in
             // The type of a status traps beyond three digits.
             guard let code = Int(request.parameters["rest"]!), (0...999).contains(code) else { return Response() }
