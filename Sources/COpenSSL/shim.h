@@ -48,18 +48,23 @@ static inline const char *tandem_ssl_cipher(const SSL *ssl) { return SSL_get_cip
 static inline int tandem_error_library(unsigned long error) { return ERR_GET_LIB(error); }
 static inline int tandem_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
 
-/// Readies a session ticket's cipher and MAC: AES-256-CBC and HMAC-SHA-256 (RFC 5077, 4), the keys being 32 bytes each.
-/// Returns 1, or 0 when it cannot.
+/// Prepares the cipher and the MAC of a session ticket: AES-256-CBC and HMAC-SHA-256 (RFC 5077, 4), with keys of 32 bytes each.
+/// Returns 1 on success, else 0.
 static inline int tandem_ticket_prepare(
-    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const unsigned char *cipher_key, const unsigned char *mac_key,
-    const unsigned char *iv, int encrypt) {
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const EVP_CIPHER *algorithm, const unsigned char *cipher_key,
+    const unsigned char *mac_key, const unsigned char *iv, int encrypt) {
   OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)mac_key, 32),
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0),
       OSSL_PARAM_construct_end(),
   };
   return EVP_MAC_CTX_set_params(mac, parameters) &&
-         EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, cipher_key, iv, encrypt);
+         EVP_CipherInit_ex2(cipher, algorithm, cipher_key, iv, encrypt, NULL);
+}
+
+/// Whether the server is writing the session tickets of TLS 1.3, which follow the handshake.
+static inline int tandem_ssl_writes_tickets(const SSL *ssl) {
+  return SSL_get_state(ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl) == TLS1_3_VERSION;
 }
 
 /// RFC 4514, in UTF-8.

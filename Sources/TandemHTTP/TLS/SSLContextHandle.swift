@@ -23,6 +23,9 @@ final class SSLContextHandle {
         // Nothing is kept for clients that may come back: they have their tickets.
         tandem_ssl_ctx_disable_cache(pointer)
         SSL_CTX_set_timeout(pointer, TLSTicketKeys.lifetime)
+        // OpenSSL sends two, and the second costs 4 % of a handshake. Each connection brings a new one, so a client that opens
+        // several at once has as many.
+        SSL_CTX_set_num_tickets(pointer, 1)
         SSL_CTX_set_tlsext_ticket_key_evp_cb(pointer, sealTicket)
         SSL_CTX_set_alpn_select_cb(pointer, chooseProtocol, nil)
         tandem_ssl_ctx_on_server_name(pointer, chooseCertificate)
@@ -125,11 +128,11 @@ private let sealTicket:
             let key = keys.current()
             name.update(from: key.name, count: TLSTicketKeys.Key.nameLength)
             guard RAND_bytes(iv, 16) == 1 else { return -1 }
-            return tandem_ticket_prepare(cipher, mac, key.cipher, key.mac, iv, 1) == 1 ? 1 : -1
+            return tandem_ticket_prepare(cipher, mac, keys.algorithm, key.cipher, key.mac, iv, 1) == 1 ? 1 : -1
         }
         guard let (key, isOld) = keys.named(UnsafeBufferPointer(start: name, count: TLSTicketKeys.Key.nameLength)) else {
             return 0
         }
-        guard tandem_ticket_prepare(cipher, mac, key.cipher, key.mac, iv, 0) == 1 else { return -1 }
+        guard tandem_ticket_prepare(cipher, mac, keys.algorithm, key.cipher, key.mac, iv, 0) == 1 else { return -1 }
         return isOld ? 2 : 1
     }

@@ -21,6 +21,8 @@ final class TLSSession {
     private(set) var hasPeerEnded = false
     /// Something has come from the peer.
     private(set) var hasReceived = false
+    /// Whether the end of the output follows the bytes that are sent now.
+    private var moreFollows = false
     /// Why the last system call under OpenSSL failed.
     private var failure: TandemError?
 
@@ -119,10 +121,11 @@ final class TLSSession {
 
     // MARK: Ending
 
-    /// Sends "close notify", as far as the socket takes it.
+    /// Sends "close notify" if the socket takes it. The caller then ends the output, which sends both in one segment.
     func sendCloseNotify() {
         guard let ssl, isOpen else { return }
         isOpen = false
+        moreFollows = true
         OpenSSLErrors.clear()
         _ = SSL_shutdown(ssl)
         OpenSSLErrors.clear()
@@ -154,6 +157,11 @@ final class TLSSession {
     }
 
     fileprivate func send(_ bio: OpaquePointer, _ buffer: UnsafeRawBufferPointer) -> CInt {
+        if moreFollows || !isOpen && ssl.map(tandem_ssl_writes_tickets) == 1 {
+            // The kernel keeps these bytes for the next segment, but for 200 ms at most. A failure shows in the call below.
+            let put = Glibc.send(descriptor.fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL | MSG_MORE))
+            if put > 0 { return CInt(put) }
+        }
         do throws(TandemError) {
             if let put = try descriptor.writeAvailable(buffer) { return CInt(put) }
             tandem_bio_retry_write(bio)

@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// The keys that session tickets are sealed with (RFC 5077, RFC 8446 4.6.1). A server keeps them through reloads, so that
 /// clients can resume after one.
-final class TLSTicketKeys: Sendable {
+// @unchecked: `algorithm` never changes, and OpenSSL shares it between threads.
+final class TLSTicketKeys: @unchecked Sendable {
     /// How long a session can be resumed, in seconds, and how long a key seals. An hour: whoever steals a key reads TLS 1.2
     /// sessions of two hours at most, and a client that has been away for longer can bear a full handshake.
     static let lifetime = 3_600
@@ -21,6 +22,11 @@ final class TLSTicketKeys: Sendable {
             self.made = made
         }
     }
+
+    /// AES-256-CBC, looked up once: by its name, OpenSSL would look it up for each ticket.
+    let algorithm = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
+
+    deinit { EVP_CIPHER_free(algorithm) }
 
     // The newest first; at most two.
     private let keys = Mutex<[Key]>([])

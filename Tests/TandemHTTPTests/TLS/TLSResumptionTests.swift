@@ -55,6 +55,15 @@ extension ServerTests {
             }
         }
 
+        @Test("a client that sends no request gets its ticket all the same")
+        func ticketWithoutRequest() async throws {
+            try await withTLS { live, _ in
+                let client = try live.connectTLS(TLSClientOptions(versions: TLS1_3_VERSION...TLS1_3_VERSION))
+                defer { client.close() }
+                #expect(client.hears(withinMilliseconds: 2_000))
+            }
+        }
+
         @Test("a session does not outlive the authority that its client was let in by", arguments: versions)
         func authorityWithdrawn(version: CInt) async throws {
             let authority = TestCertificate(["Test Authority"], isAuthority: true)
