@@ -20,6 +20,8 @@ import time
 import urllib.error
 import urllib.request
 
+import bench_tls
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / ".build" / "bench"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -44,6 +46,10 @@ ROWS = [
 
 # Tables of figures in one process: the program of Benchmarks/ that prints each.
 IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness", "fetches": "Fetches"}
+
+
+# Tables that need more than the rest: only on request.
+ON_REQUEST = ["tls"]
 
 
 class Failure(Exception):
@@ -112,6 +118,21 @@ def fetches(program, options, client_cpu, server_cpu):
         to_limit = statistics.median(value / other for value, other in zip(values, base))
         lines.append(f"| {name} | {statistics.median(values):.0f} | {to_limit:.2f} |")
     return "\n".join(lines)
+
+
+def tls(options, client_cpu, server_cpu):
+    """The table of TLS: tandemd beside nginx."""
+    client = compile_limit("tls_client", ["cc", "clang"], "-std=gnu17", "-lssl", "-lcrypto", "-lpthread")
+    ports = {"nginx": free_port(), "tandemd": free_port()}
+    servers = {}
+    try:
+        for name, (command, environment) in bench_tls.commands(WORK, build_tandemd(), ports).items():
+            servers[name] = Server(name, command, ports[name], server_cpu, environment)
+        for server in servers.values():
+            server.wait_until_ready()
+        return bench_tls.table(servers, client, options, client_cpu, cpu_seconds_between, Failure, note)
+    finally:
+        stop_servers(servers)
 
 
 def build_in_process(name):
@@ -317,7 +338,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
     parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
     parser.add_argument("--connections", type=positive, default=64, help="connections that wrk keeps open (default 64)")
-    names = [*(row.name for row in ROWS), *IN_PROCESS]
+    names = [*(row.name for row in ROWS), *IN_PROCESS, *ON_REQUEST]
     parser.add_argument("--only", action="append", choices=names, metavar="ROW",
                         help="measure this row, or print this table, only; may be repeated: " + ", ".join(names))
     parser.add_argument("--skip-in-process", action="store_true", help="leave out the tables in process")
@@ -327,7 +348,7 @@ def parse_arguments():
 def wanted(name, options):
     if options.only:
         return name in options.only
-    return not (options.skip_in_process and name in IN_PROCESS)
+    return name not in ON_REQUEST and not (options.skip_in_process and name in IN_PROCESS)
 
 
 def main():
@@ -359,6 +380,9 @@ def main():
         arguments = boost_switch(server_cpu) if name == "in-process" else []
         if subprocess.run([str(program), *arguments], cwd=ROOT).returncode != 0:
             raise Failure(f"{program.name} failed")
+
+    if wanted("tls", options):
+        print(tls(options, wrk_cpu, server_cpu), flush=True)
 
 
 if __name__ == "__main__":
