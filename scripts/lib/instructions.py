@@ -1,0 +1,208 @@
+"""The counts behind scripts/instructions. Python's standard library only.
+
+The daemon runs under valgrind's callgrind with one hub, with metrics, with or without an access log. After a warm-up curl sends
+N requests over one connection, then 3N; the difference is the cost of 2N requests, without that of the connection.
+"""
+
+import argparse
+import collections
+import dataclasses
+import os
+import pathlib
+import platform
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+N = 100
+
+# What counts as one of each, by the name of the function that is called.
+FUNCTIONS = {
+    "hops": {"swift_task_switch"},
+    "allocations": {"malloc", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign"},
+    "retains": {
+        "swift_retain", "swift_release", "swift_retain_n", "swift_release_n", "swift_bridgeObjectRetain",
+        "swift_bridgeObjectRelease", "swift_bridgeObjectRetain_n", "swift_bridgeObjectRelease_n"},
+    "sends": {"send", "sendto", "sendmsg", "write", "writev"},
+}
+COUNTS = ["instructions", *FUNCTIONS]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    path: str
+    posts: bool = False  # 1 KB by POST
+    logs: bool = False  # with an access log
+    most: tuple | None = None  # bounds per request, in the order of COUNTS
+
+    @property
+    def name(self):
+        return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "")
+
+
+# The bounds, for x86-64: instructions, retains and releases 3 % above the count, the rest as counted. To tighten a row, edit its line.
+ROWS = [
+    # instructions, hops, allocations, retains and releases, sends
+    Row("/async/plaintext", most=(20_950, 6, 2, 208, 1)),
+    Row("/blocking/plaintext", most=(21_850, 5, 2, 212, 1)),
+    Row("/async/plaintext", logs=True, most=(23_250, 6, 2, 237, 1)),
+    Row("/async/echo", posts=True, most=(30_400, 7, 5, 311, 2)),
+    Row("/blocking/echo", posts=True, most=(31_250, 5, 5, 317, 2)),
+]
+
+
+class Failure(Exception):
+    """Ends the script with its message."""
+
+
+class Daemon:
+    """tandemd under callgrind, which counts nothing until it is told to."""
+
+    def __init__(self, binary, work, logs):
+        self.work, self.log = work, work / "log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        environment = {
+            **os.environ, "TANDEM_LOG_ACCESS": "true" if logs else "false", "TANDEM_ADMIN_LISTEN": "127.0.0.1:0",
+            "TANDEM_HUB_STALL_THRESHOLD_MS": "60000"}  # under valgrind everything is slow
+        # A pipe, as under systemd and in a container.
+        self.sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={work}/profile", binary,
+                 "serve", "--host", "127.0.0.1", "--port", str(self.port), "--hubs", "1"],
+                env=environment, stdin=subprocess.DEVNULL, stdout=self.sink.stdin, stderr=log)
+        self.sink.stdin.close()
+        self.dumps = 0
+
+    def fail(self, what):
+        raise Failure(f"{what}\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                self.fail(f"tandemd ended with status {self.process.returncode}")
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+        self.fail(f"tandemd does not listen on port {self.port}")
+
+    def request(self, row, count):
+        command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--noproxy", "*", "--max-time", "60"]
+        if row.posts:
+            command += ["--header", "Content-Type: text/plain", "--data-binary", "x" * 1024]
+        # Without a query of their own the paths get a number, by which curl repeats them.
+        separator = "&n=" if "?" in row.path else "?"
+        done = subprocess.run([*command, f"http://127.0.0.1:{self.port}{row.path}{separator}[1-{count}]"])
+        if done.returncode != 0:
+            self.fail(f"{row.name}: curl ended with status {done.returncode}")
+
+    def control(self, *arguments):
+        try:
+            subprocess.run(["callgrind_control", *arguments, str(self.process.pid)], check=True, timeout=60,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        except (subprocess.SubprocessError, OSError) as error:
+            self.fail(f"callgrind_control {' '.join(arguments)}: {error}")
+
+    def counted(self, row, count):
+        self.request(row, count)
+        self.control("--dump")
+        self.dumps += 1
+        return counts(self.work / f"profile.{self.dumps}")
+
+    def measure(self, row):
+        self.request(row, N)  # warm-up
+        self.control("--instr=on")
+        few, many = self.counted(row, N), self.counted(row, 3 * N)
+        self.control("--instr=off")
+        return [(many[count] - few[count]) / (2 * N) for count in COUNTS]
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.sink.wait()
+
+
+def counts(profile):
+    """The counts in a profile of callgrind's, whose functions are named at their first mention, `fn=(12) name`, then by number."""
+    names, calls, called, found = {}, collections.Counter(), None, collections.Counter()
+    with open(profile, errors="replace") as lines:
+        for line in lines:
+            if named := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
+                if named[3]:
+                    names[named[2]] = re.sub(r"'\d+$", "", named[3])  # a recursive call
+                called = named[2] if named[1] else called
+            elif line.startswith("calls="):
+                calls[called] += int(line[6:].split()[0])
+            elif line.startswith("totals:"):  # unlike "summary:", right after instrumentation was off
+                found["instructions"] = int(line.split()[1])
+    for number, count in calls.items():
+        for kind, functions in FUNCTIONS.items():
+            if names.get(number) in functions:
+                found[kind] += count
+    return found
+
+
+def exceeded(row, measured):
+    """The names of the counts above their bounds. A timer may add a call once in a hundred requests."""
+    bounds = row.most if row.most and platform.machine() == "x86_64" else ()
+    return [name for name, value, most in zip(COUNTS, measured, bounds)
+            if value > most + (0 if name == "instructions" else 0.1)]
+
+
+def line(row, measured):
+    cells = [f"{value:,.0f}" if name == "instructions" else f"{value:.1f}" for name, value in zip(COUNTS, measured)]
+    if row.most:
+        cells = [f"{cell} / {most:,}" for cell, most in zip(cells, row.most)]
+    return f"| `{row.name}` | " + " | ".join(cells) + " |"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/instructions", description=(
+        "Counts what a request costs tandemd in user mode, and fails when a count exceeds its bound."))
+    parser.add_argument("binary", help=argparse.SUPPRESS)
+    parser.add_argument("paths", nargs="*", metavar="PATH",
+                        help="measure these paths only; one without bounds is just measured")
+    options = parser.parse_args()
+    rows = [row for row in ROWS if not options.paths or row.path in options.paths]
+    rows += [Row(path) for path in options.paths if path not in {row.path for row in ROWS}]
+
+    print("| per request, and at most | instructions | hops | allocations | retains and releases | sends |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    failures = []
+    for logs in sorted({row.logs for row in rows}):
+        with tempfile.TemporaryDirectory() as work:
+            daemon = Daemon(options.binary, pathlib.Path(work), logs)
+            try:
+                daemon.wait_until_ready()
+                for row in (row for row in rows if row.logs == logs):
+                    measured = daemon.measure(row)
+                    print(line(row, measured), flush=True)
+                    failures += [f"{row.name}: {name}" for name in exceeded(row, measured)]
+            finally:
+                daemon.stop()
+    if failures:
+        raise Failure("above the bound: " + "; ".join(failures))
+
+
+if __name__ == "__main__":
+    # So that 'finally' stops the daemon on these too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"instructions: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
