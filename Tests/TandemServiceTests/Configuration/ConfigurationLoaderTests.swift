@@ -141,6 +141,10 @@ struct ConfigurationLoaderTests {
         #expect(problems(environment: links).isEmpty)
     }
 
+    @Test func theSwitchForFastPathsIsNoUnknownVariable() {
+        #expect(problems(environment: ["TANDEM_FAST_PATHS": "off"]).isEmpty)
+    }
+
     @Test func everyProblemOfEverySourceIsReportedAtOnce() {
         let found = problems(
             "http:\n  port: x\n  what: 1\n", options: ["http.hubs": ["0"]], environment: ["TANDEM_LOG_ACCESS": "maybe"])
