@@ -24,7 +24,9 @@ enum AccessLogLine {
             if let head = entry.head {
                 head.withRequestLine { method, target in
                     line.append(" ")
-                    method.withUnsafeBufferPointer { line.append(escaping: $0, limit: longestText) }
+                    // A token (RFC 9110, 5.6.2): the parser lets nothing in that would need escaping.
+                    method.extracting(first: longestText).withUnsafeBufferPointer { line.append($0) }
+                    if method.count > longestText { line.append("...") }
                     line.append(" ")
                     target.withUnsafeBufferPointer { line.append(escaping: $0, limit: longestText) }
                     line.append(" ")

@@ -52,11 +52,18 @@ struct LineBytes: ~Copyable {
     mutating func append(text: String) { text.withBytes { append($0) } }
 
     /// Appends a number in decimal.
+    @inline(__always)
     mutating func append(decimal number: Int) {
-        if 0...9 ~= number {
-            take(1).pointee = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number)
-            return
+        switch number {
+        case 0..<10: append(decimal: UInt(bitPattern: number), digits: 1)
+        case 10..<100: append(decimal: UInt(bitPattern: number), digits: 2)
+        case 100..<1_000: append(decimal: UInt(bitPattern: number), digits: 3)
+        default: append(longDecimal: number)
         }
+    }
+
+    @inline(never)
+    private mutating func append(longDecimal number: Int) {
         if number < 0 { append("-") }
         let number = number.magnitude
         var (digits, limit) = (1, UInt(10))

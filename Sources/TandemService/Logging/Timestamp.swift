@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// Times as RFC 3339 writes them, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. Within one second only the milliseconds
-/// are written again.
+/// Times as RFC 3339 writes them, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. Only the parts that have changed since
+/// the last one are written again.
 struct Timestamp {
     typealias Text = InlineArray<24, UInt8>
 
     private var second = Int.min
+    private var milliseconds = Int.min
     private var text = Text(repeating: UInt8(ascii: "0"))
 
     /// The present time.
@@ -19,7 +20,10 @@ struct Timestamp {
     @inline(__always)
     mutating func at(second: Int, milliseconds: Int) -> Text {
         if second != self.second { setSecond(second) }
-        put(milliseconds, digits: 3, at: 20)
+        if milliseconds != self.milliseconds {
+            self.milliseconds = milliseconds
+            put(milliseconds, digits: 3, at: 20)
+        }
         return text
     }
 
