@@ -16,7 +16,7 @@ public protocol AccessLog: AnyObject, Sendable {
 /// The outcome of one request.
 ///
 /// An entry refers to the request's head and copies nothing from it: `method`, `target`, `version` and `traceID` are computed
-/// each time. A log that writes bytes can read them from the head directly, as with `RequestHead.withTargetBytes`.
+/// each time. A log that writes bytes can read them from the head directly, as with `RequestHead.withRequestLine`.
 public struct AccessLogEntry: Sendable {
     /// The style of the handler that answered.
     public enum Style: String, Sendable {
