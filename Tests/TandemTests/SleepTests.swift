@@ -126,4 +126,17 @@ struct SleepTests {
             #expect(Hub.counts.timers == 0)
         }
     }
+
+    private actor Room {
+        func yield() async throws { try await blocking { try sleep(for: .zero) } }
+    }
+
+    /// Their tasks run one after the other in one job of the hub.
+    @Test func `green threads of one actor that yield one after the other all go on`() async throws {
+        try await onHub {
+            let room = Room()
+            let tasks = (0..<100).map { _ in Hub.current!.spawn { for _ in 0..<10 { try await room.yield() } } }
+            for task in tasks { try await task.value }
+        }
+    }
 }

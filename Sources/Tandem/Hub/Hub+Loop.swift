@@ -99,6 +99,13 @@ extension Hub {
         return left
     }
 
+    /// Wakes the wait when the running job has ended, behind all that is ready then.
+    func wakeAfterJob(_ wait: Wait) {
+        // An actor runs several tasks in one job.
+        if let earlier = yielding { wake(earlier, TANDEM_WAKE_READY) }
+        yielding = wait
+    }
+
     private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
         guard order != nil, queue.pointee.count > 1 else { return tandem_job_queue_pop(queue) }
         return tandem_job_queue_take(queue, order!.next(below: queue.pointee.count))

@@ -30,7 +30,7 @@ public func sleep(for duration: Duration, file: StaticString = #fileID, line: UI
     }
     let fiber = try currentFiber("sleep", file, line)
     let wait = hub.beginWait(deadline: duration > .zero ? .after(duration) : .never, for: "sleep")
-    if duration <= .zero { hub.yielding = wait }
+    if duration <= .zero { hub.wakeAfterJob(wait) }
     parkGreenThread(fiber, wait)
     let cancelled = hub.finishWait(wait) == .cancelled
     if cancelled || Task.isCancelled { throw Hub.cancellation }
