@@ -75,11 +75,15 @@ typedef struct tandem_thread {
   void *_Nullable hub;
   /// The time of a hub that has a virtual clock; null for all others.
   const uint64_t *_Nullable virtual_now;
+  /// What the running task is about to wait for.
+  struct tandem_wait *_Nullable parking;
 } tandem_thread;
 
 extern _Thread_local tandem_thread tandem_this_thread;
 
 static inline tandem_fiber *_Nullable tandem_current_fiber(void) { return tandem_this_thread.current; }
+static inline struct tandem_wait *_Nullable tandem_parking(void) { return tandem_this_thread.parking; }
+static inline void tandem_set_parking(struct tandem_wait *_Nullable wait) { tandem_this_thread.parking = wait; }
 static inline void *_Nullable tandem_current_hub(void) { return tandem_this_thread.hub; }
 static inline void tandem_set_current_hub(void *_Nullable hub, const uint64_t *_Nullable virtual_now) {
   tandem_this_thread.hub = hub;

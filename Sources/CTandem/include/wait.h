@@ -24,8 +24,8 @@ typedef struct tandem_wait {
   uint64_t heap_position;
   /// In the inbox, or in the hub's free list. Third word: see inbox.h.
   uintptr_t next;
-  /// The Swift continuation, once suspended.
-  void *_Nullable continuation;
+  /// The task's job, once suspended.
+  tandem_job *_Nullable job;
   /// A Swift `HubTimer` to fire in place of a task to resume, unretained.
   void *_Nullable timer;
   /// Reasons posted and not yet seen by the hub. Non-zero means it stands in the inbox.

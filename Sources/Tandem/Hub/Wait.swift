@@ -61,16 +61,14 @@ extension Hub {
         guard wait.pointee.woken_by == 0 else { return }
         wait.pointee.woken_by = reason
         if wait.pointee.heap_position != 0 { timers.remove(wait) }
-        if let continuation = wait.pointee.continuation {
-            unsafeBitCast(continuation, to: UnsafeContinuation<Void, Never>.self).resume()
-        }
+        if let job = wait.pointee.job { append(job) }
     }
 
     private func takeWait() -> Wait {
         waitsInUse += 1
         if let wait = freeWaits {
             freeWaits = Wait(bitPattern: wait.pointee.next)
-            wait.pointee.continuation = nil
+            wait.pointee.job = nil
             wait.pointee.woken_by = 0
             wait.pointee.released = false
             wait.pointee.ignores_cancellation = false
@@ -127,11 +125,7 @@ func post(_ wait: Wait, _ reason: UInt32) {
 func park(_ wait: Wait) async {
     guard wait.pointee.woken_by == 0 else { return }
     let handler = wait.pointee.ignores_cancellation ? nil : tandem_wait_heed_cancellation(wait)
-    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        // Woken meanwhile: in an actor, Swift may put the task at the end of the hub's queue on the way here.
-        guard wait.pointee.woken_by == 0 else { return continuation.resume() }
-        wait.pointee.continuation = unsafeBitCast(continuation, to: UnsafeMutableRawPointer.self)
-    }
+    while !(await Gate.enter(wait)) {}
     if let handler { tandem_wait_ignore_cancellation(handler) }
 }
 
