@@ -16,8 +16,10 @@ public final class FetchBodyWriter: @unchecked Sendable {
     /// Throws `FetchError` `closed` when the exchange is over, `badRequest` for more bytes than were announced;
     /// `CancellationError`.
     public func write(_ bytes: [UInt8]) async throws {
+        if hub.isCurrent, hub.mustGiveWay { await hub.giveWay() }
         guard hub.isCurrent else { return try await run(on: hub) { try await self.write(bytes) } }
         while try !upload.take(bytes) { try await upload.room.park() }
+        hub.charge(bytes: bytes.count)
     }
 
     /// Sends these bytes; parks the green thread while 64 KiB wait to be sent. As the async form, and throws `TandemError`
@@ -27,6 +29,8 @@ public final class FetchBodyWriter: @unchecked Sendable {
         guard hub.isCurrent, GreenThreadIdentity.current != nil else {
             return try awaiting(file: file, line: line) { try await self.write(bytes) }
         }
+        if hub.mustGiveWay { hub.giveWay() }
         while try !upload.take(bytes) { try upload.room.park(file: file, line: line) }
+        hub.charge(bytes: bytes.count)
     }
 }

@@ -37,8 +37,11 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
     /// Throws `FetchError`, `busy` among them when somebody else waits here; `CancellationError`, and then the stream is
     /// closed.
     public func read() async throws -> [UInt8]? {
+        if hub.isCurrent, hub.mustGiveWay { await hub.giveWay() }
         guard hub.isCurrent else { return try await run(on: hub) { try await self.read() } }
-        return try await exchange.run { try $0.piece() }
+        let piece = try await exchange.run { try $0.piece() }
+        hub.charge(bytes: piece?.count ?? 0)
+        return piece
     }
 
     /// What has arrived since the last call, parking until there is something; nil at the end of the body.
@@ -50,7 +53,10 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         guard hub.isCurrent, GreenThreadIdentity.current != nil else {
             return try awaiting(file: file, line: line) { try await self.read() }
         }
-        return try exchange.run(file, line) { try $0.piece() }
+        if hub.mustGiveWay { hub.giveWay() }
+        let piece = try exchange.run(file, line) { try $0.piece() }
+        hub.charge(bytes: piece?.count ?? 0)
+        return piece
     }
 
     /// Gives up what has not been read, from any thread. A reader that waits gets `closed`, and so does the next call.

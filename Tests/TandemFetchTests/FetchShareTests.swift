@@ -1,0 +1,79 @@
+import HTTPTypes
+import Synchronization
+import Tandem
+import TandemFetch
+import Testing
+
+/// A body whose pieces are always there, or always taken, lets others run all the same. Counted in calls: no time is involved.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct FetchShareTests {
+    let upstream = Upstream()
+    let client = FetchClient()
+
+    @Test(arguments: Style.allCases) func `a reader lets others run before it has read more than its share`(_ style: Style)
+        async throws
+    {
+        let url = upstream.url("/endless")
+        try await onHub { hub in
+            var request = FetchRequest(url: url)
+            request.maxResponseBytes = .max
+            let stream = try await style.stream(client, request)
+            for _ in 0..<20 {
+                // So that the next read need not wait.
+                try await until { stream.buffered > 0 }
+                let progress = Progress()
+                progress.start(hub)
+                var bytes = 0
+                switch style {
+                case .async:
+                    while !progress.hasRun { bytes += try await stream.read()?.count ?? 0 }
+                case .blocking:
+                    try await blocking { while !progress.hasRun { bytes += try stream.read()?.count ?? 0 } }
+                }
+                // One read takes what is there, at most 256 KiB; the share is used up after two, at the latest.
+                #expect(bytes <= 2 * 256 * 1024)
+            }
+            stream.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases) func `a producer of single bytes lets others run after its share of writes`(_ style: Style)
+        async throws
+    {
+        let url = upstream.url("/echo")
+        try await onHub { hub in
+            let progress = Progress()
+            let body =
+                switch style {
+                case .async:
+                    FetchBody(streamingAsync: { writer in
+                        progress.start(hub)
+                        for _ in 0..<1_000 {
+                            try await writer.write([7])
+                            progress.writes.add(1, ordering: .relaxed)
+                        }
+                    })
+                case .blocking:
+                    FetchBody(streamingBlocking: { writer in
+                        progress.start(hub)
+                        for _ in 0..<1_000 {
+                            try writer.write([7])
+                            progress.writes.add(1, ordering: .relaxed)
+                        }
+                    })
+                }
+            _ = try await style.execute(client, FetchRequest(url: url, method: .post, body: body))
+            #expect((0...64).contains(progress.before.load(ordering: .relaxed)))
+        }
+    }
+
+    /// How many writes there have been when another task runs.
+    private final class Progress: Sendable {
+        let writes = Atomic(0)
+        let before = Atomic(-1)
+        var hasRun: Bool { before.load(ordering: .relaxed) >= 0 }
+        func start(_ hub: Hub) {
+            hub.spawn { self.before.store(self.writes.load(ordering: .relaxed), ordering: .relaxed) }
+        }
+    }
+}
