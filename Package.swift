@@ -85,7 +85,10 @@ let package = Package(
         .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
         // Likewise: it stands before getaddrinfo.
         .target(name: "FakeResolver", path: "Tests/Support/FakeResolver"),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount"], swiftSettings: house),
+        // A program whose top level calls `awaiting`, which a test runs.
+        .executableTarget(
+            name: "TopLevel", dependencies: ["Tandem"], path: "Tests/Support/TopLevel", swiftSettings: house),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel"], swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),

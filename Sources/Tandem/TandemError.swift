@@ -10,7 +10,8 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         }
         let value: Value
 
-        /// A blocking call was made where there is no green stack to park: directly in async code.
+        /// A blocking call was made where there is no green stack to park: directly in async code, or in an actor's code that
+        /// would wait for itself.
         public static let notOnGreenThread = Code(value: .notOnGreenThread)
         /// A blocking call was made by another task than the one that borrowed the stack (inside `Task.immediate`).
         public static let wrongTask = Code(value: .wrongTask)
@@ -73,6 +74,15 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
             """
             \(file):\(line): \(call) needs a green thread to park, and was called directly in async code. \
             Add `await` to use the async form, or wrap the blocking code in `await blocking { }`.
+            """)
+    }
+
+    static func blocksItsActor(_ call: StaticString, _ file: StaticString, _ line: UInt) -> TandemError {
+        TandemError(
+            .notOnGreenThread,
+            """
+            \(file):\(line): \(call) was called in an actor's code, outside any task: its closure belongs to the actor too, and \
+            could not run while this thread blocks. Call it in a `nonisolated` function, or use the async form in a task.
             """)
     }
 

@@ -341,4 +341,22 @@ struct AwaitingTests {
             #expect(sum == 21)
         }
     }
+
+    /// Only a program has code at top level: Tests/Support/TopLevel/main.swift.
+    @Test func `at the top level of a program the main actor's code runs while the main thread waits for it`() async throws {
+        let directory = CommandLine.arguments[0][...CommandLine.arguments[0].lastIndex(of: "/")!]
+        let output = try await onHub { try await HubProcessTests.output(of: "timeout 20 '\(directory)TopLevel' 2>&1") }
+        #expect(
+            output == """
+                closure of the main actor: after 1
+                closure of no actor: 3
+                main actor from elsewhere: 1
+                error: CancellationError()
+                within the main queue: notOnGreenThread
+                within the main queue, of no actor: waited
+                in a task of the main actor: notOnGreenThread
+                done
+
+                """)
+    }
 }

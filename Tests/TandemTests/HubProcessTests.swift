@@ -26,7 +26,7 @@ struct HubProcessTests {
         return (process, pipe[0])
     }
 
-    private static func output(of script: String) async throws -> String {
+    static func output(of script: String) async throws -> String {
         let (process, output) = shell(script)
         let descriptor = try Descriptor(adopting: output)
         defer {

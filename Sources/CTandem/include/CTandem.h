@@ -6,6 +6,7 @@
 #include "fiber.h"
 #include "inbox.h"
 #include "linux.h"
+#include "main_queue.h"
 #include "pulse.h"
 #include "stack.h"
 #include "trace.h"
