@@ -29,7 +29,7 @@ public final class Descriptor {
     /// The number; meaningless after `close`.
     public let fd: CInt
     /// Called on the hub, once for each change, when the peer half-closes or goes away. Must not block.
-    public var onPeerChange: ((PeerState) -> Void)?
+    @exclusivity(unchecked) public var onPeerChange: ((PeerState) -> Void)?
     /// Who is told, once, of the next thing to read. See `whenReadable`.
     @exclusivity(unchecked) private var readHandler: (() -> Void)?
     /// What is known of the peer.

@@ -107,6 +107,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         return .nanoseconds(Int64(clamping: tandem_monotonic_nanoseconds()))
     }
 
+    /// When this turn began, in nanoseconds on the hub's clock: the time that is good enough for what is looked at once a
+    /// request, without reading the clock. At most as old as the turn is long. Only on the hub's thread.
+    package var turnTime: UInt64 { virtualNow?.pointee ?? pulse.pointee.turn_began }
+
     func preconditionOnThread(_ function: StaticString = #function) {
         precondition(isCurrent, "\(function) must be called on its hub's thread")
     }

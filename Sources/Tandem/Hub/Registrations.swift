@@ -10,11 +10,11 @@ final class Registrations {
     static let nobody: UInt64 = 0
 
     let poller: any Poller
-    private var slots: UnsafeMutableBufferPointer<Slot>
-    private var nextGeneration: UInt32 = 1
-    private(set) var count = 0
+    @exclusivity(unchecked) private var slots: UnsafeMutableBufferPointer<Slot>
+    @exclusivity(unchecked) private var nextGeneration: UInt32 = 1
+    @exclusivity(unchecked) private(set) var count = 0
     // Where the next audit begins.
-    private var audited = 0
+    @exclusivity(unchecked) private var audited = 0
 
     private struct Slot {
         var generation: UInt32 = 0
