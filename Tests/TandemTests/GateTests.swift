@@ -138,6 +138,10 @@ struct GateTests {
     @Test(arguments: Ending.allCases) func `a wait that ignores cancellation ends otherwise`(ending: Ending) async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let isOver = Counter()
             let waiting = Hub.current!.spawn { [b = Loan(b)] in
                 _ = try b.value.readAvailable(into: .init(start: nil, count: 0))
@@ -157,8 +161,6 @@ struct GateTests {
             case .close: b.close()
             }
             #expect(try await waiting.value)
-            a.close()
-            b.close()
         }
     }
 }

@@ -36,6 +36,10 @@ struct ReadinessBeforeDeadlineTests {
     {
         try await onHub(Self.configuration(poller)) {
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let reader = Hub.current!.spawn { [b = Loan(b)] in
                 try await Self.receive(style, from: b, deadline: .after(Self.deadline))
             }
@@ -43,8 +47,6 @@ struct ReadinessBeforeDeadlineTests {
             try a.send("in time")
             Self.holdHub()
             #expect(try await reader.value == "in time")
-            a.close()
-            b.close()
         }
     }
 
@@ -52,14 +54,16 @@ struct ReadinessBeforeDeadlineTests {
     func `a read whose bytes did not arrive times out after the hub was held`(poller: PollerKind, style: Style) async throws {
         try await onHub(Self.configuration(poller)) {
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let reader = Hub.current!.spawn { [b = Loan(b)] in
                 try await Self.receive(style, from: b, deadline: .after(Self.deadline))
             }
             try await turnUntilParked(1)
             Self.holdHub()
             await #expect(throws: TandemError(.timedOut, "")) { try await reader.value }
-            a.close()
-            b.close()
         }
     }
 
@@ -69,6 +73,10 @@ struct ReadinessBeforeDeadlineTests {
     {
         try await onHub(Self.configuration(poller)) {
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let guarding = Loan(HubTimer(on: Hub.current!) { Issue.record("fired") })
             let reader = Hub.current!.spawn { [b = Loan(b)] in
                 guarding.value.arm(.after(Self.deadline))
@@ -80,8 +88,6 @@ struct ReadinessBeforeDeadlineTests {
             try a.send("in time")
             Self.holdHub()
             #expect(try await reader.value == "in time")
-            a.close()
-            b.close()
         }
     }
 

@@ -18,6 +18,10 @@ struct ShareTests {
     ) async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let (seen, rounds) = (Counter(), Counter())
             let witness = Hub.current!.spawn { [b = Loan(b)] in
                 _ = try await b.value.receive()
@@ -31,14 +35,16 @@ struct ShareTests {
             }
             #expect(rounds.value * callsPerRound <= calls + 2 * callsPerRound, sourceLocation: sourceLocation)
             try await witness.value
-            a.close()
-            b.close()
         }
     }
 
     @Test(arguments: Style.allCases) func `reads and writes of a descriptor`(style: Style) async throws {
         try await checkWitnessRuns(callsPerRound: 2) { isOver in
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let bytes = [UInt8](repeating: 7, count: 100)
             switch style {
             case .async:
@@ -56,8 +62,6 @@ struct ShareTests {
                     }
                 }
             }
-            a.close()
-            b.close()
         }
     }
 
@@ -67,6 +71,10 @@ struct ShareTests {
         // 32 KiB there and back are 64 KiB of 128.
         try await checkWitnessRuns(callsPerRound: 32) { isOver in
             let (a, b) = try descriptorPair(bufferSize: 256 * 1024)
+            defer {
+                a.close()
+                b.close()
+            }
             let bytes = [UInt8](repeating: 7, count: 32 * 1024)
             switch style {
             case .async:
@@ -90,8 +98,6 @@ struct ShareTests {
                     }
                 }
             }
-            a.close()
-            b.close()
         }
     }
 
@@ -172,6 +178,10 @@ struct ShareTests {
         try await onHub {
             let hub = Hub.current!
             let (a, b) = try descriptorPair()
+            defer {
+                a.close()
+                b.close()
+            }
             let order = Recorder<String>()
             let reader = hub.spawn { [b = Loan(b)] in
                 _ = try await b.value.receive()
@@ -188,8 +198,6 @@ struct ShareTests {
             #expect(order.all == ["ready", "event", "giver"])
             try await ready.value
             try await reader.value
-            a.close()
-            b.close()
         }
     }
 
