@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include "linux.h"
 
 #include <errno.h>
@@ -107,6 +109,11 @@ uint64_t tandem_real_nanoseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int64_t tandem_send_queue(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -1 : bytes;
 }
 
 int tandem_thread_id(void) { return gettid(); }

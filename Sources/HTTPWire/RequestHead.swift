@@ -20,6 +20,9 @@ public struct RequestHead: Sendable {
     /// The bytes of the head, with the empty line that ends it, and with one before the request line if there was one.
     public var byteCount: Int { Int(storage.summary.byteCount) }
 
+    /// Whether the method is HEAD.
+    package var isHead: Bool { storage.summary.method == .head }
+
     /// The method as a number, without a string to build or compare.
     package var knownMethod: KnownMethod { storage.summary.method }
 

@@ -46,7 +46,7 @@ struct FetchShareTests {
             let body =
                 switch style {
                 case .async:
-                    FetchBody(streamingAsync: { writer in
+                    FetchBody(streaming: { writer in
                         progress.start(hub)
                         for _ in 0..<1_000 {
                             try await writer.write([7])
@@ -54,7 +54,7 @@ struct FetchShareTests {
                         }
                     })
                 case .blocking:
-                    FetchBody(streamingBlocking: { writer in
+                    FetchBody(streaming: { writer in
                         progress.start(hub)
                         for _ in 0..<1_000 {
                             try writer.write([7])

@@ -160,19 +160,36 @@ extension ServerTests {
             }
         }
 
-        @Test("the logger of a request that nobody kept is used again, another is not")
+        @Test("a bound logger is used again when nobody has kept a copy, and replaced when somebody has")
         func reuse() throws {
-            let observation = RequestObservation(RecordingLog().logger)
-            let scope = ObjectIdentifier(observation.scope)
+            let peer = Peer(SocketAddress(localOf: -1), draining: Draining(Event()))
+            let observation = RequestObservation(RecordingLog().logger, peer)
             let head = try #require(try RequestHead.parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
-            observation.begin(head, route: nil, peer: SocketAddress(localOf: -1))
-            observation.end()
-            #expect(ObjectIdentifier(observation.scope) == scope)
             let kept = Mutex<Logger?>(nil)
-            observation.begin(head, route: nil, peer: SocketAddress(localOf: -1))
-            kept.withLock { $0 = observation.logger }
-            observation.end()
-            #expect(ObjectIdentifier(observation.scope) != scope)
+            let begin = { observation.begin(head, route: nil, id: RequestID(number: 1), now: 0) }
+            withLogger(observation.logger) { _ in
+                observation.bind()
+                for _ in 0..<2 {
+                    begin()
+                    Logger.current.info("a line")
+                    #expect(observation.end() != nil)
+                    #expect(!observation.isKept)
+                    #expect(observation.scope.metadata.isEmpty)
+                }
+                begin()
+                kept.withLock { $0 = Logger.current }
+                #expect(observation.end() == nil)
+                #expect(observation.isKept)
+                #expect(!observation.scope.metadata.isEmpty)
+            }
+            let scope = observation.scope
+            observation.renew()
+            #expect(observation.scope !== scope)
+            withLogger(observation.logger) { _ in
+                observation.bind()
+                begin()
+                #expect(observation.end() != nil)
+            }
             #expect(kept.withLock { $0 } != nil)
         }
     }

@@ -11,12 +11,14 @@ extension ServerTests {
                 switch style {
                 case .blocking:
                     Response(streaming: { writer in
+                        try writer.flush()
                         while let event = try writer.draining.cancelling({ try events.get() }) { try writer.write(event) }
                         #expect(writer.draining.hasBegun)
                         try writer.write(Array("bye".utf8))
                     })
                 case .async:
                     Response(streaming: { writer in
+                        try await writer.flush()
                         while let event = try await writer.draining.cancelling({ try await events.get() }) {
                             try await writer.write(event)
                         }

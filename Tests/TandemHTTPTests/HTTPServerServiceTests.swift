@@ -56,6 +56,19 @@ extension ServerTests {
             #expect(try await companion.ended.wait() == "gracefully")
         }
 
+        @Test("a server says where it listens")
+        func listening() async throws {
+            let log = RecordingLog()
+            var configuration = HTTPServerConfiguration()
+            configuration.port = 0
+            let server = HTTPServer(router: Router(), configuration: configuration, logger: log.logger)
+            let running = Task { try await server.run() }
+            let port = try await server.waitUntilListening()
+            #expect(log.lines("listening on http://127.0.0.1:\(port)").map(\.level) == ["info"])
+            server.stop()
+            try await running.value
+        }
+
         @Test("cancelling the group cuts every connection at once")
         func cancelled() async throws {
             let started = Count()

@@ -153,7 +153,8 @@ extension ServerTests {
             "input is dropped as it is taken in, also when there is always the start of a head behind it",
             arguments: Style.allCases)
         func inputIsDropped(style: Style) async throws {
-            try await withServer(routes: { $0.plain("/", style) }) { live in
+            // An access log that collects entries would keep each head.
+            try await withServer({ $0.accessLog = nil }, routes: { $0.plain("/", style) }) { live in
                 let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 8000))\r\n\r\n".utf8)
                 let (start, end) = (head[..<20], head[20...])
                 let client = try live.connect()

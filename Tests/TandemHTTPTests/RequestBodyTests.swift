@@ -135,8 +135,13 @@ extension ServerTests {
                     #expect(try client.answer().text == "abc")
                     try client.send("def")
                 }
-                // How long a chunked one still is nobody knows when the head of the answer has to say whether it goes on.
+                // A chunked body whose end has arrived is dropped too.
                 try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8)]))
+                let answer = try client.answer()
+                #expect(answer.text == "abc")
+                #expect(!answer.closes)
+                // How long it is nobody knows without its end, when the head of the answer has to say whether it goes on.
+                try client.send(Array(Self.chunked([Array("abc".utf8), Array("def".utf8)]).dropLast(5)))
                 let last = try client.answer()
                 #expect(last.text == "abc")
                 #expect(last.closes)
@@ -210,19 +215,38 @@ extension ServerTests {
             }
         }
 
-        @Test("a long body, or a chunked one, that nobody reads ends the connection", arguments: Style.allCases)
+        @Test("a chunked body that nobody reads is dropped when it has arrived, up to the limit", arguments: Style.allCases)
+        func droppedChunked(style: Style) async throws {
+            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
+            { live in
+                let client = try live.connect()
+                for pieces in [[pattern(10)], [pattern(500), pattern(500)]] {
+                    try client.send(Self.chunked(pieces))
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(!answer.closes)
+                }
+            }
+        }
+
+        @Test("a long body that nobody reads, or a chunked one without its end, ends the connection", arguments: Style.allCases)
         func droppedLong(style: Style) async throws {
             try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
             { live in
-                for request in [Self.announced(pattern(1001)), Self.chunked([pattern(10)])] {
+                let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+                let requests = [
+                    Self.announced(pattern(1001)) + smuggled, Self.chunked([pattern(600), pattern(600)]) + smuggled,
+                    Array(Self.chunked([pattern(10)]).dropLast(5)),
+                ]
+                for request in requests {
                     let client = try live.connect()
-                    try client.send(request + Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+                    try client.send(request)
                     let answer = try client.answer()
                     #expect(answer.text == "unread")
                     #expect(answer.closes)
                     #expect(try client.isAtEnd())
                 }
-                #expect(live.logged(2).count == 2)
+                #expect(live.logged(3).count == 3)
             }
         }
 
@@ -437,10 +461,10 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3"))
                 #expect(try client.head().status == 100)
+                try client.send("abc")
                 let head = try client.head()
                 #expect(head.status == 200)
                 #expect(!head.closes)
-                try client.send("abc")
                 #expect(try client.chunk() == Array("abc".utf8))
                 #expect(try client.chunk() == nil)
             }

@@ -289,6 +289,78 @@ extension ServerTests {
             }
         }
 
+        @Test("what a stream throws before its first bytes is answered with its own status", arguments: Style.allCases)
+        func throwingFirst(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { router in
+                router.streaming("/teapot", style, [], then: { throw HTTPError(.init(code: 418), "short and stout") })
+                router.streaming("/broken", style, [], then: { throw Broken() })
+                router.plain("/", style)
+            }) { live in
+                let client = try live.connect()
+                for (path, status) in [("/teapot", 418), ("/broken", 500), ("/", 200)] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status)
+                    #expect(!answer.closes)
+                }
+                #expect(live.log.lines("handler threw").count == 1)
+                #expect(live.logged(3).map(\.status) == [418, 500, 200])
+            }
+        }
+
+        @Test("a stream that writes nothing ends right, and the connection goes on", arguments: Style.allCases)
+        func writingNothing(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, []) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(answer.body.isEmpty)
+                }
+            }
+        }
+
+        @Test("flush sends the head, and each event, while the stream waits", arguments: Style.allCases)
+        func flushing(style: Style) async throws {
+            let events = Queue<[UInt8]>()
+            try await withServer(routes: { router in
+                router.get("/") { _ in
+                    switch style {
+                    case .blocking:
+                        Response(streaming: { writer in
+                            try writer.flush()
+                            while let event = try? events.get() {
+                                guard !event.isEmpty else { return }
+                                try writer.write(event)
+                                try writer.flush()
+                            }
+                        })
+                    case .async:
+                        Response(streaming: { writer in
+                            try await writer.flush()
+                            while let event = try? await events.get() {
+                                guard !event.isEmpty else { return }
+                                try await writer.write(event)
+                                try await writer.flush()
+                            }
+                        })
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head().status == 200)
+                for count in 1...3 {
+                    try events.put(pattern(count))
+                    #expect(try client.chunk() == pattern(count))
+                }
+                try events.put([])
+                #expect(try client.chunk() == nil)
+            }
+        }
+
         @Test("a stream that writes less than it announced is cut, so that the client can tell", arguments: Style.allCases)
         func tooLittle(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(9)]) }) { live in

@@ -86,7 +86,7 @@ struct SnippetTests {
 
             """
         let samples = blocks(of: try read(root + "/docs/http-server.md"))
-        #expect(samples.count == 5)
+        #expect(samples.count == 6)
         let errors = try errors(of: prelude + samples.joined() + "}\n")
         #expect(errors.isEmpty, "\(errors)")
     }
@@ -118,7 +118,8 @@ struct SnippetTests {
         let result = try run(
             "swiftc", "-typecheck", "-swift-version", "6", "-enable-upcoming-feature", "NonisolatedNonsendingByDefault",
             "-diagnostic-style", "llvm", "-I", products + "/Modules", "-I", root + "/Sources/COpenSSL", "-Xcc",
-            "-fmodule-map-file=" + products + "/CTandem.build/module.modulemap", "-", input: program, seconds: 90)
+            "-fmodule-map-file=" + products + "/CTandem.build/module.modulemap", "-Xcc",
+            "-fmodule-map-file=" + products + "/CHTTPWire.build/module.modulemap", "-", input: program, seconds: 90)
         // <stdin>:7:9: error: …
         let errors = result.all.split(separator: "\n").compactMap { line -> (line: Int, message: String)? in
             let parts = line.split(separator: ":", maxSplits: 4)

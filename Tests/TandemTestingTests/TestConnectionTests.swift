@@ -10,6 +10,7 @@ struct TestConnectionTests {
         let router = Router()
         router.post("/echo") { request async in
             Response(streaming: { writer in
+                try await writer.flush()
                 for try await piece in request.body { try await writer.write(piece) }
             })
         }

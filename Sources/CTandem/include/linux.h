@@ -50,6 +50,9 @@ int tandem_identify(int fd, tandem_file *file);
 /// Whether it is a stream socket or a pipe, which have no message bounds.
 bool tandem_is_stream(int fd);
 
+/// Bytes in a socket's send queue that its peer has not taken (SIOCOUTQ, tcp(7) and unix(7)); -1 where that is not known.
+int64_t tandem_send_queue(int fd);
+
 /// eventfd(2), non-blocking and close-on-exec. Returns the fd, or a negative errno.
 int tandem_eventfd(void);
 

@@ -3,9 +3,9 @@ internal import CTandem
 /// A point on the monotonic clock after which a wait gives up.
 public struct Deadline: Hashable, Comparable, Sendable {
     /// Nanoseconds on CLOCK_MONOTONIC; `UInt64.max` means never.
-    @usableFromInline let nanoseconds: UInt64
+    package let nanoseconds: UInt64
 
-    @usableFromInline init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     /// Waits as long as it takes.
     public static let never = Deadline(nanoseconds: .max)
@@ -30,7 +30,7 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
 extension Duration {
     /// Whole nanoseconds, rounded up so that nobody wakes early; 0 for a negative duration.
-    var nanosecondsClamped: UInt64 {
+    package var nanosecondsClamped: UInt64 {
         guard attoseconds > 0 else { return 0 }
         let rounded = UInt128(attoseconds) + 999_999_999
         // A billion is 512 times 1,953,125: below 2.6 hours 64 bits will do, whose division is a tenth of the work.

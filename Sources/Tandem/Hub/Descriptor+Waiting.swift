@@ -131,12 +131,13 @@ extension Descriptor {
     func becameReady(to direction: Direction) {
         self[direction].isReady = true
         if let first = self[direction].first { hub.wake(first, TANDEM_WAKE_READY) }
-        if direction == .readable { tellReader() }
+        if direction == .readable { tellReader() } else { tellWriter() }
     }
 
     /// A call has found nothing, or less than it asked for.
     func foundNothing(to direction: Direction) {
         self[direction].isReady = false
+        guard hub.registrations.needsRearming else { return }
         hub.registrations.poller.rearm(
             fd, direction == .readable ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : EPOLLOUT.rawValue)
     }

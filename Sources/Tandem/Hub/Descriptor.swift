@@ -32,6 +32,8 @@ public final class Descriptor {
     @exclusivity(unchecked) public var onPeerChange: ((PeerState) -> Void)?
     /// Who is told, once, of the next thing to read. See `whenReadable`.
     @exclusivity(unchecked) private var readHandler: (() -> Void)?
+    /// Called once, when there is room to write. See `whenWritable`.
+    @exclusivity(unchecked) private var writeHandler: (() -> Void)?
     /// What is known of the peer.
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
@@ -137,6 +139,7 @@ public final class Descriptor {
         onPeerChange = nil
         hub.registrations.remove(fd: fd)
         tellReader()
+        tellWriter()
         reading.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
         writing.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
         return true
@@ -146,7 +149,14 @@ public final class Descriptor {
     func wasClosedElsewhere() { _ = release() }
 
     /// Whether a call waits on it.
-    var isWaitedOn: Bool { !reading.isEmpty || !writing.isEmpty || readHandler != nil }
+    var isWaitedOn: Bool { !reading.isEmpty || !writing.isEmpty || readHandler != nil || writeHandler != nil }
+
+    /// Bytes that were written and that the peer's side has not acknowledged; nil where the kernel does not tell. The kernel
+    /// calls a socket writable only when a good part of its buffer is free: a peer that takes little at a time shows here.
+    package var unacknowledged: Int? {
+        let bytes = tandem_send_queue(fd)
+        return bytes < 0 ? nil : Int(bytes)
+    }
 
     // MARK: Without a task
 
@@ -160,7 +170,22 @@ public final class Descriptor {
         if isClosed || reading.isReady { tellReader() }
     }
 
-    /// Calls the handler if there is one.
+    /// Calls `handler` once, on the hub's own stack, when there may be room to write or the descriptor is closed; at once, if
+    /// that is so already. It must not block, and may spawn. Replaces an earlier handler.
+    package func whenWritable(_ handler: @escaping () -> Void) {
+        hub.preconditionOnThread("Descriptor.whenWritable")
+        writeHandler = handler
+        if isClosed || writing.isReady { tellWriter() }
+    }
+
+    /// Calls the handler that waits for room to write, if there is one.
+    func tellWriter() {
+        guard let handler = writeHandler else { return }
+        writeHandler = nil
+        handler()
+    }
+
+    /// Calls the handler that waits for something to read, if there is one.
     func tellReader() {
         guard let handler = readHandler else { return }
         readHandler = nil

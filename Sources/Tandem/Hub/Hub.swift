@@ -28,9 +28,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
     private let loopEnded = Atomic<Bool>(false)
-    nonisolated(unsafe) var executor: UnownedTaskExecutor!
+    @exclusivity(unchecked) nonisolated(unsafe) var executor: UnownedTaskExecutor!
     /// This hub as the executor of actors. Valid as long as the hub.
-    public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
+    @exclusivity(unchecked) public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
 
     /// The time of a hub with a clock of its own.
     let virtualNow: UnsafeMutablePointer<UInt64>?
@@ -110,6 +110,9 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     /// When this turn began, in nanoseconds on the hub's clock: the time that is good enough for what is looked at once a
     /// request, without reading the clock. At most as old as the turn is long. Only on the hub's thread.
     package var turnTime: UInt64 { virtualNow?.pointee ?? pulse.pointee.turn_began }
+
+    /// The time on this hub's clock, read anew, in nanoseconds. Only on the hub's thread.
+    package var clockTime: UInt64 { tandem_monotonic_nanoseconds() }
 
     func preconditionOnThread(_ function: StaticString = #function) {
         precondition(isCurrent, "\(function) must be called on its hub's thread")

@@ -10,6 +10,8 @@ final class Registrations {
     static let nobody: UInt64 = 0
 
     let poller: any Poller
+    /// Whether the poller has to be told what a call has found nothing of: epoll tells of each new arrival by itself.
+    let needsRearming: Bool
     @exclusivity(unchecked) private var slots: UnsafeMutableBufferPointer<Slot>
     @exclusivity(unchecked) private var nextGeneration: UInt32 = 1
     @exclusivity(unchecked) private(set) var count = 0
@@ -25,6 +27,7 @@ final class Registrations {
     }
 
     init(_ kind: PollerKind) throws(TandemError) {
+        needsRearming = kind == .poll
         switch kind {
         case .epoll: poller = try EpollPoller()
         case .poll: poller = try PollPoller()

@@ -32,6 +32,15 @@ struct SocketAddress: CustomStringConvertible {
         }
     }
 
+    /// A numeric address and a port, as `description` writes them. nil when it is none.
+    init?(text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
+        let host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        guard isBracketed || !host.contains(":") else { return nil }
+        self.init(host: String(isBracketed ? host.dropFirst().dropLast() : host), port: port)
+    }
+
     /// Bytes of the longest path a unix socket can have; the kernel wants a NUL behind it.
     static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 

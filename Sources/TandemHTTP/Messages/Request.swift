@@ -1,20 +1,50 @@
 public import HTTPTypes
 public import HTTPWire
+internal import Tandem
 
-/// A request, as its handler sees it. Cheap to copy; what is asked for is built when it is asked for.
+/// A request, as its handler sees it. Cheap to copy; strings and fields are built each time they are asked for.
+///
+/// A test makes one and calls the handler with it, without a server:
+///
+///     let response = try await showOrder(Request(path: "/orders/7", parameters: ["id": "7"]))
+///     #expect(response.status == .ok)
 public struct Request: Sendable {
     /// The head as it was parsed.
     public let head: RequestHead
-    /// What the route's `{name}` segments matched, percent-decoded.
-    public internal(set) var parameters: PathParameters
-    /// The body, read as it arrives. Belongs to the connection: use it until the handler returns, in the handler's task or
+    /// The values of the route's `{name}` segments, percent-decoded.
+    public let parameters: PathParameters
+    /// The body, read as it arrives. It belongs to the connection: use it until the handler returns, in the handler's task or
     /// its child tasks.
     public let body: RequestBody
+    private let peer: Peer
 
-    init(head: RequestHead, parameters: PathParameters = PathParameters(), body: RequestBody) {
+    init(head: RequestHead, parameters: PathParameters, body: RequestBody, peer: Peer) {
         self.head = head
         self.parameters = parameters
         self.body = body
+        self.peer = peer
+    }
+
+    /// A request that came over no connection, for calling a handler in a test.
+    ///
+    /// The server's own parser reads what these values say, so the handler sees what it would see of a client that sends
+    /// them: `Host` is `localhost` unless `headers` has it, and a body without framing fields gets a `Content-Length`.
+    /// Traps when no client could send such a request: a path that does not begin with `/`, or a malformed field.
+    ///
+    /// - Parameters:
+    ///   - path: The path, percent-encoded, and the query if there is one.
+    ///   - parameters: What the route's `{name}` segments match; no route is looked for.
+    ///   - remoteAddress: A numeric address and port, "127.0.0.1:4711" or "[::1]:4711".
+    public init(
+        method: HTTPRequest.Method = .get, path: String, headers: HTTPFields = [:], body: [UInt8] = [],
+        parameters: PathParameters = [:], remoteAddress: String = "127.0.0.1:1"
+    ) {
+        guard let address = SocketAddress(text: remoteAddress) else {
+            preconditionFailure("\"\(remoteAddress)\" is no numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
+        }
+        self.init(
+            head: RequestHead(composing: method, path, headers, bodyLength: body.count), parameters: parameters,
+            body: RequestBody(body), peer: Peer(address, draining: Draining(Event())))
     }
 
     /// The method.
@@ -41,26 +71,68 @@ public struct Request: Sendable {
     public subscript(name: HTTPField.Name) -> String? { head[name] }
 
     /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
-    public var remoteAddress: String { body.connection.remoteAddress }
+    public var remoteAddress: String { peer.description }
 
-    /// What TLS has agreed on with the client, its verified certificate's subject among it; nil without TLS. Built at each call.
-    /// On the connection's hub, until the handler returns.
-    public var tls: TLSDetails? { body.connection.transport.details }
+    /// What TLS has agreed on with the client, including the subject of its verified certificate; nil without TLS. Built at
+    /// each call. Use it on the connection's hub, until the handler returns.
+    public var tls: TLSDetails? { peer.tlsDetails }
 
-    /// Whether the server stops, and a way to wait for that: for handlers that wait for as long as it takes.
-    public var draining: Draining { body.connection.server.draining }
+    /// Whether the server stops, and a way to wait for that: for handlers without an end of their own.
+    public var draining: Draining { peer.draining }
 }
 
-/// What the `{name}` segments of a route matched.
-public struct PathParameters: Sendable {
-    private let names: [String]
-    private let values: [String]
+/// The values of a route's `{name}` segments.
+public struct PathParameters: Sendable, ExpressibleByDictionaryLiteral {
+    private let entries: [(name: String, value: String)]
 
-    init(names: [String] = [], values: [String] = []) {
-        self.names = names
-        self.values = values
-    }
+    /// No parameters.
+    public init() { entries = [] }
+
+    init(names: [String], values: [String]) { entries = Array(zip(names, values)) }
+
+    /// These names and decoded values.
+    public init(dictionaryLiteral elements: (String, String)...) { entries = elements }
+
+    var isEmpty: Bool { entries.isEmpty }
 
     /// The decoded value of a segment, or nil when the route has no such name.
-    public subscript(name: String) -> String? { names.firstIndex(of: name).map { values[$0] } }
+    public subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
+}
+
+extension RequestHead {
+    /// The head that a client would send. Traps when none could be sent.
+    fileprivate init(composing method: HTTPRequest.Method, _ target: String, _ headers: HTTPFields, bodyLength: Int) {
+        var text = "\(method.rawValue) \(target) HTTP/1.1\r\n"
+        if headers[.init("Host")!] == nil { text += "Host: localhost\r\n" }
+        for field in headers { text += "\(field.name.rawName): \(field.value)\r\n" }
+        if bodyLength > 0, headers[.contentLength] == nil, headers[.transferEncoding] == nil {
+            text += "Content-Length: \(bodyLength)\r\n"
+        }
+        text += "\r\n"
+        do throws(HTTPParseError) {
+            self = try RequestHead(parsing: Array(text.utf8))
+        } catch {
+            preconditionFailure("no client can send this request: \(error.reason)")
+        }
+    }
+
+    private init(parsing bytes: [UInt8]) throws(HTTPParseError) {
+        var parser = RequestHeadParser(limits: .unlimited)
+        guard let head = try parser.parse(bytes.span.bytes), head.byteCount == bytes.count else {
+            preconditionFailure("no client can send this request: a line feed in its target or a field ends the head early")
+        }
+        self = head
+    }
+}
+
+extension HTTPWireLimits {
+    /// As large as a head can be: for heads that no peer has sent.
+    fileprivate static var unlimited: HTTPWireLimits {
+        var limits = HTTPWireLimits()
+        limits.requestLine = .max
+        limits.fieldLine = .max
+        limits.headBytes = .max
+        limits.fieldCount = .max
+        return limits
+    }
 }

@@ -2,58 +2,70 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
+/// Where a request's body comes from: a connection, or memory. On one hub.
+protocol BodySource: AnyObject {
+    /// Takes the next piece, without waiting.
+    func nextPiece() throws -> BodyPiece
+    /// Suspends until another call of `nextPiece` is of use.
+    func waitForPiece(_ reason: BodyPiece) async throws
+    /// Parks the green thread until another call of `nextPiece` is of use.
+    @available(*, noasync)
+    func waitForPiece(_ reason: BodyPiece, file: StaticString, line: UInt) throws
+}
+
+/// One step of reading a body.
+enum BodyPiece {
+    case bytes([UInt8])
+    case end
+    /// More has to arrive first.
+    case needsMore
+    /// The client has to be told to send the body, and that message has not been sent yet.
+    case needsFlush
+    /// The caller has read for so long without waiting that others have to run first.
+    case givesWay
+}
+
 // @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
 /// A request's body: pieces as they arrive, read in either style, at the pace of the reader.
 ///
-/// A client that sends `Expect: 100-continue` is told to go on at the first read. Belongs to the connection's hub.
+/// The first read tells a client that sends `Expect: 100-continue` to go on. Belongs to the connection's hub, and ends with
+/// its handler: from then on a read throws `TandemError` `closed`.
 public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// A piece of the body, as it arrived.
     public typealias Element = [UInt8]
 
-    let connection: Connection
     /// The bytes that the client announced, or nil for a chunked body.
     public let contentLength: Int?
-    private let limit: Int
-    private var decoder: BodyDecoder
-    /// Bytes that have been read of it.
-    private(set) var received = 0
-    private var owesContinue: Bool
-    private var isReading = false
+    @exclusivity(unchecked) private var source: (any BodySource)?
+    @exclusivity(unchecked) private var isReading = false
 
-    init(connection: Connection, head: RequestHead, limit: Int, limits: HTTPWireLimits) {
-        self.connection = connection
-        self.limit = limit
-        contentLength = if case .length(let length) = head.framing { length } else { head.framing == .none ? 0 : nil }
-        decoder = BodyDecoder(framing: head.framing, limits: limits)
-        owesContinue = head.expectsContinue && !head.framing.isEmpty
+    /// A body that `source` has until `end`.
+    init(contentLength: Int?, source: any BodySource) {
+        self.contentLength = contentLength
+        self.source = source
     }
 
-    /// Whether all of it has been read.
-    var isComplete: Bool { decoder.isComplete || contentLength == 0 }
+    /// A body in memory.
+    init(_ bytes: [UInt8]) {
+        contentLength = bytes.count
+        source = MemoryBody(bytes)
+    }
 
-    /// Whether the client still waits to be told to send it.
-    var isUnasked: Bool { owesContinue }
-
-    /// Bytes that are announced and not read; nil when chunked.
-    var remaining: Int? { contentLength.map { $0 - received } }
+    /// Ends the body with its request.
+    func end() { source = nil }
 
     // MARK: Reading
 
     /// The next piece, or nil at the end. Throws `HTTPError` (400, 408, 413), `CancellationError`, or `TandemError` when the
-    /// connection breaks.
+    /// connection breaks, when another task reads (`descriptorBusy`), and when the request is over (`closed`).
     public func read() async throws -> [UInt8]? {
-        let asks = try begin()
+        let source = try begin()
         defer { isReading = false }
-        if asks { try await connection.flush() }
         while true {
-            switch try advance() {
-            case .piece(let bytes): return bytes
+            switch try source.nextPiece() {
+            case .bytes(let bytes): return bytes
             case .end: return nil
-            case .wait:
-                do {
-                    try await connection.descriptor.wait(
-                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline)
-                } catch { throw failure(error) }
+            case let reason: try await source.waitForPiece(reason)
             }
         }
     }
@@ -62,18 +74,13 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
-        let asks = try begin()
+        let source = try begin()
         defer { isReading = false }
-        if asks { try connection.flush(file: file, line: line) }
         while true {
-            switch try advance() {
-            case .piece(let bytes): return bytes
+            switch try source.nextPiece() {
+            case .bytes(let bytes): return bytes
             case .end: return nil
-            case .wait:
-                do {
-                    try connection.descriptor.wait(
-                        for: connection.transport.readWaitsFor, deadline: connection.bodyDeadline, file: file, line: line)
-                } catch { throw failure(error) }
+            case let reason: try source.waitForPiece(reason, file: file, line: line)
             }
         }
     }
@@ -93,73 +100,15 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         return all
     }
 
-    // MARK: One step, for both styles
-
-    private enum Step {
-        case piece([UInt8])
-        case end, wait
-    }
-
-    /// Whether a "100 Continue" has been put into the output and wants to be flushed.
-    private func begin() throws -> Bool {
+    private func begin() throws(TandemError) -> any BodySource {
+        guard let source else {
+            throw TandemError(.closed, "this request is over: its body can be read until the handler, or its stream, returns")
+        }
         guard !isReading else {
-            throw TandemError(.descriptorBusy, "somebody else already reads this request's body; one reader at a time")
+            throw TandemError(.descriptorBusy, "another task already reads this request's body; one reader at a time")
         }
         isReading = true
-        return ask()
-    }
-
-    /// Tells a client that waits to be told to send the body, unless its answer has begun. Returns whether something has
-    /// been put into the output.
-    @discardableResult
-    func ask() -> Bool {
-        guard owesContinue else { return false }
-        owesContinue = false
-        guard !connection.hasAnswered else { return false }
-        connection.append(ResponseSerializer.continueResponse)
-        return true
-    }
-
-    private func advance() throws -> Step {
-        if isComplete { return .end }
-        while true {
-            let step: BodyStep
-            let piece: [UInt8]
-            do throws(HTTPParseError) {
-                (step, piece) = try connection.decode(&decoder)
-            } catch {
-                connection.mustClose = true
-                throw HTTPError(.init(code: error.status), error.reason)
-            }
-            switch step.outcome {
-            case .end: return .end
-            case .data:
-                received += piece.count
-                guard received <= limit else {
-                    connection.mustClose = true
-                    throw HTTPError(.contentTooLarge, "the body is longer than the \(limit) bytes that this server takes")
-                }
-                return .piece(piece)
-            case .needMore:
-                // A reset wakes the reader too: that the request is cancelled says more than ECONNRESET.
-                try Task.checkCancellation()
-                switch try connection.receive() {
-                case .nothing: return .wait
-                case .some: continue
-                case .end:
-                    connection.mustClose = true
-                    throw HTTPError(.badRequest, "the client ended the connection in the middle of the body")
-                }
-            }
-        }
-    }
-
-    /// What a reader is told of a wait that failed.
-    private func failure(_ error: any Error) -> any Error {
-        guard let error = error as? TandemError, error.code == .timedOut else { return error }
-        connection.mustClose = true
-        let timeout = connection.settings.configuration.bodyTimeout
-        return HTTPError(.requestTimeout, "the body made no progress for \(timeout)")
+        return source
     }
 
     private func startCollecting(_ limit: Int) throws(HTTPError) -> [UInt8] {
@@ -183,6 +132,23 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         /// The next piece, or nil at the end.
         public mutating func next() async throws -> [UInt8]? { try await body.read() }
     }
+}
+
+/// The body of a request that came over no connection.
+private final class MemoryBody: BodySource {
+    private var bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    func nextPiece() -> BodyPiece {
+        guard !bytes.isEmpty else { return .end }
+        defer { bytes = [] }
+        return .bytes(bytes)
+    }
+
+    func waitForPiece(_ reason: BodyPiece) async {}
+
+    func waitForPiece(_ reason: BodyPiece, file: StaticString, line: UInt) {}
 }
 
 extension HTTPError {

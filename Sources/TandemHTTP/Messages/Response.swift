@@ -1,4 +1,7 @@
 public import HTTPTypes
+internal import HTTPWire
+internal import Synchronization
+internal import Tandem
 
 /// What a handler answers: a status, header fields, and a body that is at hand or is written bit by bit.
 ///
@@ -10,22 +13,46 @@ public struct Response: Sendable {
         case stream(length: Int?, ResponseStream)
     }
 
+    private var storage: Storage
+
     /// The status.
-    public var status: HTTPResponse.Status
+    public var status: HTTPResponse.Status {
+        get { storage.status }
+        _modify {
+            makeUnique()
+            yield &storage.status
+        }
+    }
+
     /// The header fields.
-    public var headers: HTTPFields
-    var body: Body
+    public var headers: HTTPFields {
+        get { storage.headers }
+        _modify {
+            makeUnique()
+            yield &storage.headers
+        }
+    }
+
+    var body: Body { storage.body }
+
+    /// The length of a body at hand.
+    var bodyCount: Int { if case .bytes(let bytes) = body { bytes.count } else { 0 } }
+
+    /// Whether its status allows a body (RFC 9110, 6.4.1, 15.3.6).
+    var mayHaveBody: Bool { ![204, 205, 304].contains(status.code) && status.kind != .informational }
+
+    private init(_ status: HTTPResponse.Status, _ headers: HTTPFields, _ body: Body, encoded: Encoded? = nil) {
+        storage = Storage(status, headers, body, encoded: encoded)
+    }
 
     /// An answer with these bytes as its body.
     public init(status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], body: [UInt8] = []) {
-        self.status = status
-        self.headers = headers
-        self.body = .bytes(body)
+        self.init(status, headers, .bytes(body))
     }
 
     /// An answer in `text/plain; charset=utf-8`.
     public init(status: HTTPResponse.Status = .ok, text: String) {
-        self.init(status: status, headers: Response.textHeaders, body: Array(text.utf8))
+        self.init(status, Response.text.fields, .bytes(Array(text.utf8)), encoded: Response.text.encoded)
     }
 
     /// An answer in `application/json`; the text must be JSON.
@@ -35,18 +62,17 @@ public struct Response: Sendable {
 
     /// An answer in `application/json`; the bytes must be JSON in UTF-8.
     public init(status: HTTPResponse.Status = .ok, json: [UInt8]) {
-        self.init(status: status, headers: Response.jsonHeaders, body: json)
+        self.init(status, Response.json.fields, .bytes(json), encoded: Response.json.encoded)
     }
 
-    /// An answer whose body an async closure writes after the head has been sent. Chunked, unless its length is given. When
-    /// `body` throws, or writes less than it announced, the server cuts the connection, so that the client can tell.
+    /// An answer whose body an async closure writes. Chunked, unless its length is given. The head is sent with the first bytes:
+    /// when `body` throws before that, the error is answered as if the handler had thrown it. When `body` throws later, or
+    /// writes less than it announced, the server cuts the connection, so that the client can tell.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) async throws -> Void
     ) {
-        self.status = status
-        self.headers = headers
-        self.body = .stream(length: contentLength, .async(body))
+        self.init(status, headers, .stream(length: contentLength, .async(body)))
     }
 
     /// An answer whose body a blocking closure writes, on a green thread; as the async form. The closure's own style selects the
@@ -55,18 +81,132 @@ public struct Response: Sendable {
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) throws -> Void
     ) {
-        self.status = status
-        self.headers = headers
-        self.body = .stream(length: contentLength, .blocking(body))
+        self.init(status, headers, .stream(length: contentLength, .blocking(body)))
     }
 
-    // Made once: answers share their storage until somebody adds a field.
-    private static let textHeaders: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
-    private static let jsonHeaders: HTTPFields = [.contentType: "application/json"]
+    // MARK: Reading a body
+
+    /// All bytes of the body, also of one that a closure writes: for a test that has called a handler. On a hub a blocking
+    /// closure runs there.
+    ///
+    /// - Throws: What the closure throws; `HTTPError` 500 when it writes more or less than it announced.
+    public func collectBody() async throws -> [UInt8] {
+        switch body {
+        case .bytes(let bytes): return bytes
+        case .stream(let length, let stream):
+            let memory = MemorySink()
+            let writer = ResponseWriter(memory, contentLength: length, draining: Draining(Event()))
+            try await stream.write(to: writer, name: "response body")
+            try writer.end()
+            return memory.bytes
+        }
+    }
+
+    /// All bytes of the body. A blocking closure runs right here, on any thread; while an async one writes, this parks the green
+    /// thread or blocks the OS thread. Throws as the async form, and `TandemError` `notOnGreenThread`.
+    @available(*, noasync)
+    public func collectBody(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
+        switch body {
+        case .bytes(let bytes): return bytes
+        case .stream(_, .async): return try awaiting(file: file, line: line) { try await collectBody() }
+        case .stream(let length, .blocking(let write)):
+            let memory = MemorySink()
+            let writer = ResponseWriter(memory, contentLength: length, draining: Draining(Event()))
+            try write(writer)
+            try writer.end()
+            return memory.bytes
+        }
+    }
+
+    // MARK: Storage
+
+    // @unchecked: changed only while one `Response` alone refers to it, and `encoded` is atomic.
+    /// The one object behind a response, which copies share.
+    private final class Storage: @unchecked Sendable {
+        @exclusivity(unchecked) var status: HTTPResponse.Status
+        @exclusivity(unchecked) var headers: HTTPFields
+        let body: Body
+        /// The field lines. Kept from the second time on that they are sent: then the response is one that many requests share.
+        let encoded: OnceReference<Encoded>
+        let wasSent = Atomic(false)
+
+        init(_ status: HTTPResponse.Status, _ headers: HTTPFields, _ body: Body, encoded: Encoded?) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.encoded = OnceReference(encoded)
+        }
+    }
+
+    private final class Encoded: Sendable {
+        let fields: EncodedFields
+        init(_ fields: EncodedFields) { self.fields = fields }
+    }
+
+    private mutating func makeUnique() {
+        // Encoded fields would no longer be those of `headers`.
+        guard !isKnownUniquelyReferenced(&storage) || storage.encoded.object != nil else { return }
+        storage = Storage(storage.status, storage.headers, storage.body, encoded: nil)
+    }
+
+    /// The field lines as they are sent.
+    func encodedFields() throws(HTTPSerializeError) -> EncodedFields {
+        if let encoded = storage.encoded.object { return encoded.fields }
+        let fields = try EncodedFields(storage.headers)
+        if storage.wasSent.exchange(true, ordering: .relaxed) { storage.encoded.store(Encoded(fields)) }
+        return fields
+    }
+
+    /// The same with the request's id among its fields.
+    func adding(_ id: RequestID) -> Response {
+        var response = self
+        response.headers[.xRequestID] = id.description
+        return response
+    }
+
+    /// Header fields that many responses have, encoded once.
+    private struct Usual: Sendable {
+        let fields: HTTPFields
+        let encoded: Encoded?
+
+        init(_ fields: HTTPFields) {
+            self.fields = fields
+            encoded = (try? EncodedFields(fields)).map(Encoded.init)
+        }
+    }
+
+    private static let text = Usual([.contentType: "text/plain; charset=utf-8"])
+    private static let json = Usual([.contentType: "application/json"])
 }
 
 /// Code that writes a body, in either style.
 enum ResponseStream: Sendable {
     case async(@Sendable (ResponseWriter) async throws -> Void)
     case blocking(@Sendable (ResponseWriter) throws -> Void)
+
+    /// Writes the body. Blocking code borrows a green stack for the length of the call.
+    func write(to writer: ResponseWriter, name: GreenThreadName) async throws {
+        switch self {
+        case .async(let body): try await body(writer)
+        case .blocking(let body): try await Tandem.blocking(name: name) { try body(writer) }
+        }
+    }
+}
+
+/// Keeps what is written.
+private final class MemorySink: AnswerSink {
+    private(set) var bytes: [UInt8] = []
+
+    func put(_ bytes: [UInt8]) -> WriteStep {
+        self.bytes += bytes
+        return .goesOn
+    }
+
+    func flush() async {}
+
+    func flush(file: StaticString, line: UInt) {}
+
+    func giveWay() async {}
+
+    func giveWay(file: StaticString, line: UInt) {}
 }

@@ -3,57 +3,90 @@ internal import HTTPWire
 internal import Logging
 internal import Tracing
 
-/// One request, for those who look on: its logger, its span, and when it began. On its hub, and lent again to the next
-/// request, so that one which logs nothing costs no allocation.
+/// What is told about one request: its logger, its span, its outcome so far. On its hub. An exchange uses one for request
+/// after request.
+///
+/// `logger` is bound as `Logger.current` once, for many requests, and reads `scope`, which changes from request to request.
+/// A copy of the logger that outlives its request must go on naming that request: `isKept` tells, and `renew` leaves the scope
+/// to the copy.
 final class RequestObservation {
     /// Writes to the server's log, and knows of no request.
-    private let idle: RequestLogHandler
+    private let base: RequestLogHandler
+    private let label: Logger
     @exclusivity(unchecked) private(set) var logger: Logger
     @exclusivity(unchecked) private(set) var scope: RequestScope
-    @exclusivity(unchecked) var id = RequestID(number: 0)
-    @exclusivity(unchecked) var route: Int?
-    /// The answer's, for the log: 499 as long as there is none, as when nobody is left to answer.
+    /// References to the logger's storage that the binding itself holds.
+    @exclusivity(unchecked) private var ownReferences: UInt = 0
+
+    /// The status of the answer, for the log: 499 until there is one, as when the client has gone.
     @exclusivity(unchecked) var status = 499
-    @exclusivity(unchecked) var span: (any Span)?
-    /// In nanoseconds of the monotonic clock; 0 when nobody asks how long it takes.
+    @exclusivity(unchecked) var span: (any Span)? { didSet { isTraced = span != nil } }
+    /// Whether the request has a span: asked of each request, and an existential cannot be looked at without a copy.
+    @exclusivity(unchecked) private(set) var isTraced = false
+    /// Its count among the requests under way.
+    @exclusivity(unchecked) var active: ServerMetrics.Active?
+    /// In nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
     /// What the handler threw, or what cut the answer.
-    @exclusivity(unchecked) var error: (any Error)?
+    @exclusivity(unchecked) var error: (any Error)? { didSet { hasFailed = error != nil } }
+    @exclusivity(unchecked) private var hasFailed = false
 
-    /// One for requests that are logged to `base`.
-    init(_ base: Logger) {
-        idle = RequestLogHandler(base.handler)
-        logger = base
-        scope = RequestScope()
+    private let peer: Peer
+
+    /// One for the requests of `peer`, which are logged to `server`.
+    init(_ server: Logger, _ peer: Peer) {
+        self.peer = peer
+        label = server
+        base = RequestLogHandler(server.handler)
+        scope = RequestScope(peer)
+        logger = server
+        logger.handler = base.within(scope)
     }
 
-    /// A request begins, whose id and route are set.
-    func begin(_ head: RequestHead, route: String?, peer: SocketAddress) {
+    // MARK: The bound logger
+
+    /// Begins a binding of `logger`. Called within it, before its first request.
+    func bind() {
+        ownReferences = references
+        isKept = false
+    }
+
+    /// Whether somebody held a copy of the logger beside the binding when the request ended: a task that outlives it, say.
+    @exclusivity(unchecked) private(set) var isKept = false
+
+    /// Leaves the logger and its scope to those who hold copies, and makes others.
+    func renew() {
+        scope = RequestScope(peer)
+        logger = label
+        logger.handler = base.within(scope)
+    }
+
+    /// How many references there are to the one object that a `Logger` is.
+    ///
+    /// swift-log has no way to ask; a `Logger` of another layout counts as kept by somebody, which costs time only.
+    @inline(never)
+    private var references: UInt {
+        guard MemoryLayout<Logger>.size == MemoryLayout<AnyObject>.size else { return 0 }
+        return _getRetainCount(unsafeBitCast(logger, to: AnyObject.self))
+    }
+
+    // MARK: One request
+
+    /// A request begins.
+    func begin(_ head: RequestHead, route: Route?, id: RequestID, now: UInt64) {
         status = 499
-        scope.begin(head, route: route, peer: peer, id: id)
-        logger.handler = idle.within(scope)
+        began = now
+        scope.begin(head, route: route, id: id)
     }
 
-    /// Runs code as part of the request: `Logger.current` is the request's, and the span is the parent of those within.
-    func bind(_ body: () async throws -> Void) async throws {
-        guard let context = span?.context, !context.isEmpty else { return try await withLogger(logger) { _ in try await body() } }
-        try await ServiceContext.withValue(context) { try await withLogger(logger) { _ in try await body() } }
+    /// The request has ended. Returns its head if nobody holds the logger; whoever does keeps the scope too.
+    func end() -> RequestHead? {
+        if isTraced || hasFailed { dropSpanAndError() }
+        isKept = references != ownReferences
+        return isKept ? nil : scope.end()
     }
 
-    /// The request has ended. A task that outlived it keeps its logger, which goes on naming that request.
-    func end() {
-        if spanOrErrorIsSet { letGo() }
-        // A logger that somebody else has too is copied here, and the scope stays with theirs.
-        logger.handler = idle
-        if isKnownUniquelyReferenced(&scope) { scope.end() } else { scope = RequestScope() }
-    }
-
-    /// Found out without a copy.
-    private var spanOrErrorIsSet: Bool {
-        if case .none = span, case .none = error { false } else { true }
-    }
-
-    private func letGo() {
+    private func dropSpanAndError() {
         // Taken out first: what goes away here must not go away inside an access.
         let (span, error) = (span, error)
         self.span = nil

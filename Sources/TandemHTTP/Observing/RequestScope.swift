@@ -3,37 +3,33 @@ internal import HTTPWire
 internal import Logging
 internal import Tracing
 
-// @unchecked: changed only while its hub holds the one reference to it; read from any thread.
-/// What `Logger.current` knows of the request that is answered. Read only when a line is logged.
+// @unchecked: changed only while no logger but the bound one leads to it; read from any thread.
+/// The request that `Logger.current` names. Read only when a line is logged.
 final class RequestScope: @unchecked Sendable {
-    @exclusivity(unchecked) private var head: RequestHead?
-    @exclusivity(unchecked) private var route: String?
-    @exclusivity(unchecked) private var peer: SocketAddress?
-    @exclusivity(unchecked) private var id = RequestID(number: 0)
+    @exclusivity(unchecked) private(set) var head: RequestHead?
+    @exclusivity(unchecked) private(set) var route: Route?
+    @exclusivity(unchecked) private(set) var id = RequestID(number: 0)
+    private let peer: Peer
 
-    func begin(_ head: RequestHead, route: String?, peer: SocketAddress, id: RequestID) {
+    init(_ peer: Peer) { self.peer = peer }
+
+    func begin(_ head: RequestHead, route: Route?, id: RequestID) {
         self.head = head
-        self.route = route
-        self.peer = peer
+        if self.route !== route { self.route = route }
         self.id = id
     }
 
-    /// Lets go of the request.
-    func end() {
-        let (head, route) = (head, route)
-        self.head = nil
-        self.route = nil
-        withExtendedLifetime((head, route)) {}
-    }
+    /// Returns the request's head, and drops the request.
+    func end() -> RequestHead? { head.take() }
 
     /// A line's fields. The trace is that of the innermost span, wherever the line is logged.
     var metadata: Logger.Metadata {
-        guard let head, let peer else { return [:] }
+        guard let head else { return [:] }
         var metadata: Logger.Metadata = [
             "request.id": .string(id.description), "http.request.method": .string(head.method.rawValue),
             "peer": .string(peer.description),
         ]
-        if let route { metadata["http.route"] = .string(route) }
+        if let route { metadata["http.route"] = .string(route.pattern.description) }
         if let trace = ServiceContext.current?.traceContext ?? TraceContext(head) {
             metadata["trace_id"] = .string(trace.traceID)
             metadata["span_id"] = .string(trace.spanID)

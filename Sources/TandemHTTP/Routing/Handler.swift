@@ -12,23 +12,12 @@ enum Handler: Sendable {
         }
     }
 
-    /// Answers. A blocking handler borrows a green stack for the length of the call; throws `HTTPError` 503 when none is left.
+    /// Answers, in either style. A blocking handler borrows a green stack for the length of the call.
     func answer(_ request: Request, name: GreenThreadName) async throws -> Response {
         switch self {
-        case .async(let handler):
-            return try await handler(request)
-        case .blocking(let handler):
-            return try await Handler.onGreenThread(handler, request, name)
+        case .async(let handler): try await handler(request)
+        case .blocking(let handler): try await Tandem.blocking(name: name) { try handler(request) }
         }
-    }
-
-    /// Not inlined: an async handler's wait would hold the room for a bridge.
-    @inline(never)
-    private static func onGreenThread(
-        _ handler: Router.BlockingHandler, _ request: Request, _ name: GreenThreadName
-    ) async throws -> Response {
-        try request.body.connection.server.checkGreenThreads()
-        return try await Tandem.blocking(name: name) { try handler(request) }
     }
 }
 
@@ -36,6 +25,10 @@ enum Handler: Sendable {
 enum Middleware: Sendable {
     case async(Router.AsyncMiddleware)
     case blocking(Router.BlockingMiddleware)
+
+    var isBlocking: Bool {
+        if case .blocking = self { true } else { false }
+    }
 
     /// A handler that is `inner` wrapped in this. A handler that is wrapped in its own style stays in it.
     func wrapping(_ inner: Handler, name: GreenThreadName) -> Handler {

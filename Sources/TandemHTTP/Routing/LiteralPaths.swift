@@ -1,47 +1,98 @@
+internal import Glibc
 internal import HTTPTypes
+internal import HTTPWire
 
-/// Literal paths by their bytes: open addressing, FNV-1a.
+/// Routes without named segments, by the bytes of their path and a well-known method: open addressing over flat memory, so that
+/// a look-up counts no references.
 struct LiteralPaths: Sendable {
     private struct Slot {
-        var path: [UInt8]
-        var methods: MethodMap
+        var hash: UInt64 = 0
+        /// Where the path is in `bytes`.
+        var start: Int32 = 0
+        /// -1 for an empty slot.
+        var count: Int32 = -1
+        /// The number of the route per method; -1 for none.
+        var routes = InlineArray<10, Int16>(repeating: -1)
     }
-    private var slots: [Slot?] = Array(repeating: nil, count: 16)
+
+    private var slots = [Slot](repeating: Slot(), count: 16)
+    private var bytes: [UInt8] = []
     private var count = 0
 
-    mutating func add(_ path: String, _ method: HTTPRequest.Method, _ index: Int) {
+    /// Adds a route. Does nothing for a method that is not well known, and for a route beyond the first 32,767.
+    mutating func add(_ path: String, _ method: HTTPRequest.Method, _ route: Int) {
+        guard let method = KnownMethod.allCases.first(where: { $0 != .other && $0.method == method }),
+            let route = Int16(exactly: route)
+        else { return }
         if (count + 1) * 2 > slots.count { grow() }
-        let bytes = Array(path.utf8)
-        let position = position(of: bytes.span)
-        if slots[position] == nil {
-            slots[position] = Slot(path: bytes, methods: MethodMap())
+        let path = Array(path.utf8)
+        let position = position(of: path.span)
+        if slots[position].count < 0 {
+            slots[position] = Slot(hash: Self.hash(path.span), start: Int32(bytes.count), count: Int32(path.count))
+            bytes += path
             count += 1
         }
-        _ = slots[position]!.methods.add(method, index)
+        slots[position].routes[Int(method.rawValue)] = route
+        let head = Int(KnownMethod.head.rawValue)
+        // HEAD is answered wherever GET is, unless a route of its own comes later.
+        if method == .get, slots[position].routes[head] < 0 { slots[position].routes[head] = route }
     }
 
-    func find(_ path: Span<UInt8>) -> MethodMap? { slots[position(of: path)]?.methods }
+    /// The number of the route that answers, if there is one.
+    func route(_ path: Span<UInt8>, _ method: KnownMethod) -> Int? {
+        let position = position(of: path)
+        guard slots[position].count >= 0 else { return nil }
+        let route = slots[position].routes[Int(method.rawValue)]
+        return route < 0 ? nil : Int(route)
+    }
 
     /// Where the path is, or would be put.
     private func position(of path: Span<UInt8>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for index in path.indices { hash = (hash ^ UInt64(path[index])) &* 0x0000_0100_0000_01b3 }
+        let hash = Self.hash(path)
         var position = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-        while let slot = slots[position], !slot.path.span.isEqual(to: path) { position = (position + 1) & (slots.count - 1) }
+        while slots[position].count >= 0, !holds(position, path, hash) { position = (position + 1) & (slots.count - 1) }
         return position
+    }
+
+    private func holds(_ position: Int, _ path: Span<UInt8>, _ hash: UInt64) -> Bool {
+        guard slots[position].hash == hash, Int(slots[position].count) == path.count else { return false }
+        let start = Int(slots[position].start)
+        return bytes.withUnsafeBytes { bytes in
+            path.withUnsafeBytes { memcmp(bytes.baseAddress! + start, $0.baseAddress!, $0.count) == 0 }
+        }
+    }
+
+    /// Eight bytes at a time: multiply and fold.
+    private static func hash(_ path: Span<UInt8>) -> UInt64 {
+        path.withUnsafeBytes { path in
+            var hash = UInt64(path.count)
+            var index = 0
+            while index + 8 <= path.count {
+                mix(&hash, path.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+                index += 8
+            }
+            var rest: UInt64 = 0
+            while index < path.count {
+                rest = rest << 8 | UInt64(path[index])
+                index += 1
+            }
+            mix(&hash, rest)
+            return hash ^ hash >> 32
+        }
+    }
+
+    private static func mix(_ hash: inout UInt64, _ word: UInt64) {
+        let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+        hash = product.high ^ product.low
     }
 
     private mutating func grow() {
         let old = slots
-        slots = Array(repeating: nil, count: old.count * 2)
-        for case let slot? in old { slots[position(of: slot.path.span)] = slot }
-    }
-}
-
-extension Span<UInt8> {
-    fileprivate func isEqual(to other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
+        slots = Array(repeating: Slot(), count: old.count * 2)
+        for slot in old where slot.count >= 0 {
+            var position = Int(truncatingIfNeeded: slot.hash) & (slots.count - 1)
+            while slots[position].count >= 0 { position = (position + 1) & (slots.count - 1) }
+            slots[position] = slot
+        }
     }
 }

@@ -2,34 +2,11 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// A handler, and the requests that it answers.
-struct Route: Sendable, CustomStringConvertible {
-    let method: HTTPRequest.Method
-    let pattern: PathPattern
-    var handler: Handler
-    /// For messages about overflow and stalls.
-    let name: GreenThreadName
-    /// The group whose middleware is innermost around the handler.
-    let group: Int
-
-    var description: String { "\(method.rawValue) \(pattern)" }
-
-    /// As the router lists it.
-    var listing: RouteDescription {
-        let style: RouteDescription.Style =
-            switch handler {
-            case .async: .async
-            case .blocking: .blocking
-            }
-        return RouteDescription(method: method, path: pattern.description, style: style)
-    }
-}
-
 /// All routes, by path and then by method.
 struct RouteTable: Sendable {
     /// The result of looking up a request's path and method.
     enum Match {
-        case found(index: Int, PathParameters)
+        case found(Route, PathParameters)
         case methodNotAllowed(allowed: [HTTPRequest.Method])
         case notFound
     }
@@ -53,7 +30,7 @@ struct RouteTable: Sendable {
         let pattern = RouteTable.pattern(path, in: groups[group].prefix, as: .route)
         let name = GreenThreadName(permanent: "\(method.rawValue) \(pattern)")
         let index = routes.count
-        routes.append(Route(method: method, pattern: pattern, handler: handler, name: name, group: group))
+        routes.append(Route(index: index, method: method, pattern: pattern, handler: handler, name: name, group: group))
         let added = tree.add(pattern.segments[...], index, method)
         precondition(added, "there is a route for \(method.rawValue) \(pattern) already")
         if pattern.isLiteral { literals.add(pattern.description, method, index) }
@@ -81,7 +58,7 @@ struct RouteTable: Sendable {
         for (index, route) in routes.enumerated() {
             var group = Optional(route.group)
             while let inner = group {
-                table.routes[index].handler = wrapped(table.routes[index].handler, name: route.name, in: inner)
+                for layer in groups[inner].middleware.reversed() { table.routes[index] = table.routes[index].wrapped(by: layer) }
                 group = groups[inner].parent
             }
         }
@@ -89,10 +66,8 @@ struct RouteTable: Sendable {
     }
 
     /// A handler of the server's own, such as the one that answers 404, inside the router's middleware.
-    func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler { wrapped(handler, name: name, in: 0) }
-
-    private func wrapped(_ handler: Handler, name: GreenThreadName, in group: Int) -> Handler {
-        groups[group].middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
+    func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler {
+        groups[0].middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
     }
 
     /// Every method that some path answers, for `OPTIONS *`.
@@ -102,12 +77,15 @@ struct RouteTable: Sendable {
         return [methods].allowed
     }
 
+    /// The route without named segments whose path is, byte for byte, that of the request.
+    func literalMatch(_ head: RequestHead) -> Route? {
+        let method = head.knownMethod
+        return head.withPathBytes { literals.route($0, method) }.map { routes[$0] }
+    }
+
+    /// What answers a request, whatever its path. A literal route is also found here.
     func match(_ head: RequestHead) -> Match {
         let method = head.method
-        // Nearly every request: a literal path, compared as bytes.
-        if let methods = head.withPathBytes({ literals.find($0) }), let index = methods.index(for: method) {
-            return .found(index: index, PathParameters())
-        }
         let segments = head.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
             PercentDecoding.decode($0)
         }
@@ -116,7 +94,7 @@ struct RouteTable: Sendable {
         var search = PathSearch(method: method)
         _ = tree.find(segments.compactMap(\.self)[...], &search)
         if let index = search.index {
-            return .found(index: index, PathParameters(names: routes[index].pattern.names, values: search.values))
+            return .found(routes[index], PathParameters(names: routes[index].pattern.names, values: search.values))
         }
         return search.others.isEmpty ? .notFound : .methodNotAllowed(allowed: search.others.allowed)
     }

@@ -1,6 +1,6 @@
 internal import Glibc
 public import Logging
-internal import ServiceLifecycle
+public import ServiceLifecycle
 internal import Synchronization
 public import Tandem
 
@@ -9,16 +9,16 @@ public import Tandem
 ///     let server = HTTPServer(router: router)
 ///     try await server.run()
 public final class HTTPServer: Sendable {
-    let logger: Logger
+    private let logger: Logger
     /// Happens when it begins to drain.
-    let drained = Event<Void>()
-    let state: Mutex<State>
-    private let routes: RouteTable
+    private let drained = Event<Void>()
+    private let state: Mutex<State>
+    private let dispatcher: Dispatcher
     private let listening = Event<[ListenAddress]>()
     private let admission = Admission()
     private let tls = TLSContexts()
 
-    struct State {
+    private struct State {
         var configuration: HTTPServerConfiguration
         var phase = ServerPhase.starting
         var parts: [HubServer] = []
@@ -30,17 +30,18 @@ public final class HTTPServer: Sendable {
 
     /// A server that does not listen yet. Takes a copy of the routes.
     ///
-    /// - Parameter logger: Told of handlers that throw, of cancelled requests, and of hooks that fail.
+    /// - Parameter logger: Told where the server listens (info), of handlers that throw, of cancelled requests, and of hooks that
+    ///   fail. By default the logger of `LoggingSystem`, which writes to standard error unless it was bootstrapped otherwise.
     public init(
         router: Router, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
         logger: Logger = Logger(label: "tandem.http")
     ) {
-        routes = router.table.compiled()
+        dispatcher = Dispatcher(router.table.compiled())
         state = Mutex(State(configuration: configuration))
         self.logger = logger
     }
 
-    /// What is in force: how it was set up, or what was loaded since by `reload`.
+    /// The current configuration, including any reload.
     public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
 
     /// The hubs that it serves on now. Any thread.
@@ -70,7 +71,7 @@ public final class HTTPServer: Sendable {
         do {
             if let hub = Hub.current {
                 let listeners = try open(configuration, hubs: 1)
-                listens(at: listeners.addresses)
+                beginListening(at: listeners.addresses)
                 try await serve(listeners.sockets[0], on: hub)
             } else {
                 try await runOnOwnHubs()
@@ -84,7 +85,9 @@ public final class HTTPServer: Sendable {
         if let failure { throw failure }
     }
 
-    private func listens(at addresses: [ListenAddress]) {
+    /// Publishes the addresses: from here on clients are served.
+    private func beginListening(at addresses: [ListenAddress]) {
+        logger.info("listening on \(addresses.map(\.url).joined(separator: ", "))")
         state.withLock { $0.phase = max($0.phase, .serving) }
         listening.send(addresses)
     }
@@ -109,7 +112,7 @@ public final class HTTPServer: Sendable {
             listeners.close()
             throw error
         }
-        listens(at: listeners.addresses)
+        beginListening(at: listeners.addresses)
         let outcome: Result<Void, any Error>
         do {
             // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
@@ -131,8 +134,8 @@ public final class HTTPServer: Sendable {
 
     private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
         let part = try HubServer(
-            hub: hub, listening: sockets, tls: tls, routes: routes, configuration: configuration, admission: admission,
-            server: self)
+            hub: hub, listening: sockets, tls: tls, dispatcher: dispatcher, configuration: configuration, admission: admission,
+            logger: logger, draining: draining, drainingBegins: { [unowned self] in drainingBegins() })
         let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
             return (state.plan, state.configuration)
@@ -183,6 +186,109 @@ public final class HTTPServer: Sendable {
         return { [tls] in tls.use(context) }
     }
 
+    // MARK: Reloading
+
+    /// Puts other limits, time-outs and the like into force, from any thread, without touching a connection.
+    ///
+    /// Each hub takes them over within a turn of its loop. Time-outs hold from the next wait on, limits of the head and TLS from
+    /// the next connection on, everything else from the next request on. The files of `tls` are read again, whether it differs or
+    /// not. A stop that has begun keeps its times.
+    ///
+    /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
+    ///   observes, and what its hubs are, but for `hub.stallThreshold`. They stay as they were.
+    /// - Throws: `TLSError`, which names the file; then nothing has changed.
+    @discardableResult
+    public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
+        let useTLS = try configuration.tls.map { try prepareTLS($0) }
+        let (fixed, merged, parts) = state.withLock { state in
+            var merged = configuration
+            let fixed = merged.keepFixed(of: state.configuration)
+            // What is let go is released outside the lock.
+            swap(&merged, &state.configuration)
+            return (fixed, state.configuration, state.parts)
+        }
+        useTLS?()
+        for part in parts { part.hub.spawn(name: "server reload") { part.reload(merged) } }
+        return fixed
+    }
+
+    // MARK: Stopping
+
+    /// Stops, from any thread, in phases that each have a deadline:
+    ///
+    /// 1. `delay`: the phase is `leaving`, and everything is served as before, for load balancers that have to be told first;
+    /// 2. `grace`: it is `draining`. Nothing more is accepted, idle connections close, requests in flight end with
+    ///    `Connection: close`, and handlers that ask by `draining` are told. What is left then is cut: cancelled;
+    /// 3. `cleanupTimeout`: what was given to `onShutdown` runs.
+    ///
+    /// Then `run` returns. A further call may shorten the phases and cannot lengthen them: `stop(grace: .zero, delay: .zero)`
+    /// cuts at once. A server that is stopped before it runs stops as soon as it does.
+    ///
+    /// - Parameters:
+    ///   - grace: nil for `HTTPServerConfiguration.stopGrace`.
+    ///   - delay: nil for `HTTPServerConfiguration.stopDelay`.
+    public func stop(grace: Duration? = nil, delay: Duration? = nil) {
+        let (plan, parts) = state.withLock { state in
+            let wanted = StopPlan(
+                delay: delay ?? state.configuration.stopDelay, grace: grace ?? state.configuration.stopGrace)
+            state.plan?.shorten(to: wanted)
+            state.plan = state.plan ?? wanted
+            state.phase = max(state.phase, .leaving)
+            return (state.plan!, state.parts)
+        }
+        for part in parts { part.hub.spawn(name: "server stop") { part.stop(plan) } }
+    }
+
+    /// Registers an async hook that runs when the last connection has ended, while the hub still turns: to flush what is buffered,
+    /// to close what handlers shared. Any thread.
+    ///
+    /// Hooks run one after the other, newest first, once `run` ends, for whatever reason: also when it could not listen or its
+    /// task was cancelled, which they do not see. All together have `cleanupTimeout`; then they are cancelled. One that throws
+    /// is logged and counted, and the next one runs. `run` waits for a hook that ignores its cancellation.
+    ///
+    /// - Parameter name: The name of the hook, in messages.
+    /// - Returns: Whether the hook will run; false when the hooks have already started.
+    @discardableResult
+    public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {
+        state.withLock { $0.hooks.add(name, .async(hook)) }
+    }
+
+    /// Registers a blocking hook, which runs on a green thread; as the async form. The closure's own style selects the form: one
+    /// that awaits is async.
+    @discardableResult
+    public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
+        state.withLock { $0.hooks.add(name, .blocking(hook)) }
+    }
+
+    /// Where it is in its life. Any thread.
+    public var phase: ServerPhase { state.withLock { $0.phase } }
+
+    /// Whether it drains, and a way to wait for that. Any thread.
+    public var draining: Draining { Draining(drained) }
+
+    /// The outcome of stopping, complete when `run` has returned. Any thread.
+    public var stopSummary: StopSummary { state.withLock { $0.summary } }
+
+    /// The first hub of the server drains. On any of its hubs.
+    private func drainingBegins() {
+        state.withLock { $0.phase = max($0.phase, .draining) }
+        drained.send(())
+    }
+
+    /// Runs the hooks, unless that has been done.
+    private func runHooks() async {
+        let (hooks, timeout) = state.withLock { ($0.hooks.take(), $0.configuration.cleanupTimeout) }
+        let summary = await hooks.run(within: timeout, logger)
+        state.withLock { $0.summary.add(summary) }
+    }
+
+    private func end() {
+        state.withLock { $0.phase = .stopped }
+        drained.send(())
+    }
+
+    // MARK: Counting
+
     /// Connections open now, over all hubs. A snapshot: each hub counts its own.
     public func connectionCount() async -> Int {
         let parts = state.withLock { $0.parts }
@@ -193,3 +299,7 @@ public final class HTTPServer: Sendable {
         return count
     }
 }
+
+/// A server may stand beside others in a `ServiceGroup`: the group's graceful shutdown is `stop` with the times of the
+/// configuration, and cancelling it cuts every connection at once. `run` throws when it cannot listen, which ends the group.
+extension HTTPServer: Service {}

@@ -81,3 +81,39 @@ public struct HTTPServerConfiguration: Sendable {
     /// `addresses`, or what stands for them.
     var listenAddresses: [ListenAddress] { addresses.isEmpty ? [.tcp(host, port: port)] : addresses }
 }
+
+extension HTTPServerConfiguration {
+    /// Takes over what cannot change while a server runs. Returns the names of what would have.
+    mutating func keepFixed(of running: HTTPServerConfiguration) -> [String] {
+        var names: [String] = []
+        func keep<Value: Equatable>(_ name: String, _ path: WritableKeyPath<HTTPServerConfiguration, Value>) {
+            guard self[keyPath: path] != running[keyPath: path] else { return }
+            names.append(name)
+            self[keyPath: path] = running[keyPath: path]
+        }
+        keep("addresses", \.addresses)
+        keep("host", \.host)
+        keep("port", \.port)
+        keep("hubs", \.hubs)
+        keep("backlog", \.backlog)
+        keep("observing.recordsMetrics", \.observing.recordsMetrics)
+        keep("observing.tracesRequests", \.observing.tracesRequests)
+        keep("observing.trustsRequestID", \.observing.trustsRequestID)
+        keep("observing.returnsRequestID", \.observing.returnsRequestID)
+        keep("hub.stackSize", \.hub.stackSize)
+        keep("hub.jobsPerTurn", \.hub.jobsPerTurn)
+        keep("hub.stopGrace", \.hub.stopGrace)
+        keep("hub.name", \.hub.name)
+        keep("hub.poller", \.hub.poller)
+        keep("hub.auditInterval", \.hub.auditInterval)
+        keep("hub.stuckThreshold", \.hub.stuckThreshold)
+        keep("hub.trimsStacks", \.hub.trimsStacks)
+        // Addresses that speak it cannot do without.
+        if tls == nil { keep("tls", \.tls) }
+        // What is left of it is for tests.
+        let stallThreshold = hub.stallThreshold
+        hub = running.hub
+        hub.stallThreshold = stallThreshold
+        return names
+    }
+}

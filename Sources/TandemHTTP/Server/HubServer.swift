@@ -1,82 +1,63 @@
 internal import Glibc
-internal import HTTPWire
 internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// A server's part on one hub: its listeners, its connections, and the buffers that they borrow.
+/// A server's part on one hub: its listeners and its connections, from accepting to stopping.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    /// What is in force: swapped as a whole by `reload`. Boxed, so that what a request reads is one reference away, and nothing
-    /// of it is copied.
-    @exclusivity(unchecked) private(set) var settings: Settings
-    let routes: RouteTable
-    let logger: Logger
-    let draining: Draining
-    let observer: RequestObserver
-    private(set) var isDraining = false
-    private(set) var summary = StopSummary()
+    /// What stopping has done so far.
+    var summary: StopSummary {
+        var summary = stopped
+        summary.requestsEnded = context.answeredWhileDraining
+        return summary
+    }
 
-    let admission: Admission
-    /// The most connections that the process has descriptors for.
-    let mostConnections: Int
-    /// Connections that are ending to make room.
-    var givingWay = 0
-    /// A connection has become idle since none was found.
-    var mayHaveIdle = false
-    /// Connections that are being told why they are not served.
-    var refusing = 0
-    var refusals: [Admission.Refusal: Throttle] = [:]
-    var acceptFailures = Throttle()
-
-    let acceptors: [Acceptor]
-    let tls: TLSContexts
-    var connections: [ObjectIdentifier: Connection] = [:]
-    let connectionEnded = Parker(for: "connections to end")
+    private var configuration: HTTPServerConfiguration
+    private let context: ServingContext
+    private let gate: Gate
+    private let tls: TLSContexts
+    private var acceptors: [Acceptor] = []
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private let connectionEnded = Parker(for: "connections to end")
     /// Connections at rest that have something to do.
-    var woken: [Connection] = []
-    let hasWoken = Parker(for: "connections at rest")
-    private(set) var hasEnded = false
-    let buffers = BufferPool()
-    /// What answers a path that no route has.
-    let notFound: Handler
-    private var unflushed: [Connection] = []
-    private var flushing: TurnEnd?
-    private let server: HTTPServer
+    private var woken: [Connection] = []
+    private let hasWoken = Parker(for: "connections at rest")
+    private var hasEnded = false
+    private var hasCut = false
+
+    private var stopped = StopSummary()
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
     private var cutAt = Deadline.never
-    private(set) var hasCut = false
-    private var now = HTTPDate(unixSeconds: 0)
+    private let drainingBegins: () -> Void
 
     /// Takes over listening sockets, also when it throws. On the hub's thread.
+    ///
+    /// - Parameter drainingBegins: Called when this part begins to drain.
     init(
-        hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, routes: RouteTable,
-        configuration: HTTPServerConfiguration, admission: Admission, server: HTTPServer
+        hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, dispatcher: Dispatcher,
+        configuration: HTTPServerConfiguration, admission: Admission, logger: Logger, draining: Draining,
+        drainingBegins: @escaping () -> Void
     ) throws {
         self.hub = hub
-        self.admission = admission
-        mostConnections = Admission.mostByDescriptors()
-        settings = Settings(configuration)
-        self.routes = routes
-        self.server = server
-        logger = server.logger
-        draining = server.draining
-        observer = RequestObserver(configuration.observing, routes: routes.routes, logger: server.logger)
+        self.configuration = configuration
         self.tls = tls
-        var acceptors: [Acceptor] = []
+        self.drainingBegins = drainingBegins
+        context = ServingContext(
+            hub: hub, settings: ConnectionSettings(configuration), dispatcher: dispatcher,
+            observer: RequestObserver(configuration.observing, routes: dispatcher.routes.routes), logger: logger,
+            draining: draining)
+        gate = Gate(admission, context)
         for (index, socket) in sockets.enumerated() {
             do throws(TandemError) {
-                acceptors.append(try Acceptor(socket))
+                acceptors.append(try Acceptor(socket, logger) { [unowned self] in start($0, $1, isTLS: $2) })
             } catch {
                 for acceptor in acceptors { acceptor.close() }
                 for socket in sockets[(index + 1)...] { socket.close() }
                 throw error
             }
         }
-        self.acceptors = acceptors
-        notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
-        flushing = TurnEnd(on: hub) { [unowned self] in flushAll() }
         stopTimer = HubTimer(on: hub) { [unowned self] in advanceStop() }
     }
 
@@ -88,7 +69,7 @@ final class HubServer: @unchecked Sendable {
     func run() async {
         let waker = Task(executorPreference: hub) { await self.serveWoken() }
         await withTaskGroup { tasks in
-            for acceptor in acceptors { tasks.addTask { await self.accept(on: acceptor) } }
+            for acceptor in acceptors { tasks.addTask { await acceptor.run() } }
         }
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
         if !connections.isEmpty {
@@ -101,89 +82,148 @@ final class HubServer: @unchecked Sendable {
         hasEnded = true
         hasWoken.unpark()
         await waker.value
-        flushTimer = nil
         stopTimer = nil
     }
 
-    // MARK: Stopping
-
-    /// Puts another configuration into force.
+    /// Replaces the configuration.
     func reload(_ configuration: HTTPServerConfiguration) {
-        // Let go after the access to the property.
-        let old = settings
-        settings = Settings(configuration)
+        let old = self.configuration
+        self.configuration = configuration
+        context.settings = ConnectionSettings(configuration)
         let stallThreshold = configuration.hub.stallThreshold
-        if stallThreshold != old.configuration.hub.stallThreshold { hub.stallThreshold = stallThreshold }
+        if stallThreshold != old.hub.stallThreshold { hub.stallThreshold = stallThreshold }
     }
+
+    // MARK: Serving
+
+    /// Serves a client that was accepted, or refuses it.
+    private func start(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
+        let network = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
+        let verdict = gate.admit(address, network, isTLS: isTLS, configuration, connections.values)
+        if case .shed = verdict {
+            close(fd)
+            return
+        }
+        if address.family != AF_UNIX {
+            var on: CInt = 1
+            setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+        }
+        do throws(TandemError) {
+            let descriptor = try Descriptor(adopting: fd)
+            let session = isTLS ? try session(over: descriptor) : nil
+            let connection = Connection(context, descriptor, session, address, network: network)
+            connections[ObjectIdentifier(connection)] = connection
+            if case .refuse(let error) = verdict { refuse(connection, error) } else { serve(connection) }
+        } catch {
+            context.logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
+            close(fd)
+            if case .refuse = verdict { gate.endRefusal() } else { gate.leave(network) }
+        }
+    }
+
+    private func session(over descriptor: Descriptor) throws(TandemError) -> TLSSession {
+        do throws(TandemError) {
+            guard let context = tls.current else { throw TandemError(.invalidArgument, "no certificate is configured for TLS") }
+            return try TLSSession(descriptor, context)
+        } catch {
+            _ = descriptor.relinquish()
+            throw error
+        }
+    }
+
+    private func refuse(_ connection: Connection, _ error: HTTPError) {
+        connection.task = Task(executorPreference: hub) {
+            await connection.runRefusing(error)
+            self.gate.endRefusal()
+            self.ended(connection)
+        }
+    }
+
+    /// Serves a connection until it ends or is at rest.
+    private func serve(_ connection: Connection) {
+        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
+        connection.task = Task(executorPreference: hub) {
+            if await connection.run() {
+                connection.task = nil
+                // Unowned: `connections` holds the connection while it rests, and the server waits for all of those.
+                return connection.rest { [unowned self, unowned connection] in
+                    woken.append(connection)
+                    hasWoken.unpark()
+                }
+            }
+            self.gate.leave(connection)
+            self.ended(connection)
+        }
+        // One that was at rest when all were cut.
+        if hasCut { connection.cut() }
+    }
+
+    /// Serves connections again that were at rest, until there is none left. In a task of its own, because a connection's task
+    /// inherits what the caller of `run` has bound to its own.
+    private func serveWoken() async {
+        while !hasEnded {
+            for connection in woken { serve(connection) }
+            woken.removeAll(keepingCapacity: true)
+            try? await hasWoken.park()
+        }
+    }
+
+    private func ended(_ connection: Connection) {
+        connection.task = nil
+        connections[ObjectIdentifier(connection)] = nil
+        connectionEnded.unpark()
+        for acceptor in acceptors { acceptor.hasRoom() }
+    }
+
+    // MARK: Stopping
 
     /// Drains when the plan's delay is over, and cuts what is left at its end. An earlier plan may be shortened.
     func stop(_ plan: StopPlan) {
         drainAt = min(drainAt, .after(plan.delay))
         cutAt = min(cutAt, .after(plan.total))
-        if !isDraining, drainAt.remaining == .zero { drain() }
-        stopTimer?.arm(isDraining ? cutAt : drainAt)
+        if !context.isDraining, drainAt.remaining == .zero { drain() }
+        stopTimer?.arm(context.isDraining ? cutAt : drainAt)
     }
 
     private func advanceStop() {
-        guard !isDraining else { return graceIsOver() }
+        guard !context.isDraining else { return graceIsOver() }
         drain()
         stopTimer?.arm(cutAt)
     }
 
-    /// Accepts no more, closes idle connections; busy ones close after their answer.
+    /// Accepts no more and closes idle connections; busy ones close after their answer.
     private func drain() {
-        for acceptor in acceptors { acceptBacklog(of: acceptor) }
-        isDraining = true
+        for acceptor in acceptors { acceptor.acceptBacklog(of: configuration.backlog) }
+        context.isDraining = true
         for acceptor in acceptors { acceptor.close() }
-        server.drainingBegins()
-        summary.idleConnections += connections.values.count { $0.isIdle }
+        drainingBegins()
+        stopped.idleConnections += connections.values.count { $0.isIdle }
         for connection in connections.values { connection.drain() }
     }
 
     private func graceIsOver() {
         guard !hasCut, !connections.isEmpty else { return }
-        logger.warning("grace is over, connections cut", metadata: ["count": "\(connections.count)"])
+        context.logger.warning("grace is over, connections cut", metadata: ["count": "\(connections.count)"])
         cutAll()
     }
 
-    /// Cancels what still runs.
+    /// Cuts the connections that are left.
     private func cutAll() {
-        if !hasCut { summary.connectionsCut += connections.count }
+        if !hasCut { stopped.connectionsCut += connections.count }
         hasCut = true
-        for connection in connections.values {
-            // What is at rest, or has just been woken, is cancelled as soon as it has a task.
-            if let task = connection.task { task.cancel() } else { connection.drain() }
-        }
+        for connection in connections.values { connection.cut() }
     }
+}
 
-    /// An answer has been sent in full.
-    func answered() {
-        if isDraining { summary.requestsEnded += 1 }
-    }
-
-    // MARK: Sharing
-
-    /// The second, formatted once a second.
-    func date() -> HTTPDate {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME_COARSE, &time)
-        if time.tv_sec != now.unixSeconds { now = HTTPDate(unixSeconds: time.tv_sec) }
-        return now
-    }
-
-    // MARK: Writing together
-
-    /// Sends this connection's output at the end of the hub's turn, together with what is answered until then.
-    func flushLater(_ connection: Connection) {
-        flushing?.arm()
-        unflushed.append(connection)
-    }
-
-    private func flushAll() {
-        for connection in unflushed {
-            // What fails or is left over here, the connection's own next flush meets.
-            _ = try? connection.flushAvailable()
-        }
-        unflushed.removeAll(keepingCapacity: true)
+extension ConnectionSettings {
+    fileprivate convenience init(_ configuration: HTTPServerConfiguration) {
+        self.init(
+            wireLimits: configuration.wireLimits, maxBodyBytes: configuration.maxBodyBytes,
+            maxRequests: configuration.maxRequestsPerConnection, maxGreenThreads: configuration.maxGreenThreads,
+            drainLimit: configuration.drainLimit, headerTimeout: configuration.headerTimeout,
+            idleTimeout: configuration.idleTimeout, bodyTimeout: configuration.bodyTimeout,
+            writeTimeout: configuration.writeTimeout, halfCloseGrace: configuration.halfCloseGrace,
+            lingerTimeout: configuration.lingerTimeout, accessLog: configuration.accessLog,
+            trustsRequestID: configuration.observing.trustsRequestID, returnsRequestID: configuration.observing.returnsRequestID)
     }
 }

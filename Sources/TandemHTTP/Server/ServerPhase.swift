@@ -4,8 +4,7 @@ public enum ServerPhase: Int, Comparable, Sendable, CaseIterable, CustomStringCo
     case starting
     /// It takes connections and requests.
     case serving
-    /// `stop` was called with a delay: it serves as before, but asks for no more. Whoever tells a load balancer whether this
-    /// server is ready says no from here on.
+    /// `stop` was called with a delay: the server serves as before, and readiness checks fail from here on.
     case leaving
     /// It takes no connections, and ends each it has after the request in flight.
     case draining

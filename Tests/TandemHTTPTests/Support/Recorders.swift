@@ -11,9 +11,10 @@ final class RecordingLog: Sendable {
     }
     private let recorded = Mutex<[Line]>([])
 
-    var lines: [Line] { recorded.withLock { $0 } }
+    /// Without the line that every server begins with.
+    var lines: [Line] { recorded.withLock { $0.filter { !$0.message.hasPrefix("listening on ") } } }
 
-    func lines(_ message: String) -> [Line] { lines.filter { $0.message == message } }
+    func lines(_ message: String) -> [Line] { recorded.withLock { $0.filter { $0.message == message } } }
 
     func add(_ line: Line) { recorded.withLock { $0.append(line) } }
 

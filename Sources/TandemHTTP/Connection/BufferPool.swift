@@ -1,0 +1,36 @@
+/// The buffers that one hub's connections borrow, so that an idle connection holds none.
+final class BufferPool {
+    /// Capacity of a buffer when it is lent, in bytes. Output beyond it is sent before more is taken.
+    static let bufferSize = 16 * 1024
+    private static let most = 64
+
+    @exclusivity(unchecked) private var buffers: [[UInt8]] = []
+    /// Bytes for anybody on the hub, until the next suspension: what has just been received is here first.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
+
+    /// Room for an answer that is sent at once.
+    let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: BufferPool.bufferSize, alignment: 16)
+
+    deinit {
+        scratch.deallocate()
+        outgoing.deallocate()
+    }
+
+    /// Returns an empty buffer with room.
+    func lend() -> [UInt8] {
+        if let buffer = buffers.popLast() { return buffer }
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(BufferPool.bufferSize)
+        return buffer
+    }
+
+    /// Takes a buffer back, and leaves one that holds nothing. A buffer that has grown large is freed.
+    func takeBack(_ buffer: inout [UInt8]) {
+        guard buffer.capacity > 0 else { return }
+        var returned: [UInt8] = []
+        swap(&buffer, &returned)
+        guard returned.capacity <= BufferPool.bufferSize * 4, buffers.count < BufferPool.most else { return }
+        returned.removeAll(keepingCapacity: true)
+        buffers.append(returned)
+    }
+}

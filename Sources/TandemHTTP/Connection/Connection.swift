@@ -1,0 +1,401 @@
+internal import HTTPTypes
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+
+// @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
+/// One client's connection: reads requests one after the other, has each answered by an `Exchange`, and ends.
+///
+/// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` |
+/// | --- | --- | --- | --- | --- | --- | --- |
+/// | `handshake` | the wait's own: `handshakeTimeout` | the handshake goes on | end | end | end | end |
+/// | `idle` | `restsAfter`, then `atRest` | `head` | end | end | a last look, end | end |
+/// | `atRest` | `idleTimeout`, then end | a task, `idle` | a task, end | a task, end | a task, a last look, end | a task, end |
+/// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end |
+/// | `handling` | `halfCloseGrace` once half-closed, then cancel | stay in the socket | start the grace | cancel | answer, end | cancel |
+/// | `finishing` | the wait's own: `writeTimeout`, `bodyTimeout` | dropped | nothing | end | answer, end | cancel |
+/// | `lingering` | the wait's own: `lingerTimeout` | dropped | end | end | nothing | end |
+///
+/// A connection has a task except `atRest`: there it is an object and a descriptor that waits for a byte. It borrows buffers
+/// only while something waits in them, and a stack only for a blocking handler.
+final class Connection: @unchecked Sendable {
+    enum State { case handshake, idle, atRest, head, handling, finishing, lingering }
+
+    /// Why a binding of the request's logger ends.
+    private enum Pause {
+        /// Somebody keeps the logger: the next requests get another.
+        case rebind
+        case rest
+        /// The client has been answered, and may still be sending.
+        case linger
+        case end
+    }
+
+    /// How long a connection is idle before it is at rest: longer than a busy client is between two requests, so that a task is
+    /// made at most ten times a second.
+    private static let restsAfter: UInt64 = 100_000_000
+
+    let context: ServingContext
+    private let hub: Hub
+    let wire: Wire
+    let peer: Peer
+    /// The key under which this client counts toward the per-peer limit, when there is one.
+    let network: SocketAddress.Network?
+    /// nil at rest.
+    @exclusivity(unchecked) var task: Task<Void, any Error>?
+
+    @exclusivity(unchecked) private(set) var state: State
+    /// Why the handler was cancelled, for the log.
+    @exclusivity(unchecked) var cancelReason: String?
+    /// When the last request ended, in nanoseconds of the hub's clock.
+    @exclusivity(unchecked) private(set) var idleSince: UInt64
+    /// The client has half-closed, or has gone.
+    @exclusivity(unchecked) private var hasPeerChanged = false
+    /// Requests so far.
+    @exclusivity(unchecked) private var served = 0
+    @exclusivity(unchecked) private var parser: RequestHeadParser
+    /// nil at rest.
+    @exclusivity(unchecked) private var exchange: Exchange?
+
+    @exclusivity(unchecked) private var isCut = false
+    @exclusivity(unchecked) private var isFlushedLater = false
+    /// The one timer: when it fires, `state` says what that means. It may fire before `deadline`, and is armed again then.
+    @exclusivity(unchecked) private var timer: HubTimer?
+    @exclusivity(unchecked) private var deadline = UInt64.max
+    @exclusivity(unchecked) private var armed = UInt64.max
+    /// The deadline of the present state has passed.
+    @exclusivity(unchecked) private var isDue = false
+
+    init(
+        _ context: ServingContext, _ descriptor: Descriptor, _ session: TLSSession?, _ address: SocketAddress,
+        network: SocketAddress.Network?
+    ) {
+        self.context = context
+        hub = context.hub
+        self.network = network
+        wire = Wire(descriptor, session, context.buffers)
+        peer = Peer(address, draining: context.draining, tls: session)
+        state = session == nil ? .idle : .handshake
+        idleSince = context.hub.turnTime
+        parser = RequestHeadParser(limits: context.settings.wireLimits)
+    }
+
+    /// Whether it waits for a client to begin, and may give way to another connection.
+    var isIdle: Bool { state == .idle || state == .atRest || state == .handshake }
+
+    // MARK: Life
+
+    /// Serves until either side closes, or the connection is at rest; then it is to be called again when `rest` says so.
+    /// Returns whether it is at rest. Never throws: what goes wrong on a connection ends that connection.
+    func run() async -> Bool {
+        wire.descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
+        hasPeerChanged = !wire.descriptor.peer.isEmpty
+        do {
+            if state == .handshake { try await handshake() }
+            let exchange = Exchange(self)
+            self.exchange = exchange
+            serving: while true {
+                switch try await withLogger(exchange.observation.logger, { _ in try await serve(exchange) }) {
+                case .rebind: exchange.observation.renew()
+                case .rest:
+                    self.exchange = nil
+                    return true
+                case .linger:
+                    try await wire.flush(timeout: context.settings.writeTimeout)
+                    await linger()
+                    break serving
+                case .end: break serving
+                }
+            }
+        } catch {
+            if let error = answerable(error) { await refuse(error) }
+        }
+        close()
+        return false
+    }
+
+    /// Answers so without reading anything, and ends.
+    func runRefusing(_ error: HTTPError) async {
+        await refuse(error)
+        close()
+    }
+
+    /// Serves requests with one binding of their logger.
+    private func serve(_ exchange: Exchange) async throws -> Pause {
+        exchange.observation.bind()
+        while true {
+            switch try nextStep(exchange) {
+            case .wait: await wire.descriptor.waitIgnoringCancellation(for: .readable)
+            case .waitToWrite: try await wire.descriptor.wait(for: .writable, deadline: .after(context.settings.writeTimeout))
+            case .flush: try await wire.flush(timeout: context.settings.writeTimeout)
+            case .giveWay: await hub.giveWay()
+            case .pause(let pause): return pause
+            case .request:
+                let rest: Exchange.Rest
+                do {
+                    let response: Response
+                    try exchange.checkGreenThreads()
+                    if exchange.isTraced {
+                        response = try await exchange.answerTraced()
+                    } else {
+                        switch exchange.handler {
+                        case .async(let handler): response = try await handler(exchange.request)
+                        case .blocking(let handler):
+                            response = try await blocking(name: exchange.name) { try handler(exchange.request) }
+                        }
+                    }
+                    endHandling()
+                    rest = exchange.put(response)
+                } catch {
+                    endHandling()
+                    rest = try put(failure: error, exchange)
+                }
+                if case .nothing = rest { continue }
+                do {
+                    try await exchange.finish(rest)
+                } catch {
+                    exchange.fail(error)
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func put(failure error: any Error, _ exchange: Exchange) throws -> Exchange.Rest {
+        do {
+            return try exchange.put(failure: error)
+        } catch {
+            exchange.fail(error)
+            throw error
+        }
+    }
+
+    private enum Step {
+        /// An exchange has begun.
+        case request
+        case wait
+        case waitToWrite
+        case flush
+        case giveWay
+        case pause(Pause)
+    }
+
+    /// Finds out what comes next, without waiting.
+    @inline(never)
+    private func nextStep(_ exchange: Exchange) throws -> Step {
+        let now = hub.turnTime
+        // After an answer.
+        if exchange.hasAnswered {
+            if wire.mustClose { return .pause(.linger) }
+            exchange.reset()
+            idleSince = now
+            if exchange.observation.isKept { return .pause(.rebind) }
+            // A client whose requests never run dry shares the hub all the same.
+            if hub.charge() { return .giveWay }
+        }
+        switch try wire.nextHead(&parser, reusing: &context.spareHead) {
+        case .value(let head):
+            served += 1
+            if !head.keepAlive || context.isDraining || served >= context.maxRequests { wire.mustClose = true }
+            beginHandling()
+            exchange.begin(head, now: now)
+            return .request
+        case .end: return .pause(.end)
+        case .nothing: return try stepWithoutRequest()
+        }
+    }
+
+    private func stepWithoutRequest() throws -> Step {
+        if wire.unsent > 0, try !wire.flushAvailable() { return .flush }
+        if isCut { throw CancellationError() }
+        if parser.hasStarted {
+            if state != .head {
+                enter(.head, until: after(hub.turnTime, context.settings.headerNanoseconds))
+            } else if isDue {
+                throw HTTPError(.requestTimeout, "the request's head took longer than \(context.settings.headerTimeout)")
+            }
+        } else {
+            if wire.mustClose || context.isDraining { return .pause(.end) }
+            let idleEnd = after(idleSince, context.idleNanoseconds)
+            if isDue, state == .idle, wire.readDirection == .readable {
+                return .pause(hub.turnTime >= idleEnd ? .end : .rest)
+            }
+            context.mayHaveIdle = true
+            enter(.idle, until: min(idleEnd, idleSince &+ Connection.restsAfter))
+        }
+        return wire.readDirection == .readable ? .wait : .waitToWrite
+    }
+
+    // MARK: State
+
+    /// The state and the time at which its timer is due. The timer is touched only when it would fire too late.
+    private func enter(_ state: State, until deadline: UInt64 = .max) {
+        self.state = state
+        self.deadline = deadline
+        isDue = false
+        if deadline < armed { arm(deadline) }
+    }
+
+    private func after(_ time: UInt64, _ nanoseconds: UInt64) -> UInt64 {
+        let (sum, isTooLong) = time.addingReportingOverflow(nanoseconds)
+        return isTooLong ? .max : sum
+    }
+
+    private func arm(_ deadline: UInt64) {
+        if timer == nil { timer = HubTimer(on: context.hub) { [unowned self] in timerFired() } }
+        armed = deadline
+        timer!.arm(Deadline(nanoseconds: deadline))
+    }
+
+    private func timerFired() {
+        armed = .max
+        guard deadline != .max else { return }
+        guard deadline <= hub.turnTime else { return arm(deadline) }
+        deadline = .max
+        isDue = true
+        switch state {
+        case .handling: cancel("the client closed its side and the answer took longer than the grace")
+        case .atRest: drain()
+        case .idle, .head: wire.descriptor.wakeReader()
+        case .handshake, .finishing, .lingering: break
+        }
+    }
+
+    // MARK: TLS
+
+    /// Completes the TLS handshake. Throws when there is nobody to serve, and `HTTPError` for a client that speaks HTTP.
+    private func handshake() async throws {
+        guard let session = wire.session else { return }
+        // To a server that stops, or needs room, it is as idle as a connection between requests.
+        context.mayHaveIdle = true
+        switch try await TLSHandshake(session, peer, context).run(while: { !self.wire.mustClose && !self.context.isDraining }) {
+        case .completed: enter(.idle)
+        case .plainHTTP:
+            wire.dropTLS()
+            enter(.idle)
+            throw HTTPError(.badRequest, "this port speaks TLS: use https")
+        case .refused:
+            // The alert that gives the reason is on its way.
+            await linger()
+            throw CancellationError()
+        case .ended: throw CancellationError()
+        }
+    }
+
+    // MARK: A handler runs
+
+    /// A handler, or the code that streams its answer, begins: a client that goes away cancels it.
+    func beginHandling() {
+        enter(.handling)
+        if hasPeerChanged { peerChanged(wire.descriptor.peer) }
+    }
+
+    func endHandling() { enter(.finishing) }
+
+    /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
+    private func peerChanged(_ peer: Descriptor.PeerState) {
+        hasPeerChanged = true
+        guard state == .handling else { return }
+        if peer.contains(.gone) {
+            cancel("the client reset the connection")
+        } else {
+            enter(.handling, until: after(hub.turnTime, context.settings.graceNanoseconds))
+        }
+    }
+
+    private func cancel(_ reason: String) {
+        cancelReason = reason
+        task?.cancel()
+    }
+
+    // MARK: At rest
+
+    /// Calls `wake` when there is something to do: a byte has come, the client has gone, or the idle time is over.
+    func rest(until wake: @escaping () -> Void) {
+        enter(.atRest, until: after(idleSince, context.idleNanoseconds))
+        wire.descriptor.whenReadable { [unowned self] in
+            enter(.idle)
+            wake()
+        }
+    }
+
+    // MARK: Ending
+
+    /// Ends the connection, from the server: after its answer when it is busy; when it is idle, after a last look for a
+    /// request that has just arrived.
+    func drain() {
+        wire.mustClose = true
+        if isIdle { wire.descriptor.wakeReader() }
+    }
+
+    /// Ends the connection, from the server, whatever it does.
+    func cut() {
+        isCut = true
+        // At rest, or just woken: it is cancelled as soon as it has a task.
+        guard let task else { return drain() }
+        task.cancel()
+        wire.descriptor.wakeReader()
+    }
+
+    private func close() {
+        timer?.disarm()
+        timer = nil
+        exchange = nil
+        wire.close()
+    }
+
+    /// The answer to an error; nil when the client has gone, is too slow, or the connection is cut: nobody is left to tell.
+    private func answerable(_ error: any Error) -> HTTPError? {
+        if let error = error as? HTTPParseError { return HTTPError(.init(code: error.status), error.reason) }
+        return error as? HTTPError
+    }
+
+    /// Answers what could not be parsed, or is not served, and lingers. A request that has been answered already gets no
+    /// second answer.
+    private func refuse(_ error: HTTPError) async {
+        wire.mustClose = true
+        guard putRefusal(error) else { return }
+        do {
+            try await wire.flush(timeout: context.settings.writeTimeout)
+            await linger()
+        } catch {
+            // The client has gone; the answer was all there was to do.
+        }
+    }
+
+    /// Puts the answer to an error into the output. Returns whether there is anything to send.
+    private func putRefusal(_ error: HTTPError) -> Bool {
+        if let exchange, exchange.hasAnswered { return true }
+        let (before, response) = (wire.put, error.response)
+        let framing = Wire.Framing(
+            framing: .length(response.bodyCount), version: .http11, isHead: parser.isHead, idleSeconds: nil, date: context.date)
+        guard case .bytes(let bytes) = response.body, let fields = try? response.encodedFields(),
+            (try? wire.put(response.status, fields, bytes, framing, sends: false)) != nil
+        else { return false }
+        context.observer.refused(
+            error.status.code, bytes: wire.put - before, peer: peer, hub: hub.index, log: context.settings.accessLog)
+        return true
+    }
+
+    private func linger() async {
+        enter(.lingering)
+        await LingeringClose(wire, timeout: context.settings.lingerTimeout).run()
+    }
+
+    // MARK: Output
+
+    /// Sends the output at the end of the hub's turn.
+    func flushLater() {
+        guard !isFlushedLater else { return }
+        isFlushedLater = true
+        context.flushLater(self)
+    }
+
+    /// The turn ends. What the client does not take now is sent when it does.
+    func flushAtTurnEnd() {
+        isFlushedLater = false
+        // A failure stays, and the connection's own next flush meets it.
+        guard (try? wire.flushAvailable()) == false else { return }
+        wire.descriptor.whenWritable { [weak self] in self?.flushAtTurnEnd() }
+    }
+}

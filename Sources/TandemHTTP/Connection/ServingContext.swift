@@ -1,0 +1,109 @@
+internal import Glibc
+internal import HTTPWire
+internal import Logging
+internal import Tandem
+
+/// What the connections of one hub share: settings, routes, observers, buffers, the date. On its hub.
+final class ServingContext {
+    let hub: Hub
+    @exclusivity(unchecked) var settings: ConnectionSettings { didSet { readSettings() } }
+    // What every request asks of the settings, without counting a reference.
+    @exclusivity(unchecked) private(set) var logsAccess = false
+    @exclusivity(unchecked) private(set) var trustsRequestID = false
+    @exclusivity(unchecked) private(set) var returnsRequestID = false
+    @exclusivity(unchecked) private(set) var maxRequests = 0
+    @exclusivity(unchecked) private(set) var maxBodyBytes = 0
+    @exclusivity(unchecked) private(set) var idleNanoseconds: UInt64 = 0
+    let dispatcher: Dispatcher
+    let observer: RequestObserver
+    let logger: Logger
+    let draining: Draining
+    let buffers = BufferPool()
+    /// The body of each request without one.
+    let noBody = RequestBody([])
+    /// The head that was answered last, whose memory the next one takes.
+    @exclusivity(unchecked) var spareHead: RequestHead?
+    /// Whether connections end after their present request.
+    @exclusivity(unchecked) var isDraining = false
+    /// Whether a connection has become idle since this was last reset.
+    @exclusivity(unchecked) var mayHaveIdle = false
+    /// Requests answered in full since draining began.
+    @exclusivity(unchecked) private(set) var answeredWhileDraining = 0
+
+    @exclusivity(unchecked) private var currentDate = HTTPDate(unixSeconds: 0)
+    @exclusivity(unchecked) private var nextDateCheck: UInt64 = 0
+    @exclusivity(unchecked) private var unflushed: [Connection] = []
+    private var turnEnd: TurnEnd!
+
+    init(
+        hub: Hub, settings: ConnectionSettings, dispatcher: Dispatcher, observer: RequestObserver, logger: Logger,
+        draining: Draining
+    ) {
+        self.hub = hub
+        self.settings = settings
+        self.dispatcher = dispatcher
+        self.observer = observer
+        self.logger = logger
+        self.draining = draining
+        turnEnd = TurnEnd(on: hub) { [unowned self] in flushAll() }
+        readSettings()
+    }
+
+    private func readSettings() {
+        logsAccess = settings.accessLog != nil
+        trustsRequestID = settings.trustsRequestID
+        returnsRequestID = settings.returnsRequestID
+        maxRequests = settings.maxRequests
+        maxBodyBytes = settings.maxBodyBytes
+        idleNanoseconds = settings.idleNanoseconds
+    }
+
+    /// Counts an answer that was sent in full.
+    func countAnswer() {
+        if isDraining { answeredWhileDraining += 1 }
+    }
+
+    /// The current second. The clock is read at most every 10 ms.
+    var date: HTTPDate {
+        let now = hub.turnTime
+        if now >= nextDateCheck { readClock(now) }
+        return currentDate
+    }
+
+    @inline(never)
+    private func readClock(_ now: UInt64) {
+        nextDateCheck = now &+ 10_000_000
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        if time.tv_sec != currentDate.unixSeconds { currentDate = HTTPDate(unixSeconds: time.tv_sec) }
+    }
+
+    /// Throws 503 when this hub has as many green threads as it may have.
+    func checkGreenThreads() throws(HTTPError) {
+        guard hub.greenThreadCount >= settings.maxGreenThreads else { return }
+        throw HTTPError(
+            .serviceUnavailable, "the server is busy with as many requests as it takes; try again later", headers: .retryLater)
+    }
+
+    // MARK: Sending once per turn
+
+    /// Sends this connection's output at the end of the hub's turn, together with what is written until then.
+    func flushLater(_ connection: Connection) {
+        turnEnd.arm()
+        unflushed.append(connection)
+    }
+
+    private func flushAll() {
+        var flushed: [Connection] = []
+        swap(&flushed, &unflushed)
+        for connection in flushed { connection.flushAtTurnEnd() }
+        guard unflushed.isEmpty else { return }
+        flushed.removeAll(keepingCapacity: true)
+        unflushed = flushed
+    }
+}
+
+extension HTTPFields {
+    /// One second: long enough to spread the clients that obey it, short enough for a peak that has passed.
+    static let retryLater: HTTPFields = [.retryAfter: "1"]
+}

@@ -1,0 +1,52 @@
+internal import Logging
+internal import Tandem
+
+/// The TLS handshake of one connection.
+struct TLSHandshake {
+    enum Outcome {
+        case completed
+        /// The client speaks HTTP without TLS.
+        case plainHTTP
+        /// Client and server do not agree; the alert is in the socket.
+        case refused
+        /// The client has gone, or took too long.
+        case ended
+    }
+
+    private let session: TLSSession
+    private let peer: Peer
+    private let context: ServingContext
+
+    init(_ session: TLSSession, _ peer: Peer, _ context: ServingContext) {
+        self.session = session
+        self.peer = peer
+        self.context = context
+    }
+
+    /// Completes the handshake, unless `mayGoOn` returns false meanwhile (then it throws `CancellationError`).
+    func run(while mayGoOn: () -> Bool) async throws -> Outcome {
+        let deadline = Deadline.after(session.context.handshakeTimeout)
+        do {
+            while let direction = try session.advanceHandshake() {
+                guard mayGoOn() else { throw CancellationError() }
+                try await session.descriptor.wait(for: direction, deadline: deadline)
+            }
+            return .completed
+        } catch let error as TLSHandshakeError where error.kind == .plainHTTP {
+            return .plainHTTP
+        } catch let error as TLSHandshakeError {
+            // What a scanner or a proxy's health check does all day matters less than what the operator has to correct.
+            report(level: error.kind == .refused ? .info : .debug, error.reason)
+            return error.kind == .refused ? .refused : .ended
+        } catch let error as TandemError where error.code == .timedOut {
+            report(level: .info, "it took longer than \(session.context.handshakeTimeout)")
+            return .ended
+        }
+    }
+
+    private func report(level: Logger.Level, _ reason: String) {
+        context.observer.metrics?.connectionRefused(.handshake)
+        context.logger.log(
+            level: level, "TLS handshake failed", metadata: ["peer": "\(peer.description)", "reason": "\(reason)"])
+    }
+}

@@ -1,0 +1,290 @@
+internal import Glibc
+internal import HTTPTypes
+internal import HTTPWire
+internal import Tandem
+
+/// The bytes of one connection: what has arrived and is not used yet, what is still to be sent, and the socket, plain or under TLS.
+/// On its hub.
+///
+/// It borrows a buffer only while something waits in it: what arrives is parsed in the hub's scratch memory, and what is
+/// left over is kept.
+final class Wire {
+    /// The outcome of looking for something that arrives.
+    enum Arrival<Value> {
+        case value(Value)
+        /// Nothing more has arrived yet.
+        case nothing
+        /// The peer has ended its side.
+        case end
+    }
+
+    /// The socket, which waits are made on and which tells of the peer.
+    let descriptor: Descriptor
+    /// TLS between the socket and these bytes; nil without TLS. A branch, so that the plain way allocates and counts nothing.
+    @exclusivity(unchecked) private(set) var session: TLSSession?
+    private let buffers: BufferPool
+    @exclusivity(unchecked) private var input: [UInt8] = []
+    @exclusivity(unchecked) private var inputStart = 0
+    @exclusivity(unchecked) private var output: [UInt8] = []
+    @exclusivity(unchecked) private var outputStart = 0
+    /// Bytes put into the output since the connection began.
+    @exclusivity(unchecked) private(set) var put = 0
+    /// The present answer, or the next, is the last on this connection.
+    @exclusivity(unchecked) var mustClose = false
+
+    init(_ descriptor: Descriptor, _ session: TLSSession?, _ buffers: BufferPool) {
+        self.descriptor = descriptor
+        self.session = session
+        self.buffers = buffers
+    }
+
+    /// Goes on without TLS, with a client that has sent plain HTTP to a TLS port.
+    func dropTLS() {
+        session?.release()
+        session = nil
+    }
+
+    /// The direction to wait for before more can be read.
+    var readDirection: Descriptor.Direction {
+        if case .none = session { .readable } else { session!.readWaitsFor }
+    }
+
+    /// The direction to wait for before more can be written.
+    private var writeDirection: Descriptor.Direction {
+        if case .none = session { .writable } else { session!.writeWaitsFor }
+    }
+
+    private func readAvailable(into memory: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
+        if case .none = session { try descriptor.readAvailable(into: memory) } else { try session!.readAvailable(into: memory) }
+    }
+
+    private func writeAvailable(_ bytes: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
+        if case .none = session { try descriptor.writeAvailable(bytes) } else { try session!.writeAvailable(bytes) }
+    }
+
+    // MARK: Input
+
+    /// Whether bytes have arrived that nobody has used yet.
+    var hasInput: Bool { inputStart < input.count }
+
+    /// Takes out the next head, if all of it has arrived. Does not wait.
+    @inline(never)
+    func nextHead(_ parser: inout RequestHeadParser, reusing spare: inout RequestHead?) throws -> Arrival<RequestHead> {
+        try next { bytes in
+            guard let head = try parser.parse(bytes, reusing: &spare) else { return (0, nil) }
+            return (head.byteCount, head)
+        }
+    }
+
+    /// Takes out the next piece of a body: nil at its end. Does not wait.
+    @inline(never)
+    func nextPiece(_ decoder: inout BodyDecoder) throws -> Arrival<[UInt8]?> {
+        try next { bytes in
+            let step = try decoder.decode(bytes)
+            return switch step.outcome {
+            case .end: (step.consumed, .some(nil))
+            case .needMore: (step.consumed, nil)
+            case .data(let range): (step.consumed, bytes.extracting(range).withUnsafeBytes { Array($0) })
+            }
+        }
+    }
+
+    @inline(__always)
+    private func next<Value>(_ use: (RawSpan) throws -> (used: Int, value: Value?)) throws -> Arrival<Value> {
+        while true {
+            if hasInput {
+                let (used, value) = try input.withUnsafeBytes { [inputStart] in
+                    try use(UnsafeRawBufferPointer(rebasing: $0[inputStart...]).bytes)
+                }
+                inputStart += used
+                if !hasInput { releaseInput() }
+                if let value { return .value(value) }
+            }
+            guard let got = try readAvailable(into: buffers.scratch) else { return .nothing }
+            guard got > 0 else { return .end }
+            if hasInput {
+                keep(buffers.scratch[..<got])
+            } else {
+                let (used, value) = try use(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<got]).bytes)
+                if used < got { keep(buffers.scratch[used..<got]) }
+                if let value { return .value(value) }
+            }
+        }
+    }
+
+    private func keep(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
+        if input.capacity == 0 { input = buffers.lend() }
+        if inputStart > 0 {
+            input.removeFirst(inputStart)
+            inputStart = 0
+        }
+        input.append(contentsOf: bytes)
+    }
+
+    private func releaseInput() {
+        buffers.takeBack(&input)
+        inputStart = 0
+    }
+
+    // MARK: Output
+
+    /// Bytes that wait to be sent.
+    var unsent: Int { output.count - outputStart }
+
+    /// Puts these bytes into the output.
+    func append(_ bytes: [UInt8]) {
+        borrowOutput()
+        output.append(contentsOf: bytes)
+        put += bytes.count
+    }
+
+    /// Puts what `body` writes, at most `room` bytes, into the output.
+    func append<Result, Failure: Error>(
+        atMost room: Int, _ body: (inout OutputSpan<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        borrowOutput()
+        let before = output.count
+        var result: Result?
+        try output.append(addingCapacity: room) { span throws(Failure) in result = try body(&span) }
+        put += output.count - before
+        return result!
+    }
+
+    /// How an answer is framed and what its head says of the connection.
+    struct Framing {
+        var framing: ResponseFraming
+        var version: HTTPVersion
+        /// Whether the request was HEAD.
+        var isHead: Bool
+        /// How long the connection may be idle, for a client that asked.
+        var idleSeconds: Int?
+        var date: HTTPDate
+    }
+
+    /// Puts the head of an answer into the output, and `body` behind it if the answer may have one. Returns how its body is
+    /// framed.
+    ///
+    /// - Parameter sends: Sends what the client takes at once. When nothing waits to be sent already, the bytes are copied only
+    ///   if the client does not take them. A failure to send stays, and the next flush meets it.
+    func put(
+        _ status: HTTPResponse.Status, _ fields: EncodedFields, _ body: [UInt8], _ framing: Framing, sends: Bool
+    ) throws(HTTPSerializeError) -> ResponseFraming {
+        let room = ResponseSerializer.room(status, fields) + body.count
+        guard sends, unsent == 0, room <= buffers.outgoing.count else {
+            let written = try append(atMost: room) { output throws(HTTPSerializeError) in
+                try write(status, fields, body, framing, into: &output)
+            }
+            if sends { _ = try? flushAvailable() }
+            return written
+        }
+        let memory = buffers.outgoing.assumingMemoryBound(to: UInt8.self)
+        var output = OutputSpan(buffer: memory, initializedCount: 0)
+        let written = try write(status, fields, body, framing, into: &output)
+        send(memory, output.finalize(for: memory))
+        return written
+    }
+
+    @inline(__always)
+    private func write(
+        _ status: HTTPResponse.Status, _ fields: EncodedFields, _ body: [UInt8], _ framing: Framing,
+        into output: inout OutputSpan<UInt8>
+    ) throws(HTTPSerializeError) -> ResponseFraming {
+        let written = try ResponseSerializer.writeHead(
+            status: status, fields: fields, framing: framing.framing, version: framing.version, isHead: framing.isHead,
+            keepAlive: !mustClose, idleSeconds: framing.idleSeconds, date: framing.date, into: &output)
+        if written != .none { output.append(body) }
+        return written
+    }
+
+    /// Sends what the client takes of these bytes, and keeps the rest in the output.
+    private func send(_ memory: UnsafeMutableBufferPointer<UInt8>, _ count: Int) {
+        put += count
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count])
+        let sent = (try? writeAvailable(bytes)) ?? nil ?? 0
+        guard sent < count else { return }
+        borrowOutput()
+        output.append(contentsOf: bytes[sent...])
+    }
+
+    private func borrowOutput() {
+        if output.capacity == 0 { output = buffers.lend() }
+    }
+
+    /// Sends what the transport takes; returns whether that was all. A failure stays: the next call meets it too.
+    @inline(never)
+    func flushAvailable() throws(TandemError) -> Bool {
+        while outputStart < output.count {
+            let sent = try output.withUnsafeBufferPointer { [outputStart] bytes throws(TandemError) in
+                try writeAvailable(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[outputStart...]))
+            }
+            guard let sent else { return false }
+            outputStart += sent
+        }
+        releaseOutput()
+        return true
+    }
+
+    /// Sends all of the output. Throws `CancellationError`, or `TandemError` when the client has gone, or takes nothing for
+    /// as long as `timeout` (`timedOut`).
+    func flush(timeout: Duration) async throws {
+        while try !flushAvailable() {
+            let before = descriptor.unacknowledged
+            do {
+                try await descriptor.wait(for: writeDirection, deadline: .after(timeout))
+            } catch let error as TandemError where error.code == .timedOut && hasTaken(since: before) {}
+        }
+    }
+
+    /// Sends all of the output; parks the green thread. Throws as the async form.
+    @available(*, noasync)
+    func flush(timeout: Duration, file: StaticString, line: UInt) throws {
+        while try !flushAvailable() {
+            let before = descriptor.unacknowledged
+            do {
+                try descriptor.wait(for: writeDirection, deadline: .after(timeout), file: file, line: line)
+            } catch let error as TandemError where error.code == .timedOut && hasTaken(since: before) {}
+        }
+    }
+
+    /// Whether the client has taken bytes since so many were unacknowledged, though too few for the kernel to want more.
+    private func hasTaken(since before: Int?) -> Bool {
+        guard let before, let now = descriptor.unacknowledged else { return false }
+        return now < before
+    }
+
+    private func releaseOutput() {
+        buffers.takeBack(&output)
+        outputStart = 0
+    }
+
+    // MARK: Ending
+
+    /// Tells the peer that nothing more will come; it may still send. Does not wait.
+    func endOutput() {
+        session?.sendCloseNotify()
+        shutdown(descriptor.fd, CInt(SHUT_WR))
+    }
+
+    /// Reads and drops what has arrived, up to one scratch buffer: nil when nothing has, 0 at the end.
+    func discardAvailable() throws(TandemError) -> Int? { try descriptor.readAvailable(into: buffers.scratch) }
+
+    /// Closes the connection and gives its buffers back. Does not wait.
+    func close() {
+        session?.sendCloseNotify()
+        session?.release()
+        descriptor.close()
+        releaseOutput()
+        releaseInput()
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// Appends all of these bytes, for which there must be room.
+    mutating func append(_ bytes: [UInt8]) {
+        precondition(bytes.count <= freeCapacity)
+        withUnsafeMutableBufferPointer { buffer, initialized in
+            _ = UnsafeMutableBufferPointer(rebasing: buffer[initialized...]).update(fromContentsOf: bytes)
+            initialized += bytes.count
+        }
+    }
+}

@@ -1,0 +1,89 @@
+internal import HTTPTypes
+internal import HTTPWire
+internal import Tandem
+
+/// Finds what answers a request: the handler of a route, or one of the server's own, each with the router's middleware around
+/// it. A class, so that its users copy a single reference.
+final class Dispatcher: Sendable {
+    /// What answers one request.
+    struct Target {
+        let handler: Handler
+        let name: GreenThreadName
+        /// nil for an answer of the server's own.
+        var route: Route?
+        var parameters = PathParameters()
+        /// Whether the connection cannot go on after this request.
+        var closes = false
+    }
+
+    let routes: RouteTable
+    private let notFound: Handler
+
+    init(_ routes: RouteTable) {
+        self.routes = routes
+        notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
+    }
+
+    /// The route of a usual request, whose path has no named segments. nil says nothing: `target` decides.
+    func usualRoute(of head: RequestHead, maxBodyBytes: Int) -> Route? {
+        guard FastPaths.isEnabled else { return nil }
+        if case .length(let length) = head.framing, length > maxBodyBytes { return nil }
+        return routes.literalMatch(head)
+    }
+
+    /// What answers a well-formed request whose body may have at most `maxBodyBytes`.
+    func target(of head: RequestHead, maxBodyBytes: Int) -> Target {
+        if let length = head.contentLength, length > maxBodyBytes {
+            return refusal(
+                closes: true, .contentTooLarge,
+                "the body of \(length) bytes is longer than the \(maxBodyBytes) that this server takes")
+        }
+        // What follows is meant for a tunnel, and must not be read as requests.
+        if head.method == .connect {
+            return refusal(closes: true, .notImplemented, "this server is no proxy: it opens no tunnels")
+        }
+        switch routes.match(head) {
+        case .found(let route, let parameters):
+            return Target(handler: route.handler, name: route.name, route: route, parameters: parameters)
+        case .methodNotAllowed(let allowed) where isKnown(head.method):
+            return methodNotAllowed(head.method, allowed)
+        case .notFound where head.targetForm == .asterisk:
+            let allow = allowField(routes.methods)
+            return own("OPTIONS *") { Response(status: .noContent, headers: allow) }
+        case .notFound where isKnown(head.method):
+            return Target(handler: notFound, name: "not found")
+        default:
+            return refusal(closes: false, .notImplemented, "this server does not know the method \(head.method.rawValue)")
+        }
+    }
+
+    /// Whether RFC 9110, RFC 5789 or a route knows the method.
+    private func isKnown(_ method: HTTPRequest.Method) -> Bool {
+        switch method {
+        case .get, .head, .post, .put, .delete, .patch, .options, .trace: true
+        default: routes.routes.contains { $0.method == method }
+        }
+    }
+
+    private func methodNotAllowed(_ method: HTTPRequest.Method, _ allowed: [HTTPRequest.Method]) -> Target {
+        let allow = allowField(allowed)
+        if method == .options { return own("OPTIONS") { Response(status: .noContent, headers: allow) } }
+        return own("method not allowed") {
+            throw HTTPError(.methodNotAllowed, "\(method.rawValue) is not allowed here", headers: allow)
+        }
+    }
+
+    private func refusal(closes: Bool, _ status: HTTPResponse.Status, _ message: String) -> Target {
+        var target = own("refused") { throw HTTPError(status, message) }
+        target.closes = closes
+        return target
+    }
+
+    private func allowField(_ methods: [HTTPRequest.Method]) -> HTTPFields {
+        [.allow: methods.map(\.rawValue).joined(separator: ", ")]
+    }
+
+    private func own(_ name: GreenThreadName, _ answer: @escaping @Sendable () throws -> Response) -> Target {
+        Target(handler: routes.wrapped(.async { _ in try answer() }, name: name), name: name)
+    }
+}

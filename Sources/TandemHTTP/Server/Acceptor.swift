@@ -1,0 +1,109 @@
+internal import Glibc
+internal import Logging
+internal import Synchronization
+internal import Tandem
+
+// @unchecked: lives on one hub, and is used there only.
+/// Accepts on one listening socket, and hands each client that it lets in to `serve`.
+final class Acceptor: @unchecked Sendable {
+    /// Connections that are accepted per turn.
+    private static let mostPerTurn = 64
+
+    private let listener: Descriptor
+    private let file: UnixSocketFile?
+    private let isTLS: Bool
+    /// Where it waits when the kernel has no descriptor for another connection.
+    private let room = Parker(for: "room for another connection")
+    private let logger: Logger
+    private var failures = LogSampler()
+    private let serve: (CInt, SocketAddress, _ isTLS: Bool) -> Void
+    private var hasEnded = false
+
+    /// Takes the socket over, also when it throws.
+    init(
+        _ socket: ListeningSocket, _ logger: Logger, serve: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
+    ) throws(TandemError) {
+        do throws(TandemError) {
+            listener = try Descriptor(adopting: socket.fd)
+        } catch {
+            socket.close()
+            throw error
+        }
+        isTLS = socket.isTLS
+        file = socket.file
+        self.logger = logger
+        self.serve = serve
+    }
+
+    /// Accepts until `close`, or until its task is cancelled. A listener that fails ends this acceptor only.
+    func run() async {
+        do {
+            while !hasEnded { try await acceptSome() }
+        } catch {
+            // `close` and a cancellation end the wait: neither is news.
+            if !hasEnded, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
+        }
+        close()
+    }
+
+    private func acceptSome() async throws {
+        let mayBeMore: Bool
+        do throws(TandemError) {
+            mayBeMore = try acceptAvailable()
+        } catch {
+            // This listener is closed, or none.
+            if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
+            return try await backOff(error)
+        }
+        // Clients that connect without end share the hub with those that have: the next turn comes after a look at all.
+        if mayBeMore { await listener.hub.giveWay() } else { try await listener.wait(for: .readable) }
+    }
+
+    /// Accepts what is there, but not without end; returns whether there may be more.
+    private func acceptAvailable() throws(TandemError) -> Bool {
+        for _ in 0..<Acceptor.mostPerTurn {
+            var address = sockaddr_storage()
+            let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
+                try listener.acceptAvailable(address: bytes)
+            }
+            guard let accepted else { return false }
+            serve(accepted.fd, SocketAddress(address, length: socklen_t(accepted.addressLength)), isTLS)
+        }
+        return true
+    }
+
+    /// Waits after a failure, mostly of finding a free descriptor: clients wait in the backlog, and asking again at once would
+    /// only spin.
+    private func backOff(_ error: TandemError) async throws {
+        if let count = failures.add() {
+            logger.warning(
+                "cannot accept; trying again when a connection has ended, and each 100 ms",
+                metadata: ["error": "\(error)", "count": "\(count)"])
+        }
+        do {
+            try await room.park(deadline: .after(.milliseconds(100)))
+        } catch let error as TandemError where error.code == .timedOut {
+            // Another part of the process may have closed something.
+        }
+    }
+
+    /// Tells it that a connection has ended, which leaves room for another.
+    func hasRoom() { room.unpark() }
+
+    /// Accepts the connections that the kernel holds, before the socket is closed: closing it would reset them.
+    func acceptBacklog(of length: Int) {
+        // They may have come since the kernel was asked.
+        listener.wakeReader()
+        for _ in 0...length / Acceptor.mostPerTurn {
+            guard (try? acceptAvailable()) == true else { return }
+        }
+    }
+
+    /// Ends accepting. Does nothing the second time.
+    func close() {
+        hasEnded = true
+        file?.remove()
+        listener.close()
+        room.unpark()
+    }
+}
