@@ -32,7 +32,7 @@ struct SocketAddress: CustomStringConvertible {
         }
     }
 
-    /// A numeric address and a port, as `description` writes them. nil when it is none.
+    /// Parses a numeric address and a port, as `description` writes them. Returns nil for any other text.
     init?(text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
         let host = text[..<colon]

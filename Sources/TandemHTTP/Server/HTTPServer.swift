@@ -195,7 +195,7 @@ public final class HTTPServer: Sendable {
     /// not. A stop that has begun keeps its times.
     ///
     /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
-    ///   observes, and what its hubs are, but for `hub.stallThreshold`. They stay as they were.
+    ///   observes, and how its hubs are set up, except `hub.stallThreshold`. They keep their values.
     /// - Throws: `TLSError`, which names the file; then nothing has changed.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {

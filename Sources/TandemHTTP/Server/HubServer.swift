@@ -158,8 +158,8 @@ final class HubServer: @unchecked Sendable {
         if hasCut { connection.cut() }
     }
 
-    /// Serves connections again that were at rest, until there is none left. In a task of its own, because a connection's task
-    /// inherits what the caller of `run` has bound to its own.
+    /// Serves connections that wake from rest, until the server has ended. It runs in a task of its own, so that a woken
+    /// connection's task inherits the task-locals of the caller of `run`.
     private func serveWoken() async {
         while !hasEnded {
             for connection in woken { serve(connection) }
