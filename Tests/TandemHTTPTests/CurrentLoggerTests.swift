@@ -160,7 +160,7 @@ extension ServerTests {
             }
         }
 
-        @Test("a bound logger is used again when nobody has kept a copy, and replaced when somebody has")
+        @Test("a bound logger is used again when nobody has kept a copy; the observation says when somebody has")
         func reuse() throws {
             let peer = Peer(SocketAddress(localOf: -1), draining: Draining(Event()))
             let observation = RequestObservation(RecordingLog().logger, peer)
@@ -181,14 +181,6 @@ extension ServerTests {
                 #expect(observation.end() == nil)
                 #expect(observation.isKept)
                 #expect(!observation.scope.metadata.isEmpty)
-            }
-            let scope = observation.scope
-            observation.renew()
-            #expect(observation.scope !== scope)
-            withLogger(observation.logger) { _ in
-                observation.bind()
-                begin()
-                #expect(observation.end() != nil)
             }
             #expect(kept.withLock { $0 } != nil)
         }

@@ -1,31 +1,25 @@
 internal import HTTPTypes
 internal import HTTPWire
+internal import Tandem
 
-/// Takes one request's body off the wire: its framing and its limit.
-struct BodyReader {
-    /// Whether it reads no body.
-    let isEmpty: Bool
-    private let limit: Int
+/// The body of one request on its way from the wire to its handler: framing, limit, timeout, and 100 Continue. What the
+/// handler leaves of it is dropped here too. On its hub.
+final class BodyReader: BodySource {
+    private let wire: Wire
+    private let hub: Hub
+    private let settings: ConnectionSettings
     private let contentLength: Int?
-    private var decoder: BodyDecoder
+    @exclusivity(unchecked) private var decoder: BodyDecoder
     /// Bytes read so far, without the framing of chunks.
-    private(set) var received = 0
+    @exclusivity(unchecked) private(set) var received = 0
     /// The client waits for 100 Continue before it sends the body.
-    var owesContinue: Bool
+    @exclusivity(unchecked) private var owesContinue: Bool
 
-    /// A reader of no body.
-    init() {
-        isEmpty = true
-        limit = 0
-        contentLength = 0
-        decoder = BodyDecoder(framing: .none)
-        owesContinue = false
-    }
-
-    /// A reader of the body that follows `head`, which says that there is one.
-    init(_ head: RequestHead, _ settings: ConnectionSettings) {
-        isEmpty = false
-        limit = settings.maxBodyBytes
+    /// A reader of the body that follows `head` on the wire.
+    init(_ head: RequestHead, _ wire: Wire, _ context: ServingContext) {
+        self.wire = wire
+        hub = context.hub
+        settings = context.settings
         contentLength = head.contentLength
         decoder = BodyDecoder(framing: head.framing, limits: settings.wireLimits)
         owesContinue = head.expectsContinue
@@ -34,11 +28,50 @@ struct BodyReader {
     /// Whether all of it has been read.
     var isComplete: Bool { decoder.isComplete }
 
-    /// Bytes that are announced and not read; nil when chunked.
-    var remaining: Int? { contentLength.map { $0 - received } }
+    // MARK: Reading
+
+    func nextPiece() throws -> BodyPiece {
+        if isComplete { return .end }
+        if owesContinue {
+            askForBody()
+            return .needsFlush
+        }
+        if hub.charge() { return .givesWay }
+        do {
+            return try takeArrived()
+        } catch {
+            wire.mustClose = true
+            // A client that resets ends its request: that it is cancelled says more than ECONNRESET.
+            throw Task.isCancelled ? CancellationError() : error
+        }
+    }
+
+    func waitForPiece(_ reason: BodyPiece) async throws {
+        switch reason {
+        case .needsFlush: try await wire.flush(timeout: settings.writeTimeout)
+        case .givesWay: await hub.giveWay()
+        default:
+            do {
+                try await wire.descriptor.wait(for: wire.readDirection, deadline: .after(settings.bodyTimeout))
+            } catch { throw failure(error) }
+        }
+    }
+
+    @available(*, noasync)
+    func waitForPiece(_ reason: BodyPiece, file: StaticString, line: UInt) throws {
+        switch reason {
+        case .needsFlush: try wire.flush(timeout: settings.writeTimeout, file: file, line: line)
+        case .givesWay: hub.giveWay()
+        default:
+            do {
+                try wire.descriptor.wait(
+                    for: wire.readDirection, deadline: .after(settings.bodyTimeout), file: file, line: line)
+            } catch { throw failure(error) }
+        }
+    }
 
     /// Takes the next piece that has arrived. Throws `HTTPError` (400, 413), or `TandemError` when the transport fails.
-    mutating func next(from wire: Wire) throws -> BodyPiece {
+    private func takeArrived() throws -> BodyPiece {
         let arrival: Wire.Arrival<[UInt8]?>
         do {
             arrival = try wire.nextPiece(&decoder)
@@ -48,6 +81,7 @@ struct BodyReader {
         switch arrival {
         case .value(let piece?):
             received += piece.count
+            let limit = settings.maxBodyBytes
             guard received <= limit else {
                 throw HTTPError(.contentTooLarge, "the body is longer than the \(limit) bytes that this server takes")
             }
@@ -58,16 +92,73 @@ struct BodyReader {
         }
     }
 
-    /// Drops what has arrived, at most about `most` bytes. Returns whether the body is complete then.
-    mutating func dropArrived(upTo most: Int, from wire: Wire) -> Bool {
-        let end = received + most
+    /// The error for a reader whose wait failed.
+    private func failure(_ error: any Error) -> any Error {
+        guard let error = error as? TandemError, error.code == .timedOut else { return error }
+        wire.mustClose = true
+        return HTTPError(.requestTimeout, "the body made no progress for \(settings.bodyTimeout)")
+    }
+
+    // MARK: 100 Continue
+
+    /// Puts the message that tells the client to send the body into the output.
+    private func askForBody() {
+        owesContinue = false
+        wire.append(ResponseSerializer.continueResponse)
+    }
+
+    /// The head of an answer with this status is next. A client that waits to be told to send the body is told now, because a
+    /// stream may still read it; after an answer that refuses the request the connection has to close.
+    func answerBegins(_ status: HTTPResponse.Status) {
+        guard owesContinue else { return }
+        if status.kind == .successful {
+            askForBody()
+        } else {
+            owesContinue = false
+            wire.mustClose = true
+        }
+    }
+
+    // MARK: The rest
+
+    /// Keeps the connection when what the handler left of the body is short, or has arrived already; else the connection has to
+    /// close. Does not wait.
+    func settleRest() {
+        guard !isComplete else { return }
+        if owesContinue {
+            wire.mustClose = true
+        } else if let contentLength {
+            if contentLength - received > settings.drainLimit { wire.mustClose = true }
+        } else if !dropArrived() {
+            wire.mustClose = true
+        }
+    }
+
+    /// Drops what has arrived, at most about `drainLimit` bytes. Returns whether the body is complete then.
+    private func dropArrived() -> Bool {
+        let end = received + settings.drainLimit
         while received <= end {
-            switch try? next(from: wire) {
+            switch try? takeArrived() {
             case .bytes: continue
             case .end: return true
             default: return false
             }
         }
         return false
+    }
+
+    /// Reads and drops what the handler left of the body, if it is short; else the connection has to close.
+    func dropRest() async throws {
+        guard !wire.mustClose, !isComplete else { return }
+        var dropped = 0
+        while true {
+            switch try nextPiece() {
+            case .bytes(let piece):
+                dropped += piece.count
+                guard dropped <= settings.drainLimit else { return wire.mustClose = true }
+            case .end: return
+            case let reason: try await waitForPiece(reason)
+            }
+        }
     }
 }

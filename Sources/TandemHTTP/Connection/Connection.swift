@@ -92,11 +92,11 @@ final class Connection: @unchecked Sendable {
         hasPeerChanged = !wire.descriptor.peer.isEmpty
         do {
             if state == .handshake { try await handshake() }
-            let exchange = Exchange(self)
-            self.exchange = exchange
             serving: while true {
-                switch try await withLogger(exchange.observation.logger, { _ in try await serve(exchange) }) {
-                case .rebind: exchange.observation.renew()
+                let exchange = Exchange(self)
+                self.exchange = exchange
+                switch try await withLogger(exchange.logger, { _ in try await serve(exchange) }) {
+                case .rebind: continue
                 case .rest:
                     self.exchange = nil
                     return true
@@ -122,7 +122,7 @@ final class Connection: @unchecked Sendable {
 
     /// Serves requests with one binding of their logger.
     private func serve(_ exchange: Exchange) async throws -> Pause {
-        exchange.observation.bind()
+        exchange.loggerIsBound()
         while true {
             switch try nextStep(exchange) {
             case .wait: await wire.descriptor.waitIgnoringCancellation(for: .readable)
@@ -189,7 +189,7 @@ final class Connection: @unchecked Sendable {
             if wire.mustClose { return .pause(.linger) }
             exchange.reset()
             idleSince = now
-            if exchange.observation.isKept { return .pause(.rebind) }
+            if exchange.isLoggerKept { return .pause(.rebind) }
             // A client whose requests never run dry shares the hub all the same.
             if hub.charge() { return .giveWay }
         }

@@ -6,8 +6,8 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
     /// The longest id that the server accepts from a client, in bytes. UUIDs have 36; some proxies send twice that.
     public static let longest = 128
 
-    private let given: String?
-    private let number: UInt64
+    private var given: String?
+    private var number: UInt64
 
     init(number: UInt64) {
         self.number = number
@@ -19,6 +19,13 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
         guard 1...Self.longest ~= text.utf8.count, text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         given = text
         number = 0
+    }
+
+    /// Assigns `other`; counts no references when the server made both.
+    mutating func become(_ other: RequestID) {
+        number = other.number
+        if case .none = given, case .none = other.given { return }
+        given = other.given
     }
 
     /// The text.

@@ -4,8 +4,7 @@ internal import Logging
 ///
 /// Two words, so that a `Logger` holds it without an allocation.
 struct RequestLogHandler: LogHandler {
-    /// nil outside requests.
-    private var scope: RequestScope?
+    private let scope: RequestScope
     /// The server's handler, or a copy of it that somebody has changed.
     private var box: Box
 
@@ -14,14 +13,9 @@ struct RequestLogHandler: LogHandler {
         init(_ handler: any LogHandler) { self.handler = handler }
     }
 
-    /// One that knows of no request.
-    init(_ server: any LogHandler) { box = Box(server) }
-
-    /// The same within a request.
-    func within(_ scope: RequestScope) -> RequestLogHandler {
-        var handler = self
-        handler.scope = scope
-        return handler
+    init(_ server: any LogHandler, _ scope: RequestScope) {
+        box = Box(server)
+        self.scope = scope
     }
 
     private var handler: any LogHandler {
@@ -53,7 +47,7 @@ struct RequestLogHandler: LogHandler {
     func log(event: LogEvent) {
         let handler = handler
         var event = event
-        var metadata = scope?.metadata ?? [:]
+        var metadata = scope.metadata
         for key in metadata.keys where handler[metadataKey: key] != nil { metadata[key] = nil }
         if let own = event.metadata { metadata.merge(own) { _, own in own } }
         event.metadata = metadata

@@ -7,14 +7,11 @@ internal import Tracing
 /// after request.
 ///
 /// `logger` is bound as `Logger.current` once, for many requests, and reads `scope`, which changes from request to request.
-/// A copy of the logger that outlives its request must go on naming that request: `isKept` tells, and `renew` leaves the scope
-/// to the copy.
+/// A copy of the logger that outlives its request must go on naming that request: `isKept` tells, and then the next request
+/// needs another observation.
 final class RequestObservation {
-    /// Writes to the server's log, and knows of no request.
-    private let base: RequestLogHandler
-    private let label: Logger
-    @exclusivity(unchecked) private(set) var logger: Logger
-    @exclusivity(unchecked) private(set) var scope: RequestScope
+    let logger: Logger
+    let scope: RequestScope
     /// References to the logger's storage that the binding itself holds.
     @exclusivity(unchecked) private var ownReferences: UInt = 0
 
@@ -23,24 +20,20 @@ final class RequestObservation {
     @exclusivity(unchecked) var span: (any Span)? { didSet { isTraced = span != nil } }
     /// Whether the request has a span: asked of each request, and an existential cannot be looked at without a copy.
     @exclusivity(unchecked) private(set) var isTraced = false
-    /// Its count among the requests under way.
-    @exclusivity(unchecked) var active: ServerMetrics.Active?
+    /// Its count among the requests under way, which the metrics keep.
+    @exclusivity(unchecked) var active: Unretained<ServerMetrics.Active>?
     /// In nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
     /// What the handler threw, or what cut the answer.
     @exclusivity(unchecked) var error: (any Error)? { didSet { hasFailed = error != nil } }
     @exclusivity(unchecked) private var hasFailed = false
 
-    private let peer: Peer
-
     /// One for the requests of `peer`, which are logged to `server`.
     init(_ server: Logger, _ peer: Peer) {
-        self.peer = peer
-        label = server
-        base = RequestLogHandler(server.handler)
         scope = RequestScope(peer)
-        logger = server
-        logger.handler = base.within(scope)
+        var logger = server
+        logger.handler = RequestLogHandler(server.handler, scope)
+        self.logger = logger
     }
 
     // MARK: The bound logger
@@ -54,13 +47,6 @@ final class RequestObservation {
     /// Whether somebody held a copy of the logger beside the binding when the request ended: a task that outlives it, say.
     @exclusivity(unchecked) private(set) var isKept = false
 
-    /// Leaves the logger and its scope to those who hold copies, and makes others.
-    func renew() {
-        scope = RequestScope(peer)
-        logger = label
-        logger.handler = base.within(scope)
-    }
-
     /// How many references there are to the one object that a `Logger` is.
     ///
     /// swift-log has no way to ask; a `Logger` of another layout counts as kept by somebody, which costs time only.
@@ -73,7 +59,7 @@ final class RequestObservation {
     // MARK: One request
 
     /// A request begins.
-    func begin(_ head: RequestHead, route: Route?, id: RequestID, now: UInt64) {
+    func begin(_ head: RequestHead, route: Unretained<Route>?, id: RequestID, now: UInt64) {
         status = 499
         began = now
         scope.begin(head, route: route, id: id)

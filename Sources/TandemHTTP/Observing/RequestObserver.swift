@@ -18,15 +18,13 @@ final class RequestObserver {
 
     /// A request begins. `now` is the hub's time.
     func begin(
-        _ observation: RequestObservation, _ head: RequestHead, route: Route?, peer: Peer, trustsID: Bool, now: UInt64
+        _ observation: RequestObservation, _ head: RequestHead, route: Unretained<Route>?, peer: Peer, trustsID: Bool, now: UInt64
     ) {
         var id = RequestID(number: numbers.next())
         if trustsID, let given = head[.xRequestID].flatMap(RequestID.init) { id = given }
         observation.begin(head, route: route, id: id, now: now)
-        if let metrics { observation.active = metrics.requestBegan(head, route: route, isSecure: peer.isSecure) }
-        if let spans {
-            observation.span = spans.start(head, route?.index, route: route, peer: peer.address, isSecure: peer.isSecure)
-        }
+        observation.active = metrics?.requestBegan(head, route: route, isSecure: peer.isSecure)
+        if let spans { observation.span = spans.start(head, route: route?.object, peer: peer.address, isSecure: peer.isSecure) }
     }
 
     /// Bytes of one request and its answer.
@@ -45,8 +43,8 @@ final class RequestObserver {
         peer: Peer, hub: Int, log: (any AccessLog)?, now: UInt64
     ) -> RequestHead? {
         let took = Int64(clamping: now &- observation.began)
-        if let metrics, let active = observation.active {
-            metrics.requestEnded(
+        if let active = observation.active {
+            metrics?.requestEnded(
                 active, observation.scope, status: observation.status, outcome: outcome, nanoseconds: took,
                 requestBody: bytes.received, responseBody: max(0, bytes.sent - bytes.sentHead))
         }

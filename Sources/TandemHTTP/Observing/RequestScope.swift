@@ -13,10 +13,10 @@ final class RequestScope: @unchecked Sendable {
 
     init(_ peer: Peer) { self.peer = peer }
 
-    func begin(_ head: RequestHead, route: Route?, id: RequestID) {
+    func begin(_ head: RequestHead, route: Unretained<Route>?, id: RequestID) {
         self.head = head
-        if self.route !== route { self.route = route }
-        self.id = id
+        if let route { if !(self.route.map(Unretained.init) == route) { self.route = route.object } } else { self.route = nil }
+        self.id.become(id)
     }
 
     /// Returns the request's head, and drops the request.

@@ -18,10 +18,10 @@ final class RequestSpans {
     }
 
     /// Starts the span of a request, a child of what the request's fields say.
-    func start(_ head: RequestHead, _ index: Int?, route: Route?, peer: SocketAddress, isSecure: Bool) -> any Span {
+    func start(_ head: RequestHead, route: Route?, peer: SocketAddress, isSecure: Bool) -> any Span {
         var context = ServiceContext.current ?? .topLevel
         instrument.extract(head, into: &context, using: HeadExtractor())
-        let span = tracer.startSpan(name(head, index, route), context: context, ofKind: .server)
+        let span = tracer.startSpan(name(head, route), context: context, ofKind: .server)
         guard span.isRecording else { return span }
         let method = KnownMethods.name(of: head.method, route)
         span.updateAttributes { attributes in
@@ -39,8 +39,8 @@ final class RequestSpans {
         return span
     }
 
-    private func name(_ head: RequestHead, _ index: Int?, _ route: Route?) -> String {
-        if let index, let route, route.method == head.method { return names[index] }
+    private func name(_ head: RequestHead, _ route: Route?) -> String {
+        if let route, route.method == head.method { return names[route.index] }
         let method = KnownMethods.name(of: head.method, route)
         return route.map { "\(method) \($0.pattern)" } ?? (method == KnownMethods.other ? "HTTP" : method)
     }

@@ -10,15 +10,14 @@ internal import HTTPWire
 final class ServerMetrics {
     /// The requests under way of one route, method, scheme and version. (Those that differ in version share a series.)
     ///
-    /// A closure around a handler is called without counting references, which a stored existential is not.
+    /// A closure around a handler can be called without counting references; a stored existential cannot.
     final class Active {
         fileprivate let key: UInt32
         fileprivate let begin: () -> Void
         fileprivate let end: () -> Void
-        // Of the same metrics, which keep it.
-        fileprivate unowned(unsafe) let series: Series
+        fileprivate let series: Unretained<Series>
 
-        fileprivate init(key: UInt32, _ series: Series, _ requests: any MeterHandler) {
+        fileprivate init(key: UInt32, _ series: Unretained<Series>, _ requests: any MeterHandler) {
             self.key = key
             self.series = series
             begin = { requests.increment(by: 1) }
@@ -43,18 +42,19 @@ final class ServerMetrics {
         }
     }
 
-    /// The series of one route. The one that was used last is looked at first.
+    /// The series of one route, which are never removed. The one that was used last is looked at first.
     fileprivate final class Series {
         @exclusivity(unchecked) var active: [Active] = []
-        @exclusivity(unchecked) var lastActive: Active?
+        @exclusivity(unchecked) var lastActive: Unretained<Active>?
         @exclusivity(unchecked) var ended: [Ended] = []
-        @exclusivity(unchecked) var lastEnded: Ended?
+        @exclusivity(unchecked) var lastEnded: Unretained<Ended>?
     }
 
     private let factory: any MetricsFactory
     private let routes: [Route]
     /// By route; the last is for requests that none has matched.
     private let series: [Series]
+    private let seriesByRoute: [Unretained<Series>]
     private let connections: any MeterHandler
     private let accepted: any CounterHandler
     @exclusivity(unchecked) private var refusedConnections: [ConnectionRefusal: any CounterHandler] = [:]
@@ -67,6 +67,7 @@ final class ServerMetrics {
         if factory is NOOPMetricsHandler { return nil }
         self.routes = routes
         series = (0...routes.count).map { _ in Series() }
+        seriesByRoute = series.map(Unretained.init)
         connections = factory.makeMeter(label: "tandem.server.connections.active", dimensions: [])
         accepted = factory.makeCounter(label: "tandem.server.connections.accepted", dimensions: [])
         for reason in ConnectionRefusal.allCases { refusedConnections[reason] = counter(of: reason) }
@@ -75,68 +76,78 @@ final class ServerMetrics {
 
     // MARK: Requests
 
-    /// Counts a request that begins. `requestEnded` takes the result.
-    func requestBegan(_ head: RequestHead, route: Route?, isSecure: Bool) -> Active {
-        let series = series[route?.index ?? routes.count]
-        let key = methodNumber(head, route) << 2 | (isSecure ? 2 : 0) | (head.version == .http11 ? 1 : 0)
-        let active = series.lastActive.flatMap { $0.key == key ? $0 : nil } ?? findActive(key, series, head, route)
-        active.begin()
-        return active
+    /// Counts a request that begins. `requestEnded` takes the result, which is valid as long as these metrics.
+    func requestBegan(_ head: RequestHead, route: Unretained<Route>?, isSecure: Bool) -> Unretained<Active> {
+        let (index, method) = place(of: head, route)
+        let key = method << 2 | (isSecure ? 2 : 0) | (head.version == .http11 ? 1 : 0)
+        let series = seriesByRoute[index]
+        var active = series { $0.lastActive }
+        if active.map({ $0 { $0.key } }) != key { active = findActive(key, series, head, route?.object) }
+        active! { $0.begin() }
+        return active!
     }
 
     func requestEnded(
-        _ active: Active, _ scope: RequestScope, status: Int, outcome: AccessLogEntry.Outcome, nanoseconds: Int64,
+        _ active: Unretained<Active>, _ scope: RequestScope, status: Int, outcome: AccessLogEntry.Outcome, nanoseconds: Int64,
         requestBody: Int, responseBody: Int
     ) {
-        active.end()
-        let series = active.series
-        let key = UInt32(status) << 8 | active.key
-        let ended = series.lastEnded.flatMap { $0.key == key ? $0 : nil } ?? findEnded(key, series, scope, status)
-        ended.record(nanoseconds, Int64(requestBody), Int64(responseBody))
+        active { $0.end() }
+        let series = active { $0.series }
+        let key = UInt32(status) << 8 | active { $0.key }
+        var ended = series { $0.lastEnded }
+        if ended.map({ $0 { $0.key } }) != key { ended = findEnded(key, series, scope, status) }
+        ended! { $0.record(nanoseconds, Int64(requestBody), Int64(responseBody)) }
         if outcome != .completed { cut[outcome]?.increment(by: 1) }
     }
 
     @inline(never)
-    private func findActive(_ key: UInt32, _ series: Series, _ head: RequestHead, _ route: Route?) -> Active {
+    private func findActive(
+        _ key: UInt32, _ series: Unretained<Series>, _ head: RequestHead, _ route: Route?
+    ) -> Unretained<Active> {
+        let all = series.object
         let active =
-            series.active.first { $0.key == key }
+            all.active.first { $0.key == key }
             ?? Active(
                 key: key, series,
                 factory.makeMeter(
                     label: "http.server.active_requests", dimensions: [method(head, route), scheme(key & 2 != 0)]))
-        if !series.active.contains(where: { $0 === active }) { series.active.append(active) }
-        series.lastActive = active
-        return active
+        if !all.active.contains(where: { $0 === active }) { all.active.append(active) }
+        all.lastActive = Unretained(active)
+        return Unretained(active)
     }
 
     @inline(never)
-    private func findEnded(_ key: UInt32, _ series: Series, _ scope: RequestScope, _ status: Int) -> Ended {
-        if let known = series.ended.first(where: { $0.key == key }) {
-            series.lastEnded = known
-            return known
-        }
+    private func findEnded(
+        _ key: UInt32, _ series: Unretained<Series>, _ scope: RequestScope, _ status: Int
+    ) -> Unretained<Ended> {
+        let all = series.object
+        let ended = all.ended.first { $0.key == key } ?? makeEnded(key, scope, status)
+        if !all.ended.contains(where: { $0 === ended }) { all.ended.append(ended) }
+        all.lastEnded = Unretained(ended)
+        return Unretained(ended)
+    }
+
+    private func makeEnded(_ key: UInt32, _ scope: RequestScope, _ status: Int) -> Ended {
         let route = scope.route
         var dimensions = [
             method(scope.head!, route), ("http.response.status_code", String(status)), scheme(key & 2 != 0),
             ("network.protocol.version", key & 1 != 0 ? "1.1" : "1.0"),
         ]
         if let route { dimensions.append(("http.route", route.pattern.description)) }
-        let ended = Ended(
+        return Ended(
             key: key, duration: factory.makeTimer(label: "http.server.request.duration", dimensions: dimensions),
             requestBody: factory.makeRecorder(
                 label: "http.server.request.body.size", dimensions: dimensions, aggregate: true),
             responseBody: factory.makeRecorder(
                 label: "http.server.response.body.size", dimensions: dimensions, aggregate: true))
-        series.ended.append(ended)
-        series.lastEnded = ended
-        return ended
     }
 
-    /// A route's own method is 0 and HEAD in place of GET is 1; without a route it is the number of the name.
+    /// The number of the series, and of the method in it: a route's own method is 0 and HEAD in place of GET is 1; without a
+    /// route it is the number of the name.
     @inline(__always)
-    private func methodNumber(_ head: RequestHead, _ route: Route?) -> UInt32 {
-        guard let route else { return UInt32(KnownMethods.number(of: head.method)) }
-        return route.answersHead && head.isHead ? 1 : 0
+    private func place(of head: RequestHead, _ route: Unretained<Route>?) -> (series: Int, method: UInt32) {
+        guard let route else { return (routes.count, UInt32(KnownMethods.number(of: head.method))) }
+        return route { ($0.index, $0.answersHead && head.isHead ? 1 : 0) }
     }
 
     private func method(_ head: RequestHead, _ route: Route?) -> (String, String) {

@@ -25,7 +25,7 @@ final class Dispatcher: Sendable {
     }
 
     /// The route of a usual request, whose path has no named segments. nil says nothing: `target` decides.
-    func usualRoute(of head: RequestHead, maxBodyBytes: Int) -> Route? {
+    func usualRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }
         return routes.literalMatch(head)

@@ -77,10 +77,10 @@ struct RouteTable: Sendable {
         return [methods].allowed
     }
 
-    /// The route without named segments whose path is, byte for byte, that of the request.
-    func literalMatch(_ head: RequestHead) -> Route? {
+    /// The route without named segments whose path is, byte for byte, that of the request. The table keeps it.
+    func literalMatch(_ head: RequestHead) -> Unretained<Route>? {
         let method = head.knownMethod
-        return head.withPathBytes { literals.route($0, method) }.map { routes[$0] }
+        return head.withPathBytes { literals.route($0, method) }.map { Unretained(routes[$0]) }
     }
 
     /// What answers a request, whatever its path. A literal route is also found here.

@@ -1,0 +1,107 @@
+internal import HTTPTypes
+internal import HTTPWire
+internal import Tandem
+
+/// The body of an answer that a handler's code writes: puts what is written on the wire, the head of the answer before it.
+/// One per streamed answer. On its hub.
+final class AnswerStream: AnswerSink {
+    private let response: Response
+    private let code: ResponseStream
+    private let length: Int?
+    private let hub: Hub
+    private let wire: Wire
+    private let writeTimeout: Duration
+    // It runs the stream, and outlives it.
+    private unowned let exchange: Exchange
+    /// How the body is framed; nil while the head has not been put.
+    private var framing: ResponseFraming?
+    /// The writer has to let others run when it has flushed.
+    private var givesWay = false
+
+    /// - Parameter length: The length that was announced; nil for a body of any length.
+    init(
+        _ response: Response, _ code: ResponseStream, length: Int?, _ exchange: Exchange, _ wire: Wire, _ context: ServingContext
+    ) {
+        self.response = response
+        self.code = code
+        self.length = length
+        self.exchange = exchange
+        self.wire = wire
+        hub = context.hub
+        writeTimeout = context.settings.writeTimeout
+    }
+
+    /// Whether the head of the answer has been put into the output: then there can be no other answer.
+    var hasBegun: Bool { framing != nil }
+
+    /// Whether the code that writes it needs a green thread.
+    var isBlocking: Bool {
+        if case .blocking = code { true } else { false }
+    }
+
+    /// Calls the code that writes the body, and ends the body. Throws what it throws, and `HTTPError` 500 for a body that is
+    /// shorter than announced.
+    func run(name: GreenThreadName, draining: Draining) async throws {
+        let writer = ResponseWriter(self, contentLength: length, draining: draining)
+        do {
+            try await code.write(to: writer, name: name)
+            try writer.end()
+        } catch {
+            _ = try? writer.end()
+            throw error
+        }
+        if try putHead() == .chunked { wire.append(atMost: 5) { ResponseSerializer.writeLastChunk(into: &$0) } }
+    }
+
+    /// Puts the head of the answer into the output, once. Returns how the body is framed.
+    private func putHead() throws -> ResponseFraming {
+        if let framing { return framing }
+        let framing = try exchange.putHead(of: response, length.map { .length($0) } ?? .chunked)
+        self.framing = framing
+        return framing
+    }
+
+    // MARK: Writing
+
+    func put(_ bytes: [UInt8]) throws -> WriteStep {
+        guard !bytes.isEmpty else { return .goesOn }
+        switch try putHead() {
+        case .none: return .goesOn
+        case .chunked:
+            wire.append(atMost: bytes.count + ResponseSerializer.chunkRoom) {
+                ResponseSerializer.writeChunk(bytes.span, into: &$0)
+            }
+        case .length, .untilClose: wire.append(bytes)
+        }
+        let isShareUsedUp = hub.charge(bytes: bytes.count)
+        if wire.unsent >= BufferPool.bufferSize {
+            givesWay = isShareUsedUp
+            return .flushes
+        }
+        exchange.flushLater()
+        return isShareUsedUp ? .givesWay : .goesOn
+    }
+
+    func flush() async throws {
+        _ = try putHead()
+        try await wire.flush(timeout: writeTimeout)
+        if takeGivesWay() { await hub.giveWay() }
+    }
+
+    @available(*, noasync)
+    func flush(file: StaticString, line: UInt) throws {
+        _ = try putHead()
+        try wire.flush(timeout: writeTimeout, file: file, line: line)
+        if takeGivesWay() { hub.giveWay() }
+    }
+
+    private func takeGivesWay() -> Bool {
+        defer { givesWay = false }
+        return givesWay
+    }
+
+    func giveWay() async { await hub.giveWay() }
+
+    @available(*, noasync)
+    func giveWay(file: StaticString, line: UInt) { hub.giveWay() }
+}

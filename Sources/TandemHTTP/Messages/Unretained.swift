@@ -1,0 +1,16 @@
+/// A reference that retains nothing: for an object that something else keeps for longer. A call through it counts no
+/// references. A call through a `var`, an `unowned(unsafe)` property, or an element of an array counts two.
+struct Unretained<Object: AnyObject>: Equatable {
+    private let reference: Unmanaged<Object>
+
+    init(_ object: Object) { reference = .passUnretained(object) }
+
+    /// Calls `body` with the object.
+    @inline(__always)
+    func callAsFunction<Result>(_ body: (Object) -> Result) -> Result { reference._withUnsafeGuaranteedRef(body) }
+
+    /// The object, retained.
+    var object: Object { reference.takeUnretainedValue() }
+
+    static func == (left: Unretained, right: Unretained) -> Bool { left.reference.toOpaque() == right.reference.toOpaque() }
+}
