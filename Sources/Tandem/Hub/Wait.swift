@@ -125,7 +125,7 @@ func post(_ wait: Wait, _ reason: UInt32) {
 func park(_ wait: Wait) async {
     guard wait.pointee.woken_by == 0 else { return }
     let handler = wait.pointee.ignores_cancellation ? nil : tandem_wait_heed_cancellation(wait)
-    while !(await Gate.enter(wait)) {}
+    while !(await ParkingExecutor.enter(wait)) {}
     if let handler { tandem_wait_ignore_cancellation(handler) }
 }
 

@@ -8,9 +8,9 @@ final class AnswerStream: AnswerSink {
     private let response: Response
     private let code: ResponseStream
     private let length: Int?
+    private let context: ServingContext
     private let hub: Hub
     private let wire: Wire
-    private let writeTimeout: Duration
     // It runs the stream, and outlives it.
     private unowned let exchange: Exchange
     /// How the body is framed; nil while the head has not been put.
@@ -27,8 +27,8 @@ final class AnswerStream: AnswerSink {
         self.length = length
         self.exchange = exchange
         self.wire = wire
+        self.context = context
         hub = context.hub
-        writeTimeout = context.settings.writeTimeout
     }
 
     /// Whether the head of the answer has been put into the output: then there can be no other answer.
@@ -78,20 +78,20 @@ final class AnswerStream: AnswerSink {
             givesWay = isShareUsedUp
             return .flushes
         }
-        exchange.flushLater()
+        context.flushLater(wire)
         return isShareUsedUp ? .givesWay : .goesOn
     }
 
     func flush() async throws {
         _ = try putHead()
-        try await wire.flush(timeout: writeTimeout)
+        try await wire.flush(timeout: context.settings.writeTimeout)
         if takeGivesWay() { await hub.giveWay() }
     }
 
     @available(*, noasync)
     func flush(file: StaticString, line: UInt) throws {
         _ = try putHead()
-        try wire.flush(timeout: writeTimeout, file: file, line: line)
+        try wire.flush(timeout: context.settings.writeTimeout, file: file, line: line)
         if takeGivesWay() { hub.giveWay() }
     }
 

@@ -58,13 +58,8 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private var exchange: Exchange?
 
     @exclusivity(unchecked) private var isCut = false
-    @exclusivity(unchecked) private var isFlushedLater = false
-    /// The one timer: when it fires, `state` says what that means. It may fire before `deadline`, and is armed again then.
-    @exclusivity(unchecked) private var timer: HubTimer?
-    @exclusivity(unchecked) private var deadline = UInt64.max
-    @exclusivity(unchecked) private var armed = UInt64.max
-    /// The deadline of the present state has passed.
-    @exclusivity(unchecked) private var isDue = false
+    /// The one timer: when it fires, `state` says what that means.
+    @exclusivity(unchecked) private var deadline = MovingDeadline()
 
     init(
         _ context: ServingContext, _ descriptor: Descriptor, _ session: TLSSession?, _ address: SocketAddress,
@@ -108,7 +103,7 @@ final class Connection: @unchecked Sendable {
                 }
             }
         } catch {
-            if let error = answerable(error) { await refuse(error) }
+            if let refusal = Refusal(to: error) { await refuse(refusal) }
         }
         close()
         return false
@@ -116,7 +111,7 @@ final class Connection: @unchecked Sendable {
 
     /// Answers so without reading anything, and ends.
     func runRefusing(_ error: HTTPError) async {
-        await refuse(error)
+        await refuse(Refusal(error))
         close()
     }
 
@@ -210,14 +205,14 @@ final class Connection: @unchecked Sendable {
         if isCut { throw CancellationError() }
         if parser.hasStarted {
             if state != .head {
-                enter(.head, until: after(hub.turnTime, context.settings.headerNanoseconds))
-            } else if isDue {
+                enter(.head, until: hub.turnTime.after(context.settings.headerNanoseconds))
+            } else if deadline.hasPassed {
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(context.settings.headerTimeout)")
             }
         } else {
             if wire.mustClose || context.isDraining { return .pause(.end) }
-            let idleEnd = after(idleSince, context.idleNanoseconds)
-            if isDue, state == .idle, wire.readDirection == .readable {
+            let idleEnd = idleSince.after(context.idleNanoseconds)
+            if deadline.hasPassed, state == .idle, wire.readDirection == .readable {
                 return .pause(hub.turnTime >= idleEnd ? .end : .rest)
             }
             context.mayHaveIdle = true
@@ -228,31 +223,14 @@ final class Connection: @unchecked Sendable {
 
     // MARK: State
 
-    /// The state and the time at which its timer is due. The timer is touched only when it would fire too late.
-    private func enter(_ state: State, until deadline: UInt64 = .max) {
+    /// Enters a state, whose timer is due at `time`.
+    private func enter(_ state: State, until time: UInt64 = .max) {
         self.state = state
-        self.deadline = deadline
-        isDue = false
-        if deadline < armed { arm(deadline) }
-    }
-
-    private func after(_ time: UInt64, _ nanoseconds: UInt64) -> UInt64 {
-        let (sum, isTooLong) = time.addingReportingOverflow(nanoseconds)
-        return isTooLong ? .max : sum
-    }
-
-    private func arm(_ deadline: UInt64) {
-        if timer == nil { timer = HubTimer(on: context.hub) { [unowned self] in timerFired() } }
-        armed = deadline
-        timer!.arm(Deadline(nanoseconds: deadline))
+        deadline.set(time) { HubTimer(on: hub) { [unowned self] in timerFired() } }
     }
 
     private func timerFired() {
-        armed = .max
-        guard deadline != .max else { return }
-        guard deadline <= hub.turnTime else { return arm(deadline) }
-        deadline = .max
-        isDue = true
+        guard deadline.timerFired(hub.turnTime) else { return }
         switch state {
         case .handling: cancel("the client closed its side and the answer took longer than the grace")
         case .atRest: drain()
@@ -299,7 +277,7 @@ final class Connection: @unchecked Sendable {
         if peer.contains(.gone) {
             cancel("the client reset the connection")
         } else {
-            enter(.handling, until: after(hub.turnTime, context.settings.graceNanoseconds))
+            enter(.handling, until: hub.turnTime.after(context.settings.graceNanoseconds))
         }
     }
 
@@ -312,7 +290,7 @@ final class Connection: @unchecked Sendable {
 
     /// Calls `wake` when there is something to do: a byte has come, the client has gone, or the idle time is over.
     func rest(until wake: @escaping () -> Void) {
-        enter(.atRest, until: after(idleSince, context.idleNanoseconds))
+        enter(.atRest, until: idleSince.after(context.idleNanoseconds))
         wire.descriptor.whenReadable { [unowned self] in
             enter(.idle)
             wake()
@@ -338,23 +316,16 @@ final class Connection: @unchecked Sendable {
     }
 
     private func close() {
-        timer?.disarm()
-        timer = nil
+        deadline.end()
         exchange = nil
         wire.close()
     }
 
-    /// The answer to an error; nil when the client has gone, is too slow, or the connection is cut: nobody is left to tell.
-    private func answerable(_ error: any Error) -> HTTPError? {
-        if let error = error as? HTTPParseError { return HTTPError(.init(code: error.status), error.reason) }
-        return error as? HTTPError
-    }
-
-    /// Answers what could not be parsed, or is not served, and lingers. A request that has been answered already gets no
-    /// second answer.
-    private func refuse(_ error: HTTPError) async {
+    /// Sends a refusal, and lingers. A request that has been answered already gets no second answer.
+    private func refuse(_ refusal: Refusal) async {
         wire.mustClose = true
-        guard putRefusal(error) else { return }
+        let hasAnswered = exchange?.hasAnswered == true
+        guard hasAnswered || refusal.put(on: wire, isHead: parser.isHead, peer: peer, context) else { return }
         do {
             try await wire.flush(timeout: context.settings.writeTimeout)
             await linger()
@@ -363,39 +334,8 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Puts the answer to an error into the output. Returns whether there is anything to send.
-    private func putRefusal(_ error: HTTPError) -> Bool {
-        if let exchange, exchange.hasAnswered { return true }
-        let (before, response) = (wire.put, error.response)
-        let framing = Wire.Framing(
-            framing: .length(response.bodyCount), version: .http11, isHead: parser.isHead, idleSeconds: nil, date: context.date)
-        guard case .bytes(let bytes) = response.body, let fields = try? response.encodedFields(),
-            (try? wire.put(response.status, fields, bytes, framing, sends: false)) != nil
-        else { return false }
-        context.observer.refused(
-            error.status.code, bytes: wire.put - before, peer: peer, hub: hub.index, log: context.settings.accessLog)
-        return true
-    }
-
     private func linger() async {
         enter(.lingering)
         await LingeringClose(wire, timeout: context.settings.lingerTimeout).run()
-    }
-
-    // MARK: Output
-
-    /// Sends the output at the end of the hub's turn.
-    func flushLater() {
-        guard !isFlushedLater else { return }
-        isFlushedLater = true
-        context.flushLater(self)
-    }
-
-    /// The turn ends. What the client does not take now is sent when it does.
-    func flushAtTurnEnd() {
-        isFlushedLater = false
-        // A failure stays, and the connection's own next flush meets it.
-        guard (try? wire.flushAvailable()) == false else { return }
-        wire.descriptor.whenWritable { [weak self] in self?.flushAtTurnEnd() }
     }
 }

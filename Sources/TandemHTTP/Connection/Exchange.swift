@@ -241,14 +241,11 @@ final class Exchange: @unchecked Sendable {
         return framed
     }
 
-    /// Sends the output at the end of the hub's turn.
-    func flushLater() { connection { $0.flushLater() } }
-
     /// Sends an answer that is complete in the output: at the end of the turn, when more requests are buffered.
     private func send() -> Rest {
         if wire.unsent > 0 {
             if isFollowed {
-                flushLater()
+                context.flushLater(wire)
             } else {
                 // What fails here fails again in `finish`.
                 guard (try? wire.flushAvailable()) == true else { return .wait }

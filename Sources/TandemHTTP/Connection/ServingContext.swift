@@ -32,7 +32,7 @@ final class ServingContext {
 
     @exclusivity(unchecked) private var currentDate = HTTPDate(unixSeconds: 0)
     @exclusivity(unchecked) private var nextDateCheck: UInt64 = 0
-    @exclusivity(unchecked) private var unflushed: [Connection] = []
+    @exclusivity(unchecked) private var unflushed: [Wire] = []
     private var turnEnd: TurnEnd!
 
     init(
@@ -88,15 +88,20 @@ final class ServingContext {
     // MARK: Sending once per turn
 
     /// Sends this connection's output at the end of the hub's turn, together with what is written until then.
-    func flushLater(_ connection: Connection) {
+    func flushLater(_ wire: Wire) {
+        guard !wire.isFlushedLater else { return }
+        wire.isFlushedLater = true
         turnEnd.arm()
-        unflushed.append(connection)
+        unflushed.append(wire)
     }
 
     private func flushAll() {
-        var flushed: [Connection] = []
+        var flushed: [Wire] = []
         swap(&flushed, &unflushed)
-        for connection in flushed { connection.flushAtTurnEnd() }
+        for wire in flushed {
+            wire.isFlushedLater = false
+            wire.flushInBackground()
+        }
         guard unflushed.isEmpty else { return }
         flushed.removeAll(keepingCapacity: true)
         unflushed = flushed

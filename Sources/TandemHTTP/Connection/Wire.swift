@@ -31,6 +31,8 @@ final class Wire {
     @exclusivity(unchecked) private(set) var put = 0
     /// The present answer, or the next, is the last on this connection.
     @exclusivity(unchecked) var mustClose = false
+    /// The output is sent at the end of the hub's turn: see `ServingContext.flushLater`.
+    @exclusivity(unchecked) var isFlushedLater = false
 
     init(_ descriptor: Descriptor, _ session: TLSSession?, _ buffers: BufferPool) {
         self.descriptor = descriptor
@@ -222,6 +224,12 @@ final class Wire {
         }
         releaseOutput()
         return true
+    }
+
+    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it.
+    func flushInBackground() {
+        guard (try? flushAvailable()) == false else { return }
+        descriptor.whenWritable { [weak self] in self?.flushInBackground() }
     }
 
     /// Sends all of the output. Throws `CancellationError`, or `TandemError` when the client has gone, or takes nothing for

@@ -53,7 +53,7 @@ final class RequestObservation {
     @inline(never)
     private var references: UInt {
         guard MemoryLayout<Logger>.size == MemoryLayout<AnyObject>.size else { return 0 }
-        return _getRetainCount(unsafeBitCast(logger, to: AnyObject.self))
+        return unsafeBitCast(logger, to: Unmanaged<AnyObject>.self)._withUnsafeGuaranteedRef { _getRetainCount($0) }
     }
 
     // MARK: One request

@@ -8,8 +8,8 @@ internal import CTandem
 /// change of executor there and one back.
 ///
 /// One for the process: which wait is meant is known by the thread, on which nothing else runs between the two.
-actor Gate: SerialExecutor {
-    static let shared = Gate()
+actor ParkingExecutor: SerialExecutor {
+    static let shared = ParkingExecutor()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 

@@ -5,7 +5,7 @@ internal import Testing
 
 /// Waiting without a continuation, where Swift may run others between the wait and the suspension, or resume elsewhere.
 @Suite(.serialized, .timeLimit(.minutes(1)))
-struct GateTests {
+struct ParkingExecutorTests {
     /// Its code runs where its caller's task prefers.
     private actor Room {
         private(set) var visits = 0

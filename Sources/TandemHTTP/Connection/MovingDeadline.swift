@@ -1,0 +1,53 @@
+internal import Tandem
+
+/// A deadline that moves with each request, over one timer of the hub. The timer is armed anew only when it would fire too late;
+/// when it fires early, it is armed for the deadline then. So a busy connection never touches the hub's timers.
+struct MovingDeadline {
+    private var timer: HubTimer?
+    /// In nanoseconds of the hub's clock, as all times here; `max` for none.
+    private var deadline = UInt64.max
+    private var armed = UInt64.max
+    /// Whether the deadline has passed since it was last set.
+    private(set) var hasPassed = false
+
+    /// Sets the deadline. `makeTimer` makes a timer that calls `timerFired`.
+    mutating func set(_ deadline: UInt64, _ makeTimer: () -> HubTimer) {
+        self.deadline = deadline
+        hasPassed = false
+        guard deadline < armed else { return }
+        if timer == nil { timer = makeTimer() }
+        arm(deadline)
+    }
+
+    /// The timer has fired. Returns whether the deadline has passed.
+    mutating func timerFired(_ now: UInt64) -> Bool {
+        armed = .max
+        guard deadline != .max else { return false }
+        guard deadline <= now else {
+            arm(deadline)
+            return false
+        }
+        deadline = .max
+        hasPassed = true
+        return true
+    }
+
+    /// Ends the timer.
+    mutating func end() {
+        timer?.disarm()
+        timer = nil
+    }
+
+    private mutating func arm(_ deadline: UInt64) {
+        armed = deadline
+        timer!.arm(Deadline(nanoseconds: deadline))
+    }
+}
+
+extension UInt64 {
+    /// This time and so many nanoseconds; `max` when that is too long.
+    func after(_ nanoseconds: UInt64) -> UInt64 {
+        let (sum, isTooLong) = addingReportingOverflow(nanoseconds)
+        return isTooLong ? .max : sum
+    }
+}
