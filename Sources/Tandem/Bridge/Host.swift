@@ -38,7 +38,7 @@ extension Hub {
 
     /// The hub has stopped, and this task came back on another thread. A green stack must not go on there: compilers keep
     /// thread-local addresses across calls. It is left where it stands, for ever.
-    @inline(never)
+    @inline(never)  // frame
     private func abandon(_ fiber: Fiber) async {
         let name = GreenThreadName(fiber.pointee.name!)
         report(.abandoned, "\(name) outlived its hub by more than the grace and is abandoned where it waits")

@@ -18,9 +18,8 @@ final class Completion<Success: Sendable>: Sendable {
 
     func observe() { isObserved.store(true, ordering: .relaxed) }
 
-    /// Called once, where a thread ended: what its body did, or why it never ran. Not inlined, so that the frame of a thread
-    /// that is parked does not hold what this needs.
-    @inline(never)
+    /// Called once, where a thread ended: what its body did, or why it never ran.
+    @inline(never)  // frame
     func end(
         _ outcome: Result<Success, any Error>?, _ neverRan: (any Error)?, thread name: GreenThreadName,
         _ reason: CancellationReason, _ hub: Hub

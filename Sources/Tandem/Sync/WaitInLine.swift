@@ -24,8 +24,7 @@ extension Mutex where Value: Sendable {
         return try end(waiter, hub, leave)
     }
 
-    /// Apart, because each call that waits on a hub would carry its frame.
-    @inline(never)
+    @inline(never)  // frame
     private func waitOnSharedHub<Item: Sendable>(
         _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
     ) async throws -> Item {
