@@ -20,6 +20,7 @@ final class SSLContextHandle {
         tandem_ssl_ctx_set_modes(pointer)
         // One call of the kernel's for a record rather than two.
         tandem_ssl_ctx_read_ahead(pointer)
+        TLSSession.countMessages(of: pointer)
         // Nothing is kept for clients that may come back: they have their tickets.
         tandem_ssl_ctx_disable_cache(pointer)
         SSL_CTX_set_timeout(pointer, TLSTicketKeys.lifetime)

@@ -23,7 +23,11 @@ final class TLSSession {
     private(set) var hasReceived = false
     /// Whether the end of the output follows the bytes that are sent now.
     private var moreFollows = false
-    /// Why the last system call under OpenSSL failed.
+    /// Messages after the handshake since the client last sent data. They are KeyUpdates, each of which costs some 20 µs.
+    private var messagesWithoutData = 0
+    /// As many as BoringSSL allows.
+    private static let mostMessagesWithoutData = 32
+    /// Why the last system call under OpenSSL failed, or OpenSSL had to end.
     private var failure: TandemError?
 
     /// Throws `TandemError` when there is no memory; the descriptor stays the caller's.
@@ -86,9 +90,14 @@ final class TLSSession {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         OpenSSLErrors.clear()
         let got = SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
-        if got > 0 { return Int(got) }
+        if got > 0 {
+            messagesWithoutData = 0
+            return Int(got)
+        }
         switch SSL_get_error(ssl, got) {
-        case SSL_ERROR_ZERO_RETURN: return 0
+        case SSL_ERROR_ZERO_RETURN:
+            if let failure { throw failure }
+            return 0
         case SSL_ERROR_WANT_READ:
             if hasPeerEnded { return 0 }
             readWaitsFor = .readable
@@ -139,6 +148,25 @@ final class TLSSession {
     }
 
     // MARK: Under OpenSSL
+
+    /// Ends the session of a client that sends messages of TLS without end and no data. `SSL_read` would go on for as long.
+    fileprivate func messageArrived() {
+        guard isOpen, let ssl else { return }
+        messagesWithoutData += 1
+        guard messagesWithoutData > TLSSession.mostMessagesWithoutData else { return }
+        isOpen = false
+        failure = TandemError(.closed, "TLS read: \(messagesWithoutData) messages in a row without data")
+        // OpenSSL looks at this before the next record, and returns from SSL_read.
+        SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN)
+    }
+
+    /// Counts what arrives on sessions of this context.
+    static func countMessages(of context: OpaquePointer) {
+        SSL_CTX_set_info_callback(context) { ssl, event, _ in
+            guard event == SSL_CB_ACCEPT_LOOP, let ssl, let owner = tandem_ssl_owner(ssl) else { return }
+            Unmanaged<TLSSession>.fromOpaque(owner).takeUnretainedValue().messageArrived()
+        }
+    }
 
     fileprivate func receive(_ bio: OpaquePointer, into buffer: UnsafeMutableRawBufferPointer) -> CInt {
         do throws(TandemError) {

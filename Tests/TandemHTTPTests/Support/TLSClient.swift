@@ -126,6 +126,13 @@ final class TLSClientEnd {
         }
     }
 
+    /// A KeyUpdate (RFC 8446, 4.6.3).
+    func keyUpdate() throws -> [UInt8] {
+        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+        _ = try advanceHandshake()
+        return taken()
+    }
+
     func closeNotify() -> [UInt8] {
         SSL_shutdown(ssl)
         return taken()

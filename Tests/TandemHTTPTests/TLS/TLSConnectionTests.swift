@@ -35,6 +35,49 @@ extension ServerTests {
             }
         }
 
+        @Test("a client that updates its keys without end is cut, and delays nobody", arguments: [0, 5])
+        func keyUpdates(bodyBytes: Int) async throws {
+            try await withTLS(
+                hubs: .one("a second client of the same hub"),
+                routes: { router in
+                    router.plain()
+                    router.collecting("/body", .async)
+                }
+            ) { live in
+                let other = try live.connectTLS()
+                let client = try live.connect()
+                let end = try client.startTLS()
+                if bodyBytes > 0 { try client.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: \(bodyBytes)\r\n\r\n") }
+                // As many as are usual between two requests, then a flood.
+                for _ in 0..<5 { try client.sendAsItIs(end.keyUpdate()) }
+                let updates = try (0..<20_000).flatMap { _ in try end.keyUpdate() }
+                let flood = Task.detached { try? await onOwnThread { try client.sendAsItIs(updates) } }
+                let clock = ContinuousClock()
+                for _ in 0..<20 {
+                    let took = try clock.measure {
+                        try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        #expect(try other.answer().text == "ok")
+                    }
+                    #expect(took < .milliseconds(100))
+                }
+                #expect(try eventually { try live.connectionCount() == 1 })
+                _ = flood
+                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+            }
+        }
+
+        @Test("a broken record in a request's body is no error of the server's", arguments: Style.allCases)
+        func brokenRecord(style: Style) async throws {
+            try await withTLS(routes: { $0.collecting("/", style) }) { live in
+                let client = try live.connectTLS()
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+                try client.sendAsItIs(Array("no TLS record".utf8))
+                #expect(live.logged(1).map(\.outcome) == [.failed])
+                #expect(live.logged(1).map(\.status) == [499])
+                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+            }
+        }
+
         @Test("a request of which each byte is a record of its own", arguments: Style.allCases)
         func smallRecords(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
