@@ -39,6 +39,7 @@ extension Descriptor {
     /// `closed` or `descriptorBusy`.
     public func wait(for direction: Direction, deadline: Deadline = .never) async throws {
         var wait = try begin(direction, deadline, isFirst: false)
+        if wait == nil, hub.charge() { await hub.giveWay() }
         while let waiting = wait {
             await park(waiting)
             wait = try end(waiting, direction) ? nil : try begin(direction, deadline, isFirst: true)
@@ -53,6 +54,7 @@ extension Descriptor {
     ) throws {
         let fiber = try currentFiber("Descriptor.wait", file, line)
         var wait = try begin(direction, deadline, isFirst: false)
+        if wait == nil, hub.charge() { hub.giveWay() }
         while let waiting = wait {
             parkGreenThread(fiber, waiting)
             wait = try end(waiting, direction) ? nil : try begin(direction, deadline, isFirst: true)
@@ -65,7 +67,11 @@ extension Descriptor {
     ///
     /// - Precondition: Nobody else waits for the same direction, and the descriptor is not shared.
     package func waitIgnoringCancellation(for direction: Direction) async {
-        guard !isClosed, !self[direction].isReady else { return }
+        guard !isClosed else { return }
+        guard !self[direction].isReady else {
+            if hub.charge() { await hub.giveWay() }
+            return
+        }
         precondition(self[direction].isEmpty && !isShared, "somebody else already waits for file descriptor \(fd)")
         let wait = beginWait(direction, .never)
         wait.pointee.ignores_cancellation = true
