@@ -56,6 +56,24 @@ extension ServerTests {
             }
         }
 
+        @Test(
+            "requests are answered though FIN follows an incomplete one, or an empty line", arguments: Style.allCases,
+            ["\r\n", "GET / HT", "\r\nGET"])
+        func incompleteLast(style: Style, last: String) async throws {
+            try await withServer(routes: { router in
+                router.plain("/", style)
+                router.sleeping("/slow", style, milliseconds: 20)
+            }) { live in
+                for path in ["/", "/slow"] {
+                    let client = try live.connect()
+                    try client.send(String(repeating: "GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n", count: 3) + last)
+                    client.halfClose()
+                    for _ in 0..<3 { #expect(try client.answer().text == "ok") }
+                    _ = try client.rest()
+                }
+            }
+        }
+
         @Test("fast requests behind a slow one are answered after it, in order", arguments: Style.allCases)
         func slowFirst(style: Style) async throws {
             let event = Event<Void>()

@@ -410,6 +410,17 @@ extension ServerTests {
             }
         }
 
+        @Test("to HTTP/1.0 a stream that throws ends with a reset, so that the client can tell", arguments: Style.allCases)
+        func http10Throwing(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(try client.head().status == 200)
+                #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
+            }
+        }
+
         @Test("a client that does not read parks the stream, and nothing else", arguments: Style.allCases)
         func backpressure(style: Style) async throws {
             let written = Count()
@@ -471,8 +482,11 @@ extension ServerTests {
                     #expect(eventually { live.access.entries(path).count == 1 })
                     #expect(live.access.entries(path).first?.outcome == .failed)
                     #expect(try eventually { try live.connectionCount() == 0 })
+                    // Reset: the kernel keeps nothing for it.
+                    #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
                 }
-                #expect(live.log.lines("streamed answer cut short").count == 1)
+                // A client can do that as often as it likes.
+                #expect(live.log.lines("streamed answer cut short").map(\.level) == ["info"])
             }
         }
 

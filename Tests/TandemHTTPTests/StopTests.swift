@@ -277,6 +277,20 @@ extension ServerTests {
             }
         }
 
+        @Test("a client that has its answer, and still owes a body, does not hold up the stop", arguments: Style.allCases)
+        func unreadBody(style: Style) async throws {
+            try await withServer(
+                { $0.lingerTimeout = .milliseconds(50) }, routes: { $0.on(.post, "/", style) { _ in Response(text: "ok") } }
+            ) { live in
+                let client = try live.connect()
+                try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+                #expect(try client.answer().text == "ok")
+                live.server.stop(grace: .seconds(20))
+                let clock = ContinuousClock()
+                #expect(try clock.measure { try live.waitUntilEnded() } < .seconds(5))
+            }
+        }
+
         @Test("a server that was stopped before it ran returns at once")
         func beforeRun() async throws {
             let server = HTTPServer(router: Router(), configuration: anyPort())

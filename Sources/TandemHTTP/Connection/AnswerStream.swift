@@ -34,6 +34,9 @@ final class AnswerStream: AnswerSink {
     /// Whether the head of the answer has been put into the output: then there can be no other answer.
     var hasBegun: Bool { framing != nil }
 
+    /// Whether the end of the connection is the end of the body.
+    var endsWithConnection: Bool { framing == .untilClose }
+
     /// Whether the code that writes it needs a green thread.
     var isBlocking: Bool {
         if case .blocking = code { true } else { false }

@@ -151,7 +151,8 @@ final class BodyReader: BodySource {
     func dropRest() async throws {
         guard !wire.mustClose, !isComplete else { return }
         var dropped = 0
-        while true {
+        // The server may begin to drain meanwhile, and close the connection.
+        while !wire.mustClose {
             switch try nextPiece() {
             case .bytes(let piece):
                 dropped += piece.count

@@ -46,7 +46,7 @@ final class Connection: @unchecked Sendable {
 
     @exclusivity(unchecked) private(set) var state: State
     /// Why the handler was cancelled, for the log.
-    @exclusivity(unchecked) var cancelReason: String?
+    @exclusivity(unchecked) private(set) var cancelReason: String?
     /// When the last request ended, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) private(set) var idleSince: UInt64
     /// The client has half-closed, or has gone.
@@ -99,7 +99,10 @@ final class Connection: @unchecked Sendable {
                     try await wire.flush(timeout: context.settings.writeTimeout)
                     await linger()
                     break serving
-                case .end: break serving
+                case .end:
+                    // Answers that wait for the end of the turn.
+                    if wire.unsent > 0 { try await wire.flush(timeout: context.settings.writeTimeout) }
+                    break serving
                 }
             }
         } catch {
@@ -176,7 +179,7 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Finds out what comes next, without waiting.
-    @inline(never)
+    @inline(never)  // frame
     private func nextStep(_ exchange: Exchange) throws -> Step {
         let now = hub.turnTime
         // After an answer.
@@ -303,7 +306,8 @@ final class Connection: @unchecked Sendable {
     /// request that has just arrived.
     func drain() {
         wire.mustClose = true
-        if isIdle { wire.descriptor.wakeReader() }
+        let isDropping = state == .finishing && exchange?.isUnderWay == false
+        if isIdle || isDropping { wire.descriptor.wakeReader() }
     }
 
     /// Ends the connection, from the server, whatever it does.

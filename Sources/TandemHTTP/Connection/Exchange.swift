@@ -52,7 +52,7 @@ final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private var version = HTTPVersion.http11
     @exclusivity(unchecked) private var asksForKeepAlive = false
     /// A request has begun and not ended.
-    @exclusivity(unchecked) private var isUnderWay = false
+    @exclusivity(unchecked) private(set) var isUnderWay = false
     /// The head of an answer to this request has been put into the output.
     @exclusivity(unchecked) private(set) var hasAnswered = false
     /// `wire.put` when the request began, and when the head of its answer had been put.
@@ -89,7 +89,6 @@ final class Exchange: @unchecked Sendable {
     func reset() { hasAnswered = false }
 
     /// Dispatches a request, which has arrived at `now` by the hub's clock.
-    @inline(never)
     func begin(_ head: RequestHead, now: UInt64) {
         isUnderWay = true
         hasAnswered = false
@@ -111,7 +110,6 @@ final class Exchange: @unchecked Sendable {
         return target.route.map(Unretained.init)
     }
 
-    @inline(never)
     private func beginBody(_ head: RequestHead) {
         let reader = BodyReader(head, wire, context)
         body = (reader, RequestBody(contentLength: head.contentLength, source: reader))
@@ -153,15 +151,17 @@ final class Exchange: @unchecked Sendable {
     // MARK: Answering
 
     /// Puts an answer on the wire, as far as that needs no waiting.
-    @inline(never)
+    @inline(never)  // frame
     func put(_ response: Response) -> Rest { putIntoOutput(response) ?? send() }
 
     /// Puts the answer to a handler that threw on the wire. Rethrows when the client has gone.
-    @inline(never)
+    @inline(never)  // frame
     func put(failure error: any Error) throws -> Rest { put(try answer(to: error)) }
 
     private func answer(to error: any Error) throws -> Response {
-        if Task.isCancelled { throw error }
+        if Task.isCancelled || hasClientGone { throw CancellationError() }
+        // What the handler threw follows from this.
+        if let failure = wire.failure { throw failure }
         if let error = error as? HTTPError { return error.response }
         observation.error = error
         log(.error, "handler threw", ["error": "\(error)"])
@@ -281,28 +281,24 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    @inline(never)
     private func end(_ stream: AnswerStream, failed error: any Error) throws {
-        if Task.isCancelled || lostClient(error) { throw CancellationError() }
+        if stream.endsWithConnection { wire.mustReset = true }
+        if Task.isCancelled || hasClientGone { throw CancellationError() }
         if !stream.hasBegun {
             _ = putIntoOutput(try answer(to: error))
             return
         }
-        // A body that was malformed, too long or too slow is the client's doing: it must not fill the log.
-        let isClients = (error as? HTTPError)?.status.kind == .clientError
+        // A client that takes nothing, or sends a body that is malformed, too long or too slow, must not fill the log.
+        let isClients = wire.failure != nil || (error as? HTTPError)?.status.kind == .clientError
         log(isClients ? .info : .error, "streamed answer cut short", ["error": "\(error)"])
         _ = try? wire.flushAvailable()
         // The client can tell by the missing end; a second answer must not follow.
         throw TandemError(.closed, "the answer was cut short")
     }
 
-    /// Whether a stream failed because its client went away, which is the client's right and no error of ours.
-    private func lostClient(_ error: any Error) -> Bool {
-        guard wire.descriptor.peer.contains(.gone) || [EPIPE, ECONNRESET].contains((error as? TandemError)?.errno) else {
-            return false
-        }
-        connection { $0.cancelReason = "the client went away while the answer was sent" }
-        return true
+    /// Whether the client went away, which is its right and no error of ours.
+    private var hasClientGone: Bool {
+        wire.descriptor.peer.contains(.gone) || [EPIPE, ECONNRESET].contains(wire.failure?.errno)
     }
 
     // MARK: Ending
@@ -314,13 +310,15 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Ends an exchange whose client has gone, or whose answer could not be sent in full.
-    @inline(never)
+    @inline(never)  // frame
     func fail(_ error: any Error) {
         guard isUnderWay else { return }
         let isCancelled = error is CancellationError || Task.isCancelled
         if observation.error == nil { observation.error = error }
         if isCancelled {
-            log(.info, "request cancelled", ["reason": "\(connection { $0.cancelReason } ?? "the server stops")"])
+            let unasked = hasClientGone ? "the client went away while the answer was sent" : "the server stops"
+            let reason = connection { $0.cancelReason } ?? unasked
+            log(.info, "request cancelled", ["reason": "\(reason)"])
         }
         end(isCancelled ? .cancelled : .failed)
     }
@@ -342,7 +340,6 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Writes a line about the request to the server's log.
-    @inline(never)
     private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
         var metadata = metadata
         metadata["http.target"] = "\(scope.head?.target ?? "")"

@@ -70,7 +70,6 @@ final class ServingContext {
         return currentDate
     }
 
-    @inline(never)
     private func readClock(_ now: UInt64) {
         nextDateCheck = now &+ 10_000_000
         var time = timespec()

@@ -31,6 +31,10 @@ final class Wire {
     @exclusivity(unchecked) private(set) var put = 0
     /// The present answer, or the next, is the last on this connection.
     @exclusivity(unchecked) var mustClose = false
+    /// The end of the connection must not look like the end of the present answer.
+    @exclusivity(unchecked) var mustReset = false
+    /// Why the client can no longer be reached: what the transport failed with, or that the client takes nothing.
+    @exclusivity(unchecked) private(set) var failure: TandemError?
     /// The output is sent at the end of the hub's turn: see `ServingContext.flushLater`.
     @exclusivity(unchecked) var isFlushedLater = false
 
@@ -57,11 +61,25 @@ final class Wire {
     }
 
     private func readAvailable(into memory: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
-        if case .none = session { try descriptor.readAvailable(into: memory) } else { try session!.readAvailable(into: memory) }
+        do throws(TandemError) {
+            return if case .none = session {
+                try descriptor.readAvailable(into: memory)
+            } else {
+                try session!.readAvailable(into: memory)
+            }
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     private func writeAvailable(_ bytes: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
-        if case .none = session { try descriptor.writeAvailable(bytes) } else { try session!.writeAvailable(bytes) }
+        do throws(TandemError) {
+            return if case .none = session { try descriptor.writeAvailable(bytes) } else { try session!.writeAvailable(bytes) }
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     // MARK: Input
@@ -70,18 +88,18 @@ final class Wire {
     var hasInput: Bool { inputStart < input.count }
 
     /// Takes out the next head, if all of it has arrived. Does not wait.
-    @inline(never)
     func nextHead(_ parser: inout RequestHeadParser, reusing spare: inout RequestHead?) throws -> Arrival<RequestHead> {
-        try next { bytes in
+        // What a client sends ahead is kept: no more than one buffer of it.
+        try next(upTo: BufferPool.bufferSize) { bytes in
             guard let head = try parser.parse(bytes, reusing: &spare) else { return (0, nil) }
             return (head.byteCount, head)
         }
     }
 
     /// Takes out the next piece of a body: nil at its end. Does not wait.
-    @inline(never)
+    @inline(never)  // frame
     func nextPiece(_ decoder: inout BodyDecoder) throws -> Arrival<[UInt8]?> {
-        try next { bytes in
+        try next(upTo: buffers.scratch.count) { bytes in
             let step = try decoder.decode(bytes)
             return switch step.outcome {
             case .end: (step.consumed, .some(nil))
@@ -92,7 +110,7 @@ final class Wire {
     }
 
     @inline(__always)
-    private func next<Value>(_ use: (RawSpan) throws -> (used: Int, value: Value?)) throws -> Arrival<Value> {
+    private func next<Value>(upTo most: Int, _ use: (RawSpan) throws -> (used: Int, value: Value?)) throws -> Arrival<Value> {
         while true {
             if hasInput {
                 let (used, value) = try input.withUnsafeBytes { [inputStart] in
@@ -102,7 +120,8 @@ final class Wire {
                 if !hasInput { releaseInput() }
                 if let value { return .value(value) }
             }
-            guard let got = try readAvailable(into: buffers.scratch) else { return .nothing }
+            let scratch = UnsafeMutableRawBufferPointer(rebasing: buffers.scratch[..<most])
+            guard let got = try readAvailable(into: scratch) else { return .nothing }
             guard got > 0 else { return .end }
             if hasInput {
                 keep(buffers.scratch[..<got])
@@ -213,7 +232,7 @@ final class Wire {
     }
 
     /// Sends what the transport takes; returns whether that was all. A failure stays: the next call meets it too.
-    @inline(never)
+    @inline(never)  // frame
     func flushAvailable() throws(TandemError) -> Bool {
         while outputStart < output.count {
             let sent = try output.withUnsafeBufferPointer { [outputStart] bytes throws(TandemError) in
@@ -239,7 +258,9 @@ final class Wire {
             let before = descriptor.unacknowledged
             do {
                 try await descriptor.wait(for: writeDirection, deadline: .after(timeout))
-            } catch let error as TandemError where error.code == .timedOut && hasTaken(since: before) {}
+            } catch let error as TandemError where error.code == .timedOut {
+                try expectProgress(since: before, timeout)
+            }
         }
     }
 
@@ -250,14 +271,19 @@ final class Wire {
             let before = descriptor.unacknowledged
             do {
                 try descriptor.wait(for: writeDirection, deadline: .after(timeout), file: file, line: line)
-            } catch let error as TandemError where error.code == .timedOut && hasTaken(since: before) {}
+            } catch let error as TandemError where error.code == .timedOut {
+                try expectProgress(since: before, timeout)
+            }
         }
     }
 
-    /// Whether the client has taken bytes since so many were unacknowledged, though too few for the kernel to want more.
-    private func hasTaken(since before: Int?) -> Bool {
-        guard let before, let now = descriptor.unacknowledged else { return false }
-        return now < before
+    /// Throws `timedOut` unless the client has taken bytes since so many were unacknowledged, though too few for the kernel to
+    /// want more.
+    private func expectProgress(since before: Int?, _ timeout: Duration) throws(TandemError) {
+        if let before, let now = descriptor.unacknowledged, now < before { return }
+        let error = TandemError(.timedOut, "the client took nothing of the answer for \(timeout)")
+        failure = error
+        throw error
     }
 
     private func releaseOutput() {
@@ -277,8 +303,16 @@ final class Wire {
     func discardAvailable() throws(TandemError) -> Int? { try descriptor.readAvailable(into: buffers.scratch) }
 
     /// Closes the connection and gives its buffers back. Does not wait.
+    ///
+    /// Resets it when the client has not been sent all of an answer: the client can tell, and the kernel keeps nothing for a client
+    /// that does not read.
     func close() {
-        session?.sendCloseNotify()
+        if mustReset || unsent > 0 {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor.fd, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        } else {
+            session?.sendCloseNotify()
+        }
         session?.release()
         descriptor.close()
         releaseOutput()

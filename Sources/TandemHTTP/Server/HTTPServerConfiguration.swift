@@ -21,8 +21,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var backlog = 1024
     /// Connections the server holds, over all hubs; when it is full, the connections that have been idle longest give way,
     /// and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
-    /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: at a few kilobytes each they
-    /// cost little, and a machine that is offered more is better served by a second one.
+    /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: an idle one takes 2 KiB (16 with
+    /// TLS), and a machine that is offered more is better served by a second one.
     public var maxConnections = 10_000
     /// Connections that one peer address may have, an IPv6 peer being its /64 network; one more is answered 429 with
     /// `Retry-After`. nil, the default, for no limit: behind a proxy all clients have one address.

@@ -1,6 +1,6 @@
 import Glibc
 
-enum ClientError: Error {
+enum ClientError: Error, Equatable {
     case timedOut
     /// The connection ended: in order, or by a reset.
     case ended(reset: Bool)
