@@ -77,7 +77,7 @@ extension Hub {
 
     /// Whether there is something to do before the hub may sleep.
     var hasMore: Bool {
-        woken.pointee.head != nil || ready.pointee.head != nil || !turnEnds.isEmpty || !givingWay.isEmpty
+        woken.pointee.head != nil || ready.pointee.head != nil || !turnEnds.isEmpty || share.isWaitedFor
     }
 
     /// Runs what is ready, in each queue within the budget, so that neither starves the other, timers or descriptors. Returns
@@ -113,7 +113,7 @@ extension Hub {
 
     private func run(_ job: UnsafeMutablePointer<tandem_job>) {
         tandem_pulse_job(pulse)
-        share = Hub.shareOfAJob
+        share.beginJob()
         let isolated = job.pointee.is_isolated != 0
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
         if isolated {
@@ -175,7 +175,7 @@ extension Hub {
         tandem_pulse_did_poll(pulse)
         jobsUnasked = 0
         for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index)) }
-        wakeThoseGivingWay()
+        if share.isWaitedFor { share.end { wake($0, TANDEM_WAKE_READY) } }
         // With events the kernel may have answered before the time was over; without, it looked once more when it was.
         let asked = virtualNow?.pointee ?? (answer.count > 0 ? began : began + UInt64(max(limit, 0)))
         firingLimit.answered(at: asked, isComplete: answer.isComplete, registrations: registrations.count)

@@ -44,10 +44,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) var turns: UInt64 = 0
-    /// What the running job may still do without waiting; see `charge`.
-    @exclusivity(unchecked) var share = 0
-    /// To wake when the kernel was asked.
-    @exclusivity(unchecked) var givingWay: [Wait] = []
+    /// What the running job may still do without waiting.
+    @exclusivity(unchecked) var share = JobShare()
     /// Jobs run since the kernel was asked.
     @exclusivity(unchecked) var jobsUnasked = 0
     /// To wake when the running job has ended, behind all that is ready then.
