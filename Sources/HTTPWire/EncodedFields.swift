@@ -15,6 +15,8 @@ package struct EncodedFields: Sendable {
     /// - Throws: ``HTTPSerializeError/invalidFieldValue(name:)`` for a value with a control byte.
     package init(_ fields: HTTPFields) throws(HTTPSerializeError) {
         var bytes: [UInt8] = []
+        // Usually enough for all of them, in one allocation.
+        bytes.reserveCapacity(fields.count * 48)
         for field in fields where !field.name.isWrittenBySerializer { try Self.append(field, to: &bytes) }
         self.bytes = bytes
     }

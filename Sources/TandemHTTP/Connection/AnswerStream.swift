@@ -2,10 +2,16 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
+/// The status and the field lines of an answer.
+struct AnswerHead {
+    let status: HTTPResponse.Status
+    let fields: EncodedFields
+}
+
 /// The body of an answer that a handler's code writes: puts what is written on the wire, the head of the answer before it.
 /// One per streamed answer. On its hub.
 final class AnswerStream: AnswerSink {
-    private let response: Response
+    private let head: AnswerHead
     private let code: ResponseStream
     private let length: Int?
     private let context: ServingContext
@@ -20,9 +26,9 @@ final class AnswerStream: AnswerSink {
 
     /// - Parameter length: The length that was announced; nil for a body of any length.
     init(
-        _ response: Response, _ code: ResponseStream, length: Int?, _ exchange: Exchange, _ wire: Wire, _ context: ServingContext
+        _ head: AnswerHead, _ code: ResponseStream, length: Int?, _ exchange: Exchange, _ wire: Wire, _ context: ServingContext
     ) {
-        self.response = response
+        self.head = head
         self.code = code
         self.length = length
         self.exchange = exchange
@@ -46,20 +52,17 @@ final class AnswerStream: AnswerSink {
     /// shorter than announced.
     func run(name: GreenThreadName, draining: Draining) async throws {
         let writer = ResponseWriter(self, contentLength: length, draining: draining)
-        do {
-            try await code.write(to: writer, name: name)
-            try writer.end()
-        } catch {
-            _ = try? writer.end()
-            throw error
-        }
+        // Whoever has kept the writer can write no more.
+        defer { _ = try? writer.end() }
+        try await code.write(to: writer, name: name)
+        try writer.end()
         if try putHead() == .chunked { wire.append(atMost: 5) { ResponseSerializer.writeLastChunk(into: &$0) } }
     }
 
     /// Puts the head of the answer into the output, once. Returns how the body is framed.
     private func putHead() throws -> ResponseFraming {
         if let framing { return framing }
-        let framing = try exchange.putHead(of: response, length.map { .length($0) } ?? .chunked)
+        let framing = try exchange.put(head, length.map { .length($0) } ?? .chunked)
         self.framing = framing
         return framing
     }

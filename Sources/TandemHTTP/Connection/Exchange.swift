@@ -185,20 +185,31 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func putOrThrow(_ response: Response) throws(Unsendable) -> Rest? {
+        let head = AnswerHead(status: response.status, fields: try encodedFields(of: response))
         switch response.body {
         case .bytes(let bytes):
             body?.reader.settleRest()
-            _ = try put(response, bytes, .length(bytes.count), sends: !isFollowed)
+            _ = try put(head, bytes, .length(bytes.count), sends: !isFollowed)
             return nil
         case .stream(let length, let code):
             if let length, length < 0 { throw Unsendable(reason: "the announced length is negative") }
             guard response.mayHaveBody, !isHead else {
-                _ = try putHead(of: response, length.map { .length($0) } ?? .chunked)
+                _ = try put(head, length.map { .length($0) } ?? .chunked)
                 return nil
             }
-            do throws(HTTPSerializeError) { _ = try response.encodedFields() } catch { throw Unsendable(reason: "\(error)") }
-            observation.status = response.status.code
-            return .stream(AnswerStream(response, code, length: length, self, wire, context))
+            observation.status = head.status.code
+            return .stream(AnswerStream(head, code, length: length, self, wire, context))
+        }
+    }
+
+    private func encodedFields(of response: Response) throws(Unsendable) -> EncodedFields {
+        guard response.status.kind != .informational else {
+            throw Unsendable(reason: "\(response.status.code) is an interim status, and the client would wait for the final one")
+        }
+        do throws(HTTPSerializeError) {
+            return try (context.returnsRequestID ? response.adding(scope.id) : response).encodedFields()
+        } catch {
+            throw Unsendable(reason: "\(error)")
         }
     }
 
@@ -210,23 +221,19 @@ final class Exchange: @unchecked Sendable {
     private var isBodyComplete: Bool { if let body { body.reader.isComplete } else { true } }
 
     /// Puts the head of an answer whose body follows into the output. Returns how the body is framed.
-    func putHead(of response: Response, _ framing: ResponseFraming) throws(Unsendable) -> ResponseFraming {
-        body?.reader.answerBegins(response.status)
-        return try put(response, [], framing, sends: false)
+    func put(_ head: AnswerHead, _ framing: ResponseFraming) throws(Unsendable) -> ResponseFraming {
+        body?.reader.answerBegins(head.status)
+        return try put(head, [], framing, sends: false)
     }
 
     /// Puts the head of an answer into the output, and these bytes behind it. Returns how the body is framed.
     private func put(
-        _ response: Response, _ bytes: [UInt8], _ framing: ResponseFraming, sends: Bool
+        _ head: AnswerHead, _ bytes: [UInt8], _ framing: ResponseFraming, sends: Bool
     ) throws(Unsendable) -> ResponseFraming {
-        guard response.status.kind != .informational else {
-            throw Unsendable(reason: "\(response.status.code) is an interim status, and the client would wait for the final one")
-        }
         let framed: ResponseFraming
         do throws(HTTPSerializeError) {
-            let fields = try (context.returnsRequestID ? response.adding(scope.id) : response).encodedFields()
             framed = try wire.put(
-                response.status, fields, bytes,
+                head.status, head.fields, bytes,
                 Wire.Framing(
                     framing: framing, version: version, isHead: isHead,
                     idleSeconds: asksForKeepAlive ? context.settings.idleSeconds : nil, date: context.date),
@@ -234,7 +241,7 @@ final class Exchange: @unchecked Sendable {
         } catch {
             throw Unsendable(reason: "\(error)")
         }
-        observation.status = response.status.code
+        observation.status = head.status.code
         hasAnswered = true
         putHead = wire.put - (framed == .none ? 0 : bytes.count)
         if framed == .untilClose { wire.mustClose = true }
