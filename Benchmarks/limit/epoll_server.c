@@ -1,10 +1,12 @@
 // The limit: what an HTTP answer costs when nothing but the kernel is in the way.
 //
-// One thread, one epoll instance, one read and one write a request (or a pipelined batch of them). It looks for the end of
-// each request head and for two paths, and ignores the rest, bodies too. Do not put it on a network.
+// One thread, one epoll instance, one read and one write per request (or per batch of pipelined requests). It looks for the end
+// of each request head and for three paths, and ignores the rest. Only /echo may have a body, which must be smaller than the
+// buffers. The answers have the same fields as Tandem's. Do not put it on a network.
 //
 //   GET /plaintext    Hello, World!
 //   GET /sleep?ms=N   ok, after N milliseconds
+//   POST /echo        the body of the request
 //
 // Usage: epoll_server PORT      listens on 127.0.0.1; port 0 takes a free one; the port is printed either way
 
@@ -22,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_SIZE = 8192, OUT_SIZE = 8192, ANSWER_SIZE = 256, EVENTS = 256 };
+enum { IN_SIZE = 8192, ANSWER_SIZE = 256, OUT_SIZE = IN_SIZE + ANSWER_SIZE, EVENTS = 256 };
 
 struct connection {
     int fd;
@@ -35,6 +37,7 @@ struct answer { char bytes[ANSWER_SIZE]; size_t length; };
 struct timer { uint64_t due; struct connection *connection; };
 
 static struct answer hello, ok, not_found;
+static struct answer echo_head;  // up to the value of Content-Length, which comes last
 static struct timer *heap;  // heap[1] is due first
 static size_t heap_count, heap_capacity;
 
@@ -48,7 +51,7 @@ static uint64_t now(void) {  // in microseconds
 
 static void make_answer(struct answer *a, const char *status, const char *body, const char *date) {
     a->length = (size_t)snprintf(a->bytes, ANSWER_SIZE,
-        "HTTP/1.1 %s\r\nContent-Length: %zu\r\nContent-Type: text/plain\r\nDate: %s\r\n\r\n%s",
+        "HTTP/1.1 %s\r\nContent-Length: %zu\r\nContent-Type: text/plain; charset=utf-8\r\nDate: %s\r\n\r\n%s",
         status, strlen(body), date, body);
 }
 
@@ -63,6 +66,9 @@ static void make_answers_once_a_second(void) {
     make_answer(&hello, "200 OK", "Hello, World!", date);
     make_answer(&ok, "200 OK", "ok", date);
     make_answer(&not_found, "404 Not Found", "not found", date);
+    echo_head.length = (size_t)snprintf(echo_head.bytes, ANSWER_SIZE,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\nDate: %s\r\n"
+        "Content-Length: ", date);
 }
 
 static void push_timer(uint64_t due, struct connection *c) {
@@ -93,6 +99,27 @@ static void append(struct connection *c, const struct answer *a) {
     c->out_length += a->length;
 }
 
+// The value of Content-Length in the head from `line` to `end`, or 0 without that field.
+static size_t content_length(const char *line, const char *end) {
+    while ((line = memchr(line, '\n', (size_t)(end - line)))) {
+        line++;
+        if (end - line > 15 && !strncasecmp(line, "Content-Length:", 15)) return strtoull(line + 15, NULL, 10);
+    }
+    return 0;
+}
+
+static void append_echo(struct connection *c, const char *body, size_t length) {
+    char digits[20];
+    size_t first = sizeof digits;
+    for (size_t rest = length; first == sizeof digits || rest; rest /= 10) digits[--first] = (char)('0' + rest % 10);
+    append(c, &echo_head);
+    char *out = c->out + c->out_length;
+    out = mempcpy(out, digits + first, sizeof digits - first);
+    out = mempcpy(out, "\r\n\r\n", 4);
+    out = mempcpy(out, body, length);
+    c->out_length = (size_t)(out - c->out);
+}
+
 // Answers the complete requests that have arrived, as far as there is room. A request that sleeps holds up those behind it.
 static void answer_requests(struct connection *c) {
     char *next = c->in, *end = c->in + c->in_length, *stop;
@@ -103,6 +130,12 @@ static void answer_requests(struct connection *c) {
         } else if (!strncmp(next, "GET /sleep?ms=", 14)) {
             push_timer(now() + strtoull(next + 14, NULL, 10) * 1000, c);
             c->sleeping = true;
+        } else if (!strncmp(next, "POST /echo ", 11)) {
+            size_t length = content_length(next, stop);
+            // Waits for the rest of the body, or for room. A body that is too long fills the buffer: see serve().
+            if (length > (size_t)(end - stop - 4) || c->out_length + ANSWER_SIZE + length > OUT_SIZE) break;
+            append_echo(c, stop + 4, length);
+            stop += length;
         } else {
             append(c, &not_found);
         }

@@ -1,8 +1,12 @@
 """The benchmark behind scripts/bench. Python's standard library only.
 
-What is measured is the server's own CPU time a request: its threads' run time as the kernel accounts it in nanoseconds
-(/proc/PID/task/TID/schedstat), taken before and after each run of wrk, over the requests that wrk counted. It says more than
-requests a second, which also depends on how busy wrk's core is.
+It measures the server's own CPU time per request: its threads' run time (user and system) as the kernel accounts it in
+nanoseconds (/proc/PID/task/TID/schedstat), taken before and after each run of wrk, over the answers that wrk counted. It says
+more than requests per second, which also depend on how busy wrk's core is. Other processes only ever add to it, so the lowest
+round is the least disturbed one.
+
+The CPU time includes accepting the connections of the run. Among the rows that sleep this is one accept per 10 answers in a
+run of one second, and one per 50 in a run of five: use longer runs there.
 """
 
 import argparse
@@ -10,6 +14,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -17,32 +22,21 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 import bench_tls
+from bench_rows import GROUPS, ROWS, check_answers, check_rate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / ".build" / "bench"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    name: str
-    server: str
-    path: str
-    body: str | None = None  # what the answer must be, where it is fixed
-    own: str | None = None  # the row that this one is also compared with
+# Seconds before each run, in which a server finishes what the connections of the run before left behind.
+SETTLE = 0.3
 
-
-ROWS = [
-    Row("limit", "limit", "/plaintext", body="Hello, World!"),
-    Row("/async/plaintext", "tandemd", "/async/plaintext", body="Hello, World!"),
-    Row("/blocking/plaintext", "tandemd", "/blocking/plaintext", body="Hello, World!"),
-    Row("/async/bridge", "tandemd", "/async/bridge", own="/async/plaintext"),
-    Row("/blocking/bridge", "tandemd", "/blocking/bridge", own="/blocking/plaintext"),
-]
+# Connections that a server must be able to keep: twice the most that a row uses, because tandemd never takes more than half
+# of the descriptors for connections.
+DESCRIPTORS = 2 * max(row.connections or 0 for row in ROWS) + 500
 
 # Tables of figures in one process: the program of Benchmarks/ that prints each.
 IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness", "fetches": "Fetches"}
@@ -58,8 +52,8 @@ class Failure(Exception):
 
 @dataclasses.dataclass
 class Sample:
-    rate: float  # requests a second
-    cost: float  # CPU microseconds of the server a request
+    rate: float  # requests per second
+    cost: float  # CPU microseconds of the server per request
 
 
 def note(message):
@@ -232,7 +226,8 @@ def start_servers(wanted, cpu):
                 command = [str(binary), str(port)]
             else:
                 command = [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port), "--hubs", "1"]
-                environment = {"TANDEM_LOG_ACCESS": "false"}
+                # The same backlog as the C server's: 1,000 clients connect at once.
+                environment = {"TANDEM_LOG_ACCESS": "false", "TANDEM_HTTP_BACKLOG": "4096"}
             servers[name] = Server(name, command, port, cpu, environment)
         for server in servers.values():
             server.wait_until_ready()
@@ -250,27 +245,25 @@ def stop_servers(servers):
 # Measuring
 
 
-def check_answer(row, server):
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
-    url = f"http://127.0.0.1:{server.port}{row.path}"
-    try:
-        with opener.open(url, timeout=5) as answer:
-            status, body = answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        raise Failure(f"{row.name}: {url} answered {error.code}: {error.read()[:200]!r}") from None
-    except OSError as error:
-        raise Failure(f"{row.name}: {url}: {error}") from None
-    if status != 200:
-        raise Failure(f"{row.name}: {url} answered {status}")
-    if row.body is not None and body != row.body:
-        raise Failure(f"{row.name}: {url} answered {body[:200]!r} where {row.body!r} was expected")
+def raise_descriptor_limit():
+    """Lets wrk and the servers open enough connections; both inherit the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+        raise Failure(f"the limit of descriptors is {hard}, and {DESCRIPTORS} are needed: raise it with 'ulimit -n'")
+    if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
 
 
-def measure(row, server, seconds, connections, cpu):
-    url = f"http://127.0.0.1:{server.port}{row.path}"
-    command = ["taskset", "--cpu-list", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+def measure(row, server, options, cpu, seconds=None):
+    url, seconds = f"http://127.0.0.1:{server.port}{row.path}", seconds or options.seconds
+    command = ["taskset", "--cpu-list", str(cpu), "wrk", "-t1", f"-c{row.connections or options.connections}", f"-d{seconds}s"]
+    if row.script:
+        script = WORK / f"{row.group}.lua"
+        script.write_text(row.script)
+        command.append(f"-s{script}")
+    time.sleep(SETTLE)
     before = server.cpu_time()
-    wrk = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
+    wrk = subprocess.run([*command, url], capture_output=True, text=True, timeout=seconds + 30)
     server.check_alive()
     after = server.cpu_time()
     requests = re.search(r"(\d+) requests in", wrk.stdout)
@@ -278,17 +271,18 @@ def measure(row, server, seconds, connections, cpu):
     refused = re.search(r"Socket errors|Non-2xx", wrk.stdout)
     if wrk.returncode or not requests or not rate or refused or int(requests[1]) == 0:
         raise Failure(f"{row.name}: wrk had errors\n{wrk.stdout}{wrk.stderr}{server.last_words()}")
+    check_rate(row, float(rate[1]), Failure)
     return Sample(rate=float(rate[1]), cost=cpu_seconds_between(before, after) / int(requests[1]) * 1e6)
 
 
 def measure_all(rows, servers, options, cpu):
     for row in rows:
-        check_answer(row, servers[row.server])
-        measure(row, servers[row.server], 1, options.connections, cpu)  # warm-up
+        check_answers(row, servers[row.server].port, Failure)
+        measure(row, servers[row.server], options, cpu, seconds=1)  # warm-up
     samples = {row.name: [] for row in rows}
     for number in range(1, options.rounds + 1):
         for row in rows:
-            sample = measure(row, servers[row.server], options.seconds, options.connections, cpu)
+            sample = measure(row, servers[row.server], options, cpu)
             samples[row.name].append(sample)
             note(f"round {number}: {row.name}: {sample.rate:,.0f} requests/s, {sample.cost:.2f} µs")
     return samples
@@ -297,24 +291,34 @@ def measure_all(rows, servers, options, cpu):
 # Reporting
 
 
-def ratio(samples, name, base):
-    """The median of the rounds' ratios, with the lowest and the highest."""
+def costs(samples, name):
+    return [sample.cost for sample in samples[name]]
+
+
+def ratios(samples, name, base):
+    """The ratio of the lowest rounds; then the median of the rounds' ratios, with the lowest and the highest."""
     if base is None or base not in samples:
-        return ""
-    ratios = [a.cost / b.cost for a, b in zip(samples[name], samples[base])]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        return "", ""
+    each = [a / b for a, b in zip(costs(samples, name), costs(samples, base))]
+    lowest = min(costs(samples, name)) / min(costs(samples, base))
+    return f"{lowest:.2f}", f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
 
 
 def table(rows, samples):
     lines = [
-        "| row | requests/s | CPU µs a request | CPU to the limit | CPU to own plaintext |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| row | requests/s | CPU µs per request, lowest | median | CPU to the limit, lowest | target | median (spread) "
+        "| CPU to own plaintext, lowest |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         rate = statistics.median(sample.rate for sample in samples[row.name])
-        cost = statistics.median(sample.cost for sample in samples[row.name])
-        to_limit, to_own = ratio(samples, row.name, "limit"), ratio(samples, row.name, row.own)
-        lines.append(f"| {row.name} | {rate:,.0f} | {cost:.2f} | {to_limit} | {to_own} |")
+        own_costs = costs(samples, row.name)
+        lowest, median = ratios(samples, row.name, row.base)
+        own, _ = ratios(samples, row.name, row.own)
+        target = f"{row.target:.2f}" if row.target else ""
+        cells = [row.name, f"{rate:,.0f}", f"{min(own_costs):.2f}", f"{statistics.median(own_costs):.2f}", lowest, target,
+                 median, own]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -322,8 +326,9 @@ def setting(options, server_cpu, wrk_cpu):
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return (
         f"{model[1] if model else os.uname().machine}, Linux {os.uname().release}; "
-        f"server on CPU {server_cpu}, wrk on CPU {wrk_cpu}; {options.connections} connections; "
-        f"median of {options.rounds} rounds of {options.seconds} s, ratios with lowest and highest round.")
+        f"server on CPU {server_cpu}, wrk on CPU {wrk_cpu}; {options.connections} connections (sleep: 1,000); "
+        f"{options.rounds} rounds of {options.seconds} s. \"Lowest\" compares each server's lowest round; the median is of the "
+        "ratios within a round.")
 
 
 def parse_arguments():
@@ -334,13 +339,16 @@ def parse_arguments():
         return number
 
     parser = argparse.ArgumentParser(prog="scripts/bench", description=(
-        "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface."))
+        "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface: plaintext, "
+        "pipelined 16 deep, an echo of 1 KB, and 1,000 connections that sleep 100 ms."))
     parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
     parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
-    parser.add_argument("--connections", type=positive, default=64, help="connections that wrk keeps open (default 64)")
-    names = [*(row.name for row in ROWS), *IN_PROCESS, *ON_REQUEST]
+    parser.add_argument("--connections", type=positive, default=64,
+                        help="connections that wrk keeps open, except in the rows of sleep (default 64)")
+    names = [*GROUPS, *(row.name for row in ROWS), *IN_PROCESS, *ON_REQUEST]
     parser.add_argument("--only", action="append", choices=names, metavar="ROW",
-                        help="measure this row, or print this table, only; may be repeated: " + ", ".join(names))
+                        help="measure only this row or group of rows, or print only this table; may be repeated: "
+                        + ", ".join(names))
     parser.add_argument("--skip-in-process", action="store_true", help="leave out the tables in process")
     return parser.parse_args()
 
@@ -353,7 +361,8 @@ def wanted(name, options):
 
 def main():
     options = parse_arguments()
-    rows = [row for row in ROWS if wanted(row.name, options)]
+    rows = [row for row in ROWS if wanted(row.name, options) or wanted(row.group, options)]
+    raise_descriptor_limit()
     WORK.mkdir(parents=True, exist_ok=True)
 
     cpus = sorted(os.sched_getaffinity(0))

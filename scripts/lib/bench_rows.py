@@ -1,0 +1,116 @@
+"""The rows of scripts/bench: which request wrk sends to which server, and what the answer must be.
+
+The rows form groups. Each group has one kind of load, and its first row is the C server, to which the others are compared.
+"""
+
+import dataclasses
+import socket
+import time
+
+PIPELINED = 16  # requests per write
+BODY = "x" * 1024
+SLEEP = 0.1  # seconds
+
+# wrk sends what request() returns in one write, and counts every answer to it.
+PIPELINED_SCRIPT = f"""
+init = function(args)
+    local batch = {{}}
+    for i = 1, {PIPELINED} do batch[i] = wrk.format() end
+    requests = table.concat(batch)
+end
+request = function() return requests end
+"""
+
+ECHO_SCRIPT = f"""
+wrk.method = "POST"
+wrk.body = string.rep("x", {len(BODY)})
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    group: str
+    server: str
+    path: str
+    answer: str | None = None  # the body of each answer, where it is fixed
+    body: str | None = None  # of a POST; without it the request is a GET
+    pipelined: int = 1
+    sleeps: float = 0  # seconds from a request to its answer, at least
+    connections: int | None = None  # in place of --connections
+    script: str | None = None  # for wrk, in Lua
+    base: str | None = None  # the C server's row
+    target: float | None = None  # highest CPU to the limit
+    own: str | None = None  # the row of plaintext that this one is also compared with
+
+    def request(self, port):
+        head = f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        if self.body is not None:
+            head += f"Content-Length: {len(self.body)}\r\n"
+        return f"{head}\r\n{self.body or ''}".encode()
+
+
+def group(name, limit_path, path, target, **options):
+    """The C server's row and one of each style of tandemd."""
+    limit = f"{name}/limit"
+    return [
+        Row(limit, name, "limit", limit_path, **options),
+        *(Row(f"{name}/{style}", name, "tandemd", f"/{style}{path}", base=limit, target=target, **options)
+          for style in ("async", "blocking")),
+    ]
+
+
+HELLO = "Hello, World!"
+
+ROWS = [
+    Row("limit", "plaintext", "limit", "/plaintext", answer=HELLO),
+    Row("/async/plaintext", "plaintext", "tandemd", "/async/plaintext", answer=HELLO, base="limit", target=1.3),
+    Row("/blocking/plaintext", "plaintext", "tandemd", "/blocking/plaintext", answer=HELLO, base="limit", target=1.3),
+    Row("/async/bridge", "plaintext", "tandemd", "/async/bridge", base="limit", own="/async/plaintext"),
+    Row("/blocking/bridge", "plaintext", "tandemd", "/blocking/bridge", base="limit", own="/blocking/plaintext"),
+    *group("pipelined", "/plaintext", "/plaintext", target=4, answer=HELLO, pipelined=PIPELINED, script=PIPELINED_SCRIPT),
+    *group("echo", "/echo", "/echo", target=1.6, answer=BODY, body=BODY, script=ECHO_SCRIPT),
+    *group("sleep", "/sleep?ms=100", "/sleep?ms=100", target=1.6, answer="ok", sleeps=SLEEP, connections=1000),
+]
+
+GROUPS = list(dict.fromkeys(row.group for row in ROWS))
+
+
+def check_answers(row, port, failure):
+    """Sends what one connection of wrk sends in one write, and checks each answer."""
+    began = time.monotonic()
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(row.request(port) * row.pipelined)
+            with connection.makefile("rb") as stream:
+                for _ in range(row.pipelined):
+                    check_answer(row, stream, failure)
+    except (OSError, ValueError) as error:
+        raise failure(f"{row.name}: {row.path}: {error}") from None
+    took = time.monotonic() - began
+    if took < row.sleeps:
+        raise failure(f"{row.name}: {row.path} answered after {took * 1000:.0f} ms, before {row.sleeps * 1000:.0f} ms")
+
+
+def check_answer(row, stream, failure):
+    status, fields = stream.readline().decode(errors="replace").strip(), {}
+    while (line := stream.readline()).strip():
+        name, _, value = line.decode(errors="replace").partition(":")
+        fields[name.lower()] = value.strip()
+    if "content-length" not in fields:
+        raise failure(f"{row.name}: {row.path} answered {status!r} without Content-Length")
+    body = stream.read(int(fields["content-length"])).decode(errors="replace")
+    if status != "HTTP/1.1 200 OK":
+        raise failure(f"{row.name}: {row.path} answered {status!r}: {body[:200]!r}")
+    if row.answer is not None and body != row.answer:
+        raise failure(f"{row.name}: {row.path} answered {body[:200]!r} where {row.answer[:200]!r} was expected")
+
+
+def check_rate(row, rate, failure):
+    """Checks that connections which sleep are answered on time: not early, and not only some of them."""
+    if not row.sleeps:
+        return
+    most = row.connections / row.sleeps
+    if not most / 3 <= rate <= most * 1.02:
+        raise failure(f"{row.name}: {rate:,.0f} answers per second, where {row.connections} connections that sleep "
+                      f"{row.sleeps * 1000:.0f} ms allow {most / 3:,.0f} to {most:,.0f}")
