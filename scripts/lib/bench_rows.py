@@ -9,7 +9,8 @@ import time
 
 PIPELINED = 16  # requests per write
 BODY = "x" * 1024
-SLEEP = 0.1  # seconds
+SLEEP_MS = 100
+SLEEPERS = 1000  # connections
 
 # wrk sends what request() returns in one write, and counts every answer to it.
 PIPELINED_SCRIPT = f"""
@@ -24,6 +25,17 @@ request = function() return requests end
 ECHO_SCRIPT = f"""
 wrk.method = "POST"
 wrk.body = string.rep("x", {len(BODY)})
+"""
+
+# Spreads the first requests over the time of one sleep. wrk opens all connections at once, and without this they would sleep
+# and wake together for the first seconds of a run.
+SLEEP_SCRIPT = f"""
+local begun = 0
+delay = function()
+    begun = begun + 1
+    if begun > {SLEEPERS} then return 0 end
+    return math.random(0, {SLEEP_MS})
+end
 """
 
 
@@ -70,7 +82,8 @@ ROWS = [
     Row("/blocking/bridge", "plaintext", "tandemd", "/blocking/bridge", base="limit", own="/blocking/plaintext"),
     *group("pipelined", "/plaintext", "/plaintext", target=4, answer=HELLO, pipelined=PIPELINED, script=PIPELINED_SCRIPT),
     *group("echo", "/echo", "/echo", target=1.6, answer=BODY, body=BODY, script=ECHO_SCRIPT),
-    *group("sleep", "/sleep?ms=100", "/sleep?ms=100", target=1.6, answer="ok", sleeps=SLEEP, connections=1000),
+    *group("sleep", f"/sleep?ms={SLEEP_MS}", f"/sleep?ms={SLEEP_MS}", target=1.6, answer="ok", sleeps=SLEEP_MS / 1000,
+           connections=SLEEPERS, script=SLEEP_SCRIPT),
 ]
 
 GROUPS = list(dict.fromkeys(row.group for row in ROWS))
