@@ -200,15 +200,18 @@ public final class HTTPServer: Sendable {
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
         let useTLS = try configuration.tls.map { try prepareTLS($0) }
-        let (fixed, merged, parts) = state.withLock { state in
+        let (fixed, _, parts) = state.withLock { state in
             var merged = configuration
             let fixed = merged.keepFixed(of: state.configuration)
-            // What is let go is released outside the lock.
             swap(&merged, &state.configuration)
-            return (fixed, state.configuration, state.parts)
+            // The former one is released outside the lock.
+            return (fixed, merged, state.parts)
         }
         useTLS?()
-        for part in parts { part.hub.spawn(name: "server reload") { part.reload(merged) } }
+        for part in parts {
+            // The newest configuration, whatever the order in which several reloads get to the hub.
+            part.hub.spawn(name: "server reload") { [self] in part.reload(state.withLock { $0.configuration }) }
+        }
         return fixed
     }
 
