@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import Synchronization
 import Tandem
 import TandemHTTP
@@ -99,13 +100,17 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that pipelines without end shares the hub with the others", arguments: Style.allCases)
-        func flood(style: Style) async throws {
+        @Test(
+            "a client that pipelines without end shares the hub with the others, also when handlers keep their logger",
+            arguments: Style.allCases, [false, true])
+        func flood(style: Style, keepsLogger: Bool) async throws {
             let calls = Count()
+            let kept = Mutex<[Logger]>([])
             try await withServer(routes: { router in
                 router.plain("/", style)
                 router.on(.get, "/busy", style) { _ in
                     calls.add()
+                    if keepsLogger { kept.withLock { $0.append(Logger.current) } }
                     pause(milliseconds: 1)
                     return Response()
                 }
@@ -118,6 +123,26 @@ extension ServerTests {
                 #expect(try other.answer().text == "ok")
                 #expect(calls.value < count / 2)
                 for _ in 0..<count { #expect(try flooding.answer().status == 200) }
+            }
+        }
+
+        @Test("cancelling the server ends a client that pipelines without end", arguments: Style.allCases)
+        func floodCut(style: Style) async throws {
+            let calls = Count()
+            try await withServer(routes: { router in
+                router.on(.get, "/", style) { _ in
+                    calls.add()
+                    pause(milliseconds: 1)
+                    return Response()
+                }
+            }) { live in
+                let flooding = try live.connect()
+                let count = 5000
+                try flooding.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
+                #expect(eventually { calls.value > 0 })
+                live.cancelRun()
+                try live.waitUntilEnded()
+                #expect(calls.value < count)
             }
         }
     }

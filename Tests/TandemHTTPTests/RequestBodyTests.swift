@@ -215,6 +215,26 @@ extension ServerTests {
             }
         }
 
+        @Test(
+            "a short body that nobody reads, and that trickles, ends the connection after the linger time",
+            arguments: Style.allCases)
+        func trickling(style: Style) async throws {
+            try await withServer(
+                { $0.lingerTimeout = .milliseconds(100) }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }
+            ) { live in
+                let client = try live.connect()
+                try client.send(Self.head + "Content-Length: 10000\r\n\r\n")
+                #expect(try client.answer().text == "unread")
+                let clock = ContinuousClock()
+                let begin = clock.now
+                while try live.connectionCount() > 0, clock.now < begin + .seconds(5) {
+                    try? client.send("x")
+                    pause(milliseconds: 10)
+                }
+                #expect(clock.now < begin + .seconds(2))
+            }
+        }
+
         @Test("a chunked body that nobody reads is dropped when it has arrived, up to the limit", arguments: Style.allCases)
         func droppedChunked(style: Style) async throws {
             try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })

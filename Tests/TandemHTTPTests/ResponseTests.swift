@@ -373,6 +373,16 @@ extension ServerTests {
             }
         }
 
+        @Test("a stream that announced a length and writes nothing is answered with 500, and logged", arguments: Style.allCases)
+        func nothingOfAnnounced(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, []) }) { live in
+                let answer = try live.get("/")
+                #expect(answer.status == 500)
+                #expect(live.log.lines("handler threw")[0].metadata["error"]!.contains("shorter"))
+                #expect(live.logged(1).map(\.outcome) == [.completed])
+            }
+        }
+
         @Test("a write beyond the announced length throws, and nothing of it is sent", arguments: Style.allCases)
         func tooMuch(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(6), pattern(5)]) }) { live in

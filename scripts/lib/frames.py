@@ -16,7 +16,7 @@ FRAMES = {
     "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC4RestOYaKFTu", 176),
     "Exchange.run": ("$s10TandemHTTP8ExchangeC3run", 128),
     "AnswerStream.run": ("$s10TandemHTTP12AnswerStreamC3run", 96),
-    "BodyReader.dropRest": ("$s10TandemHTTP10BodyReaderC8dropRest", 224),
+    "BodyReader.dropUnread": ("$s10TandemHTTP10BodyReaderC10dropUnread", 224),
 }
 
 

@@ -36,9 +36,11 @@ final class BodyReader: BodySource {
             askForBody()
             return .needsFlush
         }
-        if hub.charge() { return .givesWay }
+        if hub.mustGiveWay { return .givesWay }
         do {
-            return try takeArrived()
+            let piece = try takeArrived()
+            if case .bytes(let bytes) = piece { hub.charge(bytes: bytes.count) }
+            return piece
         } catch {
             wire.mustClose = true
             // A client that resets ends its request: that it is cancelled says more than ECONNRESET.
@@ -46,13 +48,15 @@ final class BodyReader: BodySource {
         }
     }
 
-    func waitForPiece(_ reason: BodyPiece) async throws {
+    func waitForPiece(_ reason: BodyPiece) async throws { try await waitForPiece(reason, until: .never) }
+
+    private func waitForPiece(_ reason: BodyPiece, until end: Deadline) async throws {
         switch reason {
         case .needsFlush: try await wire.flush(timeout: settings.writeTimeout)
         case .givesWay: await hub.giveWay()
         default:
             do {
-                try await wire.descriptor.wait(for: wire.readDirection, deadline: .after(settings.bodyTimeout))
+                try await wire.descriptor.wait(for: wire.readDirection, deadline: min(.after(settings.bodyTimeout), end))
             } catch { throw failure(error) }
         }
     }
@@ -119,11 +123,11 @@ final class BodyReader: BodySource {
         }
     }
 
-    // MARK: The rest
+    // MARK: What the handler left
 
     /// Keeps the connection when what the handler left of the body is short, or has arrived already; else the connection has to
     /// close. Does not wait.
-    func settleRest() {
+    func settleUnread() {
         guard !isComplete else { return }
         if owesContinue {
             wire.mustClose = true
@@ -147,9 +151,11 @@ final class BodyReader: BodySource {
         return false
     }
 
-    /// Reads and drops what the handler left of the body, if it is short; else the connection has to close.
-    func dropRest() async throws {
+    /// Reads and drops what the handler left of the body, if it is short and arrives within `lingerTimeout`; else the connection
+    /// has to close.
+    func dropUnread() async throws {
         guard !wire.mustClose, !isComplete else { return }
+        let end = Deadline.after(settings.lingerTimeout)
         var dropped = 0
         // The server may begin to drain meanwhile, and close the connection.
         while !wire.mustClose {
@@ -158,7 +164,7 @@ final class BodyReader: BodySource {
                 dropped += piece.count
                 guard dropped <= settings.drainLimit else { return wire.mustClose = true }
             case .end: return
-            case let reason: try await waitForPiece(reason)
+            case let reason: try await waitForPiece(reason, until: end)
             }
         }
     }

@@ -24,12 +24,13 @@ final class BufferPool {
         return buffer
     }
 
-    /// Takes a buffer back, and leaves one that holds nothing. A buffer that has grown large is freed.
+    /// Takes a buffer back, and leaves one that holds nothing. A buffer that has grown large, or is small, is freed.
     func takeBack(_ buffer: inout [UInt8]) {
         guard buffer.capacity > 0 else { return }
         var returned: [UInt8] = []
         swap(&buffer, &returned)
-        guard returned.capacity <= BufferPool.bufferSize * 4, buffers.count < BufferPool.most else { return }
+        guard (BufferPool.bufferSize...BufferPool.bufferSize * 4).contains(returned.capacity), buffers.count < BufferPool.most
+        else { return }
         returned.removeAll(keepingCapacity: true)
         buffers.append(returned)
     }

@@ -3,28 +3,34 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
-// @unchecked: lives on one hub, in one task; the Descriptor underneath checks it.
+// @unchecked: lives on one hub, in one task at a time; the Descriptor underneath checks it.
 /// One client's connection: reads requests one after the other, has each answered by an `Exchange`, and ends.
 ///
-/// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` |
-/// | --- | --- | --- | --- | --- | --- | --- |
-/// | `handshake` | the wait's own: `handshakeTimeout` | the handshake goes on | end | end | end | end |
-/// | `idle` | `restsAfter`, then `atRest` | `head` | end | end | a last look, end | end |
-/// | `atRest` | `idleTimeout`, then end | a task, `idle` | a task, end | a task, end | a task, a last look, end | a task, end |
-/// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end |
-/// | `handling` | `halfCloseGrace` once half-closed, then cancel | stay in the socket | start the grace | cancel | answer, end | cancel |
-/// | `finishing` | the wait's own: `writeTimeout`, `bodyTimeout` | dropped | nothing | end | answer, end | cancel |
-/// | `lingering` | the wait's own: `lingerTimeout` | dropped | end | end | nothing | end |
+/// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` | next |
+/// | --- | --- | --- | --- | --- | --- | --- | --- |
+/// | `refusing` | the wait's own: `writeTimeout` | stay in the socket | nothing | end | nothing | end | `lingering` |
+/// | `handshake` | the wait's own: `handshakeTimeout` | the handshake goes on | end | end | end | end | `idle` |
+/// | `idle` | `restsAfter`, then `atRest` | a head, or a part of one | end | end | a last look, end | end | `head`, `handling`, `atRest` |
+/// | `atRest` | `idleTimeout`, then end | a task, `idle` | a task, end | a task, end | a task, a last look, end | a task, end | `idle` |
+/// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end | `handling` |
+/// | `handling` | `halfCloseGrace` once half-closed, then cancel | the handler reads its body | start the grace | cancel | answer, end | cancel, end | `finishing` |
+/// | `finishing` | the wait's own: `writeTimeout`, and `lingerTimeout` for an unread body | an unread body is dropped | nothing | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle` |
+/// | `lingering` | the wait's own: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
+///
+/// Whatever cannot be parsed, times out as a head, or is the last request leads to `lingering`; the end of `wire` ends everything.
+/// `wire.mustClose` is set, and never cleared, by the last request, by an answer after which nothing more can be read, by `drain`
+/// and by `cut`.
 ///
 /// A connection has a task except `atRest`: there it is an object and a descriptor that waits for a byte. It borrows buffers
 /// only while something waits in them, and a stack only for a blocking handler.
 final class Connection: @unchecked Sendable {
-    enum State { case handshake, idle, atRest, head, handling, finishing, lingering }
+    enum State { case refusing, handshake, idle, atRest, head, handling, finishing, lingering }
 
-    /// Why a binding of the request's logger ends.
-    private enum Pause {
-        /// Somebody keeps the logger: the next requests get another.
+    /// Why the loop over requests ends.
+    private enum LoopExit {
+        /// Somebody keeps the logger: the next requests get another exchange.
         case rebind
+        /// Nothing has come for a while: the connection goes on without a task.
         case rest
         /// The client has been answered, and may still be sending.
         case linger
@@ -47,14 +53,14 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var state: State
     /// Why the handler was cancelled, for the log.
     @exclusivity(unchecked) private(set) var cancelReason: String?
-    /// When the last request ended, in nanoseconds of the hub's clock.
+    /// When the last request ended, or the connection began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) private(set) var idleSince: UInt64
     /// The client has half-closed, or has gone.
     @exclusivity(unchecked) private var hasPeerChanged = false
     /// Requests so far.
     @exclusivity(unchecked) private var served = 0
     @exclusivity(unchecked) private var parser: RequestHeadParser
-    /// nil at rest.
+    /// nil at rest, and before the first request may come.
     @exclusivity(unchecked) private var exchange: Exchange?
 
     @exclusivity(unchecked) private var isCut = false
@@ -91,7 +97,7 @@ final class Connection: @unchecked Sendable {
                 let exchange = Exchange(self)
                 self.exchange = exchange
                 switch try await withLogger(exchange.logger, { _ in try await serve(exchange) }) {
-                case .rebind: continue
+                case .rebind: if hub.charge() { await hub.giveWay() }
                 case .rest:
                     self.exchange = nil
                     return true
@@ -112,24 +118,30 @@ final class Connection: @unchecked Sendable {
         return false
     }
 
+    /// The client will not be served: `refuse` follows, in a task.
+    func prepareToRefuse() {
+        enter(.refusing)
+        wire.mustClose = true
+    }
+
     /// Answers so without reading anything, and ends.
-    func runRefusing(_ error: HTTPError) async {
+    func refuse(_ error: HTTPError) async {
         await refuse(Refusal(error))
         close()
     }
 
     /// Serves requests with one binding of their logger.
-    private func serve(_ exchange: Exchange) async throws -> Pause {
-        exchange.loggerIsBound()
+    private func serve(_ exchange: Exchange) async throws -> LoopExit {
+        exchange.bindLogger()
         while true {
-            switch try nextStep(exchange) {
+            switch try advance(exchange) {
             case .wait: await wire.descriptor.waitIgnoringCancellation(for: .readable)
             case .waitToWrite: try await wire.descriptor.wait(for: .writable, deadline: .after(context.settings.writeTimeout))
             case .flush: try await wire.flush(timeout: context.settings.writeTimeout)
             case .giveWay: await hub.giveWay()
-            case .pause(let pause): return pause
+            case .exit(let exit): return exit
             case .request:
-                let rest: Exchange.Rest
+                let remainder: Exchange.Remainder
                 do {
                     let response: Response
                     try exchange.checkGreenThreads()
@@ -143,14 +155,14 @@ final class Connection: @unchecked Sendable {
                         }
                     }
                     endHandling()
-                    rest = exchange.put(response)
+                    remainder = exchange.put(response)
                 } catch {
                     endHandling()
-                    rest = try put(failure: error, exchange)
+                    remainder = try put(failure: error, exchange)
                 }
-                if case .nothing = rest { continue }
+                if case .nothing = remainder { continue }
                 do {
-                    try await exchange.finish(rest)
+                    try await exchange.finish(remainder)
                 } catch {
                     exchange.fail(error)
                     throw error
@@ -159,7 +171,7 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    private func put(failure error: any Error, _ exchange: Exchange) throws -> Exchange.Rest {
+    private func put(failure error: any Error, _ exchange: Exchange) throws -> Exchange.Remainder {
         do {
             return try exchange.put(failure: error)
         } catch {
@@ -175,19 +187,20 @@ final class Connection: @unchecked Sendable {
         case waitToWrite
         case flush
         case giveWay
-        case pause(Pause)
+        case exit(LoopExit)
     }
 
-    /// Finds out what comes next, without waiting.
+    /// Takes in what has arrived, begins the next request if it is complete, and returns what to do. Does not wait.
     @inline(never)  // frame
-    private func nextStep(_ exchange: Exchange) throws -> Step {
+    private func advance(_ exchange: Exchange) throws -> Step {
+        if isCut { throw CancellationError() }
         let now = hub.turnTime
         // After an answer.
         if exchange.hasAnswered {
-            if wire.mustClose { return .pause(.linger) }
+            if wire.mustClose { return .exit(.linger) }
             exchange.reset()
             idleSince = now
-            if exchange.isLoggerKept { return .pause(.rebind) }
+            if exchange.isLoggerKept { return .exit(.rebind) }
             // A client whose requests never run dry shares the hub all the same.
             if hub.charge() { return .giveWay }
         }
@@ -198,14 +211,13 @@ final class Connection: @unchecked Sendable {
             beginHandling()
             exchange.begin(head, now: now)
             return .request
-        case .end: return .pause(.end)
-        case .nothing: return try stepWithoutRequest()
+        case .end: return .exit(.end)
+        case .nothing: return try advanceWithoutRequest()
         }
     }
 
-    private func stepWithoutRequest() throws -> Step {
+    private func advanceWithoutRequest() throws -> Step {
         if wire.unsent > 0, try !wire.flushAvailable() { return .flush }
-        if isCut { throw CancellationError() }
         if parser.hasStarted {
             if state != .head {
                 enter(.head, until: hub.turnTime.after(context.settings.headerNanoseconds))
@@ -213,10 +225,10 @@ final class Connection: @unchecked Sendable {
                 throw HTTPError(.requestTimeout, "the request's head took longer than \(context.settings.headerTimeout)")
             }
         } else {
-            if wire.mustClose || context.isDraining { return .pause(.end) }
+            if wire.mustClose || context.isDraining { return .exit(.end) }
             let idleEnd = idleSince.after(context.idleNanoseconds)
             if deadline.hasPassed, state == .idle, wire.readDirection == .readable {
-                return .pause(hub.turnTime >= idleEnd ? .end : .rest)
+                return .exit(hub.turnTime >= idleEnd ? .end : .rest)
             }
             context.mayHaveIdle = true
             enter(.idle, until: min(idleEnd, idleSince &+ Connection.restsAfter))
@@ -238,7 +250,7 @@ final class Connection: @unchecked Sendable {
         case .handling: cancel("the client closed its side and the answer took longer than the grace")
         case .atRest: drain()
         case .idle, .head: wire.descriptor.wakeReader()
-        case .handshake, .finishing, .lingering: break
+        case .refusing, .handshake, .finishing, .lingering: break
         }
     }
 
@@ -250,7 +262,9 @@ final class Connection: @unchecked Sendable {
         // To a server that stops, or needs room, it is as idle as a connection between requests.
         context.mayHaveIdle = true
         switch try await TLSHandshake(session, peer, context).run(while: { !self.wire.mustClose && !self.context.isDraining }) {
-        case .completed: enter(.idle)
+        case .completed:
+            idleSince = hub.turnTime
+            enter(.idle)
         case .plainHTTP:
             wire.dropTLS()
             enter(.idle)
@@ -312,7 +326,7 @@ final class Connection: @unchecked Sendable {
 
     /// Ends the connection, from the server, whatever it does.
     func cut() {
-        isCut = true
+        (isCut, wire.mustClose) = (true, true)
         // At rest, or just woken: it is cancelled as soon as it has a task.
         guard let task else { return drain() }
         task.cancel()

@@ -11,10 +11,10 @@ internal import Tracing
 ///     begin(head)            the request is dispatched and observed
 ///     handler                answers, in its own style; `Connection` calls it
 ///     put(response)          the answer is put on the wire; usually that is all
-///     finish(rest)           what has to wait: a stream, a client that reads slowly, an unread body
+///     finish(remainder)      what has to wait: a stream, a client that reads slowly, an unread body
 final class Exchange: @unchecked Sendable {
     /// What is left to do after an answer was put on the wire.
-    enum Rest {
+    enum Remainder {
         case nothing
         /// The answer, or the rest of the request's body, has to be waited for.
         case wait
@@ -39,7 +39,7 @@ final class Exchange: @unchecked Sendable {
     private let observation: RequestObservation
     private let scope: RequestScope
 
-    /// The route that answers; nil when the server itself does. The dispatcher keeps it.
+    /// The route that answers; nil when the server itself does. The dispatcher keeps it, which no reload replaces.
     @exclusivity(unchecked) private var route: Unretained<Route>?
     /// An answer of the server's own; nil when a route answers.
     @exclusivity(unchecked) private var ownAnswer: Dispatcher.Target?
@@ -55,9 +55,9 @@ final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var isUnderWay = false
     /// The head of an answer to this request has been put into the output.
     @exclusivity(unchecked) private(set) var hasAnswered = false
-    /// `wire.put` when the request began, and when the head of its answer had been put.
-    @exclusivity(unchecked) private var putBefore = 0
-    @exclusivity(unchecked) private var putHead = 0
+    /// `wire.bytesPut` when the request began, and when the head of its answer had been put.
+    @exclusivity(unchecked) private var bytesPutBefore = 0
+    @exclusivity(unchecked) private var bytesPutWithHead = 0
 
     init(_ connection: Connection) {
         self.connection = Unretained(connection)
@@ -77,7 +77,7 @@ final class Exchange: @unchecked Sendable {
     var logger: Logger { observation.logger }
 
     /// Begins a binding of `logger`. Called within it, before its first request.
-    func loggerIsBound() { observation.bind() }
+    func bindLogger() { observation.bind() }
 
     /// Whether somebody has kept `logger` beyond the last request, which it must go on naming: the next request takes another
     /// exchange.
@@ -91,9 +91,8 @@ final class Exchange: @unchecked Sendable {
     /// Dispatches a request, which has arrived at `now` by the hub's clock.
     func begin(_ head: RequestHead, now: UInt64) {
         isUnderWay = true
-        hasAnswered = false
-        putBefore = wire.put
-        putHead = putBefore
+        bytesPutBefore = wire.bytesPut
+        bytesPutWithHead = bytesPutBefore
         isHead = head.isHead
         version = head.version
         asksForKeepAlive = head.asksForKeepAlive
@@ -152,24 +151,27 @@ final class Exchange: @unchecked Sendable {
 
     /// Puts an answer on the wire, as far as that needs no waiting.
     @inline(never)  // frame
-    func put(_ response: Response) -> Rest { putIntoOutput(response) ?? send() }
+    func put(_ response: Response) -> Remainder { putIntoOutput(response) ?? sendAndComplete() }
 
     /// Puts the answer to a handler that threw on the wire. Rethrows when the client has gone.
     @inline(never)  // frame
-    func put(failure error: any Error) throws -> Rest { put(try answer(to: error)) }
+    func put(failure error: any Error) throws -> Remainder { put(try answer(to: error)) }
 
     private func answer(to error: any Error) throws -> Response {
         if Task.isCancelled || hasClientGone { throw CancellationError() }
         // What the handler threw follows from this.
         if let failure = wire.failure { throw failure }
-        if let error = error as? HTTPError { return error.response }
-        observation.error = error
-        log(.error, "handler threw", ["error": "\(error)"])
-        return HTTPError(.internalServerError, "internal server error").response
+        let answer = (error as? HTTPError) ?? HTTPError(.internalServerError, "internal server error")
+        // Any other status is what the handler wants to say.
+        if answer.status == .internalServerError {
+            observation.error = error
+            log(.error, "handler threw", ["error": "\(error)"])
+        }
+        return answer.response
     }
 
     /// Puts an answer into the output, or 500 in place of one that cannot be sent. Returns the stream that writes its body.
-    private func putIntoOutput(_ response: Response) -> Rest? {
+    private func putIntoOutput(_ response: Response) -> Remainder? {
         do throws(Unsendable) {
             return try putOrThrow(response)
         } catch {
@@ -179,16 +181,16 @@ final class Exchange: @unchecked Sendable {
             return try putOrThrow(HTTPError(.internalServerError, "internal server error").response)
         } catch {
             // Closing the connection is the only signal left.
-            wire.mustClose = true
+            (wire.mustClose, hasAnswered) = (true, true)
             return nil
         }
     }
 
-    private func putOrThrow(_ response: Response) throws(Unsendable) -> Rest? {
+    private func putOrThrow(_ response: Response) throws(Unsendable) -> Remainder? {
         let head = AnswerHead(status: response.status, fields: try encodedFields(of: response))
         switch response.body {
         case .bytes(let bytes):
-            body?.reader.settleRest()
+            body?.reader.settleUnread()
             _ = try put(head, bytes, .length(bytes.count), sends: !isFollowed)
             return nil
         case .stream(let length, let code):
@@ -197,7 +199,6 @@ final class Exchange: @unchecked Sendable {
                 _ = try put(head, length.map { .length($0) } ?? .chunked)
                 return nil
             }
-            observation.status = head.status.code
             return .stream(AnswerStream(head, code, length: length, self, wire, context))
         }
     }
@@ -207,7 +208,7 @@ final class Exchange: @unchecked Sendable {
             throw Unsendable(reason: "\(response.status.code) is an interim status, and the client would wait for the final one")
         }
         do throws(HTTPSerializeError) {
-            return try (context.returnsRequestID ? response.adding(scope.id) : response).encodedFields()
+            return try (context.returnsRequestID ? response.adding(requestID: scope.id.description) : response).encodedFields()
         } catch {
             throw Unsendable(reason: "\(error)")
         }
@@ -243,13 +244,14 @@ final class Exchange: @unchecked Sendable {
         }
         observation.status = head.status.code
         hasAnswered = true
-        putHead = wire.put - (framed == .none ? 0 : bytes.count)
+        bytesPutWithHead = wire.bytesPut - (framed == .none ? 0 : bytes.count)
         if framed == .untilClose { wire.mustClose = true }
         return framed
     }
 
-    /// Sends an answer that is complete in the output: at the end of the turn, when more requests are buffered.
-    private func send() -> Rest {
+    /// Sends an answer that is complete in the output, or leaves that to the end of the turn when more requests have arrived, and
+    /// completes the exchange.
+    private func sendAndComplete() -> Remainder {
         if wire.unsent > 0 {
             if isFollowed {
                 context.flushLater(wire)
@@ -265,15 +267,15 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: What waits
 
-    /// Does what is left of the answer, then reads and drops what is left of the request's body.
-    func finish(_ rest: Rest) async throws {
-        if case .stream(let stream) = rest {
+    /// Does what is left of the answer, then drops what the handler left of the request's body.
+    func finish(_ remainder: Remainder) async throws {
+        if case .stream(let stream) = remainder {
             try await withSpan { try await run(stream) }
         }
         try await wire.flush(timeout: context.settings.writeTimeout)
         let reader = body?.reader
         complete()
-        try await reader?.dropRest()
+        try await reader?.dropUnread()
     }
 
     /// Runs a stream. When it fails before its first bytes, the client gets an answer of its own.
@@ -284,11 +286,12 @@ final class Exchange: @unchecked Sendable {
             if stream.isBlocking { try context.checkGreenThreads() }
             try await stream.run(name: name, draining: context.draining)
         } catch {
-            try end(stream, failed: error)
+            try answerOrCut(stream, failed: error)
         }
     }
 
-    private func end(_ stream: AnswerStream, failed error: any Error) throws {
+    /// A stream has failed: answers the error when nothing of the stream has been put, else cuts the answer by throwing.
+    private func answerOrCut(_ stream: AnswerStream, failed error: any Error) throws {
         if stream.endsWithConnection { wire.mustReset = true }
         if Task.isCancelled || hasClientGone { throw CancellationError() }
         if !stream.hasBegun {
@@ -310,10 +313,10 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Ending
 
-    /// The answer has been sent in full.
+    /// The answer has been sent in full, or will be at the end of the turn.
     private func complete() {
         context.countAnswer()
-        end(.completed)
+        record(.completed)
     }
 
     /// Ends an exchange whose client has gone, or whose answer could not be sent in full.
@@ -327,10 +330,11 @@ final class Exchange: @unchecked Sendable {
             let reason = connection { $0.cancelReason } ?? unasked
             log(.info, "request cancelled", ["reason": "\(reason)"])
         }
-        end(isCancelled ? .cancelled : .failed)
+        record(isCancelled ? .cancelled : .failed)
     }
 
-    private func end(_ outcome: AccessLogEntry.Outcome) {
+    /// Counts and logs the request, and lets go of what belongs to it.
+    private func record(_ outcome: AccessLogEntry.Outcome) {
         isUnderWay = false
         if case .some = ownAnswer { ownAnswer = nil }
         if hasParameters { parameters = PathParameters() }
@@ -341,7 +345,8 @@ final class Exchange: @unchecked Sendable {
             self.body = nil
         }
         let head = observer.end(
-            observation, outcome, .init(received: received, sent: wire.put - putBefore, sentHead: putHead - putBefore),
+            observation, outcome,
+            .init(received: received, sent: wire.bytesPut - bytesPutBefore, sentHead: bytesPutWithHead - bytesPutBefore),
             peer: peer, hub: hub.index, log: context.logsAccess ? context.settings.accessLog : nil, now: hub.clockTime)
         if let head { context.spareHead = head }
     }

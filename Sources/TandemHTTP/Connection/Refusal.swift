@@ -24,14 +24,14 @@ struct Refusal {
     ///
     /// - Parameter isHead: Whether the request was HEAD.
     func put(on wire: Wire, isHead: Bool, peer: Peer, _ context: ServingContext) -> Bool {
-        let (before, response) = (wire.put, error.response)
+        let (before, response) = (wire.bytesPut, error.response)
         let framing = Wire.Framing(
             framing: .length(response.bodyCount), version: .http11, isHead: isHead, idleSeconds: nil, date: context.date)
         guard case .bytes(let bytes) = response.body, let fields = try? response.encodedFields(),
             (try? wire.put(response.status, fields, bytes, framing, sends: false)) != nil
         else { return false }
         context.observer.refused(
-            error.status.code, bytes: wire.put - before, peer: peer, hub: context.hub.index, log: context.settings.accessLog)
+            error.status.code, bytes: wire.bytesPut - before, peer: peer, hub: context.hub.index, log: context.settings.accessLog)
         return true
     }
 }

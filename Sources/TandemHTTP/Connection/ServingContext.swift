@@ -106,8 +106,3 @@ final class ServingContext {
         unflushed = flushed
     }
 }
-
-extension HTTPFields {
-    /// One second: long enough to spread the clients that obey it, short enough for a peak that has passed.
-    static let retryLater: HTTPFields = [.retryAfter: "1"]
-}

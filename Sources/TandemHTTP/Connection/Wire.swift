@@ -18,6 +18,9 @@ final class Wire {
         case end
     }
 
+    /// Input of fewer bytes is kept without borrowing a buffer.
+    private static let leastForBuffer = 256
+
     /// The socket, which waits are made on and which tells of the peer.
     let descriptor: Descriptor
     /// TLS between the socket and these bytes; nil without TLS. A branch, so that the plain way allocates and counts nothing.
@@ -28,7 +31,7 @@ final class Wire {
     @exclusivity(unchecked) private var output: [UInt8] = []
     @exclusivity(unchecked) private var outputStart = 0
     /// Bytes put into the output since the connection began.
-    @exclusivity(unchecked) private(set) var put = 0
+    @exclusivity(unchecked) private(set) var bytesPut = 0
     /// The present answer, or the next, is the last on this connection.
     @exclusivity(unchecked) var mustClose = false
     /// The end of the connection must not look like the end of the present answer.
@@ -134,7 +137,8 @@ final class Wire {
     }
 
     private func keep(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
-        if input.capacity == 0 { input = buffers.lend() }
+        // A few bytes, such as the beginning of a slow head, get an array of their own size.
+        if input.capacity == 0, bytes.count >= Wire.leastForBuffer { input = buffers.lend() }
         if inputStart > 0 {
             input.removeFirst(inputStart)
             inputStart = 0
@@ -156,7 +160,7 @@ final class Wire {
     func append(_ bytes: [UInt8]) {
         borrowOutput()
         output.append(contentsOf: bytes)
-        put += bytes.count
+        bytesPut += bytes.count
     }
 
     /// Puts what `body` writes, at most `room` bytes, into the output.
@@ -167,7 +171,7 @@ final class Wire {
         let before = output.count
         var result: Result?
         try output.append(addingCapacity: room) { span throws(Failure) in result = try body(&span) }
-        put += output.count - before
+        bytesPut += output.count - before
         return result!
     }
 
@@ -219,7 +223,7 @@ final class Wire {
 
     /// Sends what the client takes of these bytes, and keeps the rest in the output.
     private func send(_ memory: UnsafeMutableBufferPointer<UInt8>, _ count: Int) {
-        put += count
+        bytesPut += count
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count])
         let sent = (try? writeAvailable(bytes)) ?? nil ?? 0
         guard sent < count else { return }
@@ -245,9 +249,10 @@ final class Wire {
         return true
     }
 
-    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it.
+    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it. So does
+    /// what cannot be sent before TLS has read more: the connection's own reads go on with that.
     func flushInBackground() {
-        guard (try? flushAvailable()) == false else { return }
+        guard (try? flushAvailable()) == false, writeDirection == .writable else { return }
         descriptor.whenWritable { [weak self] in self?.flushInBackground() }
     }
 

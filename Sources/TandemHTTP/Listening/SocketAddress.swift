@@ -101,3 +101,35 @@ struct SocketAddress: CustomStringConvertible {
         }
     }
 }
+
+extension SocketAddress {
+    /// What counts as one peer: an IPv4 address, or the first half of an IPv6 address, all of which one subscriber gets.
+    struct Network: Hashable, Sendable {
+        private let bits: UInt64
+        private let isV6: Bool
+
+        /// nil for a unix socket, whose peers have no address.
+        init?(_ address: SocketAddress) {
+            let network: (UInt64, Bool)? = address.withSockaddr { pointer, _ in
+                let bytes = UnsafeRawPointer(pointer)
+                switch address.family {
+                case AF_INET:
+                    return (UInt64(bytes.load(as: sockaddr_in.self).sin_addr.s_addr), false)
+                case AF_INET6:
+                    let (high, low) = withUnsafeBytes(of: bytes.load(as: sockaddr_in6.self).sin6_addr) { octets in
+                        let high = octets.loadUnaligned(as: UInt64.self)
+                        return (high.bigEndian, octets.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
+                    }
+                    // An IPv4 peer of a socket that listens to both (RFC 4291, 2.5.5.2).
+                    let isMapped = high == 0 && low >> 32 == 0xFFFF
+                    return isMapped ? (UInt64(UInt32(truncatingIfNeeded: low).bigEndian), false) : (high, true)
+                default:
+                    return nil
+                }
+            }
+            guard let (bits, isV6) = network else { return nil }
+            self.bits = bits
+            self.isV6 = isV6
+        }
+    }
+}

@@ -26,3 +26,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         return response
     }
 }
+
+extension HTTPFields {
+    /// One second: long enough to spread the clients that obey it, short enough for a peak that has passed.
+    static let retryLater: HTTPFields = [.retryAfter: "1"]
+}

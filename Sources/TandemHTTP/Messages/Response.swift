@@ -158,9 +158,9 @@ public struct Response: Sendable {
     }
 
     /// The same with the request's id among its fields.
-    func adding(_ id: RequestID) -> Response {
+    func adding(requestID: String) -> Response {
         var response = self
-        response.headers[.xRequestID] = id.description
+        response.headers[.xRequestID] = requestID
         return response
     }
 

@@ -23,6 +23,15 @@ public struct AccessLogEntry: Sendable {
         case blocking, async
         /// The server itself answered: no route matched, or the request was refused.
         case none
+
+        init(_ style: RouteDescription.Style?) {
+            self =
+                switch style {
+                case .blocking: .blocking
+                case .async: .async
+                case nil: .none
+                }
+        }
     }
 
     /// How a request ended.

@@ -24,7 +24,7 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// The route of a usual request, whose path has no named segments. nil says nothing: `target` decides.
+    /// The route of a usual request, whose path has no named segments. nil for any other request: use `target`.
     func usualRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }

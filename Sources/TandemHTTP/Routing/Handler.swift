@@ -5,7 +5,7 @@ enum Handler: Sendable {
     case async(Router.AsyncHandler)
     case blocking(Router.BlockingHandler)
 
-    var style: AccessLogEntry.Style {
+    var style: RouteDescription.Style {
         switch self {
         case .async: .async
         case .blocking: .blocking

@@ -42,11 +42,6 @@ final class Route: Sendable, CustomStringConvertible {
 
     /// As the router lists it.
     var listing: RouteDescription {
-        let style: RouteDescription.Style =
-            switch handler {
-            case .async: .async
-            case .blocking: .blocking
-            }
-        return RouteDescription(method: method, path: pattern.description, style: style)
+        RouteDescription(method: method, path: pattern.description, style: handler.style)
     }
 }

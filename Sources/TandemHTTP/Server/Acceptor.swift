@@ -1,6 +1,5 @@
 internal import Glibc
 internal import Logging
-internal import Synchronization
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
@@ -51,11 +50,11 @@ final class Acceptor: @unchecked Sendable {
         do throws(TandemError) {
             mayBeMore = try acceptAvailable()
         } catch {
-            // This listener is closed, or none.
+            // The listener is closed, or is not a listening socket.
             if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
             return try await backOff(error)
         }
-        // Clients that connect without end share the hub with those that have: the next turn comes after a look at all.
+        // A batch was full: the hub asks the kernel before more are accepted.
         if mayBeMore { await listener.hub.giveWay() } else { try await listener.wait(for: .readable) }
     }
 

@@ -34,7 +34,7 @@ final class Gate {
         self.context = context
     }
 
-    /// Decides on a client. `leave` has to follow for one that is served or refused.
+    /// Decides on a client. `leave` has to follow for one that is served, `endRefusal` for one that is refused.
     ///
     /// - Parameter connections: The connections of this hub.
     func admit(

@@ -132,8 +132,9 @@ final class HubServer: @unchecked Sendable {
     }
 
     private func refuse(_ connection: Connection, _ error: HTTPError) {
+        connection.prepareToRefuse()
         connection.task = Task(executorPreference: hub) {
-            await connection.runRefusing(error)
+            await connection.refuse(error)
             self.gate.endRefusal()
             self.ended(connection)
         }
@@ -154,7 +155,7 @@ final class HubServer: @unchecked Sendable {
             self.gate.leave(connection)
             self.ended(connection)
         }
-        // One that was at rest when all were cut.
+        // A connection that was at rest when all were cut.
         if hasCut { connection.cut() }
     }
 

@@ -2,8 +2,7 @@ internal import COpenSSL
 internal import Logging
 
 // @unchecked: nothing of it changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
-/// What a `TLSConfiguration` comes to: certificates and keys that have been read and checked. A connection keeps the one that it
-/// began with.
+/// Certificates and keys, read and checked from a `TLSConfiguration`. A connection keeps the one that it began with.
 final class TLSContext: @unchecked Sendable {
     let handshakeTimeout: Duration
     let ticketKeys: TLSTicketKeys

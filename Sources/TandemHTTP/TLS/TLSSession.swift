@@ -19,8 +19,6 @@ final class TLSSession {
     /// The peer's TCP has ended. OpenSSL is not told: to it an end without "close notify" is fatal for both directions, and the
     /// client that sends one may still read its answer. HTTP's own framing tells what was cut short (RFC 9112, 9.8).
     private(set) var hasPeerEnded = false
-    /// Something has come from the peer.
-    private(set) var hasReceived = false
     /// Whether the end of the output follows the bytes that are sent now.
     private var moreFollows = false
     /// Messages after the handshake since the client last sent data. They are KeyUpdates, each of which costs some 20 µs.
@@ -85,7 +83,7 @@ final class TLSSession {
 
     // MARK: Bytes
 
-    /// As `Transport.readAvailable`.
+    /// As `Descriptor.readAvailable`.
     func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         OpenSSLErrors.clear()
@@ -107,7 +105,7 @@ final class TLSSession {
         return nil
     }
 
-    /// As `Transport.writeAvailable`.
+    /// As `Descriptor.writeAvailable`.
     func writeAvailable(_ buffer: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         guard !buffer.isEmpty else { return 0 }
@@ -171,10 +169,7 @@ final class TLSSession {
     fileprivate func receive(_ bio: OpaquePointer, into buffer: UnsafeMutableRawBufferPointer) -> CInt {
         do throws(TandemError) {
             if let got = try descriptor.readAvailable(into: buffer) {
-                if got > 0 {
-                    hasReceived = true
-                    return CInt(got)
-                }
+                if got > 0 { return CInt(got) }
                 hasPeerEnded = true
             }
             tandem_bio_retry_read(bio)
