@@ -5,19 +5,18 @@ internal import Tandem
 extension Exchange {
     func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
         try checkUnused()
+        // Not rethrown within `catch`, which the optimizer of Swift 6.3.1 cannot compile here: see docs/runtime-notes.md.
+        var outcome: Result<Value, any Error>?
         do {
-            while true {
-                if case .done(let value) = try step(self) {
-                    await producerToWaitFor?.waitUntilUnwound()
-                    return value
-                }
-                try await parker.park()
+            while outcome == nil {
+                if case .done(let value) = try step(self) { outcome = .success(value) } else { try await parker.park() }
             }
         } catch {
             abandon(because: error)
-            await producerToWaitFor?.waitUntilUnwound()
-            throw error
+            outcome = .failure(error)
         }
+        await producerToWaitFor?.waitUntilUnwound()
+        return try outcome!.get()
     }
 
     @available(*, noasync)
