@@ -73,7 +73,8 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
             .notOnGreenThread,
             """
             \(file):\(line): \(call) needs a green thread to park, and was called directly in async code. \
-            Add `await` to use the async form, or wrap the blocking code in `await blocking { }`.
+            Add `await` to use the async form, or wrap the blocking code in `await blocking { }`. (A synchronous test of Swift \
+            Testing runs in async code, too.)
             """)
     }
 

@@ -7,8 +7,8 @@ struct CheckHealth: ParsableCommand {
         commandName: "healthcheck",
         abstract: "Ask the service that runs on this machine with this configuration whether it is well.",
         discussion: """
-            Ends with 0 when it answers 200 within two seconds, else with 1. It asks at the first address of the configuration \
-            that has no TLS, else at one that has; over a unix socket where the service listens on one.
+            Ends with 0 when it answers 200 within two seconds, else with 1. It asks the admin listener if there is one, else \
+            the first address without TLS, else the first with TLS. A service that inherits its sockets needs --url.
             """)
 
     @OptionGroup var options: ConfigurationOptions

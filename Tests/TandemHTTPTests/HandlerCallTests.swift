@@ -50,6 +50,17 @@ struct HandlerCallTests {
         await #expect(throws: HTTPError.self) { try await short.collectBody() }
     }
 
+    @Test("a blocking handler that waits is called in blocking { }, as docs/http-server.md has it")
+    func blockingWait() async throws {
+        @Sendable func greet(_ request: Request) throws -> Response {
+            try sleep(for: .milliseconds(1))
+            return Response(text: "hello, \(request.parameters["name"] ?? "nobody")")
+        }
+        let response = try await Tandem.blocking { try greet(Request(path: "/hello/ada", parameters: ["name": "ada"])) }
+        #expect(response.status == .ok)
+        #expect(try await response.collectBody() == Array("hello, ada".utf8))
+    }
+
     @Test("what a handler throws, the test catches")
     func throwing() async throws {
         let request = Request(method: .post, path: "/echo", body: [UInt8](repeating: 0, count: 101))

@@ -13,8 +13,8 @@ public struct Request: Sendable {
     public let head: RequestHead
     /// The values of the route's `{name}` segments, percent-decoded.
     public let parameters: PathParameters
-    /// The body, read as it arrives. It belongs to the connection: use it until the handler returns, in the handler's task or
-    /// its child tasks.
+    /// The body, read as it arrives. It belongs to the connection: use it until the handler, and its streamed answer, have
+    /// returned, in the handler's task or its child tasks.
     public let body: RequestBody
     private let peer: Peer
 
