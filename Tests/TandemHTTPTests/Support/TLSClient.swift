@@ -11,6 +11,8 @@ struct TLSClientOptions {
     var certificate: TestCertificate?
     var protocols: [String] = []
     var versions: ClosedRange<CInt> = TLS1_2_VERSION...TLS1_3_VERSION
+    /// The cipher suites of TLS 1.3 that the client offers, separated by colons; nil for OpenSSL's own list.
+    var cipherSuites: String?
     /// To resume.
     var session: TLSClientSession?
 }
@@ -34,6 +36,8 @@ final class TLSClientEnd {
     private let outgoing: OpaquePointer
     /// The server said "close notify".
     private(set) var hasEnded = false
+    /// The secret of the client's first keys for application data; nil before the end of the handshake, and before TLS 1.3.
+    private(set) var applicationSecret: [UInt8]?
 
     init(_ options: TLSClientOptions) {
         context = SSL_CTX_new(TLS_client_method())!
@@ -47,6 +51,7 @@ final class TLSClientEnd {
             SSL_CTX_use_certificate(context, certificate.certificate)
             SSL_CTX_use_PrivateKey(context, certificate.key)
         }
+        if let suites = options.cipherSuites { SSL_CTX_set_ciphersuites(context, suites) }
         let protocols = options.protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
         if !protocols.isEmpty { SSL_CTX_set_alpn_protos(context, protocols, CUnsignedInt(protocols.count)) }
         ssl = SSL_new(context)!
@@ -60,6 +65,19 @@ final class TLSClientEnd {
             if options.authority != nil { SSL_set1_host(ssl, name) }
         }
         if let session = options.session { SSL_set_session(ssl, session.pointer) }
+        tandem_ssl_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
+        SSL_CTX_set_keylog_callback(context) { ssl, line in
+            guard let ssl, let line else { return }
+            Unmanaged<TLSClientEnd>.fromOpaque(tandem_ssl_owner(ssl)!).takeUnretainedValue().logKey(String(cString: line))
+        }
+    }
+
+    /// Takes one line of OpenSSL's key log: label, client random and secret, the last two in hexadecimal.
+    private func logKey(_ line: String) {
+        let parts = line.split(separator: " ")
+        guard parts.count == 3, parts[0] == "CLIENT_TRAFFIC_SECRET_0" else { return }
+        let digits = parts[2].compactMap(\.hexDigitValue)
+        applicationSecret = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 
     deinit {

@@ -66,6 +66,42 @@ extension ServerTests {
             }
         }
 
+        /// KeyUpdate, with the request that the server updates its keys: no (RFC 8446, 4.6.3).
+        static let keyUpdate: [UInt8] = [24, 0, 0, 1, 0]
+
+        /// A client of TLS 1.3 that has been answered once, and the sealer of what it sends from now on.
+        func connectSealing(_ live: Live) throws -> (Client, RecordSealer) {
+            let client = try live.connectTLS(
+                TLSClientOptions(versions: TLS1_3_VERSION...TLS1_3_VERSION, cipherSuites: RecordSealer.suite))
+            var sealer = RecordSealer(secret: try #require(client.tls?.applicationSecret))
+            // The session tickets arrive with this answer at the latest.
+            try client.sendAsItIs(sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+            #expect(try client.answer().text == "ok")
+            return (client, sealer)
+        }
+
+        @Test("a KeyUpdate in two parts, between which an answer waits to be sent", arguments: Style.allCases)
+        func splitKeyUpdate(style: Style) async throws {
+            try await withTLS(hubs: .one("a second client of the same hub"), routes: { $0.plain("/", style) }) { live in
+                let other = try live.connectTLS()
+                var (client, sealer) = try connectSealing(live)
+                // The first byte of the next request lets the answer wait for the end of the hub's turn.
+                try client.sendAsItIs(
+                    sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\nG".utf8)
+                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
+                // OpenSSL sends nothing in the middle of a handshake message.
+                #expect(!client.hears(withinMilliseconds: 100))
+                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try other.answer().text == "ok")
+
+                try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
+                sealer.updateKeys()
+                #expect(try client.answer().text == "ok")
+                try client.sendAsItIs(sealer.seal("ET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+                #expect(try client.answer().text == "ok")
+            }
+        }
+
         @Test("a broken record in a request's body is no error of the server's", arguments: Style.allCases)
         func brokenRecord(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
