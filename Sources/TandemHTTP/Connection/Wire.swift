@@ -65,11 +65,11 @@ final class Wire {
 
     private func readAvailable(into memory: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         do throws(TandemError) {
-            return if case .none = session {
-                try descriptor.readAvailable(into: memory)
-            } else {
-                try session!.readAvailable(into: memory)
-            }
+            if case .none = session { return try descriptor.readAvailable(into: memory) }
+            let got = try session!.readAvailable(into: memory)
+            // The read may have completed the handshake message that the output waits for.
+            if writeDirection == .readable { flushInBackground() }
+            return got
         } catch {
             failure = error
             throw error
@@ -249,8 +249,11 @@ final class Wire {
         return true
     }
 
-    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it. So does
-    /// what cannot be sent before TLS has read more: the connection's own reads go on with that.
+    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it.
+    ///
+    /// In the middle of a handshake message, TLS has to read the rest before it can write. The next read or flush then sends the
+    /// output.
+    @inline(never)  // frame
     func flushInBackground() {
         guard (try? flushAvailable()) == false, writeDirection == .writable else { return }
         descriptor.whenWritable { [weak self] in self?.flushInBackground() }

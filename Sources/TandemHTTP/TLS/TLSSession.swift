@@ -111,7 +111,10 @@ final class TLSSession {
         guard !buffer.isEmpty else { return 0 }
         OpenSSLErrors.clear()
         let put = SSL_write(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
-        if put > 0 { return Int(put) }
+        if put > 0 {
+            writeWaitsFor = .writable
+            return Int(put)
+        }
         switch SSL_get_error(ssl, put) {
         case SSL_ERROR_WANT_WRITE: writeWaitsFor = .writable
         case SSL_ERROR_WANT_READ: writeWaitsFor = .readable

@@ -102,6 +102,34 @@ extension ServerTests {
             }
         }
 
+        @Test("a KeyUpdate in two parts, between which a part of an answer waits to be sent", arguments: Style.allCases)
+        func splitKeyUpdateInBody(style: Style) async throws {
+            try await withTLS(
+                hubs: .one("a second client of the same hub"),
+                routes: { router in
+                    router.plain("/", style)
+                    router.echoing("/", style)
+                }
+            ) { live in
+                let other = try live.connectTLS()
+                var (client, sealer) = try connectSealing(live)
+                try client.sendAsItIs(
+                    sealer.seal("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".utf8)
+                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
+                #expect(!client.hears(withinMilliseconds: 100))
+                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try other.answer().text == "ok")
+
+                // The handler waits for more of the body, and writes nothing that could take these bytes along.
+                try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
+                sealer.updateKeys()
+                #expect(try client.head().status == 200)
+                #expect(try client.chunk() == Array("hello".utf8))
+                try client.sendAsItIs(sealer.seal("0\r\n\r\n".utf8))
+                #expect(try client.chunk() == nil)
+            }
+        }
+
         @Test("a broken record in a request's body is no error of the server's", arguments: Style.allCases)
         func brokenRecord(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
