@@ -117,6 +117,10 @@ final class TLSSession {
         }
         switch SSL_get_error(ssl, put) {
         case SSL_ERROR_WANT_WRITE: writeWaitsFor = .writable
+        case SSL_ERROR_WANT_READ where hasPeerEnded:
+            // The socket stays readable, so a caller that waited would never stop trying.
+            isOpen = false
+            throw TandemError(.closed, "TLS write: the client ended the connection in the middle of a handshake message")
         case SSL_ERROR_WANT_READ: writeWaitsFor = .readable
         default: throw broken("write")
         }

@@ -130,6 +130,29 @@ extension ServerTests {
             }
         }
 
+        @Test(
+            "a client that never completes a KeyUpdate, while an answer waits to be sent, is cut", arguments: Style.allCases,
+            [true, false])
+        func partOfKeyUpdate(style: Style, halfCloses: Bool) async throws {
+            try await withTLS(
+                hubs: .one("a second client of the same hub"),
+                { if !halfCloses { $0.writeTimeout = .milliseconds(200) } },
+                routes: { $0.plain("/", style) }
+            ) { live in
+                let other = try live.connectTLS()
+                var (client, sealer) = try connectSealing(live)
+                try client.sendAsItIs(
+                    sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\nG".utf8)
+                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
+                if halfCloses { client.halfClose() }
+                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try other.answer().text == "ok")
+                #expect(try client.untilCut().isEmpty)
+                #expect(try eventually { try live.connectionCount() == 1 })
+                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+            }
+        }
+
         @Test("a broken record in a request's body is no error of the server's", arguments: Style.allCases)
         func brokenRecord(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
