@@ -15,10 +15,11 @@ struct Parameters {
 
     /// The only value of that name, a whole number in decimal digits.
     func number(_ name: String, in range: ClosedRange<Int>) throws(HTTPError) -> Int {
-        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        let text = try single(name, expected)
+        // Only an error needs the sentence.
+        func expected() -> String { "a whole number from \(range.lowerBound) to \(range.upperBound)" }
+        let text = try single(name, expected())
         guard let number = wholeNumber(text), range.contains(number) else {
-            throw HTTPError(.badRequest, "the parameter \(name) must be \(expected), not \(quoted(text))")
+            throw HTTPError(.badRequest, "the parameter \(name) must be \(expected()), not \(quoted(text))")
         }
         return number
     }
@@ -29,14 +30,16 @@ struct Parameters {
     }
 
     /// The only value of that name.
-    func single(_ name: String, _ expected: String) throws(HTTPError) -> String {
-        try several(name, 1...1, expected)[0]
+    func single(_ name: String, _ expected: @autoclosure () -> String) throws(HTTPError) -> String {
+        try several(name, 1...1, expected())[0]
     }
 
     /// The values of that name, as many as `count` allows.
-    func several(_ name: String, _ count: ClosedRange<Int>, _ expected: String) throws(HTTPError) -> [String] {
+    func several(
+        _ name: String, _ count: ClosedRange<Int>, _ expected: @autoclosure () -> String
+    ) throws(HTTPError) -> [String] {
         let values = items.values(of: name)
-        guard !values.isEmpty else { throw HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected)") }
+        guard !values.isEmpty else { throw HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected())") }
         guard values.count <= count.upperBound else {
             let most = count.upperBound == 1 ? "once" : "\(count.upperBound) times"
             throw HTTPError(
