@@ -78,8 +78,9 @@ func run<Success: Sendable>(on hub: Hub, _ body: @Sendable () async throws -> Su
     try await withTaskExecutorPreference(hub) { try await runHere(hub, body) }
 }
 
-// Concurrent: an actor's isolation would otherwise be inherited, and with it the actor's executor.
-@concurrent
+// Concurrent: an actor's isolation would otherwise be inherited, and with it the actor's executor. Not inlined: the change of
+// executor could be taken for redundant.
+@concurrent @inline(never)
 private func runHere<Success: Sendable>(_ hub: Hub, _ body: @Sendable () async throws -> Success) async throws -> Success {
     guard hub.isCurrent else { throw TandemError(.hubStopped, "the hub of this fetch has stopped") }
     return try await body()

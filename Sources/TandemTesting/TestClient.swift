@@ -27,7 +27,7 @@ public final class TestClient: @unchecked Sendable {
     public var logged: [TestLogEntry] { log.entries }
 
     /// How many connections were opened until now.
-    @concurrent public func connectionsOpened() async -> Int { await withTaskExecutorPreference(hub) { opened } }
+    @concurrent public func connectionsOpened() async -> Int { await onHub(hub) { self.opened } }
 
     // MARK: Requests
 
@@ -48,18 +48,22 @@ public final class TestClient: @unchecked Sendable {
     @concurrent public func execute(
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: TestBody? = nil
     ) async throws -> TestResponse {
-        try await withTaskExecutorPreference(hub) {
-            let connection = try await connection()
-            do {
-                let response = try await exchange(on: connection, method, path, headers, body)
-                if response.closes || !connection.isReusable { discard(connection) } else { idle.append(connection) }
-                return response
-            } catch {
-                discard(connection)
-                guard var error = error as? TestClientError else { throw error }
-                error.errors = log.claimErrors(of: path)
-                throw error
-            }
+        try await onHub(hub) { try await self.executeHere(method, path, headers, body) }
+    }
+
+    private func executeHere(
+        _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields, _ body: TestBody?
+    ) async throws -> TestResponse {
+        let connection = try await connection()
+        do {
+            let response = try await exchange(on: connection, method, path, headers, body)
+            if response.closes || !connection.isReusable { discard(connection) } else { idle.append(connection) }
+            return response
+        } catch {
+            discard(connection)
+            guard var error = error as? TestClientError else { throw error }
+            error.errors = log.claimErrors(of: path)
+            throw error
         }
     }
 
@@ -115,10 +119,10 @@ public final class TestClient: @unchecked Sendable {
     }
 
     @concurrent private func opening() async throws -> TestConnection {
-        try await withTaskExecutorPreference(hub) { try await newConnection() }
+        try await onHub(hub) { try await self.newConnection() }
     }
 
     @concurrent private func discarding(_ connection: TestConnection) async {
-        await withTaskExecutorPreference(hub) { discard(connection) }
+        await onHub(hub) { self.discard(connection) }
     }
 }

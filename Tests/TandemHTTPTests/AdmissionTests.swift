@@ -26,7 +26,8 @@ extension ServerTests {
         func full() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
-                { $0.maxConnections = 3 }, routes: { $0.waiting("/wait", .async, for: event, started: started) }
+                hubs: .one("idle connections give way to new ones of their hub"), { $0.maxConnections = 3 },
+                routes: { $0.waiting("/wait", .async, for: event, started: started) }
             ) { live in
                 let clients = try (0..<3).map { _ in try Self.busy(live) }
                 #expect(eventually { started.value == 3 })

@@ -9,10 +9,10 @@ extension ServerTests {
     struct RequestSpansTests {
         /// The spans of a server, once it has ended.
         private func spans(
-            routes: (Router) -> Void, _ body: @escaping @Sendable (Live) throws -> Void
+            hubs: TestHubs = .several, routes: (Router) -> Void, _ body: @escaping @Sendable (Live) throws -> Void
         ) async throws -> [FinishedInMemorySpan] {
             let tracer = InMemoryTracer()
-            try await withTracer(tracer) { try await withServer(routes: routes, body) }
+            try await withTracer(tracer) { try await withServer(hubs: hubs, routes: routes, body) }
             #expect(tracer.activeSpans.isEmpty)
             return tracer.finishedSpans
         }
@@ -39,11 +39,14 @@ extension ServerTests {
         @Test("what a handler throws, and a 5xx, is an error; a 4xx is none", arguments: Style.allCases)
         func errors(style: Style) async throws {
             struct Broken: Error {}
-            let spans = try await spans(routes: { router in
-                router.on(.get, "/throws", style) { _ in throw Broken() }
-                router.on(.get, "/503", style) { _ in Response(status: .serviceUnavailable, text: "") }
-                router.on(.get, "/400", style) { _ in throw HTTPError(.badRequest, "no") }
-            }) { live in
+            let spans = try await spans(
+                hubs: .one("spans end in the order of requests"),
+                routes: { router in
+                    router.on(.get, "/throws", style) { _ in throw Broken() }
+                    router.on(.get, "/503", style) { _ in Response(status: .serviceUnavailable, text: "") }
+                    router.on(.get, "/400", style) { _ in throw HTTPError(.badRequest, "no") }
+                }
+            ) { live in
                 for path in ["/throws", "/503", "/400", "/nowhere"] { _ = try live.get(path) }
                 let client = try live.connect()
                 try client.send("BREW /secret HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -40,7 +40,7 @@ public struct Request: Sendable {
         parameters: PathParameters = [:], remoteAddress: String = "127.0.0.1:1"
     ) {
         guard let address = SocketAddress(text: remoteAddress) else {
-            preconditionFailure("\"\(remoteAddress)\" is no numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
+            fatalError("\"\(remoteAddress)\" is no numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
         }
         self.init(
             head: RequestHead(composing: method, path, headers, bodyLength: body.count), parameters: parameters,
@@ -112,14 +112,14 @@ extension RequestHead {
         do throws(HTTPParseError) {
             self = try RequestHead(parsing: Array(text.utf8))
         } catch {
-            preconditionFailure("no client can send this request: \(error.reason)")
+            fatalError("no client can send this request: \(error.reason)")
         }
     }
 
     private init(parsing bytes: [UInt8]) throws(HTTPParseError) {
         var parser = RequestHeadParser(limits: .unlimited)
         guard let head = try parser.parse(bytes.span.bytes), head.byteCount == bytes.count else {
-            preconditionFailure("no client can send this request: a line feed in its target or a field ends the head early")
+            fatalError("no client can send this request: a line feed in its target or a field ends the head early")
         }
         self = head
     }

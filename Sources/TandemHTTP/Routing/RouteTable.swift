@@ -32,7 +32,8 @@ struct RouteTable: Sendable {
         let index = routes.count
         routes.append(Route(index: index, method: method, pattern: pattern, handler: handler, name: name, group: group))
         let added = tree.add(pattern.segments[...], index, method)
-        precondition(added, "there is a route for \(method.rawValue) \(pattern) already")
+        // An optimized build would drop the message of a precondition.
+        guard added else { fatalError("there is a route for \(method.rawValue) \(pattern) already") }
         if pattern.isLiteral { literals.add(pattern.description, method, index) }
     }
 

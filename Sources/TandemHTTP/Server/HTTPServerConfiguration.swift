@@ -19,8 +19,8 @@ public struct HTTPServerConfiguration: Sendable {
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
     /// 1,024: as many as come in a tenth of a second, at 10,000 connections a second.
     public var backlog = 1024
-    /// Connections the server holds, over all hubs; when it is full, the connections that have been idle longest give way,
-    /// and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
+    /// Connections the server holds, over all hubs; when it is full, those of the accepting hub that have been idle longest
+    /// give way, and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
     /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: an idle one takes 2 KiB (16 with
     /// TLS), and a machine that is offered more is better served by a second one.
     public var maxConnections = 10_000

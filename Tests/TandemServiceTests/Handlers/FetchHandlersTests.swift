@@ -270,6 +270,8 @@ struct FetchHandlersTests {
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
+                // The limits are those of one hub.
+                $0.http.hubs = 1
                 $0.fetch.client.maxExchangesPerOrigin = 1
                 $0.fetch.client.maxWaitersPerOrigin = 0
             }) { service async throws in
