@@ -75,7 +75,7 @@ public final class FetchClient: Sendable {
 /// Runs `body` on `hub` in the caller's task, whatever the caller's executor or actor. Throws `TandemError` `hubStopped`
 /// when the hub runs no more.
 func run<Success: Sendable>(on hub: Hub, _ body: @Sendable () async throws -> Success) async throws -> Success {
-    try await withTaskExecutorPreference(hub) { try await runHere(hub, body) }
+    try await hub.visit { try await runHere(hub, body) }
 }
 
 // Concurrent: an actor's isolation would otherwise be inherited, and with it the actor's executor. Not inlined: the change of

@@ -5,7 +5,7 @@ struct Leftovers: Sendable {
     private let greenThreads: Int, tasks: Int, descriptors: Int
 
     @concurrent static func now(on hub: Hub) async -> Leftovers {
-        await onHub(hub) { Leftovers(hub.statistics) }
+        await hub.visit { Leftovers(hub.statistics) }
     }
 
     private init(_ statistics: HubStatistics) {

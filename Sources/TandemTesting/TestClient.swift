@@ -27,7 +27,7 @@ public final class TestClient: @unchecked Sendable {
     public var logged: [TestLogEntry] { log.entries }
 
     /// How many connections were opened until now.
-    @concurrent public func connectionsOpened() async -> Int { await onHub(hub) { self.opened } }
+    @concurrent public func connectionsOpened() async -> Int { await hub.visit { self.opened } }
 
     // MARK: Requests
 
@@ -48,7 +48,7 @@ public final class TestClient: @unchecked Sendable {
     @concurrent public func execute(
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: TestBody? = nil
     ) async throws -> TestResponse {
-        try await onHub(hub) { try await self.executeHere(method, path, headers, body) }
+        try await hub.visit { try await self.executeHere(method, path, headers, body) }
     }
 
     private func executeHere(
@@ -119,10 +119,10 @@ public final class TestClient: @unchecked Sendable {
     }
 
     @concurrent private func opening() async throws -> TestConnection {
-        try await onHub(hub) { try await self.newConnection() }
+        try await hub.visit { try await self.newConnection() }
     }
 
     @concurrent private func discarding(_ connection: TestConnection) async {
-        await onHub(hub) { self.discard(connection) }
+        await hub.visit { self.discard(connection) }
     }
 }

@@ -87,7 +87,7 @@ public final class TestConnection: @unchecked Sendable {
     private func onHub<Success: Sendable>(
         _ body: @Sendable (TestConnection) async throws -> Success
     ) async throws -> Success {
-        try await TandemTesting.onHub(hub) { try await body(self) }
+        try await hub.visit { try await body(self) }
     }
 
     /// Whether nothing has been heard that no response has used, the end included.

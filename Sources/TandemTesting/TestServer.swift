@@ -41,7 +41,7 @@ public func withTestServer<Success: Sendable>(
     let outcome: Result<Success, any Error>
     do {
         outcome = .success(
-            try await withTaskExecutorPreference(group.hubs[0]) {
+            try await group.hubs[0].visit {
                 try await serve(router, setup, configuration, on: group.hubs[0], body)
             })
     } catch {

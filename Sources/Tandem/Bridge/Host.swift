@@ -49,6 +49,6 @@ extension Hub {
     func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {
         // The caller is suspended until the body has ended: nobody else uses it.
         nonisolated(unsafe) let body = body
-        await withTaskExecutorPreference(self) { await host(name, body) }
+        await visit { await host(name, body) }
     }
 }

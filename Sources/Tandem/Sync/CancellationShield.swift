@@ -12,22 +12,16 @@ internal import CTandem
 public func withCancellationShield<Success, Failure: Error>(
     _ body: () async throws(Failure) -> Success
 ) async throws(Failure) -> Success {
-    guard let hub = Hub.current else { return try await withCancellationShieldOnSharedHub(body) }
+    guard let hub = Hub.current else {
+        return try await HubGroup.shared.nextHub().visit { () async throws(Failure) -> Success in
+            try await withCancellationShield(body)
+        }
+    }
     var outcome: Result<Success, Failure>?
     await shield(on: hub) {
         do throws(Failure) { outcome = .success(try await body()) } catch { outcome = .failure(error) }
     }
     return try outcome!.get()
-}
-
-// Apart, so that no caller on no actor takes the change to the hub's executor for redundant: see docs/runtime-notes.md.
-@inline(never)
-private func withCancellationShieldOnSharedHub<Success, Failure: Error>(
-    _ body: () async throws(Failure) -> Success
-) async throws(Failure) -> Success {
-    try await withTaskExecutorPreference(HubGroup.shared.nextHub()) { () async throws(Failure) -> Success in
-        try await withCancellationShield(body)
-    }
 }
 
 /// As the async form, for blocking code: `body` runs on a green stack of its own.

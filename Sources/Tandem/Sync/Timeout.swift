@@ -13,7 +13,11 @@ internal import CTandem
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () async throws -> Success
 ) async throws -> Success {
-    guard let hub = Hub.current else { return try await withTimeoutOnSharedHub(duration, file: file, line: line, body) }
+    guard let hub = Hub.current else {
+        return try await HubGroup.shared.nextHub().visit {
+            try await withTimeout(duration, file: file, line: line, body)
+        }
+    }
     let scope = TimeoutScope(on: hub, after: duration)
     var outcome: Result<Success, any Error>?
     await scope.run {
@@ -21,16 +25,6 @@ public func withTimeout<Success>(
     }
     do { return try outcome!.get() } catch is CancellationError where scope.hasExpired && !Task.isCancelled {
         throw TandemError(.timedOut, "\(file):\(line): withTimeout: \(duration) passed first")
-    }
-}
-
-// Apart, so that no caller on no actor takes the change to the hub's executor for redundant: see docs/runtime-notes.md.
-@inline(never)
-private func withTimeoutOnSharedHub<Success>(
-    _ duration: Duration, file: StaticString, line: UInt, _ body: () async throws -> Success
-) async throws -> Success {
-    try await withTaskExecutorPreference(HubGroup.shared.nextHub()) {
-        try await withTimeout(duration, file: file, line: line, body)
     }
 }
 
