@@ -135,7 +135,7 @@ public final class HTTPServer: Sendable {
     private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
         let part = try HubServer(
             hub: hub, listening: sockets, tls: tls, dispatcher: dispatcher, configuration: configuration, admission: admission,
-            logger: logger, draining: draining, drainingBegins: { [unowned self] in drainingBegins() })
+            logger: logger, drainingBegins: { [unowned self] in drainingBegins() })
         let (plan, configuration) = state.withLock { state in
             state.parts.append(part)
             return (state.plan, state.configuration)

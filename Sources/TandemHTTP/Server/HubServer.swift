@@ -30,6 +30,8 @@ final class HubServer: @unchecked Sendable {
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
     private var cutAt = Deadline.never
+    /// Tells this hub's handlers, whose connections close after their answer from then on.
+    private let drained = Event<Void>()
     private let drainingBegins: () -> Void
 
     /// Takes over listening sockets, also when it throws. On the hub's thread.
@@ -37,7 +39,7 @@ final class HubServer: @unchecked Sendable {
     /// - Parameter drainingBegins: Called when this part begins to drain.
     init(
         hub: Hub, listening sockets: [ListeningSocket], tls: TLSContexts, dispatcher: Dispatcher,
-        configuration: HTTPServerConfiguration, admission: Admission, logger: Logger, draining: Draining,
+        configuration: HTTPServerConfiguration, admission: Admission, logger: Logger,
         drainingBegins: @escaping () -> Void
     ) throws {
         self.hub = hub
@@ -47,7 +49,7 @@ final class HubServer: @unchecked Sendable {
         context = ServingContext(
             hub: hub, settings: ConnectionSettings(configuration), dispatcher: dispatcher,
             observer: RequestObserver(configuration.observing, routes: dispatcher.routes.routes), logger: logger,
-            draining: draining)
+            draining: Draining(drained))
         gate = Gate(admission, context)
         for (index, socket) in sockets.enumerated() {
             do throws(TandemError) {
@@ -197,6 +199,7 @@ final class HubServer: @unchecked Sendable {
         for acceptor in acceptors { acceptor.acceptBacklog(of: configuration.backlog) }
         context.isDraining = true
         for acceptor in acceptors { acceptor.close() }
+        drained.send(())
         drainingBegins()
         stopped.idleConnections += connections.values.count { $0.isIdle }
         for connection in connections.values { connection.drain() }
