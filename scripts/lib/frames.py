@@ -8,12 +8,12 @@ import struct
 
 # Bytes at most, by the name that the table shows and the beginning of the mangled name.
 FRAMES = {
-    "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 448),
+    "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 464),
     "Connection.serve": ("$s10TandemHTTP10ConnectionC5serve", 528),
     "Descriptor.waitIgnoringCancellation": ("$s6Tandem10DescriptorC24waitIgnoringCancellation", 128),
     "park": ("$s6Tandem4park", 80),
     "Hub.host": ("$s6Tandem3HubC4host", 112),
-    "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC4RestOYaKFTu", 176),
+    "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC9RemainderOYaKFTu", 176),
     "Exchange.run": ("$s10TandemHTTP8ExchangeC3run", 128),
     "AnswerStream.run": ("$s10TandemHTTP12AnswerStreamC3run", 96),
     "BodyReader.dropUnread": ("$s10TandemHTTP10BodyReaderC10dropUnread", 224),
