@@ -15,7 +15,7 @@ FRAMES = {
     "Hub.host": ("$s6Tandem3HubC4host", 112),
     "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC9RemainderOYaKFTu", 176),
     "Exchange.run": ("$s10TandemHTTP8ExchangeC3run", 128),
-    "AnswerStream.run": ("$s10TandemHTTP12AnswerStreamC3run", 96),
+    "AnswerStream.run": ("$s10TandemHTTP12AnswerStreamC3run", 112),
     "BodyReader.dropUnread": ("$s10TandemHTTP10BodyReaderC10dropUnread", 224),
 }
 
