@@ -6,8 +6,8 @@ internal import CTandem
 /// So calls that did not have to wait are charged to the running job, and once its share is used up the next such call first
 /// gives way. A job that waits starts its next one with a whole share.
 struct JobShare {
-    /// In bytes: 64 calls that move nothing, or 128 KiB.
-    private static let whole = 128 * 1024
+    /// In bytes: 64 calls that move nothing, or 1 MiB.
+    private static let whole = 1024 * 1024
     private static let costOfACall = whole / 64
 
     private var left = 0
