@@ -80,20 +80,30 @@ extension ServerTests {
             return (client, sealer)
         }
 
-        @Test("a KeyUpdate in two parts, between which an answer waits to be sent", arguments: Style.allCases)
-        func splitKeyUpdate(style: Style) async throws {
-            try await withTLS(hubs: .one("a second client of the same hub"), routes: { $0.plain("/", style) }) { live in
+        /// Serves `routes`, and sends `request` and all but the last byte of a KeyUpdate, so that OpenSSL sends nothing before that
+        /// byte has come. Another client of the same hub is served meanwhile. Then calls `body` with the client.
+        private func withHalfAKeyUpdate(
+            after request: String, halfCloses: Bool = false, _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+            routes: (Router) -> Void, _ body: @escaping @Sendable (Live, Client, inout RecordSealer) throws -> Void
+        ) async throws {
+            try await withTLS(hubs: .one("a second client of the same hub"), configure, routes: routes) { live in
                 let other = try live.connectTLS()
                 var (client, sealer) = try connectSealing(live)
-                // The first byte of the next request lets the answer wait for the end of the hub's turn.
                 try client.sendAsItIs(
-                    sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\nG".utf8)
-                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
-                // OpenSSL sends nothing in the middle of a handshake message.
-                #expect(!client.hears(withinMilliseconds: 100))
+                    sealer.seal(request.utf8) + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
+                if halfCloses { client.halfClose() } else { #expect(!client.hears(withinMilliseconds: 100)) }
                 try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(try other.answer().text == "ok")
+                try body(live, client, &sealer)
+            }
+        }
 
+        @Test("a KeyUpdate in two parts, between which an answer waits to be sent", arguments: Style.allCases)
+        func splitKeyUpdate(style: Style) async throws {
+            // The first byte of the next request lets the answer wait for the end of the hub's turn.
+            try await withHalfAKeyUpdate(
+                after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", routes: { $0.plain("/", style) }
+            ) { _, client, sealer in
                 try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
                 sealer.updateKeys()
                 #expect(try client.answer().text == "ok")
@@ -104,22 +114,13 @@ extension ServerTests {
 
         @Test("a KeyUpdate in two parts, between which a part of an answer waits to be sent", arguments: Style.allCases)
         func splitKeyUpdateInBody(style: Style) async throws {
-            try await withTLS(
-                hubs: .one("a second client of the same hub"),
+            try await withHalfAKeyUpdate(
+                after: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
                 routes: { router in
                     router.plain("/", style)
                     router.echoing("/", style)
                 }
-            ) { live in
-                let other = try live.connectTLS()
-                var (client, sealer) = try connectSealing(live)
-                try client.sendAsItIs(
-                    sealer.seal("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".utf8)
-                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
-                #expect(!client.hears(withinMilliseconds: 100))
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try other.answer().text == "ok")
-
+            ) { _, client, sealer in
                 // The handler waits for more of the body, and writes nothing that could take these bytes along.
                 try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
                 sealer.updateKeys()
@@ -134,20 +135,12 @@ extension ServerTests {
             "a client that never completes a KeyUpdate, while an answer waits to be sent, is cut", arguments: Style.allCases,
             [true, false])
         func partOfKeyUpdate(style: Style, halfCloses: Bool) async throws {
-            try await withTLS(
-                hubs: .one("a second client of the same hub"),
-                { if !halfCloses { $0.writeTimeout = .milliseconds(200) } },
-                routes: { $0.plain("/", style) }
-            ) { live in
-                let other = try live.connectTLS()
-                var (client, sealer) = try connectSealing(live)
-                try client.sendAsItIs(
-                    sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\nG".utf8)
-                        + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
-                if halfCloses { client.halfClose() }
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try other.answer().text == "ok")
-                #expect(try client.untilCut().isEmpty)
+            try await withHalfAKeyUpdate(
+                after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", halfCloses: halfCloses,
+                { if !halfCloses { $0.writeTimeout = .milliseconds(200) } }, routes: { $0.plain("/", style) }
+            ) { live, client, _ in
+                let rest = try client.untilCut()
+                #expect(rest.isEmpty)
                 #expect(try eventually { try live.connectionCount() == 1 })
                 #expect(live.log.lines.allSatisfy { $0.level != "error" })
             }
