@@ -52,7 +52,7 @@ final class AnswerStream: AnswerSink {
     /// shorter than announced.
     func run(name: GreenThreadName, draining: Draining) async throws {
         let writer = ResponseWriter(self, contentLength: length, draining: draining)
-        // Whoever has kept the writer can write no more.
+        // A writer that was kept cannot write any more.
         defer { _ = try? writer.end() }
         try await code.write(to: writer, name: name)
         try writer.end()

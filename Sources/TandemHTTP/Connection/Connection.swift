@@ -14,7 +14,7 @@ internal import Tandem
 /// | `atRest` | `idleTimeout`, then end | a task, `idle` | a task, end | a task, end | a task, a last look, end | a task, end | `idle` |
 /// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end | `handling` |
 /// | `handling` | `halfCloseGrace` once half-closed, then cancel | the handler reads its body | start the grace | cancel | answer, end | cancel, end | `finishing` |
-/// | `finishing` | the wait's own: `writeTimeout`, and `lingerTimeout` for an unread body | an unread body is dropped | nothing | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle` |
+/// | `finishing` | the wait's own: `writeTimeout`, and `lingerTimeout` for an unread body | an unread body is dropped | nothing; end while a body is dropped | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle` |
 /// | `lingering` | the wait's own: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
 ///
 /// Whatever cannot be parsed, times out as a head, or is the last request leads to `lingering`; the end of `wire` ends everything.

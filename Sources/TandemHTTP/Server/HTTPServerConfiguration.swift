@@ -19,10 +19,9 @@ public struct HTTPServerConfiguration: Sendable {
     /// Connections that the kernel keeps ready while the server is busy, listen(2); the kernel caps it at net.core.somaxconn.
     /// 1,024: as many as come in a tenth of a second, at 10,000 connections a second.
     public var backlog = 1024
-    /// Connections the server holds, over all hubs; when it is full, those of the accepting hub that have been idle longest
-    /// give way, and if there is none, a further one is answered 503 with `Retry-After`. Never more than half of what the limit of
-    /// descriptors leaves (`ulimit -n`), because a request may open one of its own. 10,000: an idle one takes 2 KiB (16 with
-    /// TLS), and a machine that is offered more is better served by a second one.
+    /// The most connections, over all hubs. A full server closes those of the accepting hub that have been idle longest. If none
+    /// is idle, it answers a further client with 503 and `Retry-After`. The limit is never more than half of the free descriptors
+    /// (`ulimit -n`), because a request may open one, too. 10,000: an idle connection takes 2 KiB (16 KiB with TLS).
     public var maxConnections = 10_000
     /// Connections that one peer address may have, an IPv6 peer being its /64 network; one more is answered 429 with
     /// `Retry-After`. nil, the default, for no limit: behind a proxy all clients have one address.
