@@ -7,10 +7,10 @@ public enum PercentDecoding {
     /// - Returns: The text, or nil if a `%` is not followed by two hexadecimal digits, or the result is not UTF-8 or holds
     ///   NUL, which ends a string in C code that it may be passed on to.
     public static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool = false) -> String? {
+        if isPlain(bytes, plusIsSpace) { return bytes.text }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var index = 0
-        var allBits: UInt8 = 0
         while index < bytes.count {
             var byte = bytes[index]
             index &+= 1
@@ -23,12 +23,18 @@ public enum PercentDecoding {
                 byte = .space
             }
             guard byte != 0 else { return nil }
-            allBits |= byte
             decoded.append(byte)
         }
-        // ASCII is valid, and this is a tenth of the cost.
-        if allBits < 0x80 { return String(decoding: decoded, as: UTF8.self) }
         return String(validating: decoded, as: UTF8.self)
+    }
+
+    /// Whether the bytes are ASCII that stands for itself. Most names and values are; they need no copy and no validation.
+    private static func isPlain(_ bytes: Span<UInt8>, _ plusIsSpace: Bool) -> Bool {
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if byte == 0 || byte >= 0x80 || byte == UInt8(ascii: "%") || plusIsSpace && byte == UInt8(ascii: "+") { return false }
+        }
+        return true
     }
 
     /// The same for text.

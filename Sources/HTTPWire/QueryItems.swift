@@ -44,7 +44,9 @@ public struct QueryItems: Sendable, Hashable, RandomAccessCollection {
 
     /// The values of all items of that name, in order.
     public func values(of name: String) -> [String] {
-        items.filter { $0.name == name }.map(\.value)
+        var values: [String] = []
+        for item in items where item.name == name { values.append(item.value) }
+        return values
     }
 
     /// 0.

@@ -31,7 +31,10 @@ struct Parameters {
 
     /// The only value of that name.
     func single(_ name: String, _ expected: @autoclosure () -> String) throws(HTTPError) -> String {
-        try several(name, 1...1, expected())[0]
+        guard let value = items[name] else { throw missing(name, expected()) }
+        let count = items.count { $0.name == name }
+        guard count == 1 else { throw surplus(name, count, most: "once") }
+        return value
     }
 
     /// The values of that name, as many as `count` allows.
@@ -39,12 +42,16 @@ struct Parameters {
         _ name: String, _ count: ClosedRange<Int>, _ expected: @autoclosure () -> String
     ) throws(HTTPError) -> [String] {
         let values = items.values(of: name)
-        guard !values.isEmpty else { throw HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected())") }
-        guard values.count <= count.upperBound else {
-            let most = count.upperBound == 1 ? "once" : "\(count.upperBound) times"
-            throw HTTPError(
-                .badRequest, "the parameter \(name) stands \(values.count) times in the query: expected it at most \(most)")
-        }
+        guard !values.isEmpty else { throw missing(name, expected()) }
+        guard values.count <= count.upperBound else { throw surplus(name, values.count, most: "\(count.upperBound) times") }
         return values
+    }
+
+    private func missing(_ name: String, _ expected: String) -> HTTPError {
+        HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected)")
+    }
+
+    private func surplus(_ name: String, _ count: Int, most: String) -> HTTPError {
+        HTTPError(.badRequest, "the parameter \(name) stands \(count) times in the query: expected it at most \(most)")
     }
 }
