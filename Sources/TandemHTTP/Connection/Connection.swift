@@ -37,9 +37,9 @@ final class Connection: @unchecked Sendable {
         case end
     }
 
-    /// How long a connection is idle before it is at rest: longer than a busy client is between two requests, so that a task is
-    /// made at most ten times a second.
-    private static let restsAfter: UInt64 = 100_000_000
+    /// How long a connection is idle before it is at rest: longer than a busy client is idle between two requests. So a connection
+    /// gets a task, and its timer fires, at most about once per second.
+    private static let restsAfter: UInt64 = 1_000_000_000
 
     let context: ServingContext
     private let hub: Hub
