@@ -29,6 +29,25 @@ struct HubTimerTests {
         }
     }
 
+    @Test func `deadlines close together share a wake-up of the hub, and none fires early`() async throws {
+        try await onHub {
+            let hub = Hub.current!
+            let start = Deadline.after(.milliseconds(100))
+            let deadlines = (0..<200).map { Deadline(nanoseconds: start.nanoseconds + $0 * 50_000) }
+            let fired = Recorder<(turn: UInt64, isEarly: Bool)>()
+            let timers = deadlines.map { deadline in
+                let timer = HubTimer(on: hub) { fired.add((hub.statistics.turns, hub.clockTime < deadline.nanoseconds)) }
+                timer.arm(deadline)
+                return timer
+            }
+            try await turnUntil { fired.count == timers.count }
+            #expect(fired.all.allSatisfy { !$0.isEarly })
+            // They span 10 ms: ten times 2^20 ns, begun and ended anywhere.
+            #expect(Set(fired.all.map(\.turn)).count <= 11)
+            withExtendedLifetime(timers) {}
+        }
+    }
+
     @Test func `two thousand deadlines set and met at once, with a turn in between or not, leave none`() async throws {
         try await onHub {
             for turns in [0, 1] {

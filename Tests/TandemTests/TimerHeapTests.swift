@@ -75,6 +75,17 @@ struct TimerHeapTests {
         #expect(heap.popDue(101) == waits[0])
     }
 
+    @Test(arguments: [0, 1, 63, 64, 1_000, 1_000_000, 100_000_000, 3_600_000_000_000, .max - 1_000_000_007] as [UInt64])
+    func `a deadline is rounded up by at most 1/64 of its time and 2^20 ns`(span: UInt64) {
+        for now in [0, 7, 1_000_000_007] as [UInt64] {
+            let deadline = now + span
+            let coalesced = TimerHeap.coalesced(deadline, now: now)
+            #expect(coalesced >= deadline)
+            #expect(coalesced - deadline <= min(span / 64, 1 << 20))
+        }
+        #expect(TimerHeap.coalesced(5, now: 7) == 5)
+    }
+
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
     func `agrees with a sorted list under random arming, removing and popping`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)

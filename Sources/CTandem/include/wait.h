@@ -44,8 +44,6 @@ typedef struct tandem_wait {
   const void *_Nullable task;
   /// When the turn in which it began had begun, in nanoseconds of the real monotonic clock.
   uint64_t began;
-  /// Nanoseconds on the hub's clock, and the order among equals.
-  uint64_t deadline, sequence;
 } tandem_wait;
 
 /// Posts a reason from any thread, also under locks. Returns whether the caller must put the wait in

@@ -20,7 +20,7 @@ public final class HubTimer {
     /// Sets the deadline, in place of an earlier one. A deadline that has passed fires at the next turn.
     public func arm(_ deadline: Deadline) {
         disarm()
-        if deadline != .never { hub.timers.insert(wait, deadline: deadline.nanoseconds) }
+        if deadline != .never { hub.arm(wait, deadline) }
     }
 
     /// Forgets the deadline. Harmless when there is none.

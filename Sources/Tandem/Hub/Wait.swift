@@ -45,8 +45,15 @@ extension Hub {
         wait.pointee.detail = detail
         wait.pointee.task = tandem_current_task()
         wait.pointee.began = pulse.pointee.turn_began
-        if deadline != .never { timers.insert(wait, deadline: deadline.nanoseconds) }
+        if deadline != .never { arm(wait, deadline) }
         return wait
+    }
+
+    /// Sets a wait's deadline: exactly under a virtual clock, else rounded up so that timers share wake-ups.
+    func arm(_ wait: Wait, _ deadline: Deadline) {
+        let isExact = virtualNow != nil
+        timers.insert(
+            wait, deadline: isExact ? deadline.nanoseconds : TimerHeap.coalesced(deadline.nanoseconds, now: turnTime))
     }
 
     /// Ends the wait and says why it ended. The memory is recycled; `wait` must not be used again.

@@ -2,7 +2,7 @@ internal import CTandem
 internal import Glibc
 
 /// Suspends the task for at least this long; `.zero` lets others run once. On a hub this is the hub's own timer; a task
-/// that is on none sleeps by Swift's.
+/// that is on none sleeps by Swift's. The hub's timer may be late by 1/64 of the duration, at most 1.05 ms: see ``Deadline``.
 ///
 /// - Throws: `CancellationError`, at once when the task is cancelled.
 public func sleep(for duration: Duration) async throws {
@@ -19,7 +19,7 @@ public func sleep(for duration: Duration) async throws {
 }
 
 /// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS
-/// thread really sleeps.
+/// thread really sleeps. As late as the async form's.
 ///
 /// - Throws: `CancellationError`, at once when the task is cancelled; `TandemError` `notOnGreenThread` when called
 ///   directly in async code.
