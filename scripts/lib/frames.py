@@ -9,7 +9,7 @@ import struct
 # Bytes at most, by the name that the table shows and the beginning of the mangled name.
 FRAMES = {
     "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 464),
-    "Connection.serve": ("$s10TandemHTTP10ConnectionC5serve", 528),
+    "Connection.serveRequests": ("$s10TandemHTTP10ConnectionC13serveRequests", 528),
     "Descriptor.waitIgnoringCancellation": ("$s6Tandem10DescriptorC24waitIgnoringCancellation", 128),
     "park": ("$s6Tandem4park", 80),
     "Hub.host": ("$s6Tandem3HubC4host", 112),

@@ -96,7 +96,7 @@ final class Connection: @unchecked Sendable {
             serving: while true {
                 let exchange = Exchange(self)
                 self.exchange = exchange
-                switch try await withLogger(exchange.logger, { _ in try await serve(exchange) }) {
+                switch try await withLogger(exchange.logger, { _ in try await serveRequests(exchange) }) {
                 case .rebind: if hub.charge() { await hub.giveWay() }
                 case .rest:
                     self.exchange = nil
@@ -131,7 +131,7 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Serves requests with one binding of their logger.
-    private func serve(_ exchange: Exchange) async throws -> LoopExit {
+    private func serveRequests(_ exchange: Exchange) async throws -> LoopExit {
         exchange.bindLogger()
         while true {
             switch try advance(exchange) {

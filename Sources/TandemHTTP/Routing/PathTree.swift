@@ -39,3 +39,57 @@ struct PathTree: Sendable {
         return true
     }
 }
+
+/// A walk through the paths, and what it has come upon.
+struct PathSearch {
+    let method: HTTPRequest.Method
+    /// What the named segments on the way here matched.
+    var values: [String] = []
+    /// The route, once it is found.
+    private(set) var index: Int?
+    /// The handlers of each path that matched without one for the method, the most specific first.
+    private(set) var others: [MethodMap] = []
+
+    init(method: HTTPRequest.Method) { self.method = method }
+
+    /// Ends the walk at these handlers if one of them answers the method.
+    mutating func takes(_ methods: MethodMap) -> Bool {
+        index = methods.index(for: method)
+        if index == nil, !methods.isEmpty { others.append(methods) }
+        return index != nil
+    }
+}
+
+/// The handlers of one path.
+struct MethodMap: Sendable {
+    private var entries: [(method: HTTPRequest.Method, index: Int)] = []
+
+    var isEmpty: Bool { entries.isEmpty }
+
+    /// Returns whether there was none for this method.
+    mutating func add(_ method: HTTPRequest.Method, _ index: Int) -> Bool {
+        guard !entries.contains(where: { $0.method == method }) else { return false }
+        entries.append((method, index))
+        return true
+    }
+
+    /// The methods that it answers: HEAD wherever GET is.
+    var methods: [HTTPRequest.Method] {
+        let methods = entries.map(\.method)
+        return methods.contains(.get) ? methods + [.head] : methods
+    }
+
+    func index(for method: HTTPRequest.Method) -> Int? {
+        if let entry = entries.first(where: { $0.method == method }) { return entry.index }
+        return method == .head ? entries.first { $0.method == .get }?.index : nil
+    }
+}
+
+extension [MethodMap] {
+    /// For the `Allow` field: what any of them answers, and OPTIONS, which the server answers itself.
+    var allowed: [HTTPRequest.Method] {
+        var allowed: [HTTPRequest.Method] = []
+        for method in flatMap(\.methods) + [.options] where !allowed.contains(method) { allowed.append(method) }
+        return allowed
+    }
+}

@@ -1,3 +1,5 @@
+public import HTTPTypes
+
 /// Which handler answers which request: all routes of a server, and the group around all other groups. Filled before the server
 /// starts; a server takes a copy.
 ///
@@ -16,4 +18,25 @@ public final class Router: RouteGroup {
     public var routes: [RouteDescription] { table.routes.map(\.listing) }
 
     var table: RouteTable { storage.table }
+}
+
+/// A route: what it answers, and in which style.
+public struct RouteDescription: Sendable, Hashable, CustomStringConvertible {
+    /// The style of a handler. Middleware in the other style does not change it.
+    public enum Style: String, Sendable, CaseIterable {
+        /// It awaits, and runs on the hub's own stack.
+        case async
+        /// It runs on a green thread.
+        case blocking
+    }
+
+    /// The method. GET also answers HEAD.
+    public let method: HTTPRequest.Method
+    /// The whole path, with the prefixes of its groups, such as "/users/{id}".
+    public let path: String
+    /// The style of its handler.
+    public let style: Style
+
+    /// "GET /users/{id} (async)"
+    public var description: String { "\(method.rawValue) \(path) (\(style.rawValue))" }
 }

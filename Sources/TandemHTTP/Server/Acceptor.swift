@@ -3,7 +3,7 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// Accepts on one listening socket, and hands each client that it lets in to `serve`.
+/// Accepts on one listening socket, and hands each client to `accepted`.
 final class Acceptor: @unchecked Sendable {
     /// Connections that are accepted per turn.
     private static let mostPerTurn = 64
@@ -15,12 +15,12 @@ final class Acceptor: @unchecked Sendable {
     private let room = Parker(for: "room for another connection")
     private let logger: Logger
     private var failures = LogSampler()
-    private let serve: (CInt, SocketAddress, _ isTLS: Bool) -> Void
+    private let accepted: (CInt, SocketAddress, _ isTLS: Bool) -> Void
     private var hasEnded = false
 
     /// Takes the socket over, also when it throws.
     init(
-        _ socket: ListeningSocket, _ logger: Logger, serve: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
+        _ socket: ListeningSocket, _ logger: Logger, accepted: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
     ) throws(TandemError) {
         do throws(TandemError) {
             listener = try Descriptor(adopting: socket.fd)
@@ -31,7 +31,7 @@ final class Acceptor: @unchecked Sendable {
         isTLS = socket.isTLS
         file = socket.file
         self.logger = logger
-        self.serve = serve
+        self.accepted = accepted
     }
 
     /// Accepts until `close`, or until its task is cancelled. A listener that fails ends this acceptor only.
@@ -62,11 +62,11 @@ final class Acceptor: @unchecked Sendable {
     private func acceptAvailable() throws(TandemError) -> Bool {
         for _ in 0..<Acceptor.mostPerTurn {
             var address = sockaddr_storage()
-            let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
+            let socket = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
                 try listener.acceptAvailable(address: bytes)
             }
-            guard let accepted else { return false }
-            serve(accepted.fd, SocketAddress(address, length: socklen_t(accepted.addressLength)), isTLS)
+            guard let socket else { return false }
+            accepted(socket.fd, SocketAddress(address, length: socklen_t(socket.addressLength)), isTLS)
         }
         return true
     }

@@ -72,7 +72,7 @@ public final class HTTPServer: Sendable {
             if let hub = Hub.current {
                 let listeners = try open(configuration, hubs: 1)
                 beginListening(at: listeners.addresses)
-                try await serve(listeners.sockets[0], on: hub)
+                try await runPart(on: hub, listeners.sockets[0])
             } else {
                 try await runOnOwnHubs()
             }
@@ -119,7 +119,7 @@ public final class HTTPServer: Sendable {
             outcome = .success(
                 try await withThrowingTaskGroup { tasks in
                     for (hub, sockets) in zip(group.hubs, listeners.sockets) {
-                        tasks.addTask(executorPreference: hub) { try await self.serve(sockets, on: hub) }
+                        tasks.addTask(executorPreference: hub) { try await self.runPart(on: hub, sockets) }
                     }
                     try await tasks.waitForAll()
                 })
@@ -132,7 +132,8 @@ public final class HTTPServer: Sendable {
         try outcome.get()
     }
 
-    private func serve(_ sockets: [ListeningSocket], on hub: Hub) async throws {
+    /// Accepts and serves on one hub.
+    private func runPart(on hub: Hub, _ sockets: [ListeningSocket]) async throws {
         let part = try HubServer(
             hub: hub, listening: sockets, tls: tls, dispatcher: dispatcher, configuration: configuration, admission: admission,
             logger: logger, drainingBegins: { [unowned self] in drainingBegins() })

@@ -53,7 +53,7 @@ final class HubServer: @unchecked Sendable {
         gate = Gate(admission, context)
         for (index, socket) in sockets.enumerated() {
             do throws(TandemError) {
-                acceptors.append(try Acceptor(socket, logger) { [unowned self] in start($0, $1, isTLS: $2) })
+                acceptors.append(try Acceptor(socket, logger) { [unowned self] in admit($0, $1, isTLS: $2) })
             } catch {
                 for acceptor in acceptors { acceptor.close() }
                 for socket in sockets[(index + 1)...] { socket.close() }
@@ -69,7 +69,7 @@ final class HubServer: @unchecked Sendable {
 
     /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
     func run() async {
-        let waker = Task(executorPreference: hub) { await self.serveWoken() }
+        let waker = Task(executorPreference: hub) { await self.resumeWoken() }
         await withTaskGroup { tasks in
             for acceptor in acceptors { tasks.addTask { await acceptor.run() } }
         }
@@ -99,7 +99,7 @@ final class HubServer: @unchecked Sendable {
     // MARK: Serving
 
     /// Serves a client that was accepted, or refuses it.
-    private func start(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
+    private func admit(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
         let network = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
         let verdict = gate.admit(address, network, isTLS: isTLS, configuration, connections.values)
         if case .shed = verdict {
@@ -115,7 +115,7 @@ final class HubServer: @unchecked Sendable {
             let session = isTLS ? try session(over: descriptor) : nil
             let connection = Connection(context, descriptor, session, address, network: network)
             connections[ObjectIdentifier(connection)] = connection
-            if case .refuse(let error) = verdict { refuse(connection, error) } else { serve(connection) }
+            if case .refuse(let error) = verdict { refuse(connection, error) } else { startTask(of: connection) }
         } catch {
             context.logger.error("cannot serve a connection", metadata: ["error": "\(error)"])
             close(fd)
@@ -142,8 +142,8 @@ final class HubServer: @unchecked Sendable {
         }
     }
 
-    /// Serves a connection until it ends or is at rest.
-    private func serve(_ connection: Connection) {
+    /// Starts the task of a connection, which serves it until it ends or is at rest.
+    private func startTask(of connection: Connection) {
         // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
         connection.task = Task(executorPreference: hub) {
             if await connection.run() {
@@ -161,11 +161,11 @@ final class HubServer: @unchecked Sendable {
         if hasCut { connection.cut() }
     }
 
-    /// Serves connections that wake from rest, until the server has ended. It runs in a task of its own, so that a woken
+    /// Starts the tasks of connections that wake from rest, until the server has ended. It runs in a task of its own, so that a woken
     /// connection's task inherits the task-locals of the caller of `run`.
-    private func serveWoken() async {
+    private func resumeWoken() async {
         while !hasEnded {
-            for connection in woken { serve(connection) }
+            for connection in woken { startTask(of: connection) }
             woken.removeAll(keepingCapacity: true)
             try? await hasWoken.park()
         }

@@ -1,0 +1,323 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Streamed responses")
+    struct StreamedResponseTests {
+        @Test("each write goes out at once, as a chunk; empty ones are no end", arguments: Style.allCases)
+        func chunks(style: Style) async throws {
+            let events = [Event<Void>(), Event<Void>()]
+            try await withServer(routes: { router in
+                router.get("/") { _ async in
+                    switch style {
+                    case .blocking:
+                        Response(streaming: { writer in
+                            try writer.write([])
+                            try writer.write(Array("one".utf8))
+                            try events[0].wait()
+                            try writer.write([])
+                            try writer.write(Array("two".utf8))
+                            try events[1].wait()
+                            try writer.write([])
+                        })
+                    case .async:
+                        Response(streaming: { writer in
+                            try await writer.write([])
+                            try await writer.write(Array("one".utf8))
+                            try await events[0].wait()
+                            try await writer.write([])
+                            try await writer.write(Array("two".utf8))
+                            try await events[1].wait()
+                            try await writer.write([])
+                        })
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head()["transfer-encoding"] == "chunked")
+                #expect(try client.chunk() == Array("one".utf8))
+                events[0].send(())
+                #expect(try client.chunk() == Array("two".utf8))
+                events[1].send(())
+                #expect(try client.chunk() == nil)
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().chunks == [3, 3])
+            }
+        }
+
+        @Test("a stream that writes nothing is an empty body", arguments: Style.allCases)
+        func empty(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, []) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try client.answer().body == [])
+                }
+            }
+        }
+
+        @Test("a stream of an announced length has no chunks, and the connection goes on", arguments: Style.allCases)
+        func announced(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(4), [], pattern(6)]) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer["content-length"] == "10")
+                    #expect(answer.body == pattern(4) + pattern(6))
+                }
+            }
+        }
+
+        @Test("what a stream throws before its first bytes is answered with its own status", arguments: Style.allCases)
+        func throwingFirst(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { router in
+                router.streaming("/teapot", style, [], then: { throw HTTPError(.init(code: 418), "short and stout") })
+                router.streaming("/broken", style, [], then: { throw Broken() })
+                router.plain("/", style)
+            }) { live in
+                let client = try live.connect()
+                for (path, status) in [("/teapot", 418), ("/broken", 500), ("/", 200)] {
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == status)
+                    #expect(!answer.closes)
+                }
+                #expect(live.log.lines("handler threw").count == 1)
+                #expect(live.logged(3).map(\.status) == [418, 500, 200])
+            }
+        }
+
+        @Test("a stream that writes nothing ends right, and the connection goes on", arguments: Style.allCases)
+        func writingNothing(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, []) }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let answer = try client.answer()
+                    #expect(answer.status == 200)
+                    #expect(answer.body.isEmpty)
+                }
+            }
+        }
+
+        @Test("flush sends the head, and each event, while the stream waits", arguments: Style.allCases)
+        func flushing(style: Style) async throws {
+            let events = Queue<[UInt8]>()
+            try await withServer(routes: { router in
+                router.get("/") { _ in
+                    switch style {
+                    case .blocking:
+                        Response(streaming: { writer in
+                            try writer.flush()
+                            while let event = try? events.get() {
+                                guard !event.isEmpty else { return }
+                                try writer.write(event)
+                                try writer.flush()
+                            }
+                        })
+                    case .async:
+                        Response(streaming: { writer in
+                            try await writer.flush()
+                            while let event = try? await events.get() {
+                                guard !event.isEmpty else { return }
+                                try await writer.write(event)
+                                try await writer.flush()
+                            }
+                        })
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head().status == 200)
+                for count in 1...3 {
+                    try events.put(pattern(count))
+                    #expect(try client.chunk() == pattern(count))
+                }
+                try events.put([])
+                #expect(try client.chunk() == nil)
+            }
+        }
+
+        @Test("a stream that writes less than it announced is cut, so that the client can tell", arguments: Style.allCases)
+        func tooLittle(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(9)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head()["content-length"] == "10")
+                #expect(try client.untilCut() == pattern(9))
+                #expect(live.log.lines("streamed answer cut short").count == 1)
+                #expect(live.logged(1).map(\.outcome) == [.failed])
+            }
+        }
+
+        @Test("a stream that announced a length and writes nothing is answered with 500, and logged", arguments: Style.allCases)
+        func nothingOfAnnounced(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, []) }) { live in
+                let answer = try live.get("/")
+                #expect(answer.status == 500)
+                #expect(live.log.lines("handler threw")[0].metadata["error"]!.contains("shorter"))
+                #expect(live.logged(1).map(\.outcome) == [.completed])
+            }
+        }
+
+        @Test("a write beyond the announced length throws, and nothing of it is sent", arguments: Style.allCases)
+        func tooMuch(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(6), pattern(5)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                #expect(try client.untilCut() == pattern(6))
+                #expect(live.log.lines("streamed answer cut short")[0].metadata["error"]!.contains("longer"))
+            }
+        }
+
+        @Test("a stream that throws is cut without a last chunk, and logged", arguments: Style.allCases)
+        func throwing(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                #expect(try client.chunk() == pattern(5))
+                #expect(try client.untilCut() == [])
+                #expect(live.log.lines("streamed answer cut short").count == 1)
+                #expect(live.log.lines.allSatisfy { $0.message == "streamed answer cut short" })
+            }
+        }
+
+        @Test("to HTTP/1.0 a stream ends with the connection", arguments: Style.allCases)
+        func http10(style: Style) async throws {
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5), pattern(6)]) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                let answer = try client.answer()
+                #expect(answer["transfer-encoding"] == nil)
+                #expect(answer.closes)
+                #expect(answer.body == pattern(5) + pattern(6))
+            }
+        }
+
+        @Test("to HTTP/1.0 a stream that throws ends with a reset, so that the client can tell", arguments: Style.allCases)
+        func http10Throwing(style: Style) async throws {
+            struct Broken: Error {}
+            try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(try client.head().status == 200)
+                #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
+            }
+        }
+
+        @Test("a client that does not read parks the stream, and nothing else", arguments: Style.allCases)
+        func backpressure(style: Style) async throws {
+            let written = Count()
+            let (piece, count) = (pattern(64 * 1024), 256)
+            try await withServer(
+                hubs: .one("counts what lives on the hub"),
+                routes: { router in
+                    router.plain()
+                    router.get("/stream") { _ async in
+                        switch style {
+                        case .blocking:
+                            Response(streaming: { writer in
+                                for _ in 0..<count {
+                                    try writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        case .async:
+                            Response(streaming: { writer in
+                                for _ in 0..<count {
+                                    try await writer.write(piece)
+                                    written.add()
+                                }
+                            })
+                        }
+                    }
+                }
+            ) { live in
+                let client = try live.connect(receiveBuffer: 16 * 1024)
+                try client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                // Settled: no more is written while nobody reads.
+                #expect(
+                    eventually {
+                        let before = written.value
+                        pause(milliseconds: 100)
+                        return written.value == before
+                    })
+                #expect(written.value < count)
+                #expect(try live.get("/").text == "ok")
+                #expect(try live.statistics().greenThreads == (style == .blocking ? 1 : 0))
+                for _ in 0..<count { #expect(try client.chunk() == piece) }
+                #expect(try client.chunk() == nil)
+            }
+        }
+
+        @Test("a client that never reads is cut when the write timeout is over", arguments: Style.allCases)
+        func writeStall(style: Style) async throws {
+            try await withServer(
+                { $0.writeTimeout = .milliseconds(100) },
+                routes: { router in
+                    router.streaming("/stream", style, Array(repeating: pattern(1 << 20), count: 32))
+                    router.on(.get, "/bytes", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
+                }
+            ) { live in
+                for path in ["/stream", "/bytes"] {
+                    let client = try live.connect(receiveBuffer: 16 * 1024)
+                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(eventually { live.access.entries(path).count == 1 })
+                    #expect(live.access.entries(path).first?.outcome == .failed)
+                    #expect(try eventually { try live.connectionCount() == 0 })
+                    // Reset: the kernel keeps nothing for it.
+                    #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
+                }
+                // A client can do that as often as it likes.
+                #expect(live.log.lines("streamed answer cut short").map(\.level) == ["info"])
+            }
+        }
+
+        @Test("a writer that is kept cannot write into a later answer", arguments: Style.allCases)
+        func writerOutlived(style: Style) async throws {
+            let kept = Mutex<ResponseWriter?>(nil)
+            try await withServer(routes: { router in
+                router.get("/") { _ async in
+                    Response(streaming: { writer in
+                        try await writer.write(pattern(3))
+                        kept.withLock { $0 = writer }
+                    })
+                }
+                switch style {
+                case .blocking:
+                    router.get("/late") { _ in
+                        do { try kept.withLock { $0 }!.write(pattern(9)) } catch {
+                            return Response(text: "\((error as! TandemError).code)")
+                        }
+                        return Response(text: "written")
+                    }
+                case .async:
+                    router.get("/late") { _ in
+                        do { try await kept.withLock { $0 }!.write(pattern(9)) } catch {
+                            return Response(text: "\((error as! TandemError).code)")
+                        }
+                        return Response(text: "written")
+                    }
+                }
+            }) { live in
+                let client = try live.connect()
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().body == pattern(3))
+                try client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().text == "closed")
+                kept.withLock { $0 = nil }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemHTTP
+import Testing
+
+extension ServerTests {
+    @Suite("Request bodies that no handler reads")
+    struct UnreadBodyTests {
+        @Test("a short body that nobody reads is dropped, and the connection goes on", arguments: Style.allCases)
+        func droppedShort(style: Style) async throws {
+            try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
+                let client = try live.connect()
+                // What is dropped must not be taken for a request.
+                let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+                for _ in 0..<3 {
+                    try client.send(RequestBodyTests.announced(smuggled))
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(!answer.closes)
+                }
+                // Also when it comes late, behind its answer.
+                try client.send(RequestBodyTests.head + "Content-Length: \(smuggled.count)\r\n\r\n")
+                #expect(try client.answer().text == "unread")
+                try client.send(smuggled + RequestBodyTests.announced(smuggled))
+                #expect(try client.answer().text == "unread")
+                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(live.access.entries("/smuggled").isEmpty)
+            }
+        }
+
+        @Test(
+            "a short body that nobody reads, and that trickles, ends the connection after the linger time",
+            arguments: Style.allCases)
+        func trickling(style: Style) async throws {
+            try await withServer(
+                { $0.lingerTimeout = .milliseconds(100) }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }
+            ) { live in
+                let client = try live.connect()
+                try client.send(RequestBodyTests.head + "Content-Length: 10000\r\n\r\n")
+                #expect(try client.answer().text == "unread")
+                let clock = ContinuousClock()
+                let begin = clock.now
+                while try live.connectionCount() > 0, clock.now < begin + .seconds(5) {
+                    try? client.send("x")
+                    pause(milliseconds: 10)
+                }
+                #expect(clock.now < begin + .seconds(2))
+            }
+        }
+
+        @Test("a chunked body that nobody reads is dropped when it has arrived, up to the limit", arguments: Style.allCases)
+        func droppedChunked(style: Style) async throws {
+            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
+            { live in
+                let client = try live.connect()
+                for pieces in [[pattern(10)], [pattern(500), pattern(500)]] {
+                    try client.send(RequestBodyTests.chunked(pieces))
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(!answer.closes)
+                }
+            }
+        }
+
+        @Test("a long body that nobody reads, or a chunked one without its end, ends the connection", arguments: Style.allCases)
+        func droppedLong(style: Style) async throws {
+            try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
+            { live in
+                let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+                let requests = [
+                    RequestBodyTests.announced(pattern(1001)) + smuggled,
+                    RequestBodyTests.chunked([pattern(600), pattern(600)]) + smuggled,
+                    Array(RequestBodyTests.chunked([pattern(10)]).dropLast(5)),
+                ]
+                for request in requests {
+                    let client = try live.connect()
+                    try client.send(request)
+                    let answer = try client.answer()
+                    #expect(answer.text == "unread")
+                    #expect(answer.closes)
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.logged(3).count == 3)
+            }
+        }
+
+        @Test("a body that turns out malformed or too long while it is dropped gets no second answer", arguments: Style.allCases)
+        func noSecondAnswer(style: Style) async throws {
+            try await withServer(
+                { $0.maxBodyBytes = 100 },
+                routes: { router in
+                    router.streaming("/", style, [Array("unread".utf8)])
+                    router.on(.post, "/", style) { _ in Response(streaming: { try await $0.write(Array("unread".utf8)) }) }
+                }
+            ) { live in
+                let chunked = RequestBodyTests.head + "Transfer-Encoding: chunked\r\n\r\n"
+                for request in [
+                    chunked + "NONSENSE\r\n", chunked + "ff\r\n" + String(repeating: "x", count: 255) + "\r\n0\r\n\r\n",
+                ] {
+                    let client = try live.connect()
+                    try client.send(request)
+                    #expect(try client.answer().text == "unread")
+                    #expect(try client.isAtEnd())
+                }
+                #expect(live.logged(2).map(\.status) == [200, 200])
+            }
+        }
+
+        @Test("a body that stops while it is dropped gets no second answer")
+        func noSecondAnswerAfterTimeout() async throws {
+            try await withServer(
+                { $0.bodyTimeout = .milliseconds(80) }, routes: { $0.on(.post, "/", .async) { _ in Response() } }
+            ) { live in
+                let client = try live.connect()
+                try client.send(RequestBodyTests.head + "Content-Length: 10\r\n\r\nabc")
+                #expect(try client.answer().status == 200)
+                #expect(try client.isAtEnd())
+            }
+        }
+    }
+}
