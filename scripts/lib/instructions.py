@@ -53,6 +53,8 @@ ROWS = [
     Row("/async/plaintext", most=(7_500, 3, 0, 38, 1)),
     Row("/blocking/plaintext", most=(7_900, 2, 0, 40, 1)),
     Row("/async/plaintext", logs=True, most=(9_680, 3, 0, 75, 1)),
+    Row("/async/sleep?ms=1", most=(14_600, 5, 2, 78, 1)),
+    Row("/blocking/sleep?ms=1", most=(14_480, 4, 2, 80, 1)),
     Row("/async/echo", posts=True, most=(22_390, 4, 8, 276, 1)),
     Row("/blocking/echo", posts=True, most=(22_410, 2, 8, 281, 1)),
 ]
