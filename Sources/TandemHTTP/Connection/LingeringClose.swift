@@ -14,13 +14,13 @@ struct LingeringClose {
         self.timeout = timeout
     }
 
-    /// Sends FIN, then reads and drops until the client has ended too, is silent, or the time is over.
+    /// Sends FIN, then reads and drops until the client has ended too, is silent, the time is over, or the task is cancelled.
     func run() async {
         guard !wire.descriptor.peer.contains(.gone) else { return }
         wire.endOutput()
         let end = Deadline.after(timeout)
         do {
-            while .after(.zero) < end {
+            while .after(.zero) < end, !Task.isCancelled {
                 switch try wire.discardAvailable() {
                 case 0: return
                 case nil: try await wire.descriptor.wait(for: .readable, deadline: min(end, .after(Self.silence)))
