@@ -62,7 +62,7 @@ final class AnswerStream: AnswerSink {
     /// Puts the head of the answer into the output, once. Returns how the body is framed.
     private func putHead() throws -> ResponseFraming {
         if let framing { return framing }
-        let framing = try exchange.put(head, length.map { .length($0) } ?? .chunked)
+        let framing = try exchange.writeHead(head, length.map { .length($0) } ?? .chunked)
         self.framing = framing
         return framing
     }

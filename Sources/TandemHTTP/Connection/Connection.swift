@@ -8,27 +8,28 @@ internal import Tandem
 ///
 /// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` | next |
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
-/// | `refusing` | the wait's own: `writeTimeout` | stay in the socket | nothing | end | nothing | end | `lingering` |
-/// | `handshake` | the wait's own: `handshakeTimeout` | the handshake goes on | end | end | end | end | `idle` |
-/// | `idle` | `restsAfter`, then `atRest` | a head, or a part of one | end | end | a last look, end | end | `head`, `handling`, `atRest` |
-/// | `atRest` | `idleTimeout`, then end | a task, `idle` | a task, end | a task, end | a task, a last look, end | a task, end | `idle` |
+/// | `refusing` | the wait's: `writeTimeout` | stay in the socket | nothing | end | nothing | end | `lingering` |
+/// | `handshake` | the wait's: `handshakeTimeout` | the handshake goes on | end | end | end, when the client has to send next | end | `idle`, `lingering` |
+/// | `idle` | `restsAfter`, then `atRest`; `idleTimeout` if sooner, then end | a head, or a part of one | end | end | a last look, end | end | `head`, `handling`, `atRest` |
+/// | `atRest` | `idleTimeout`, then end | `idle`, a task | `idle`, a task, end | `idle`, a task, end | `idle`, a task, a last look, end | `idle`, a task, end | `idle` |
 /// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end | `handling` |
-/// | `handling` | `halfCloseGrace` once half-closed, then cancel | the handler reads its body | start the grace | cancel | answer, end | cancel, end | `finishing` |
-/// | `finishing` | the wait's own: `writeTimeout`, and `lingerTimeout` for an unread body | an unread body is dropped | nothing; end while a body is dropped | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle` |
-/// | `lingering` | the wait's own: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
+/// | `handling` | `halfCloseGrace` once half-closed, then cancel; the waits': `bodyTimeout`, `writeTimeout` | the handler reads its body | start the grace | cancel | answer, end | cancel, end | `finishing` |
+/// | `finishing` | the waits': `writeTimeout`; `bodyTimeout` and in all `lingerTimeout` for an unread body | an unread body is dropped | nothing; end while a body is dropped | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle`, `lingering` |
+/// | `lingering` | the wait's: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
 ///
-/// Whatever cannot be parsed, times out as a head, or is the last request leads to `lingering`; the end of `wire` ends everything.
-/// `wire.mustClose` is set, and never cleared, by the last request, by an answer after which nothing more can be read, by `drain`
-/// and by `cut`.
+/// A request that cannot be parsed, a head or an unread body that takes too long, and the last request lead to `lingering`. When
+/// the transport fails, the connection ends without an answer. Under TLS a read may have to wait until the client takes bytes, for at
+/// most `writeTimeout`. `wire.mustClose` is never cleared. It is set by the last request, by a refusal, by a body after which nothing
+/// more can be read, by `drain` and by `cut`.
 ///
-/// A connection has a task except `atRest`: there it is an object and a descriptor that waits for a byte. It borrows buffers
-/// only while something waits in them, and a stack only for a blocking handler.
+/// A connection has no task `atRest`, and for a moment after that: there it is an object and a descriptor that waits for a byte. It
+/// borrows buffers only while something waits in them, and a stack only for a blocking handler.
 final class Connection: @unchecked Sendable {
     enum State { case refusing, handshake, idle, atRest, head, handling, finishing, lingering }
 
     /// Why the loop over requests ends.
     private enum LoopExit {
-        /// Somebody keeps the logger: the next requests get another exchange.
+        /// A handler kept a copy of the logger. `run` makes another exchange, so that the copy goes on naming its own request.
         case rebind
         /// Nothing has come for a while: the connection goes on without a task.
         case rest
@@ -37,9 +38,10 @@ final class Connection: @unchecked Sendable {
         case end
     }
 
-    /// How long a connection is idle before it is at rest: longer than a busy client is idle between two requests. So a connection
-    /// gets a task, and its timer fires, at most about once per second.
-    private static let restsAfter: UInt64 = 1_000_000_000
+    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has come back once will come back again,
+    /// and a request that wakes a connection from rest costs a task. So 1,000 clients that connect for one request each, within a
+    /// second, do not hold 1,000 tasks, and clients that stay do not need a task and a timer for each request.
+    private var restsAfter: UInt64 { served > 1 ? 1_000_000_000 : 100_000_000 }
 
     let context: ServingContext
     private let hub: Hub
@@ -47,7 +49,7 @@ final class Connection: @unchecked Sendable {
     let peer: Peer
     /// The key under which this client counts toward the per-peer limit, when there is one.
     let network: SocketAddress.Network?
-    /// nil at rest.
+    /// nil at rest, and until the server has started one for a connection that wakes.
     @exclusivity(unchecked) var task: Task<Void, any Error>?
 
     @exclusivity(unchecked) private(set) var state: State
@@ -64,7 +66,7 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private var exchange: Exchange?
 
     @exclusivity(unchecked) private var isCut = false
-    /// The one timer: when it fires, `state` says what that means.
+    /// The timer of `idle`, `atRest`, `head` and `handling`. In the other states each wait has a deadline of its own.
     @exclusivity(unchecked) private var deadline = MovingDeadline()
 
     init(
@@ -86,8 +88,8 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Life
 
-    /// Serves until either side closes, or the connection is at rest; then it is to be called again when `rest` says so.
-    /// Returns whether it is at rest. Never throws: what goes wrong on a connection ends that connection.
+    /// Serves requests. Returns false when the connection has closed, and true when there is nothing to do: then the caller calls
+    /// `rest(until:)`, and calls `run` again when that calls `wake`. Never throws: an error ends this connection only.
     func run() async -> Bool {
         wire.descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         hasPeerChanged = !wire.descriptor.peer.isEmpty
@@ -130,7 +132,7 @@ final class Connection: @unchecked Sendable {
         close()
     }
 
-    /// Serves requests with one binding of their logger.
+    /// Serves requests while the exchange's logger is bound as `Logger.current`.
     private func serveRequests(_ exchange: Exchange) async throws -> LoopExit {
         exchange.bindLogger()
         while true {
@@ -195,13 +197,13 @@ final class Connection: @unchecked Sendable {
     private func advance(_ exchange: Exchange) throws -> Step {
         if isCut { throw CancellationError() }
         let now = hub.turnTime
-        // After an answer.
+        // The previous pass of the loop has answered a request.
         if exchange.hasAnswered {
             if wire.mustClose { return .exit(.linger) }
-            exchange.reset()
+            exchange.forgetAnswer()
             idleSince = now
             if exchange.isLoggerKept { return .exit(.rebind) }
-            // A client whose requests never run dry shares the hub all the same.
+            // The share of this job is used up: a client whose requests never run dry lets others go on.
             if hub.charge() { return .giveWay }
         }
         switch try wire.nextHead(&parser, reusing: &context.spareHead) {
@@ -231,7 +233,7 @@ final class Connection: @unchecked Sendable {
                 return .exit(hub.turnTime >= idleEnd ? .end : .rest)
             }
             context.mayHaveIdle = true
-            enter(.idle, until: min(idleEnd, idleSince &+ Connection.restsAfter))
+            enter(.idle, until: min(idleEnd, idleSince &+ restsAfter))
         }
         return wire.readDirection == .readable ? .wait : .waitToWrite
     }
@@ -249,6 +251,7 @@ final class Connection: @unchecked Sendable {
         switch state {
         case .handling: cancel("the client closed its side and the answer took longer than the grace")
         case .atRest: drain()
+        // `advanceWithoutRequest` then finds that the deadline has passed.
         case .idle, .head: wire.descriptor.wakeReader()
         case .refusing, .handshake, .finishing, .lingering: break
         }

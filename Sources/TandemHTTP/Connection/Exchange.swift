@@ -10,7 +10,7 @@ internal import Tracing
 ///
 ///     begin(head)            the request is dispatched and observed
 ///     handler                answers, in its own style; `Connection` calls it
-///     put(response)          the answer is put on the wire; usually that is all
+///     put(response)          the answer is written and sent; usually that is all
 ///     finish(remainder)      what has to wait: a stream, a client that reads slowly, an unread body
 final class Exchange: @unchecked Sendable {
     /// What is left to do after an answer was put on the wire.
@@ -39,7 +39,8 @@ final class Exchange: @unchecked Sendable {
     private let observation: RequestObservation
     private let scope: RequestScope
 
-    /// The route that answers; nil when the server itself does. The dispatcher keeps it, which no reload replaces.
+    /// The route that answers; nil when the server itself does. The dispatcher owns the route, and no reload replaces the
+    /// dispatcher.
     @exclusivity(unchecked) private var route: Unretained<Route>?
     /// An answer of the server's own; nil when a route answers.
     @exclusivity(unchecked) private var ownAnswer: Dispatcher.Target?
@@ -76,7 +77,7 @@ final class Exchange: @unchecked Sendable {
     /// Bound as `Logger.current` while requests are served.
     var logger: Logger { observation.logger }
 
-    /// Begins a binding of `logger`. Called within it, before its first request.
+    /// Records how many references the binding of `logger` holds. Call it inside the binding: `isLoggerKept` compares with it.
     func bindLogger() { observation.bind() }
 
     /// Whether somebody has kept `logger` beyond the last request, which it must go on naming: the next request takes another
@@ -85,10 +86,11 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Beginning
 
-    /// Prepares for the next request.
-    func reset() { hasAnswered = false }
+    /// Makes `hasAnswered` false again.
+    func forgetAnswer() { hasAnswered = false }
 
-    /// Dispatches a request, which has arrived at `now` by the hub's clock.
+    /// Dispatches a request, which has arrived at `now` by the hub's clock. The observer keeps its head in `scope`, where `request`
+    /// finds it.
     func begin(_ head: RequestHead, now: UInt64) {
         isUnderWay = true
         bytesPutBefore = wire.bytesPut
@@ -96,7 +98,7 @@ final class Exchange: @unchecked Sendable {
         isHead = head.isHead
         version = head.version
         asksForKeepAlive = head.asksForKeepAlive
-        route = dispatcher.usualRoute(of: head, maxBodyBytes: context.maxBodyBytes) ?? dispatch(head)
+        route = dispatcher.literalRoute(of: head, maxBodyBytes: context.maxBodyBytes) ?? dispatch(head)
         if !head.framing.isEmpty { beginBody(head) }
         observer.begin(observation, head, route: route, peer: peer, trustsID: context.trustsRequestID, now: now)
     }
@@ -149,11 +151,11 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Answering
 
-    /// Puts an answer on the wire, as far as that needs no waiting.
+    /// Writes an answer and sends it, as far as that needs no waiting.
     @inline(never)  // frame
-    func put(_ response: Response) -> Remainder { putIntoOutput(response) ?? sendAndComplete() }
+    func put(_ response: Response) -> Remainder { write(response) ?? completeOrWait() }
 
-    /// Puts the answer to a handler that threw on the wire. Rethrows when the client has gone.
+    /// Writes and sends the answer to a handler that threw. Rethrows when the client has gone.
     @inline(never)  // frame
     func put(failure error: any Error) throws -> Remainder { put(try answer(to: error)) }
 
@@ -170,15 +172,16 @@ final class Exchange: @unchecked Sendable {
         return answer.response
     }
 
-    /// Puts an answer into the output, or 500 in place of one that cannot be sent. Returns the stream that writes its body.
-    private func putIntoOutput(_ response: Response) -> Remainder? {
+    /// Writes an answer, or 500 in place of one that cannot be sent, and sends at once what the client takes, unless the next request
+    /// has arrived already. Returns the stream that writes its body, if there is one.
+    private func write(_ response: Response) -> Remainder? {
         do throws(Unsendable) {
-            return try putOrThrow(response)
+            return try writeOrThrow(response)
         } catch {
             log(.error, "handler gave an answer that cannot be sent", ["error": "\(error.reason)"])
         }
         do throws(Unsendable) {
-            return try putOrThrow(HTTPError(.internalServerError, "internal server error").response)
+            return try writeOrThrow(HTTPError(.internalServerError, "internal server error").response)
         } catch {
             // Closing the connection is the only signal left.
             (wire.mustClose, hasAnswered) = (true, true)
@@ -186,17 +189,17 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    private func putOrThrow(_ response: Response) throws(Unsendable) -> Remainder? {
+    private func writeOrThrow(_ response: Response) throws(Unsendable) -> Remainder? {
         let head = AnswerHead(status: response.status, fields: try encodedFields(of: response))
         switch response.body {
         case .bytes(let bytes):
             body?.reader.settleUnread()
-            _ = try put(head, bytes, .length(bytes.count), sends: !isFollowed)
+            _ = try write(head, bytes, .length(bytes.count), sends: !isFollowed)
             return nil
         case .stream(let length, let code):
             if let length, length < 0 { throw Unsendable(reason: "the announced length is negative") }
             guard response.mayHaveBody, !isHead else {
-                _ = try put(head, length.map { .length($0) } ?? .chunked)
+                _ = try writeHead(head, length.map { .length($0) } ?? .chunked)
                 return nil
             }
             return .stream(AnswerStream(head, code, length: length, self, wire, context))
@@ -221,14 +224,14 @@ final class Exchange: @unchecked Sendable {
 
     private var isBodyComplete: Bool { if let body { body.reader.isComplete } else { true } }
 
-    /// Puts the head of an answer whose body follows into the output. Returns how the body is framed.
-    func put(_ head: AnswerHead, _ framing: ResponseFraming) throws(Unsendable) -> ResponseFraming {
+    /// Writes the head of an answer whose body follows. Returns how the body is framed.
+    func writeHead(_ head: AnswerHead, _ framing: ResponseFraming) throws(Unsendable) -> ResponseFraming {
         body?.reader.answerBegins(head.status)
-        return try put(head, [], framing, sends: false)
+        return try write(head, [], framing, sends: false)
     }
 
-    /// Puts the head of an answer into the output, and these bytes behind it. Returns how the body is framed.
-    private func put(
+    /// Writes the head of an answer and these bytes behind it. Returns how the body is framed.
+    private func write(
         _ head: AnswerHead, _ bytes: [UInt8], _ framing: ResponseFraming, sends: Bool
     ) throws(Unsendable) -> ResponseFraming {
         let framed: ResponseFraming
@@ -249,9 +252,9 @@ final class Exchange: @unchecked Sendable {
         return framed
     }
 
-    /// Sends an answer that is complete in the output, or leaves that to the end of the turn when more requests have arrived, and
-    /// completes the exchange.
-    private func sendAndComplete() -> Remainder {
+    /// Completes the exchange once its answer has been sent, or will be at the end of the turn because the next request has arrived.
+    /// What the client did not take at once, and a body that has not arrived, have to be waited for.
+    private func completeOrWait() -> Remainder {
         if wire.unsent > 0 {
             if isFollowed {
                 context.flushLater(wire)
@@ -295,7 +298,7 @@ final class Exchange: @unchecked Sendable {
         if stream.endsWithConnection { wire.mustReset = true }
         if Task.isCancelled || hasClientGone { throw CancellationError() }
         if !stream.hasBegun {
-            _ = putIntoOutput(try answer(to: error))
+            _ = write(try answer(to: error))
             return
         }
         // A client that takes nothing, or sends a body that is malformed, too long or too slow, must not fill the log.

@@ -189,8 +189,8 @@ final class Wire {
     /// Puts the head of an answer into the output, and `body` behind it if the answer may have one. Returns how its body is
     /// framed.
     ///
-    /// - Parameter sends: Sends what the client takes at once. When nothing waits to be sent already, the bytes are copied only
-    ///   if the client does not take them. A failure to send stays, and the next flush meets it.
+    /// - Parameter sends: Whether to call send() now. With an empty output the answer is then written into the hub's `outgoing` memory,
+    ///   sent from there, and only what the socket did not take is copied. A failure to send throws at the next flush.
     func put(
         _ status: HTTPResponse.Status, _ fields: EncodedFields, _ body: [UInt8], _ framing: Framing, sends: Bool
     ) throws(HTTPSerializeError) -> ResponseFraming {
@@ -225,7 +225,7 @@ final class Wire {
     private func send(_ memory: UnsafeMutableBufferPointer<UInt8>, _ count: Int) {
         bytesPut += count
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count])
-        let sent = (try? writeAvailable(bytes)) ?? nil ?? 0
+        let sent = (try? writeAvailable(bytes)) ?? 0
         guard sent < count else { return }
         borrowOutput()
         output.append(contentsOf: bytes[sent...])

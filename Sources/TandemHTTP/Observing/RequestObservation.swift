@@ -20,7 +20,7 @@ final class RequestObservation {
     @exclusivity(unchecked) var span: (any Span)? { didSet { isTraced = span != nil } }
     /// Whether the request has a span: asked of each request, and an existential cannot be looked at without a copy.
     @exclusivity(unchecked) private(set) var isTraced = false
-    /// Its count among the requests under way. The metrics keep it, and no reload replaces them.
+    /// Its count among the requests under way. The metrics own it, and no reload replaces the metrics.
     @exclusivity(unchecked) var active: Unretained<ServerMetrics.Active>?
     /// In nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
@@ -38,7 +38,7 @@ final class RequestObservation {
 
     // MARK: The bound logger
 
-    /// Begins a binding of `logger`. Called within it, before its first request.
+    /// Records how many references the binding of `logger` holds. Called inside the binding, before its first request.
     func bind() {
         ownReferences = references
         isKept = false

@@ -24,8 +24,9 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// The route of a usual request, whose path has no named segments. nil for any other request: use `target`.
-    func usualRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
+    /// The route whose path is, byte for byte, that of the request. nil when there is none, or something else is unusual: then
+    /// `target` decides.
+    func literalRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }
         return routes.literalMatch(head)

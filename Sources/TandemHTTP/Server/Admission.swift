@@ -31,12 +31,12 @@ final class Admission: Sendable {
             open.wrappingSubtract(1, ordering: .relaxed)
             return .serverIsFull
         }
-        guard let peer, let limitPerPeer, !count(peer, upTo: limitPerPeer) else { return nil }
+        guard let peer, let limitPerPeer, !countIn(peer, upTo: limitPerPeer) else { return nil }
         open.wrappingSubtract(1, ordering: .relaxed)
         return .peerHasTooMany
     }
 
-    private func count(_ peer: SocketAddress.Network, upTo limit: Int) -> Bool {
+    private func countIn(_ peer: SocketAddress.Network, upTo limit: Int) -> Bool {
         peers.withLock { peers in
             guard peers[peer, default: 0] < limit else { return false }
             peers[peer, default: 0] += 1

@@ -41,8 +41,8 @@ final class Gate {
         _ address: SocketAddress, _ network: SocketAddress.Network?, isTLS: Bool, _ configuration: HTTPServerConfiguration,
         _ connections: some Collection<Connection>
     ) -> Verdict {
-        var refusal = count(network, configuration)
-        if refusal == .serverIsFull, makeRoom(connections) { refusal = count(network, configuration) }
+        var refusal = countIn(network, configuration)
+        if refusal == .serverIsFull, makeRoom(connections) { refusal = countIn(network, configuration) }
         let metrics = context.observer.metrics
         guard let refusal else {
             metrics?.connectionBegan()
@@ -59,7 +59,8 @@ final class Gate {
         return .refuse(Gate.answer(to: refusal))
     }
 
-    private func count(_ network: SocketAddress.Network?, _ configuration: HTTPServerConfiguration) -> Admission.Refusal? {
+    /// Counts a client in, or returns why there is no room for it.
+    private func countIn(_ network: SocketAddress.Network?, _ configuration: HTTPServerConfiguration) -> Admission.Refusal? {
         admission.admit(
             network, limit: min(configuration.maxConnections, mostByDescriptors) + givingWay.count,
             limitPerPeer: configuration.maxConnectionsPerPeer)

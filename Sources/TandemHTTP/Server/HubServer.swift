@@ -112,7 +112,7 @@ final class HubServer: @unchecked Sendable {
         }
         do throws(TandemError) {
             let descriptor = try Descriptor(adopting: fd)
-            let session = isTLS ? try session(over: descriptor) : nil
+            let session = isTLS ? try makeSession(over: descriptor) : nil
             let connection = Connection(context, descriptor, session, address, network: network)
             connections[ObjectIdentifier(connection)] = connection
             if case .refuse(let error) = verdict { refuse(connection, error) } else { startTask(of: connection) }
@@ -123,7 +123,7 @@ final class HubServer: @unchecked Sendable {
         }
     }
 
-    private func session(over descriptor: Descriptor) throws(TandemError) -> TLSSession {
+    private func makeSession(over descriptor: Descriptor) throws(TandemError) -> TLSSession {
         do throws(TandemError) {
             guard let context = tls.current else { throw TandemError(.invalidArgument, "no certificate is configured for TLS") }
             return try TLSSession(descriptor, context)
@@ -144,7 +144,8 @@ final class HubServer: @unchecked Sendable {
 
     /// Starts the task of a connection, which serves it until it ends or is at rest.
     private func startTask(of connection: Connection) {
-        // Not by `hub.spawn`, which starts nothing on a hub that stops: `run` is what cancels it and waits for it.
+        // `hub.spawn` starts nothing on a hub that stops, and this connection must still end. `HubServer.run` cuts it and waits
+        // for it.
         connection.task = Task(executorPreference: hub) {
             if await connection.run() {
                 connection.task = nil
@@ -161,8 +162,8 @@ final class HubServer: @unchecked Sendable {
         if hasCut { connection.cut() }
     }
 
-    /// Starts the tasks of connections that wake from rest, until the server has ended. It runs in a task of its own, so that a woken
-    /// connection's task inherits the task-locals of the caller of `run`.
+    /// Starts the tasks of connections that wake from rest, until the server has ended. `run` starts this task before it
+    /// accepts. So the task of a woken connection has the task-locals of `run`'s caller, not of what woke it.
     private func resumeWoken() async {
         while !hasEnded {
             for connection in woken { startTask(of: connection) }
