@@ -23,6 +23,20 @@ extension ServerTests {
             }
         }
 
+        @Test("one that has served a second request keeps its task for a second")
+        func keepsTask() async throws {
+            try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in
+                let client = try live.connect()
+                for _ in 0..<2 {
+                    try client.send(Self.request)
+                    #expect(try client.answer().text == "ok")
+                }
+                let answered = ContinuousClock.now
+                #expect(try eventually { try live.readers() == 0 })
+                #expect(ContinuousClock.now - answered > .milliseconds(900))
+            }
+        }
+
         @Test("one that has sent nothing yet rests too, under TLS as without", arguments: [false, true])
         func fresh(isTLS: Bool) async throws {
             let directory = TemporaryDirectory()

@@ -1,6 +1,3 @@
-import Glibc
-import Synchronization
-import Tandem
 import TandemHTTP
 import Testing
 

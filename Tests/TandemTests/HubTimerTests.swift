@@ -42,7 +42,7 @@ struct HubTimerTests {
             }
             try await turnUntil { fired.count == timers.count }
             #expect(fired.all.allSatisfy { !$0.isEarly })
-            // They span 10 ms: ten times 2^20 ns, begun and ended anywhere.
+            // They span 10 ms, which is 9.5 intervals of 2^20 ns.
             #expect(Set(fired.all.map(\.turn)).count <= 11)
             withExtendedLifetime(timers) {}
         }

@@ -3,7 +3,8 @@ internal import CTandem
 /// A point on the monotonic clock after which a wait gives up.
 ///
 /// On a hub a wait may give up a little later, so that timers share wake-ups: by at most 1/64 of the time that the wait may take,
-/// and at most 2^20 ns (1.05 ms). Under a virtual clock it gives up exactly then.
+/// and at most 2^20 ns (1.05 ms). So of two waits whose deadlines are closer than that, and which began at different times, either
+/// may give up first. Under a virtual clock a wait gives up exactly at its deadline.
 public struct Deadline: Hashable, Comparable, Sendable {
     /// Nanoseconds on CLOCK_MONOTONIC; `UInt64.max` means never.
     package let nanoseconds: UInt64

@@ -1,18 +1,20 @@
 internal import CTandem
 
-/// Waits by deadline, equal deadlines in the order they were armed. A 4-ary heap; each wait knows its place, so that
-/// cancelling one costs what arming it did.
+/// Waits by when they are due, then by deadline, and equal deadlines in the order they were armed. A 4-ary heap; each wait knows
+/// its place, so that cancelling one costs what arming it did.
 struct TimerHeap: ~Copyable {
     typealias Wait = UnsafeMutablePointer<tandem_wait>
 
-    /// A wait with its key beside it: with many waits, a look at each one's own memory would be a cache miss.
+    /// A wait and its key. With many waits, reading the key from the wait would miss the cache.
     private struct Slot {
+        var due: UInt64
         var deadline: UInt64
         var sequence: UInt64
         var wait: Wait
 
         func precedes(_ other: Slot) -> Bool {
-            deadline != other.deadline ? deadline < other.deadline : sequence < other.sequence
+            if due != other.due { return due < other.due }
+            return deadline != other.deadline ? deadline < other.deadline : sequence < other.sequence
         }
     }
 
@@ -27,20 +29,22 @@ struct TimerHeap: ~Copyable {
 
     deinit { slots.deallocate() }
 
-    /// The earliest deadline in nanoseconds; `UInt64.max` when there is none.
-    var earliest: UInt64 { count == 0 ? .max : slots[0].deadline }
+    /// When the first is due, in nanoseconds; `UInt64.max` when there is none.
+    var earliest: UInt64 { count == 0 ? .max : slots[0].due }
 
-    /// Rounds a deadline up, so that timers that are due close together share a wake-up of the hub. Adds at most 1/64 of the time
-    /// from `now` to the deadline, and at most 2^20 ns (1.05 ms).
+    /// Rounds a deadline up, so that timers that are due close together share a wake-up of the hub. Adds less than 1/64 of the
+    /// time from `now` to the deadline, and less than 2^20 ns (1.05 ms).
     static func coalesced(_ deadline: UInt64, now: UInt64) -> UInt64 {
         guard deadline > now else { return deadline }
         let bits = min(57 - (deadline - now).leadingZeroBitCount, 20)
         return bits > 0 ? deadline | (1 << UInt64(bits) - 1) : deadline
     }
 
-    mutating func insert(_ wait: Wait, deadline: UInt64) {
+    /// - Parameter now: Rounds the deadline up, seen from this time; nil keeps it exact.
+    mutating func insert(_ wait: Wait, deadline: UInt64, now: UInt64? = nil) {
         if count == capacity { grow() }
-        let slot = Slot(deadline: max(deadline, looked &+ 1), sequence: nextSequence, wait: wait)
+        let due = now.map { TimerHeap.coalesced(deadline, now: $0) } ?? deadline
+        let slot = Slot(due: max(due, looked &+ 1), deadline: deadline, sequence: nextSequence, wait: wait)
         nextSequence += 1
         count += 1
         siftUp(slot, from: count - 1)
@@ -59,10 +63,10 @@ struct TimerHeap: ~Copyable {
         }
     }
 
-    /// Removes and returns the earliest wait whose deadline is not after `now`.
+    /// Removes and returns the first wait that is due at `now`.
     mutating func popDue(_ now: UInt64) -> Wait? {
         looked = now
-        guard count > 0, slots[0].deadline <= now else { return nil }
+        guard count > 0, slots[0].due <= now else { return nil }
         let due = slots[0].wait
         remove(due)
         return due

@@ -51,9 +51,7 @@ extension Hub {
 
     /// Sets a wait's deadline: exactly under a virtual clock, else rounded up so that timers share wake-ups.
     func arm(_ wait: Wait, _ deadline: Deadline) {
-        let isExact = virtualNow != nil
-        timers.insert(
-            wait, deadline: isExact ? deadline.nanoseconds : TimerHeap.coalesced(deadline.nanoseconds, now: turnTime))
+        timers.insert(wait, deadline: deadline.nanoseconds, now: virtualNow == nil ? clockTime : nil)
     }
 
     /// Ends the wait and says why it ended. The memory is recycled; `wait` must not be used again.

@@ -19,7 +19,7 @@ public func sleep(for duration: Duration) async throws {
 }
 
 /// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS
-/// thread really sleeps. As late as the async form's.
+/// thread really sleeps. It may be as late as the async form.
 ///
 /// - Throws: `CancellationError`, at once when the task is cancelled; `TandemError` `notOnGreenThread` when called
 ///   directly in async code.

@@ -9,7 +9,7 @@ internal import Tandem
 /// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` | next |
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
 /// | `refusing` | the wait's: `writeTimeout` | stay in the socket | nothing | end | nothing | end | `lingering` |
-/// | `handshake` | the wait's: `handshakeTimeout` | the handshake goes on | end | end | end, when the client has to send next | end | `idle`, `lingering` |
+/// | `handshake` | the wait's: `handshakeTimeout` | the handshake goes on | end | end | end, if the server waits to read | end | `idle`, `lingering` |
 /// | `idle` | `restsAfter`, then `atRest`; `idleTimeout` if sooner, then end | a head, or a part of one | end | end | a last look, end | end | `head`, `handling`, `atRest` |
 /// | `atRest` | `idleTimeout`, then end | `idle`, a task | `idle`, a task, end | `idle`, a task, end | `idle`, a task, a last look, end | `idle`, a task, end | `idle` |
 /// | `head` | `headerTimeout`, then 408 | `handling` once complete | end | end | answer, end | end | `handling` |
@@ -18,12 +18,12 @@ internal import Tandem
 /// | `lingering` | the wait's: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
 ///
 /// A request that cannot be parsed, a head or an unread body that takes too long, and the last request lead to `lingering`. When
-/// the transport fails, the connection ends without an answer. Under TLS a read may have to wait until the client takes bytes, for at
-/// most `writeTimeout`. `wire.mustClose` is never cleared. It is set by the last request, by a refusal, by a body after which nothing
-/// more can be read, by `drain` and by `cut`.
+/// the transport fails, the connection ends without an answer. Under TLS the read of a head may have to wait until the client
+/// takes bytes, for at most `writeTimeout`. `wire.mustClose` is never cleared. It is set by the last request, by a refusal, by an
+/// answer that cannot be sent or ends with the connection, by a body after which nothing more can be read, by `drain` and by `cut`.
 ///
-/// A connection has no task `atRest`, and for a moment after that: there it is an object and a descriptor that waits for a byte. It
-/// borrows buffers only while something waits in them, and a stack only for a blocking handler.
+/// A connection at rest has no task: it is an object and a descriptor that waits for a byte. After it wakes, the server starts a
+/// task. A connection borrows buffers only while something waits in them, and a stack only for a blocking handler.
 final class Connection: @unchecked Sendable {
     enum State { case refusing, handshake, idle, atRest, head, handling, finishing, lingering }
 
@@ -38,9 +38,9 @@ final class Connection: @unchecked Sendable {
         case end
     }
 
-    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has come back once will come back again,
-    /// and a request that wakes a connection from rest costs a task. So 1,000 clients that connect for one request each, within a
-    /// second, do not hold 1,000 tasks, and clients that stay do not need a task and a timer for each request.
+    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has sent a second request is likely to send
+    /// more, and a request that wakes a connection from rest costs a task. A client that connects for one request does not hold a
+    /// task for long.
     private var restsAfter: UInt64 { served > 1 ? 1_000_000_000 : 100_000_000 }
 
     let context: ServingContext
@@ -88,8 +88,8 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Life
 
-    /// Serves requests. Returns false when the connection has closed, and true when there is nothing to do: then the caller calls
-    /// `rest(until:)`, and calls `run` again when that calls `wake`. Never throws: an error ends this connection only.
+    /// Serves requests. Returns false when the connection has closed, and true when there is nothing to do. The caller then calls
+    /// `rest(until:)`. When `wake` is called, it calls `run` again. Never throws: an error ends this connection only.
     func run() async -> Bool {
         wire.descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         hasPeerChanged = !wire.descriptor.peer.isEmpty

@@ -89,8 +89,8 @@ final class Exchange: @unchecked Sendable {
     /// Makes `hasAnswered` false again.
     func forgetAnswer() { hasAnswered = false }
 
-    /// Dispatches a request, which has arrived at `now` by the hub's clock. The observer keeps its head in `scope`, where `request`
-    /// finds it.
+    /// Dispatches a request, which has arrived at `now` by the hub's clock. The observer keeps its head in `scope`, where
+    /// `request` finds it.
     func begin(_ head: RequestHead, now: UInt64) {
         isUnderWay = true
         bytesPutBefore = wire.bytesPut
@@ -172,7 +172,7 @@ final class Exchange: @unchecked Sendable {
         return answer.response
     }
 
-    /// Writes an answer, or 500 in place of one that cannot be sent, and sends at once what the client takes, unless the next request
+    /// Writes an answer, or 500 in place of one that cannot be sent. Sends an answer in one piece at once, unless the next request
     /// has arrived already. Returns the stream that writes its body, if there is one.
     private func write(_ response: Response) -> Remainder? {
         do throws(Unsendable) {
@@ -252,8 +252,8 @@ final class Exchange: @unchecked Sendable {
         return framed
     }
 
-    /// Completes the exchange once its answer has been sent, or will be at the end of the turn because the next request has arrived.
-    /// What the client did not take at once, and a body that has not arrived, have to be waited for.
+    /// Sends what is still in the output, or leaves that to the end of the turn when the next request has arrived, and completes
+    /// the exchange. What the client does not take at once, and a body that has not arrived, have to be waited for.
     private func completeOrWait() -> Remainder {
         if wire.unsent > 0 {
             if isFollowed {

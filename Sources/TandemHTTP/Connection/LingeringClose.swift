@@ -14,17 +14,22 @@ struct LingeringClose {
         self.timeout = timeout
     }
 
-    /// Sends FIN, then reads and drops until the client has ended too, is silent, the time is over, or the task is cancelled.
+    /// Sends FIN, then reads and drops until the client has ended too, is silent, or the time is over. A client that goes on
+    /// sending is cut when the task is cancelled.
     func run() async {
         guard !wire.descriptor.peer.contains(.gone) else { return }
         wire.endOutput()
         let end = Deadline.after(timeout)
         do {
-            while .after(.zero) < end, !Task.isCancelled {
+            while .after(.zero) < end {
                 switch try wire.discardAvailable() {
                 case 0: return
                 case nil: try await wire.descriptor.wait(for: .readable, deadline: min(end, .after(Self.silence)))
-                case let dropped?: if wire.descriptor.hub.charge(bytes: dropped) { await wire.descriptor.hub.giveWay() }
+                case let dropped?:
+                    guard wire.descriptor.hub.charge(bytes: dropped) else { continue }
+                    await wire.descriptor.hub.giveWay()
+                    // Not before: what has arrived is dropped also when the task was cancelled while the request was handled.
+                    if Task.isCancelled { return }
                 }
             }
         } catch {

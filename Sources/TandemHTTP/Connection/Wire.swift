@@ -189,8 +189,9 @@ final class Wire {
     /// Puts the head of an answer into the output, and `body` behind it if the answer may have one. Returns how its body is
     /// framed.
     ///
-    /// - Parameter sends: Whether to call send() now. With an empty output the answer is then written into the hub's `outgoing` memory,
-    ///   sent from there, and only what the socket did not take is copied. A failure to send throws at the next flush.
+    /// - Parameter sends: Whether to call send() now. With an empty output, an answer that fits is then written into the hub's
+    ///   `outgoing` memory, sent from there, and only what the socket did not take is copied. The next flush throws if sending
+    ///   failed.
     func put(
         _ status: HTTPResponse.Status, _ fields: EncodedFields, _ body: [UInt8], _ framing: Framing, sends: Bool
     ) throws(HTTPSerializeError) -> ResponseFraming {

@@ -24,8 +24,8 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// The route whose path is, byte for byte, that of the request. nil when there is none, or something else is unusual: then
-    /// `target` decides.
+    /// The route whose path is, byte for byte, that of the request. nil if there is none, the body is too long or fast paths are
+    /// off; use `target` then.
     func literalRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }

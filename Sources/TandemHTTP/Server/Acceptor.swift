@@ -3,7 +3,7 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// Accepts on one listening socket, and hands each client to `accepted`.
+/// Accepts on one listening socket, and hands each client to `onAccept`.
 final class Acceptor: @unchecked Sendable {
     /// Connections that are accepted per turn.
     private static let mostPerTurn = 64
@@ -15,12 +15,12 @@ final class Acceptor: @unchecked Sendable {
     private let room = Parker(for: "room for another connection")
     private let logger: Logger
     private var failures = LogSampler()
-    private let accepted: (CInt, SocketAddress, _ isTLS: Bool) -> Void
+    private let onAccept: (CInt, SocketAddress, _ isTLS: Bool) -> Void
     private var hasEnded = false
 
     /// Takes the socket over, also when it throws.
     init(
-        _ socket: ListeningSocket, _ logger: Logger, accepted: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
+        _ socket: ListeningSocket, _ logger: Logger, onAccept: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
     ) throws(TandemError) {
         do throws(TandemError) {
             listener = try Descriptor(adopting: socket.fd)
@@ -31,7 +31,7 @@ final class Acceptor: @unchecked Sendable {
         isTLS = socket.isTLS
         file = socket.file
         self.logger = logger
-        self.accepted = accepted
+        self.onAccept = onAccept
     }
 
     /// Accepts until `close`, or until its task is cancelled. A listener that fails ends this acceptor only.
@@ -66,7 +66,7 @@ final class Acceptor: @unchecked Sendable {
                 try listener.acceptAvailable(address: bytes)
             }
             guard let socket else { return false }
-            accepted(socket.fd, SocketAddress(address, length: socklen_t(socket.addressLength)), isTLS)
+            onAccept(socket.fd, SocketAddress(address, length: socklen_t(socket.addressLength)), isTLS)
         }
         return true
     }
