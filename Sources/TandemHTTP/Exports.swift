@@ -1,3 +1,3 @@
-// A handler speaks of statuses, header fields and query items: one import is enough for it.
+// Handlers use statuses, header fields and query items: with these exports, one import is enough.
 @_exported public import HTTPTypes
 @_exported public import HTTPWire

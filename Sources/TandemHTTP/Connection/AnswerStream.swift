@@ -8,7 +8,7 @@ struct AnswerHead {
     let fields: EncodedFields
 }
 
-/// The body of an answer that a handler's code writes: puts what is written on the wire, the head of the answer before it.
+/// The body of an answer that a handler's code writes. Puts the head of the answer on the wire, then the written bytes.
 /// One per streamed answer. On its hub.
 final class AnswerStream: AnswerSink {
     private let head: AnswerHead
@@ -17,11 +17,11 @@ final class AnswerStream: AnswerSink {
     private let context: ServingContext
     private let hub: Hub
     private let wire: Wire
-    // It runs the stream, and outlives it.
+    // The exchange runs the stream, and outlives it.
     private unowned let exchange: Exchange
     /// How the body is framed; nil while the head has not been put.
     private var framing: ResponseFraming?
-    /// The writer has to let others run when it has flushed.
+    /// Whether the writer has to let others run after it has flushed.
     private var givesWay = false
 
     /// - Parameter length: The length that was announced; nil for a body of any length.
@@ -48,11 +48,11 @@ final class AnswerStream: AnswerSink {
         if case .blocking = code { true } else { false }
     }
 
-    /// Calls the code that writes the body, and ends the body. Throws what it throws, and `HTTPError` 500 for a body that is
-    /// shorter than announced.
+    /// Calls the code that writes the body, and ends the body. Throws what that code throws, and `HTTPError` 500 for a body that
+    /// is shorter than announced.
     func run(name: GreenThreadName, draining: Draining) async throws {
         let writer = ResponseWriter(self, contentLength: length, draining: draining)
-        // A writer that was kept cannot write any more.
+        // A writer that the handler's code has kept cannot write any more.
         defer { _ = try? writer.end() }
         try await code.write(to: writer, name: name)
         try writer.end()

@@ -2,8 +2,8 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// The body of one request on its way from the wire to its handler: framing, limit, timeout, and 100 Continue. What the
-/// handler leaves of it is dropped here too. On its hub.
+/// The body of one request on its way from the wire to its handler: framing, limit, timeout, and 100 Continue. It also drops
+/// what the handler leaves unread. On its hub.
 final class BodyReader: BodySource {
     private let wire: Wire
     private let hub: Hub
@@ -12,10 +12,10 @@ final class BodyReader: BodySource {
     @exclusivity(unchecked) private var decoder: BodyDecoder
     /// Bytes read so far, without the framing of chunks.
     @exclusivity(unchecked) private(set) var received = 0
-    /// The client waits for 100 Continue before it sends the body.
+    /// Whether the client waits for 100 Continue before it sends the body.
     @exclusivity(unchecked) private var owesContinue: Bool
 
-    /// A reader of the body that follows `head` on the wire.
+    /// Creates a reader of the body that follows `head` on the wire.
     init(_ head: RequestHead, _ wire: Wire, _ context: ServingContext) {
         self.wire = wire
         hub = context.hub
@@ -25,7 +25,7 @@ final class BodyReader: BodySource {
         owesContinue = head.expectsContinue
     }
 
-    /// Whether all of it has been read.
+    /// Whether the whole body has been read.
     var isComplete: Bool { decoder.isComplete }
 
     // MARK: Reading
@@ -43,7 +43,7 @@ final class BodyReader: BodySource {
             return piece
         } catch {
             wire.mustClose = true
-            // A client that resets ends its request: that it is cancelled says more than ECONNRESET.
+            // A client's reset cancels its request, and `CancellationError` says more than ECONNRESET.
             throw Task.isCancelled ? CancellationError() : error
         }
     }
@@ -96,7 +96,7 @@ final class BodyReader: BodySource {
         }
     }
 
-    /// The error for a reader whose wait failed.
+    /// Returns the error for a reader whose wait failed.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? TandemError, error.code == .timedOut else { return error }
         wire.mustClose = true
@@ -111,8 +111,8 @@ final class BodyReader: BodySource {
         wire.append(ResponseSerializer.continueResponse)
     }
 
-    /// The head of an answer with this status is next. A client that waits to be told to send the body is told now, because a
-    /// stream may still read it; after an answer that refuses the request the connection has to close.
+    /// Prepares for the head of an answer with this status. If the client still waits for 100 Continue, a successful status tells
+    /// it to send the body, because a stream may still read it. With any other status the connection has to close.
     func answerBegins(_ status: HTTPResponse.Status) {
         guard owesContinue else { return }
         if status.kind == .successful {
@@ -125,8 +125,8 @@ final class BodyReader: BodySource {
 
     // MARK: What the handler left
 
-    /// Keeps the connection when what the handler left of the body is short, or has arrived already; else the connection has to
-    /// close. Does not wait.
+    /// Keeps the connection when the rest of the body that the handler left is short, or has arrived already; else the connection
+    /// has to close. Does not wait.
     func settleUnread() {
         guard !isComplete else { return }
         if owesContinue {
@@ -138,7 +138,7 @@ final class BodyReader: BodySource {
         }
     }
 
-    /// Drops what has arrived, at most about `drainLimit` bytes. Returns whether the body is complete then.
+    /// Drops what has arrived, at most about `drainLimit` bytes. Returns whether that completes the body.
     private func dropArrived() -> Bool {
         let end = received + settings.drainLimit
         while received <= end {

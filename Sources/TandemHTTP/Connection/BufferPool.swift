@@ -5,7 +5,7 @@ final class BufferPool {
     private static let most = 64
 
     @exclusivity(unchecked) private var buffers: [[UInt8]] = []
-    /// Bytes for anybody on the hub, until the next suspension: what has just been received is here first.
+    /// Memory that any code on the hub may use until its next suspension. Received bytes arrive here first.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
 
     /// Room for an answer that is sent at once.
@@ -24,7 +24,8 @@ final class BufferPool {
         return buffer
     }
 
-    /// Takes a buffer back, and leaves one that holds nothing. A buffer that has grown large, or is small, is freed.
+    /// Takes a buffer back, and leaves an empty array without memory in its place. Frees a buffer that has grown large, or is
+    /// small.
     func takeBack(_ buffer: inout [UInt8]) {
         guard buffer.capacity > 0 else { return }
         var returned: [UInt8] = []

@@ -4,7 +4,7 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, in one task at a time; the Descriptor underneath checks it.
-/// One client's connection: reads requests one after the other, has each answered by an `Exchange`, and ends.
+/// One client's connection: reads requests one after the other, answers each through an `Exchange`, and ends.
 ///
 /// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` | next |
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -31,7 +31,7 @@ final class Connection: @unchecked Sendable {
     private enum LoopExit {
         /// A handler kept a copy of the logger. `run` makes another exchange, so that the copy goes on naming its own request.
         case rebind
-        /// Nothing has come for a while: the connection goes on without a task.
+        /// No bytes have arrived for a while: the connection goes on without a task.
         case rest
         /// The client has been answered, and may still be sending.
         case linger
@@ -49,7 +49,7 @@ final class Connection: @unchecked Sendable {
     let peer: Peer
     /// The key under which this client counts toward the per-peer limit, when there is one.
     let network: SocketAddress.Network?
-    /// nil at rest, and until the server has started one for a connection that wakes.
+    /// The task that runs the connection; nil at rest, and until the server has started a task after the connection wakes.
     @exclusivity(unchecked) var task: Task<Void, any Error>?
 
     @exclusivity(unchecked) private(set) var state: State
@@ -57,12 +57,12 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var cancelReason: String?
     /// When the last request ended, or the connection began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) private(set) var idleSince: UInt64
-    /// The client has half-closed, or has gone.
+    /// Whether the client has half-closed, or has gone.
     @exclusivity(unchecked) private var hasPeerChanged = false
     /// Requests so far.
     @exclusivity(unchecked) private var served = 0
     @exclusivity(unchecked) private var parser: RequestHeadParser
-    /// nil at rest, and before the first request may come.
+    /// nil at rest, and before the connection can take its first request.
     @exclusivity(unchecked) private var exchange: Exchange?
 
     @exclusivity(unchecked) private var isCut = false
@@ -83,13 +83,13 @@ final class Connection: @unchecked Sendable {
         parser = RequestHeadParser(limits: context.settings.wireLimits)
     }
 
-    /// Whether it waits for a client to begin, and may give way to another connection.
+    /// Whether the connection waits for its client to begin, and may give way to another connection.
     var isIdle: Bool { state == .idle || state == .atRest || state == .handshake }
 
     // MARK: Life
 
-    /// Serves requests. Returns false when the connection has closed, and true when there is nothing to do. The caller then calls
-    /// `rest(until:)`. When `wake` is called, it calls `run` again. Never throws: an error ends this connection only.
+    /// Serves requests. Returns false when the connection has closed. Returns true when there is nothing to do; the caller then
+    /// calls `rest(until:)`, and calls `run` again after the connection wakes. Never throws: an error ends this connection only.
     func run() async -> Bool {
         wire.descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
         hasPeerChanged = !wire.descriptor.peer.isEmpty
@@ -108,7 +108,7 @@ final class Connection: @unchecked Sendable {
                     await linger()
                     break serving
                 case .end:
-                    // Answers that wait for the end of the turn.
+                    // Send the answers that wait for the end of the turn.
                     if wire.unsent > 0 { try await wire.flush(timeout: context.settings.writeTimeout) }
                     break serving
                 }
@@ -120,13 +120,13 @@ final class Connection: @unchecked Sendable {
         return false
     }
 
-    /// The client will not be served: `refuse` follows, in a task.
+    /// Prepares to refuse the client. The caller then calls `refuse`, in a task.
     func prepareToRefuse() {
         enter(.refusing)
         wire.mustClose = true
     }
 
-    /// Answers so without reading anything, and ends.
+    /// Answers with this error without reading a request, and ends the connection.
     func refuse(_ error: HTTPError) async {
         await refuse(Refusal(error))
         close()
@@ -203,7 +203,7 @@ final class Connection: @unchecked Sendable {
             exchange.forgetAnswer()
             idleSince = now
             if exchange.isLoggerKept { return .exit(.rebind) }
-            // The share of this job is used up: a client whose requests never run dry lets others go on.
+            // This job has used up its share: a client that sends request after request lets others go on.
             if hub.charge() { return .giveWay }
         }
         switch try wire.nextHead(&parser, reusing: &context.spareHead) {
@@ -259,10 +259,10 @@ final class Connection: @unchecked Sendable {
 
     // MARK: TLS
 
-    /// Completes the TLS handshake. Throws when there is nobody to serve, and `HTTPError` for a client that speaks HTTP.
+    /// Completes the TLS handshake. Throws when no client is left to serve, and `HTTPError` for a client that speaks plain HTTP.
     private func handshake() async throws {
         guard let session = wire.session else { return }
-        // To a server that stops, or needs room, it is as idle as a connection between requests.
+        // A server that stops, or needs room, treats a handshake like an idle connection between requests.
         context.mayHaveIdle = true
         switch try await TLSHandshake(session, peer, context).run(while: { !self.wire.mustClose && !self.context.isDraining }) {
         case .completed:
@@ -282,7 +282,7 @@ final class Connection: @unchecked Sendable {
 
     // MARK: A handler runs
 
-    /// A handler, or the code that streams its answer, begins: a client that goes away cancels it.
+    /// Marks the beginning of a handler, or of the code that streams its answer: a client that goes away now cancels it.
     func beginHandling() {
         enter(.handling)
         if hasPeerChanged { peerChanged(wire.descriptor.peer) }
@@ -290,7 +290,8 @@ final class Connection: @unchecked Sendable {
 
     func endHandling() { enter(.finishing) }
 
-    /// A client that has sent FIN may still read the answer, or may be gone: it gets the grace to tell.
+    /// Cancels the handler when the client has gone. A client that has sent FIN may still read the answer: the handler then goes
+    /// on for the grace.
     private func peerChanged(_ peer: Descriptor.PeerState) {
         hasPeerChanged = true
         guard state == .handling else { return }
@@ -319,18 +320,18 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends the connection, from the server: after its answer when it is busy; when it is idle, after a last look for a
-    /// request that has just arrived.
+    /// Ends the connection on behalf of the server. A busy connection ends after its answer; an idle one ends after a last look
+    /// for a request that has just arrived.
     func drain() {
         wire.mustClose = true
         let isDropping = state == .finishing && exchange?.isUnderWay == false
         if isIdle || isDropping { wire.descriptor.wakeReader() }
     }
 
-    /// Ends the connection, from the server, whatever it does.
+    /// Ends the connection on behalf of the server, whatever its state.
     func cut() {
         (isCut, wire.mustClose) = (true, true)
-        // At rest, or just woken: it is cancelled as soon as it has a task.
+        // A connection at rest, or just woken, has no task: the server cancels its next task.
         guard let task else { return drain() }
         task.cancel()
         wire.descriptor.wakeReader()
@@ -351,7 +352,7 @@ final class Connection: @unchecked Sendable {
             try await wire.flush(timeout: context.settings.writeTimeout)
             await linger()
         } catch {
-            // The client has gone; the answer was all there was to do.
+            // The client has gone, so nothing is left to do.
         }
     }
 

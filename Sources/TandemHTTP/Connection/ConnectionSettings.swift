@@ -1,7 +1,7 @@
 internal import HTTPWire
 internal import Tandem
 
-/// The part of a server's configuration that its connections ask for. A `reload` replaces it as a whole.
+/// The part of a server's configuration that its connections read. A `reload` replaces it as a whole.
 ///
 /// A class, so that a request reads a value through one reference and copies nothing; times in nanoseconds, for arithmetic
 /// with the hub's clock.
@@ -19,7 +19,7 @@ final class ConnectionSettings {
     let headerNanoseconds: UInt64
     let idleNanoseconds: UInt64
     let graceNanoseconds: UInt64
-    /// `idleTimeout` in seconds, as `Keep-Alive` has it.
+    /// `idleTimeout` in seconds, for the field `Keep-Alive`.
     let idleSeconds: Int
     let accessLog: (any AccessLog)?
     let trustsRequestID: Bool

@@ -6,7 +6,7 @@ internal import Tandem
 internal import Tracing
 
 // @unchecked: used on its hub only, by the connection's task and by what the handler runs within it.
-/// One request, from its head to the last byte of its answer. A connection uses one for request after request.
+/// One request, from its head to the last byte of its answer. A connection reuses its exchange for request after request.
 ///
 ///     begin(head)            the request is dispatched and observed
 ///     handler                answers, in its own style; `Connection` calls it
@@ -16,13 +16,13 @@ final class Exchange: @unchecked Sendable {
     /// What is left to do after an answer was put on the wire.
     enum Remainder {
         case nothing
-        /// The answer, or the rest of the request's body, has to be waited for.
+        /// The connection has to wait, to send the answer or for the rest of the request's body.
         case wait
         /// The body of the answer is still to be written.
         case stream(AnswerStream)
     }
 
-    /// An answer that cannot be put on the wire; nothing of it has been.
+    /// The error for an answer that cannot be put on the wire. No part of the answer has been put there.
     struct Unsendable: Error {
         let reason: String
     }
@@ -30,7 +30,7 @@ final class Exchange: @unchecked Sendable {
     // The connection owns the exchange.
     private let connection: Unretained<Connection>
     private let context: ServingContext
-    // Of the context: what is reached through two references is retained for each call.
+    // Copied from the context: an object that is reached through two references is retained for each call.
     private let hub: Hub
     private let dispatcher: Dispatcher
     private let observer: RequestObserver
@@ -48,13 +48,13 @@ final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private var hasParameters = false
     /// The request's body, and the handler's view of it; nil for a request without one, and between requests.
     @exclusivity(unchecked) private var body: (reader: BodyReader, request: RequestBody)?
-    // What an answer depends on, of the request's head.
+    // The parts of the request's head that its answer depends on.
     @exclusivity(unchecked) private var isHead = false
     @exclusivity(unchecked) private var version = HTTPVersion.http11
     @exclusivity(unchecked) private var asksForKeepAlive = false
-    /// A request has begun and not ended.
+    /// Whether a request has begun and not ended.
     @exclusivity(unchecked) private(set) var isUnderWay = false
-    /// The head of an answer to this request has been put into the output.
+    /// Whether the head of an answer to this request has been put into the output.
     @exclusivity(unchecked) private(set) var hasAnswered = false
     /// `wire.bytesPut` when the request began, and when the head of its answer had been put.
     @exclusivity(unchecked) private var bytesPutBefore = 0
@@ -80,8 +80,8 @@ final class Exchange: @unchecked Sendable {
     /// Records how many references the binding of `logger` holds. Call it inside the binding: `isLoggerKept` compares with it.
     func bindLogger() { observation.bind() }
 
-    /// Whether somebody has kept `logger` beyond the last request, which it must go on naming: the next request takes another
-    /// exchange.
+    /// Whether a handler has kept a copy of `logger` beyond the last request. The copy must go on naming that request, so the
+    /// next request takes another exchange.
     var isLoggerKept: Bool { observation.isKept }
 
     // MARK: Beginning
@@ -126,7 +126,7 @@ final class Exchange: @unchecked Sendable {
     /// The handler that answers.
     var handler: Handler { if let route { route { $0.handler } } else { ownAnswer!.handler } }
 
-    /// Its name, for messages.
+    /// The handler's name, for messages.
     var name: GreenThreadName { if let route { route { $0.name } } else { ownAnswer!.name } }
 
     /// Throws 503 when the handler, or a middleware around it, needs a green thread and the hub has none left.
@@ -143,7 +143,7 @@ final class Exchange: @unchecked Sendable {
         try await withSpan { try await handler.answer(request, name: name) }
     }
 
-    /// Runs code as part of the request's span, if there is one: it is the parent of spans within.
+    /// Runs `body` within the request's span, if there is one. That span is the parent of the spans that `body` starts.
     private func withSpan<Success>(_ body: () async throws -> Success) async throws -> Success {
         guard isTraced, let context = observation.span?.context, !context.isEmpty else { return try await body() }
         return try await ServiceContext.withValue(context) { try await body() }
@@ -161,10 +161,10 @@ final class Exchange: @unchecked Sendable {
 
     private func answer(to error: any Error) throws -> Response {
         if Task.isCancelled || hasClientGone { throw CancellationError() }
-        // What the handler threw follows from this.
+        // The handler's error is a consequence of this failure.
         if let failure = wire.failure { throw failure }
         let answer = (error as? HTTPError) ?? HTTPError(.internalServerError, "internal server error")
-        // Any other status is what the handler wants to say.
+        // The handler has chosen any other status on purpose.
         if answer.status == .internalServerError {
             observation.error = error
             log(.error, "handler threw", ["error": "\(error)"])
@@ -253,7 +253,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Sends what is still in the output, or leaves that to the end of the turn when the next request has arrived, and completes
-    /// the exchange. What the client does not take at once, and a body that has not arrived, have to be waited for.
+    /// the exchange. Returns `wait` when the client does not take all of it at once, or when the request's body has not arrived.
     private func completeOrWait() -> Remainder {
         if wire.unsent > 0 {
             if isFollowed {
@@ -293,7 +293,7 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    /// A stream has failed: answers the error when nothing of the stream has been put, else cuts the answer by throwing.
+    /// Handles the failure of a stream: answers with the error when the stream has not begun, else cuts the answer by throwing.
     private func answerOrCut(_ stream: AnswerStream, failed error: any Error) throws {
         if stream.endsWithConnection { wire.mustReset = true }
         if Task.isCancelled || hasClientGone { throw CancellationError() }
@@ -309,14 +309,14 @@ final class Exchange: @unchecked Sendable {
         throw TandemError(.closed, "the answer was cut short")
     }
 
-    /// Whether the client went away, which is its right and no error of ours.
+    /// Whether the client went away, which is not an error of the server.
     private var hasClientGone: Bool {
         wire.descriptor.peer.contains(.gone) || [EPIPE, ECONNRESET].contains(wire.failure?.errno)
     }
 
     // MARK: Ending
 
-    /// The answer has been sent in full, or will be at the end of the turn.
+    /// Completes an exchange whose answer has been sent in full, or will be at the end of the turn.
     private func complete() {
         context.countAnswer()
         record(.completed)

@@ -1,9 +1,9 @@
 internal import Tandem
 
-/// The end of a connection whose client may still be sending: closing it with unread bytes in the receive buffer sends a
-/// reset, which can overtake the last answer (RFC 9112, 9.6).
+/// The end of a connection whose client may still be sending. Closing a socket with unread bytes in its receive buffer sends
+/// a reset, which can overtake the last answer (RFC 9112, 9.6).
 struct LingeringClose {
-    /// A client that is silent for this long is not waited for.
+    /// How long to wait for a client that is silent.
     private static let silence = Duration.seconds(1)
 
     private let wire: Wire
@@ -14,8 +14,8 @@ struct LingeringClose {
         self.timeout = timeout
     }
 
-    /// Sends FIN, then reads and drops until the client has ended too, is silent, or the time is over. A client that goes on
-    /// sending is cut when the task is cancelled.
+    /// Sends FIN, then reads and drops input until the client has ended its side too, is silent, or the time is over. Cancelling
+    /// the task cuts a client that goes on sending.
     func run() async {
         guard !wire.descriptor.peer.contains(.gone) else { return }
         wire.endOutput()
@@ -28,12 +28,12 @@ struct LingeringClose {
                 case let dropped?:
                     guard wire.descriptor.hub.charge(bytes: dropped) else { continue }
                     await wire.descriptor.hub.giveWay()
-                    // Not before: what has arrived is dropped also when the task was cancelled while the request was handled.
+                    // Not earlier: even if the task was cancelled during the request, it drops what has arrived.
                     if Task.isCancelled { return }
                 }
             }
         } catch {
-            // Silent, gone, or cut: it has had its time.
+            // The client is silent or has gone, or the server has cut the connection.
         }
     }
 }

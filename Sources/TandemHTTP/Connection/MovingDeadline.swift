@@ -1,7 +1,7 @@
 internal import Tandem
 
-/// A deadline that moves with each request, over one timer of the hub. The timer is armed anew only when it would fire too late;
-/// when it fires early, it is armed for the deadline then. So a busy connection never touches the hub's timers.
+/// A deadline that moves with each request, over one timer of the hub. Setting the deadline arms the timer only if it would
+/// fire too late. A timer that fires early is armed again for the deadline. So a busy connection never touches the hub's timers.
 struct MovingDeadline {
     private var timer: HubTimer?
     /// In nanoseconds of the hub's clock, as all times here; `max` for none.
@@ -19,7 +19,7 @@ struct MovingDeadline {
         arm(deadline)
     }
 
-    /// The timer has fired. Returns whether the deadline has passed.
+    /// Handles the firing of the timer. Returns whether the deadline has passed.
     mutating func timerFired(_ now: UInt64) -> Bool {
         armed = .max
         guard deadline != .max else { return false }
@@ -45,7 +45,7 @@ struct MovingDeadline {
 }
 
 extension UInt64 {
-    /// This time and so many nanoseconds; `max` when that is too long.
+    /// Returns this time plus `nanoseconds`, or `max` on overflow.
     func after(_ nanoseconds: UInt64) -> UInt64 {
         let (sum, isTooLong) = addingReportingOverflow(nanoseconds)
         return isTooLong ? .max : sum

@@ -2,14 +2,14 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// The answer to a client whose request could not be parsed, or who is not served.
+/// The answer to a client that the server does not serve, or whose request the server cannot parse.
 struct Refusal {
     private let error: HTTPError
 
     init(_ error: HTTPError) { self.error = error }
 
-    /// The answer to an error that ended a connection. nil when the client has gone, is too slow, or the connection is cut:
-    /// nobody is left to tell.
+    /// Creates the answer to an error that ended a connection. Returns nil when no client can read one: it has gone, takes too
+    /// long, or the server has cut the connection.
     init?(to error: any Error) {
         if let error = error as? HTTPParseError {
             self.error = HTTPError(.init(code: error.status), error.reason)

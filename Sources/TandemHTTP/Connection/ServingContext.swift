@@ -3,11 +3,11 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
-/// What the connections of one hub share: settings, routes, observers, buffers, the date. On its hub.
+/// The state that the connections of one hub share: settings, routes, observers, buffers, the date. On its hub.
 final class ServingContext {
     let hub: Hub
     @exclusivity(unchecked) var settings: ConnectionSettings { didSet { readSettings() } }
-    // What every request asks of the settings, without counting a reference.
+    // The settings that every request reads, copied here so that reading them counts no reference.
     @exclusivity(unchecked) private(set) var logsAccess = false
     @exclusivity(unchecked) private(set) var trustsRequestID = false
     @exclusivity(unchecked) private(set) var returnsRequestID = false
@@ -19,9 +19,9 @@ final class ServingContext {
     let logger: Logger
     let draining: Draining
     let buffers = BufferPool()
-    /// The body of each request without one.
+    /// The body that all requests without a body share.
     let noBody = RequestBody([])
-    /// The head that was answered last, whose memory the next one takes.
+    /// The head of the last answered request; the next head reuses its memory.
     @exclusivity(unchecked) var spareHead: RequestHead?
     /// Whether connections end after their present request.
     @exclusivity(unchecked) var isDraining = false
@@ -77,7 +77,7 @@ final class ServingContext {
         if time.tv_sec != currentDate.unixSeconds { currentDate = HTTPDate(unixSeconds: time.tv_sec) }
     }
 
-    /// Throws 503 when this hub has as many green threads as it may have.
+    /// Throws 503 when this hub has reached `maxGreenThreads`.
     func checkGreenThreads() throws(HTTPError) {
         guard hub.greenThreadCount >= settings.maxGreenThreads else { return }
         throw HTTPError(

@@ -23,7 +23,7 @@ struct TLSHandshake {
         self.context = context
     }
 
-    /// Completes the handshake, unless `mayGoOn` returns false meanwhile (then it throws `CancellationError`).
+    /// Runs the handshake and returns its outcome. Throws `CancellationError` when `mayGoOn` returns false meanwhile.
     func run(while mayGoOn: () -> Bool) async throws -> Outcome {
         let deadline = Deadline.after(session.context.handshakeTimeout)
         do {
@@ -35,7 +35,7 @@ struct TLSHandshake {
         } catch let error as TLSHandshakeError where error.kind == .plainHTTP {
             return .plainHTTP
         } catch let error as TLSHandshakeError {
-            // What a scanner or a proxy's health check does all day matters less than what the operator has to correct.
+            // A refusal may need a correction by the operator; the other failures are mostly scanners and proxies' health checks.
             report(level: error.kind == .refused ? .info : .debug, error.reason)
             return error.kind == .refused ? .refused : .ended
         } catch let error as TandemError where error.code == .timedOut {

@@ -3,11 +3,10 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// The bytes of one connection: what has arrived and is not used yet, what is still to be sent, and the socket, plain or under TLS.
-/// On its hub.
+/// The socket of one connection, plain or under TLS, with its unused input and its unsent output. On its hub.
 ///
-/// It borrows a buffer only while something waits in it: what arrives is parsed in the hub's scratch memory, and what is
-/// left over is kept.
+/// A wire borrows a buffer only while bytes wait in it. It parses input in the hub's scratch memory, and keeps only what is
+/// left over.
 final class Wire {
     /// The outcome of looking for something that arrives.
     enum Arrival<Value> {
@@ -21,9 +20,9 @@ final class Wire {
     /// Input of fewer bytes is kept without borrowing a buffer.
     private static let leastForBuffer = 256
 
-    /// The socket, which waits are made on and which tells of the peer.
+    /// The socket, on which the connection waits and which reports the peer's state.
     let descriptor: Descriptor
-    /// TLS between the socket and these bytes; nil without TLS. A branch, so that the plain way allocates and counts nothing.
+    /// TLS between the socket and these bytes; nil without TLS. A branch, so that plain HTTP allocates and counts nothing.
     @exclusivity(unchecked) private(set) var session: TLSSession?
     private let buffers: BufferPool
     @exclusivity(unchecked) private var input: [UInt8] = []
@@ -32,13 +31,13 @@ final class Wire {
     @exclusivity(unchecked) private var outputStart = 0
     /// Bytes put into the output since the connection began.
     @exclusivity(unchecked) private(set) var bytesPut = 0
-    /// The present answer, or the next, is the last on this connection.
+    /// Whether the current answer, or the next, is the last on this connection.
     @exclusivity(unchecked) var mustClose = false
-    /// The end of the connection must not look like the end of the present answer.
+    /// Whether `close` must reset the connection, so that its end does not look like the end of the current answer.
     @exclusivity(unchecked) var mustReset = false
-    /// Why the client can no longer be reached: what the transport failed with, or that the client takes nothing.
+    /// The reason why the client can no longer be reached: an error of the transport, or that the client takes nothing.
     @exclusivity(unchecked) private(set) var failure: TandemError?
-    /// The output is sent at the end of the hub's turn: see `ServingContext.flushLater`.
+    /// Whether the output is sent at the end of the hub's turn: see `ServingContext.flushLater`.
     @exclusivity(unchecked) var isFlushedLater = false
 
     init(_ descriptor: Descriptor, _ session: TLSSession?, _ buffers: BufferPool) {
@@ -92,7 +91,7 @@ final class Wire {
 
     /// Takes out the next head, if all of it has arrived. Does not wait.
     func nextHead(_ parser: inout RequestHeadParser, reusing spare: inout RequestHead?) throws -> Arrival<RequestHead> {
-        // What a client sends ahead is kept: no more than one buffer of it.
+        // Bytes that a client sends ahead are kept, so no more than one buffer is read.
         try next(upTo: BufferPool.bufferSize) { bytes in
             guard let head = try parser.parse(bytes, reusing: &spare) else { return (0, nil) }
             return (head.byteCount, head)
@@ -181,7 +180,7 @@ final class Wire {
         var version: HTTPVersion
         /// Whether the request was HEAD.
         var isHead: Bool
-        /// How long the connection may be idle, for a client that asked.
+        /// How long the connection may be idle, for a client that asks for keep-alive; else nil.
         var idleSeconds: Int?
         var date: HTTPDate
     }
@@ -236,7 +235,7 @@ final class Wire {
         if output.capacity == 0 { output = buffers.lend() }
     }
 
-    /// Sends what the transport takes; returns whether that was all. A failure stays: the next call meets it too.
+    /// Sends what the transport takes; returns whether that was all. A failure persists: the next call throws too.
     @inline(never)  // frame
     func flushAvailable() throws(TandemError) -> Bool {
         while outputStart < output.count {
@@ -250,7 +249,7 @@ final class Wire {
         return true
     }
 
-    /// Sends the output as the client takes it, without a task that waits. A failure stays, and the next flush meets it.
+    /// Sends the output as the client takes it, without a task that waits. A failure persists, and the next flush throws it.
     ///
     /// In the middle of a handshake message, TLS has to read the rest before it can write. The next read or flush then sends the
     /// output.
@@ -286,8 +285,8 @@ final class Wire {
         }
     }
 
-    /// Throws `timedOut` unless the client has taken bytes since so many were unacknowledged, though too few for the kernel to
-    /// want more.
+    /// Throws `timedOut` unless the client has acknowledged bytes since `before` were unacknowledged. A slow client may take
+    /// bytes, but too few for the kernel to accept more.
     private func expectProgress(since before: Int?, _ timeout: Duration) throws(TandemError) {
         if let before, let now = descriptor.unacknowledged, now < before { return }
         let error = TandemError(.timedOut, "the client took nothing of the answer for \(timeout)")
@@ -308,12 +307,13 @@ final class Wire {
         shutdown(descriptor.fd, CInt(SHUT_WR))
     }
 
-    /// Reads and drops what has arrived, up to one scratch buffer: nil when nothing has, 0 at the end.
+    /// Reads and drops what has arrived, up to one scratch buffer. Returns the number of bytes, nil when nothing has arrived, or
+    /// 0 at the end.
     func discardAvailable() throws(TandemError) -> Int? { try descriptor.readAvailable(into: buffers.scratch) }
 
     /// Closes the connection and gives its buffers back. Does not wait.
     ///
-    /// Resets it when the client has not been sent all of an answer: the client can tell, and the kernel keeps nothing for a client
+    /// Resets the connection when part of an answer is unsent: the client can tell, and the kernel keeps nothing for a client
     /// that does not read.
     func close() {
         if mustReset || unsent > 0 {

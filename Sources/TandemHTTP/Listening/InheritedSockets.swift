@@ -2,11 +2,11 @@ internal import Glibc
 internal import Synchronization
 internal import Tandem
 
-/// The sockets that whoever started this process passed to it, as sd_listen_fds(3) has it: numbers from 3 on, counted by
-/// LISTEN_FDS, named by LISTEN_FDNAMES, meant for the process LISTEN_PID.
+/// The sockets that the service manager passed to this process, as in sd_listen_fds(3): descriptors from 3 on, their count in
+/// LISTEN_FDS, their names in LISTEN_FDNAMES, and the process that they are for in LISTEN_PID.
 final class InheritedSockets: Sendable {
-    /// This process's. Looked for once: then the variables are gone and the numbers are close-on-exec, so that no child
-    /// process believes that they are its own.
+    /// The sockets of this process, looked up once. The look-up removes the variables and makes the descriptors close-on-exec, so
+    /// that no child process takes them for its own.
     static let ofProcess = InheritedSockets()
 
     // In the order in which they were passed.
@@ -28,7 +28,7 @@ final class InheritedSockets: Sendable {
         sockets = Mutex(found)
     }
 
-    /// The sockets of this name, non-blocking and listening; the caller's to close from now on. Throws `TandemError`:
+    /// Returns the sockets of this name, non-blocking and listening; the caller has to close them. Throws `TandemError`:
     /// `invalidArgument` when there is none, or when one is not a stream socket that listens.
     func take(_ name: String) throws(TandemError) -> [CInt] {
         let (mine, others) = sockets.withLock { sockets in

@@ -1,4 +1,4 @@
-/// Where a server listens.
+/// An address that a server listens on.
 ///
 /// Its text, which `init(_:)` reads and `description` writes:
 ///
@@ -14,38 +14,38 @@ public struct ListenAddress: Hashable, Sendable {
     }
 
     let place: Place
-    /// Whether connections speak TLS there, as `HTTPServerConfiguration.tls` says.
+    /// Whether connections to the address use TLS, as `HTTPServerConfiguration.tls` says.
     public let isTLS: Bool
 
-    /// A TCP port.
+    /// Returns the address of a TCP port.
     ///
     /// - Parameters:
     ///   - host: A numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). "::" is every IPv6 address of the
-    ///     machine and no IPv4 one (IPV6_V6ONLY is always set): what is listed is what is listened on, and no peer has an
-    ///     IPv4 address in IPv6's clothes. For both list "0.0.0.0" too, with the same port.
+    ///     machine and no IPv4 one (IPV6_V6ONLY is always set): the server listens on exactly the listed addresses, and no
+    ///     peer has an IPv4-mapped IPv6 address. To listen on both, list "0.0.0.0" too, with the same port.
     ///   - port: 0 to 65535; 0 lets the kernel choose.
     public static func tcp(_ host: String, port: Int, tls: Bool = false) -> ListenAddress {
         ListenAddress(place: .tcp(host: host, port: port), isTLS: tls)
     }
 
-    /// A unix socket, unix(7). A file that a killed process left behind is replaced; one that somebody listens on is an error.
-    /// The file is removed when the server stops.
+    /// Returns the address of a unix socket, unix(7). The server replaces a file that a killed process left behind; a file on
+    /// which another process listens is an error. The server removes the file when it stops.
     ///
     /// - Parameters:
     ///   - path: At most 107 bytes. Its directory must exist.
-    ///   - mode: The file's permissions: who may write to it may connect. By default the owner and the group, which is how a
-    ///     proxy in front is let in.
+    ///   - mode: The file's permissions: a process that may write to the file may connect. By default those are processes of
+    ///     the owner and the group; a proxy in front gets access through the group.
     public static func unix(_ path: String, mode: UInt16 = 0o660) -> ListenAddress {
         ListenAddress(place: .unix(path: path, mode: mode), isTLS: false)
     }
 
-    /// The listening sockets that whoever started this process passed under a name, in systemd's way (sd_listen_fds(3)):
-    /// `FileDescriptorName=` of the socket unit, or the unit's name where there is none.
+    /// Returns the address of the listening sockets that the service manager passed under a name, as systemd does
+    /// (sd_listen_fds(3)): `FileDescriptorName=` of the socket unit, or the unit's name without one.
     public static func inherited(_ name: String, tls: Bool = false) -> ListenAddress {
         ListenAddress(place: .inherited(name: name), isTLS: tls)
     }
 
-    /// Reads the text of an address. nil when it is none.
+    /// Parses the text of an address. Returns nil for any other text.
     public init?(_ text: String) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         let isTLS = words.last == "tls" && words.count == 2
@@ -123,7 +123,7 @@ public struct ListenAddress: Hashable, Sendable {
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// Its text.
+    /// The text of the address.
     public var description: String {
         let text =
             switch place {

@@ -1,32 +1,32 @@
 internal import Glibc
 internal import Tandem
 
-/// A bound socket that listens, non-blocking and close-on-exec. Whoever has it closes the number.
+/// A bound socket that listens, non-blocking and close-on-exec. Its holder closes the descriptor.
 struct ListeningSocket {
     let fd: CInt
     /// Whether connections speak TLS on it.
     let isTLS: Bool
-    /// The file of a unix socket that goes when this one is closed.
+    /// The file of a unix socket; `close` removes it.
     var file: UnixSocketFile?
 
     func close() {
-        // First the name: a client that comes now should not find it.
+        // First the file, so that new clients do not find the socket.
         file?.remove()
         Glibc.close(fd)
     }
 }
 
-/// What a server listens on: for each hub a socket for each address.
+/// The listening sockets of a server: for each hub a socket for each address.
 ///
-/// TCP: each hub has a socket of its own (SO_REUSEPORT), over which the kernel spreads the clients. Other sockets exist once:
-/// each hub has a number for it, and whichever looks first takes what has come.
+/// TCP: each hub has a socket of its own (SO_REUSEPORT), and the kernel spreads the clients over them. Other sockets exist
+/// once: each hub has its own descriptor for the socket, and the hub that looks first accepts the waiting clients.
 struct Listeners {
     /// The addresses as they are bound: with the ports that the kernel has chosen.
     private(set) var addresses: [ListenAddress] = []
     /// By hub.
     private(set) var sockets: [[ListeningSocket]]
 
-    /// Listens on all of them, or on none. Throws `TandemError` that names the address.
+    /// Listens on all addresses, or on none. Throws a `TandemError` that names the address.
     init(_ wanted: [ListenAddress], hubs: Int, backlog: Int) throws(TandemError) {
         sockets = Array(repeating: [], count: hubs)
         do throws(TandemError) {
@@ -37,7 +37,7 @@ struct Listeners {
         }
     }
 
-    /// Closes what no hub has taken over.
+    /// Closes all sockets, before any hub has taken one over.
     func close() { for socket in sockets.joined() { socket.close() } }
 
     private mutating func open(_ address: ListenAddress, _ backlog: Int) throws(TandemError) {
@@ -63,7 +63,7 @@ struct Listeners {
         }
     }
 
-    /// Returns the port. The first binds alone, so that a port that is busy is noticed.
+    /// Listens on a TCP port and returns the port. The first socket binds without SO_REUSEPORT, so that a busy port is noticed.
     private mutating func openTCP(_ host: String, _ port: Int, _ isTLS: Bool, _ backlog: Int) throws(TandemError) -> Int {
         let isShared = sockets.count > 1
         let first = try TCPListener.open(host: host, port: port, backlog: backlog, shared: false)
@@ -80,7 +80,7 @@ struct Listeners {
         return port
     }
 
-    /// Takes `fd` over, and gives every hub a number for it.
+    /// Takes over `fd`, and gives every hub a descriptor for its socket.
     private mutating func share(_ fd: CInt, isTLS: Bool, file: UnixSocketFile? = nil) throws(TandemError) {
         sockets[0].append(ListeningSocket(fd: fd, isTLS: isTLS, file: file))
         for hub in sockets.indices.dropFirst() {
@@ -94,5 +94,5 @@ struct Listeners {
     }
 }
 
-/// What strerror(3) says.
+/// Returns the text of an errno, as strerror(3) does.
 func text(of error: CInt) -> String { String(cString: strerror(error)) }

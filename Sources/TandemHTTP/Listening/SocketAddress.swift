@@ -10,7 +10,7 @@ struct SocketAddress: CustomStringConvertible {
         self.length = length
     }
 
-    /// A numeric address, or "localhost". nil when it is neither.
+    /// Creates an address from a numeric address or "localhost". Returns nil when `host` is neither.
     init?(host: String, port: Int) {
         guard let port = UInt16(exactly: port) else { return nil }
         storage = sockaddr_storage()
@@ -44,7 +44,7 @@ struct SocketAddress: CustomStringConvertible {
     /// Bytes of the longest path a unix socket can have; the kernel wants a NUL behind it.
     static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-    /// A unix socket. nil for a path that is empty or too long.
+    /// Creates the address of a unix socket. Returns nil for a path that is empty or too long.
     init?(path: String) {
         let bytes = Array(path.utf8)
         guard !bytes.isEmpty, bytes.count <= SocketAddress.longestPath, !bytes.contains(0) else { return nil }
@@ -55,7 +55,7 @@ struct SocketAddress: CustomStringConvertible {
         withUnsafeMutableBytes(of: &storage) { $0[offset...].copyBytes(from: bytes) }
     }
 
-    /// The address a socket is bound to.
+    /// Creates the address that a socket is bound to.
     init(localOf fd: CInt) {
         storage = sockaddr_storage()
         length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -103,12 +103,12 @@ struct SocketAddress: CustomStringConvertible {
 }
 
 extension SocketAddress {
-    /// What counts as one peer: an IPv4 address, or the first half of an IPv6 address, all of which one subscriber gets.
+    /// The unit that counts as one peer: an IPv4 address, or the /64 network of an IPv6 address, which one subscriber gets.
     struct Network: Hashable, Sendable {
         private let bits: UInt64
         private let isV6: Bool
 
-        /// nil for a unix socket, whose peers have no address.
+        /// Returns nil for a unix socket, whose peers have no address.
         init?(_ address: SocketAddress) {
             let network: (UInt64, Bool)? = address.withSockaddr { pointer, _ in
                 let bytes = UnsafeRawPointer(pointer)

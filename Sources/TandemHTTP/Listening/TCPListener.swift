@@ -5,7 +5,7 @@ internal import Tandem
 enum TCPListener {
     /// Binds and listens, non-blocking and close-on-exec. `shared` lets several hubs of this process listen on one port.
     /// Throws `TandemError`: `invalidArgument` for a host that is no numeric address, `systemCall` with EADDRINUSE, …
-    /// An IPv6 address is listened on for IPv6 alone, whatever net.ipv6.bindv6only says.
+    /// A socket with an IPv6 address accepts IPv6 alone, whatever net.ipv6.bindv6only says.
     static func open(host: String, port: Int, backlog: Int, shared: Bool) throws(TandemError) -> CInt {
         guard let address = SocketAddress(host: host, port: port) else {
             throw TandemError(

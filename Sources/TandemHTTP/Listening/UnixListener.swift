@@ -5,7 +5,7 @@ internal import Tandem
 /// Binding and listening on a unix socket, unix(7).
 enum UnixListener {
     /// Binds and listens, non-blocking and close-on-exec. Throws `TandemError`: `invalidArgument` for a path that is too long,
-    /// else `systemCall`; EADDRINUSE when somebody listens there.
+    /// else `systemCall`; EADDRINUSE when another process listens there.
     static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
         guard let address = SocketAddress(path: path) else {
             throw TandemError(
@@ -21,7 +21,7 @@ enum UnixListener {
         defer { if lock >= 0 { Glibc.close(lock) } }
         var file: UnixSocketFile?
         do throws(TandemError) {
-            // bind(2) takes the permissions over, less the umask: the file is never open to more than it should be.
+            // bind(2) gives these permissions to the file, less the umask, so the file never allows more than it should.
             guard fchmod(fd, mode_t(mode)) == 0 else { throw failure("fchmod", path) }
             if address.withSockaddr({ bind(fd, $0, $1) }) != 0 {
                 guard errno == EADDRINUSE else { throw failure("bind", path) }
@@ -40,7 +40,7 @@ enum UnixListener {
         }
     }
 
-    /// Removes the file of a socket that nobody listens on any more: its process was killed.
+    /// Removes the file of a socket on which no process listens any more, because its process was killed.
     private static func removeStale(_ path: String, _ address: SocketAddress) throws(TandemError) {
         var status = stat()
         guard lstat(path, &status) == 0 else {
@@ -55,15 +55,15 @@ enum UnixListener {
         let probe = newSocket()
         guard probe >= 0 else { throw failure("socket", path) }
         defer { Glibc.close(probe) }
-        // A full backlog is EAGAIN: somebody listens there too.
+        // A full backlog gives EAGAIN, which also means that a process listens there.
         guard address.withSockaddr({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED else {
             throw failure("bind", path, EADDRINUSE, "a process listens there already: stop it, or choose another path")
         }
         guard unlink(path) == 0 || errno == ENOENT else { throw failure("unlink", path) }
     }
 
-    /// Locks the path's directory for a moment, so that of two servers that start at once neither takes the other's new file
-    /// for a stale one. A courtesy: whoever holds the lock for long does not keep us from starting.
+    /// Locks the path's directory for a moment, so that two servers that start at once do not take each other's new file for a
+    /// stale one. Best effort: a process that holds the lock for long does not keep this one from starting.
     private static func lockDirectory(of path: String) -> CInt {
         let end = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let directory = path[..<end]
@@ -84,15 +84,14 @@ enum UnixListener {
     }
 }
 
-/// The name of a bound unix socket in the file system; removed once, by the first hub that stops accepting, if it is still
-/// the file that was bound.
+/// The file of a bound unix socket. The first hub that stops accepting removes it, if it is still the file that was bound.
 final class UnixSocketFile: Sendable {
     private let path: String
     private let device: dev_t
     private let inode: ino_t
     private let isRemoved = Atomic(false)
 
-    /// nil when there is none.
+    /// Returns nil when there is no file at `path`.
     init?(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
@@ -101,7 +100,7 @@ final class UnixSocketFile: Sendable {
     }
 
     func remove() {
-        // Once: the number of a file that is gone may come back with another server's.
+        // Only once: another server's file may get the inode number of the removed file.
         guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
         var status = stat()
         guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }

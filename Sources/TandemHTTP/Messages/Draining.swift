@@ -1,9 +1,9 @@
 public import Tandem
 
-/// How a handler learns that its server stops: for answers that have no end of their own, as event streams and long polls.
+/// The signal that a server drains, for handlers whose answers have no end of their own, such as event streams and long polls.
 ///
-/// A server that drains waits for its requests within the grace, and cuts what is left. A stream that ends by itself when
-/// draining begins is closed in order, and its client connects to the next server at once.
+/// A server that drains waits for its requests until the grace is over, then cuts those that are left. When a stream ends by
+/// itself as draining begins, the server closes the connection in order, and the client connects to the next server at once.
 ///
 ///     Response(streaming: { writer in
 ///         while let event = try await writer.draining.cancelling({ try await events.get() }) {
@@ -28,9 +28,9 @@ public struct Draining: Sendable {
         try event.wait(deadline: deadline, file: file, line: line)
     }
 
-    /// Runs `body`, and cancels it when the server begins to drain. Returns when it has ended: its value, or nil when it was
-    /// cancelled so, or never begun because the server drains already. A body that suppresses the cancellation has its value
-    /// delivered.
+    /// Runs `body`, and cancels it when the server begins to drain. Waits until `body` has ended and returns its value, even if
+    /// `body` ignored the cancellation. Returns nil when draining ended `body`, or when the server already drained and `body`
+    /// never ran.
     ///
     /// - Throws: What `body` throws; `CancellationError` when the caller's own task is cancelled.
     public func cancelling<Success: Sendable>(
@@ -40,7 +40,7 @@ public struct Draining: Sendable {
         return try await withThrowingTaskGroup(of: Success?.self) { group in
             group.addTask { try await body() }
             group.addTask {
-                // Cancelled: `body` has ended, or the caller is cancelled, which `body` tells.
+                // The wait is cancelled when `body` has ended or the caller is cancelled; `body` reports the latter.
                 try? await event.wait()
                 return nil
             }
@@ -51,8 +51,8 @@ public struct Draining: Sendable {
         }
     }
 
-    /// As the async form, for blocking code: `body` runs on a green stack of its own. Parks the calling green thread, or blocks
-    /// the calling OS thread, until `body` has ended.
+    /// Runs a blocking `body` as the async form does, on a green stack of its own. Parks the calling green thread, or blocks the
+    /// calling OS thread, until `body` has ended.
     ///
     /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
     @available(*, noasync)

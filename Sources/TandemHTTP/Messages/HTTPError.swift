@@ -1,6 +1,6 @@
 public import HTTPTypes
 
-/// An answer that a handler gives by throwing: the status, and one sentence for whoever reads the body.
+/// An error that a handler throws to answer with a status and one sentence as the body.
 public struct HTTPError: Error, Sendable, CustomStringConvertible {
     /// The status of the answer.
     public var status: HTTPResponse.Status

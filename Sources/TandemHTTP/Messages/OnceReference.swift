@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// A reference that is stored once and read from any thread: what `AtomicLazyReference` is, which is not specialized and costs
-/// 750 instructions per load.
+/// A reference that is stored once and read from any thread. It replaces `AtomicLazyReference`, which is not specialized and
+/// costs 750 instructions per load.
 struct OnceReference<Object: AnyObject & Sendable>: ~Copyable, Sendable {
     /// The address of a retained object; 0 for none.
     private let bits: Atomic<UInt>
@@ -19,7 +19,7 @@ struct OnceReference<Object: AnyObject & Sendable>: ~Copyable, Sendable {
     /// The object that is stored, if there is one.
     var object: Object? { reference?.takeUnretainedValue() }
 
-    /// Stores an object, unless one is stored already. Returns the one that is stored then.
+    /// Stores an object, unless one is stored already. Returns the stored object.
     @discardableResult
     func store(_ object: Object) -> Object {
         let new = Unmanaged.passRetained(object)

@@ -2,9 +2,9 @@ internal import Tandem
 
 /// The client at the other end of a connection, as a request knows it. One per connection; any thread.
 final class Peer: Sendable {
-    /// Where the client is.
+    /// The client's address.
     let address: SocketAddress
-    /// Tells whether the client's server stops.
+    /// Whether the client's server stops, and a way to wait for that.
     let draining: Draining
     // @unchecked: asked on the connection's hub only, as `Request.tls` says.
     private struct Session: @unchecked Sendable {
@@ -30,6 +30,6 @@ final class Peer: Sendable {
     /// Whether the connection is under TLS.
     var isSecure: Bool { session.tls != nil }
 
-    /// What TLS has agreed on; nil without TLS, and when the connection is closed. On the connection's hub.
+    /// The result of the TLS handshake; nil without TLS and after the connection has closed. On the connection's hub.
     var tlsDetails: TLSDetails? { session.tls?.details }
 }

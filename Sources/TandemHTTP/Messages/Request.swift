@@ -2,9 +2,9 @@ public import HTTPTypes
 public import HTTPWire
 internal import Tandem
 
-/// A request, as its handler sees it. Cheap to copy; strings and fields are built each time they are asked for.
+/// A request, as its handler sees it. Cheap to copy; each access to a string or to `headers` builds it anew.
 ///
-/// A test makes one and calls the handler with it, without a server:
+/// A test can create a request and call the handler without a server:
 ///
 ///     let response = try await showOrder(Request(path: "/orders/7", parameters: ["id": "7"]))
 ///     #expect(response.status == .ok)
@@ -13,8 +13,8 @@ public struct Request: Sendable {
     public let head: RequestHead
     /// The values of the route's `{name}` segments, percent-decoded.
     public let parameters: PathParameters
-    /// The body, read as it arrives. It belongs to the connection: use it until the handler, and its streamed answer, have
-    /// returned, in the handler's task or its child tasks.
+    /// The body, read as it arrives. It belongs to the connection: use it only in the handler's task or its child tasks, and only
+    /// until the handler and its streamed answer have returned.
     public let body: RequestBody
     private let peer: Peer
 
@@ -25,15 +25,15 @@ public struct Request: Sendable {
         self.peer = peer
     }
 
-    /// A request that came over no connection, for calling a handler in a test.
+    /// Creates a request without a connection, for calling a handler in a test.
     ///
-    /// The server's own parser reads what these values say, so the handler sees what it would see of a client that sends
-    /// them: `Host` is `localhost` unless `headers` has it, and a body without framing fields gets a `Content-Length`.
+    /// The server's own parser reads these values, so the handler sees the request as if a client had sent it. `Host` is
+    /// `localhost` unless `headers` has it, and a body without framing fields gets a `Content-Length`.
     /// Traps when no client could send such a request: a path that does not begin with `/`, or a malformed field.
     ///
     /// - Parameters:
     ///   - path: The path, percent-encoded, and the query if there is one.
-    ///   - parameters: What the route's `{name}` segments match; no route is looked for.
+    ///   - parameters: The values of the route's `{name}` segments; no route is looked up.
     ///   - remoteAddress: A numeric address and port, "127.0.0.1:4711" or "[::1]:4711".
     public init(
         method: HTTPRequest.Method = .get, path: String, headers: HTTPFields = [:], body: [UInt8] = [],
@@ -64,7 +64,7 @@ public struct Request: Sendable {
         }
     }
 
-    /// All header fields, in order. Built at each call: keep the result, or ask for one field by subscript.
+    /// All header fields, in order. Each access builds them: keep the result, or read one field by subscript.
     public var headers: HTTPFields { head.fields }
 
     /// The value of one header field, or nil; several lines of it are joined by ", " (RFC 9110, 5.3).
@@ -73,8 +73,8 @@ public struct Request: Sendable {
     /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
     public var remoteAddress: String { peer.description }
 
-    /// What TLS has agreed on with the client, including the subject of its verified certificate; nil without TLS. Built at
-    /// each call. Use it on the connection's hub, until the handler returns.
+    /// The result of the TLS handshake, including the subject of the client's verified certificate; nil without TLS. Each access
+    /// builds it. Use it on the connection's hub, until the handler returns.
     public var tls: TLSDetails? { peer.tlsDetails }
 
     /// Whether the server stops, and a way to wait for that: for handlers without an end of their own.
@@ -100,7 +100,7 @@ public struct PathParameters: Sendable, ExpressibleByDictionaryLiteral {
 }
 
 extension RequestHead {
-    /// The head that a client would send. Traps when none could be sent.
+    /// Creates the head that a client would send. Traps when no client could send it.
     fileprivate init(composing method: HTTPRequest.Method, _ target: String, _ headers: HTTPFields, bodyLength: Int) {
         var text = "\(method.rawValue) \(target) HTTP/1.1\r\n"
         if headers[.init("Host")!] == nil { text += "Host: localhost\r\n" }
@@ -126,7 +126,7 @@ extension RequestHead {
 }
 
 extension HTTPWireLimits {
-    /// As large as a head can be: for heads that no peer has sent.
+    /// Limits that allow a head of any size, for heads that no peer has sent.
     fileprivate static var unlimited: HTTPWireLimits {
         var limits = HTTPWireLimits()
         limits.requestLine = .max

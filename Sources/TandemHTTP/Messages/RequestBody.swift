@@ -2,13 +2,13 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// Where a request's body comes from: a connection, or memory. On one hub.
+/// The source of a request's body: a connection or memory. On one hub.
 protocol BodySource: AnyObject {
     /// Takes the next piece, without waiting.
     func nextPiece() throws -> BodyPiece
-    /// Suspends until another call of `nextPiece` is of use.
+    /// Suspends until it makes sense to call `nextPiece` again.
     func waitForPiece(_ reason: BodyPiece) async throws
-    /// Parks the green thread until another call of `nextPiece` is of use.
+    /// Parks the green thread until it makes sense to call `nextPiece` again.
     @available(*, noasync)
     func waitForPiece(_ reason: BodyPiece, file: StaticString, line: UInt) throws
 }
@@ -19,7 +19,7 @@ enum BodyPiece {
     case end
     /// More has to arrive first.
     case needsMore
-    /// The client has to be told to send the body, and that message has not been sent yet.
+    /// The message that tells the client to send the body still has to be sent.
     case needsFlush
     /// The caller has read for so long without waiting that others have to run first.
     case givesWay
@@ -34,18 +34,18 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// A piece of the body, as it arrived.
     public typealias Element = [UInt8]
 
-    /// The bytes that the client announced, or nil for a chunked body.
+    /// The length in bytes that the client announced, or nil for a chunked body.
     public let contentLength: Int?
     @exclusivity(unchecked) private var source: (any BodySource)?
     @exclusivity(unchecked) private var isReading = false
 
-    /// A body that `source` has until `end`.
+    /// Creates a body that reads from `source` until `end`.
     init(contentLength: Int?, source: any BodySource) {
         self.contentLength = contentLength
         self.source = source
     }
 
-    /// A body in memory.
+    /// Creates a body in memory.
     init(_ bytes: [UInt8]) {
         contentLength = bytes.count
         source = MemoryBody(bytes)
@@ -56,8 +56,8 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
 
     // MARK: Reading
 
-    /// The next piece, or nil at the end. Throws `HTTPError` (400, 408, 413), `CancellationError`, or `TandemError` when the
-    /// connection breaks, when another task reads (`descriptorBusy`), and when the request is over (`closed`).
+    /// Returns the next piece, or nil at the end. Throws `HTTPError` (400, 408, 413), `CancellationError`, or `TandemError` when
+    /// the connection breaks, when another task reads (`descriptorBusy`), and when the request is over (`closed`).
     public func read() async throws -> [UInt8]? {
         let source = try begin()
         defer { isReading = false }
@@ -70,7 +70,7 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         }
     }
 
-    /// The next piece, or nil at the end; parks the green thread. Throws as the async form, and `TandemError`
+    /// Returns the next piece, or nil at the end; parks the green thread. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
@@ -85,14 +85,15 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         }
     }
 
-    /// All of it. Throws `HTTPError` 413 when it is longer than `limit` bytes, else as `read`.
+    /// Returns the whole body. Throws `HTTPError` 413 when the body is longer than `limit` bytes, else as `read`.
     public func collect(upTo limit: Int) async throws -> [UInt8] {
         var all = try startCollecting(limit)
         while let piece = try await read() { try all.add(piece, limit) }
         return all
     }
 
-    /// All of it; parks the green thread. Throws `HTTPError` 413 when it is longer than `limit` bytes, else as `read`.
+    /// Returns the whole body; parks the green thread. Throws `HTTPError` 413 when the body is longer than `limit` bytes, else
+    /// as `read`.
     @available(*, noasync)
     public func collect(upTo limit: Int, file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
         var all = try startCollecting(limit)
@@ -122,19 +123,19 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
 
     // MARK: AsyncSequence
 
-    /// Iterates over the pieces. They are consumed: a second iteration goes on where the first stopped.
+    /// Returns an iterator that consumes the pieces: a second iteration goes on where the first stopped.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(body: self) }
 
     /// The pieces, in order.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let body: RequestBody
 
-        /// The next piece, or nil at the end.
+        /// Returns the next piece, or nil at the end.
         public mutating func next() async throws -> [UInt8]? { try await body.read() }
     }
 }
 
-/// The body of a request that came over no connection.
+/// The body of a request without a connection.
 private final class MemoryBody: BodySource {
     private var bytes: [UInt8]
 

@@ -3,10 +3,10 @@ internal import HTTPWire
 internal import Synchronization
 internal import Tandem
 
-/// What a handler answers: a status, header fields, and a body that is at hand or is written bit by bit.
+/// A handler's answer: a status, header fields, and a body that is in memory or streamed.
 ///
-/// `Content-Length`, `Transfer-Encoding`, `Connection`, `Keep-Alive` and `Date` are the server's: those among `headers` are
-/// left out. What answers HEAD, or has a status that allows no body (204, 205, 304), is sent without its body.
+/// The server sets `Content-Length`, `Transfer-Encoding`, `Connection`, `Keep-Alive` and `Date`, and leaves out those among
+/// `headers`. It omits the body of an answer to HEAD, or with a status that allows no body (204, 205, 304).
 public struct Response: Sendable {
     enum Body: Sendable {
         case bytes([UInt8])
@@ -35,7 +35,7 @@ public struct Response: Sendable {
 
     var body: Body { storage.body }
 
-    /// The length of a body at hand.
+    /// The length of a body in memory; 0 for a streamed one.
     var bodyCount: Int { if case .bytes(let bytes) = body { bytes.count } else { 0 } }
 
     /// Whether its status allows a body (RFC 9110, 6.4.1, 15.3.6).
@@ -45,29 +45,29 @@ public struct Response: Sendable {
         storage = Storage(status, headers, body, encoded: encoded)
     }
 
-    /// An answer with these bytes as its body.
+    /// Creates an answer with these bytes as its body.
     public init(status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], body: [UInt8] = []) {
         self.init(status, headers, .bytes(body))
     }
 
-    /// An answer in `text/plain; charset=utf-8`.
+    /// Creates an answer in `text/plain; charset=utf-8`.
     public init(status: HTTPResponse.Status = .ok, text: String) {
         self.init(status, Response.text.fields, .bytes(Array(text.utf8)), encoded: Response.text.encoded)
     }
 
-    /// An answer in `application/json`; the text must be JSON.
+    /// Creates an answer in `application/json`; the text must be JSON.
     public init(status: HTTPResponse.Status = .ok, json: String) {
         self.init(status: status, json: Array(json.utf8))
     }
 
-    /// An answer in `application/json`; the bytes must be JSON in UTF-8.
+    /// Creates an answer in `application/json`; the bytes must be JSON in UTF-8.
     public init(status: HTTPResponse.Status = .ok, json: [UInt8]) {
         self.init(status, Response.json.fields, .bytes(json), encoded: Response.json.encoded)
     }
 
-    /// An answer whose body an async closure writes. Chunked, unless its length is given. The head is sent with the first bytes:
-    /// when `body` throws before that, the error is answered as if the handler had thrown it. When `body` throws later, or
-    /// writes less than it announced, the server cuts the connection, so that the client can tell.
+    /// Creates an answer whose body an async closure writes. The body is chunked unless its length is given. The server sends the
+    /// head with the first bytes; when `body` throws before that, it answers as if the handler had thrown the error. When `body`
+    /// throws later, or writes less than it announced, the server cuts the connection, so that the client can tell.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) async throws -> Void
@@ -75,8 +75,8 @@ public struct Response: Sendable {
         self.init(status, headers, .stream(length: contentLength, .async(body)))
     }
 
-    /// An answer whose body a blocking closure writes, on a green thread; as the async form. The closure's own style selects the
-    /// form: one that awaits is async.
+    /// Creates an answer whose body a blocking closure writes on a green thread; otherwise as the async form. The closure's own
+    /// style selects the form: a closure that awaits is async.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) throws -> Void
@@ -86,8 +86,8 @@ public struct Response: Sendable {
 
     // MARK: Reading a body
 
-    /// All bytes of the body, also of one that a closure writes: for a test that has called a handler. On a hub a blocking
-    /// closure runs there.
+    /// Returns all bytes of the body, including a body that a closure writes; for tests that call a handler. When called on a
+    /// hub, it runs a blocking closure on that hub.
     ///
     /// - Throws: What the closure throws; `HTTPError` 500 when it writes more or less than it announced.
     public func collectBody() async throws -> [UInt8] {
@@ -102,8 +102,9 @@ public struct Response: Sendable {
         }
     }
 
-    /// All bytes of the body. A blocking closure runs right here, on any thread; while an async one writes, this parks the green
-    /// thread or blocks the OS thread. Throws as the async form, and `TandemError` `notOnGreenThread`.
+    /// Returns all bytes of the body. A blocking closure runs on the calling thread, which may be any; while an async closure
+    /// writes, this parks the green thread or blocks the OS thread. Throws as the async form, and `TandemError`
+    /// `notOnGreenThread`.
     @available(*, noasync)
     public func collectBody(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
         switch body {
@@ -126,7 +127,7 @@ public struct Response: Sendable {
         @exclusivity(unchecked) var status: HTTPResponse.Status
         @exclusivity(unchecked) var headers: HTTPFields
         let body: Body
-        /// The field lines. Kept from the second time on that they are sent: then the response is one that many requests share.
+        /// The encoded field lines. Stored when they are sent for the second time, because many requests then share the response.
         let encoded: OnceReference<Encoded>
         let wasSent = Atomic(false)
 
@@ -144,12 +145,12 @@ public struct Response: Sendable {
     }
 
     private mutating func makeUnique() {
-        // Encoded fields would no longer be those of `headers`.
+        // After the change, encoded fields would no longer match `headers`.
         guard !isKnownUniquelyReferenced(&storage) || storage.encoded.object != nil else { return }
         storage = Storage(storage.status, storage.headers, storage.body, encoded: nil)
     }
 
-    /// The field lines as they are sent.
+    /// Returns the field lines as they are sent.
     func encodedFields() throws(HTTPSerializeError) -> EncodedFields {
         if let encoded = storage.encoded.object { return encoded.fields }
         let fields = try EncodedFields(storage.headers)
@@ -157,7 +158,7 @@ public struct Response: Sendable {
         return fields
     }
 
-    /// The same with the request's id among its fields.
+    /// Returns this response with the request's id among its fields.
     func adding(requestID: String) -> Response {
         var response = self
         response.headers[.xRequestID] = requestID
@@ -193,7 +194,7 @@ enum ResponseStream: Sendable {
     }
 }
 
-/// Keeps what is written.
+/// A sink that keeps the written bytes in memory.
 private final class MemorySink: AnswerSink {
     private(set) var bytes: [UInt8] = []
 

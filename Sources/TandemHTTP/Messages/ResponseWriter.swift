@@ -1,11 +1,11 @@
 internal import HTTPTypes
 internal import Tandem
 
-/// Where a streamed answer goes: a connection, or memory. On one hub.
+/// The destination of a streamed answer: a connection or memory. On one hub.
 protocol AnswerSink: AnyObject {
     /// Takes bytes of the body, without waiting. Returns what the writer has to do before it writes more.
     func put(_ bytes: [UInt8]) throws -> WriteStep
-    /// Sends what has been taken, the head of the answer before all.
+    /// Sends what has been taken, beginning with the head of the answer.
     func flush() async throws
     /// Sends what has been taken; parks the green thread while the client takes no more.
     @available(*, noasync)
@@ -17,18 +17,18 @@ protocol AnswerSink: AnyObject {
     func giveWay(file: StaticString, line: UInt)
 }
 
-/// What a writer does after a piece was taken.
+/// The next action of a writer after the sink has taken a piece.
 enum WriteStep {
     case goesOn
-    /// So much waits to be sent that it has to be sent first.
+    /// The output holds so much that the writer has to flush it first.
     case flushes
     /// The caller has written for so long without waiting that others have to run first.
     case givesWay
 }
 
 // @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
-/// Writes a streamed body. The head of the answer is sent with the first bytes, and what is written is sent at the end of
-/// the hub's turn: when this code waits for anything, or 16 KiB have gathered. `flush` sends at once.
+/// The writer of a streamed body. The head of the answer is sent with the first bytes. Written bytes are sent at the end of
+/// the hub's turn, which comes when this code waits for anything, or when 16 KiB have gathered. `flush` sends at once.
 ///
 /// Belongs to the connection's hub; valid until the closure that got it returns.
 public final class ResponseWriter: @unchecked Sendable {
@@ -44,7 +44,7 @@ public final class ResponseWriter: @unchecked Sendable {
         self.draining = draining
     }
 
-    /// Writes these bytes; suspends while the client takes no more. No bytes do nothing.
+    /// Writes these bytes; suspends while the client takes no more. Does nothing for an empty array.
     ///
     /// Throws `CancellationError`, `TandemError` when the client has gone, takes too long (`timedOut`) or the answer has
     /// ended (`closed`), or `HTTPError` 500 for more bytes than were announced. A failure to send what was written earlier
@@ -70,7 +70,7 @@ public final class ResponseWriter: @unchecked Sendable {
         }
     }
 
-    /// Sends the head of the answer, if it has not been sent, and all that was written, at once: for events that must not
+    /// Sends everything written so far at once, and the head of the answer if it has not been sent. For events that must not
     /// wait for the next one, and for a head that must not wait for the body. Throws as `write`.
     public func flush() async throws { try await open().flush() }
 

@@ -1,5 +1,5 @@
-/// A reference that retains nothing: for an object that something else keeps for longer. A call through it counts no
-/// references. A call through a `var`, an `unowned(unsafe)` property, or an element of an array counts two.
+/// A reference that does not retain its object, which something else keeps alive for longer. A call through it does no
+/// reference counting. A call through a `var`, an `unowned(unsafe)` property, or an element of an array counts twice.
 struct Unretained<Object: AnyObject>: Equatable {
     private let reference: Unmanaged<Object>
 

@@ -52,7 +52,7 @@ public struct AccessLogEntry: Sendable {
     public var style: Style
     /// The index of the hub in its group.
     public var hub: Int
-    /// The status of the response; 499 when the client went away before there was one.
+    /// The status of the response; 499 when the client went away, or the server cut the connection, before there was one.
     public var status: Int
     /// Bytes of the response that were sent or buffered, head included.
     public var bytes: Int
@@ -73,7 +73,7 @@ public struct AccessLogEntry: Sendable {
 }
 
 extension AccessLogEntry {
-    // In an extension, so that the struct keeps its memberwise initializer: the optimizer copies what others return.
+    // In an extension, so that the struct keeps its memberwise initializer: the optimizer copies the result of any other.
     /// Creates an entry with these values. `span` is the request's own, when the server traces.
     public init(
         head: RequestHead?, route: String?, style: Style, hub: Int, status: Int, bytes: Int, nanoseconds: Int,
@@ -99,7 +99,7 @@ extension AccessLogEntry {
     public var duration: Duration { .nanoseconds(Int64(nanoseconds)) }
 
     /// The id of the request's trace, 32 hexadecimal digits: that of the server's span, else the one in `traceparent`. nil
-    /// without both.
+    /// without either.
     public var traceID: String? {
         if traceIDHigh | traceIDLow != 0 { return hexadecimal(traceIDHigh) + hexadecimal(traceIDLow) }
         return head.flatMap { TraceContext($0)?.traceID }

@@ -1,7 +1,7 @@
 public import HTTPTypes
 internal import HTTPWire
 
-/// The id of one request, for logs: what a trusted proxy gave it, or 16 hexadecimal digits.
+/// The id of one request, for logs: the value from a trusted proxy, or 16 hexadecimal digits.
 public struct RequestID: Sendable, Hashable, CustomStringConvertible {
     /// The longest id that the server accepts from a client, in bytes. UUIDs have 36; some proxies send twice that.
     public static let longest = 128
@@ -14,7 +14,8 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
         given = nil
     }
 
-    /// One from outside; nil unless it is 1 to 128 visible ASCII characters, so that it can stand in a log or a field as it is.
+    /// Creates an id from outside the server. Returns nil unless `text` is 1 to 128 visible ASCII characters, so that a log or a
+    /// field can contain it unchanged.
     public init?(_ text: String) {
         guard 1...Self.longest ~= text.utf8.count, text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         given = text
@@ -36,15 +37,15 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension HTTPField.Name {
-    /// `X-Request-Id`, which is no standard and which everybody uses.
+    /// `X-Request-Id`, which is not standardized but widely used.
     public static let xRequestID = HTTPField.Name("X-Request-Id")!
 }
 
-/// Numbers that do not come twice: a counter, mixed so that those of two hubs or processes do not lie side by side. One hub.
+/// Numbers that do not repeat: a counter, mixed so that the numbers of two hubs or processes are not close together. One hub.
 struct RequestNumbers {
     private var state = UInt64.random(in: 0 ... .max)
 
-    /// SplitMix64, which is one to one: within one counter nothing repeats before 2^64.
+    /// Returns the next number. SplitMix64 is one to one: within one counter no number repeats before 2^64.
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
@@ -54,19 +55,19 @@ struct RequestNumbers {
     }
 }
 
-/// 16 digits in lower case.
+/// Returns the number as 16 hexadecimal digits in lower case.
 func hexadecimal(_ number: UInt64) -> String {
     let digits = hexadecimalDigits(number)
     return digits.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
 
-/// The same as bytes.
+/// Returns the same digits as bytes.
 private func hexadecimalDigits(_ number: UInt64) -> InlineArray<16, UInt8> {
     let halves: InlineArray<2, UInt64> = [digits(of: UInt32(number >> 32)), digits(of: UInt32(truncatingIfNeeded: number))]
     return unsafeBitCast(halves, to: InlineArray<16, UInt8>.self)
 }
 
-/// Eight hexadecimal digits, the first in the byte with the lowest address. All eight are computed at once.
+/// Returns eight hexadecimal digits, the first in the byte with the lowest address. Computes all eight at once.
 private func digits(of number: UInt32) -> UInt64 {
     var nibbles = UInt64(number)
     nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF

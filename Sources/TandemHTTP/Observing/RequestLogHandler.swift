@@ -1,11 +1,11 @@
 internal import Logging
 
-/// The server's log handler with the request's fields put to each line.
+/// The server's log handler, with the request's fields added to each line.
 ///
 /// Two words, so that a `Logger` holds it without an allocation.
 struct RequestLogHandler: LogHandler {
     private let scope: RequestScope
-    /// The server's handler, or a copy of it that somebody has changed.
+    /// The server's handler, or a changed copy of it.
     private var box: Box
 
     private final class Box: Sendable {
@@ -43,7 +43,7 @@ struct RequestLogHandler: LogHandler {
         set { handler[metadataKey: key] = newValue }
     }
 
-    /// What the logger or the line says itself goes before what the request says.
+    /// Logs the event with the request's fields. Metadata of the logger or of the line takes precedence over them.
     func log(event: LogEvent) {
         let handler = handler
         var event = event

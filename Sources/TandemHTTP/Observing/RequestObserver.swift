@@ -3,20 +3,20 @@ internal import HTTPWire
 internal import Tandem
 internal import Tracing
 
-/// Everything that one hub's part of a server tells about its requests. On its hub.
+/// The metrics, spans and log entries of the requests on one hub's part of a server. On its hub.
 final class RequestObserver {
-    /// nil when nobody counts.
+    /// nil when nothing is counted.
     let metrics: ServerMetrics?
     private let spans: RequestSpans?
     @exclusivity(unchecked) private var numbers = RequestNumbers()
 
-    /// Metrics and spans go to what is in force for the caller.
+    /// Creates an observer that reports to the metrics factory and the tracer in force for the caller.
     init(_ configuration: ObservingConfiguration, routes: [Route]) {
         metrics = configuration.recordsMetrics ? ServerMetrics(routes) : nil
         spans = configuration.tracesRequests ? RequestSpans(routes) : nil
     }
 
-    /// A request begins. `now` is the hub's time.
+    /// Begins the observation of a request. `now` is the hub's time.
     func begin(
         _ observation: RequestObservation, _ head: RequestHead, route: Unretained<Route>?, peer: Peer, trustsID: Bool, now: UInt64
     ) {
@@ -37,7 +37,7 @@ final class RequestObserver {
         var sentHead: Int
     }
 
-    /// It has ended. `now` is the hub's time. Returns its head, unless somebody keeps it.
+    /// Ends the observation of a request. `now` is the hub's time. Returns the request's head, unless something keeps it.
     func end(
         _ observation: RequestObservation, _ outcome: AccessLogEntry.Outcome, _ bytes: Transferred,
         peer: Peer, hub: Int, log: (any AccessLog)?, now: UInt64
@@ -71,7 +71,7 @@ final class RequestObserver {
                 traceIDHigh: trace?.traceIDHigh ?? 0, traceIDLow: trace?.traceIDLow ?? 0, isSecure: peer.isSecure))
     }
 
-    /// What came could not be parsed, and was answered with `status`, in so many bytes.
+    /// Records an answer without a parsed request: its status, and its length in bytes.
     func refused(_ status: Int, bytes: Int, peer: Peer, hub: Int, log: (any AccessLog)?) {
         metrics?.requestRefused(status)
         guard let log else { return }

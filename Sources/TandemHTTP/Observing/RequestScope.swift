@@ -22,7 +22,7 @@ final class RequestScope: @unchecked Sendable {
     /// Returns the request's head, and drops the request.
     func end() -> RequestHead? { head.take() }
 
-    /// A line's fields. The trace is that of the innermost span, wherever the line is logged.
+    /// The request's fields for a log line. The trace is that of the innermost span, wherever the line is logged.
     var metadata: Logger.Metadata {
         guard let head else { return [:] }
         var metadata: Logger.Metadata = [

@@ -2,14 +2,15 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tracing
 
-/// Spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that a look at it copies nothing.
+/// Spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that reading it copies nothing.
 final class RequestSpans {
     private let instrument: any Instrument
     private let tracer: any Tracer
-    /// By route.
+    /// The names of spans, by route.
     private let names: [String]
 
-    /// nil when nobody traces: then a request costs one look at an optional. Uses what is in force for the caller.
+    /// Uses the instrument and the tracer in force for the caller. Returns nil when nothing traces: a request then costs only a
+    /// check of an optional.
     init?(_ routes: [Route]) {
         instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
@@ -17,7 +18,7 @@ final class RequestSpans {
         names = routes.map(\.description)
     }
 
-    /// Starts the span of a request, a child of what the request's fields say.
+    /// Starts the span of a request, a child of the span that the request's fields name.
     func start(_ head: RequestHead, route: Route?, peer: SocketAddress, isSecure: Bool) -> any Span {
         var context = ServiceContext.current ?? .topLevel
         instrument.extract(head, into: &context, using: HeadExtractor())
@@ -45,7 +46,7 @@ final class RequestSpans {
         return route.map { "\(method) \($0.pattern)" } ?? (method == KnownMethods.other ? "HTTP" : method)
     }
 
-    /// Ends it. `error` is what the handler threw, or what cut the answer.
+    /// Ends the span. `error` is the error that the handler threw, or that cut the answer.
     func end(_ span: any Span, status: Int, error: (any Error)?) {
         if span.isRecording {
             span.attributes["http.response.status_code"] = status
@@ -59,7 +60,7 @@ final class RequestSpans {
     }
 }
 
-/// Reads a request's fields. Several lines of `traceparent` come joined, and so are no well-formed one.
+/// The reader of a request's fields. Several lines of `traceparent` arrive joined, and are therefore malformed.
 private struct HeadExtractor: Extractor {
     func extract(key: String, from head: RequestHead) -> String? {
         switch key {

@@ -2,11 +2,11 @@ internal import CoreMetrics
 internal import HTTPTypes
 internal import HTTPWire
 
-/// What one hub's part of a server counts, by OpenTelemetry's names where it has any. On its hub.
+/// The metrics of one hub's part of a server, under OpenTelemetry's names where it has any. On its hub.
 ///
-/// Each series is asked from the factory once and then found by its route and a number, so that a request costs a look into a
-/// short array and some additions. There is one for each route, method, status, version and scheme that occurred: clients
-/// cannot make more, whatever they send.
+/// The server asks the factory for each series once (for the requests under way once per version), and then finds it by its route
+/// and a number: a request costs a look into a short array and some additions. There is one series for each route, method, status, version and scheme that occurred.
+/// Clients cannot cause more, whatever they send.
 final class ServerMetrics {
     /// The requests under way of one route, method, scheme and version. (Those that differ in version share a series.)
     ///
@@ -42,7 +42,7 @@ final class ServerMetrics {
         }
     }
 
-    /// The series of one route, which are never removed. The one that was used last is looked at first.
+    /// The series of one route, which are never removed. A look-up tries the last used one first.
     fileprivate final class Series {
         @exclusivity(unchecked) var active: [Active] = []
         @exclusivity(unchecked) var lastActive: Unretained<Active>?
@@ -52,7 +52,7 @@ final class ServerMetrics {
 
     private let factory: any MetricsFactory
     private let routes: [Route]
-    /// By route; the last is for requests that none has matched.
+    /// By route; the last is for requests that no route has matched.
     private let series: [Series]
     private let seriesByRoute: [Unretained<Series>]
     private let connections: any MeterHandler
@@ -61,7 +61,7 @@ final class ServerMetrics {
     @exclusivity(unchecked) private var refusedRequests: [Int: any CounterHandler] = [:]
     @exclusivity(unchecked) private var cut: [AccessLogEntry.Outcome: any CounterHandler] = [:]
 
-    /// nil when nobody counts. Uses the factory that is in force for the caller.
+    /// Uses the factory that is in force for the caller. Returns nil when that factory counts nothing.
     init?(_ routes: [Route]) {
         factory = MetricsSystem.factory
         if factory is NOOPMetricsHandler { return nil }
@@ -142,8 +142,8 @@ final class ServerMetrics {
                 label: "http.server.response.body.size", dimensions: dimensions, aggregate: true))
     }
 
-    /// The number of the series, and of the method in it: a route's own method is 0 and HEAD in place of GET is 1; without a
-    /// route it is the number of the name.
+    /// Returns the number of the series, and that of the method in it. A route's own method is 0, and HEAD in place of GET is 1.
+    /// Without a route, the number is that of the method's name.
     @inline(__always)
     private func place(of head: RequestHead, _ route: Unretained<Route>?) -> (series: Int, method: UInt32) {
         guard let route else { return (routes.count, UInt32(KnownMethods.number(of: head.method))) }
@@ -156,7 +156,7 @@ final class ServerMetrics {
 
     private func scheme(_ isSecure: Bool) -> (String, String) { ("url.scheme", isSecure ? "https" : "http") }
 
-    /// A head that could not be parsed has been answered with this status.
+    /// Counts an answer without a parsed request, by its status.
     func requestRefused(_ status: Int) {
         let counter =
             refusedRequests[status]
@@ -188,12 +188,12 @@ final class ServerMetrics {
 
 /// Why a connection was not served.
 enum ConnectionRefusal: String, CaseIterable {
-    /// The server has as many as it takes.
+    /// The server has reached its limit.
     case limit
-    /// Its peer has as many as one may have.
+    /// The peer has reached its limit.
     case peerLimit = "peer_limit"
     /// The TLS handshake failed, or took too long.
     case handshake = "tls_handshake"
-    /// So many are refused that this one was closed without an answer.
+    /// The server closed it without an answer: under TLS, or when it was already answering many refused clients.
     case shed
 }

@@ -2,19 +2,19 @@ internal import HTTPTypes
 internal import HTTPWire
 public import Tracing
 
-/// Where a request stands in a trace, as the W3C's Trace Context has it: the ids that `traceparent` carries, whether the
-/// caller records, and `tracestate`, which is handed on as it came. https://www.w3.org/TR/trace-context/
+/// The place of a request in a trace, as in the W3C's Trace Context: the ids that `traceparent` carries, whether the caller
+/// records, and `tracestate`, which is passed on. https://www.w3.org/TR/trace-context/
 public struct TraceContext: Sendable, Hashable {
     /// The trace's id, never 0.
     public var traceIDHigh: UInt64, traceIDLow: UInt64
-    /// The id of the span that is the parent of what comes, never 0.
+    /// The id of the parent span, never 0.
     public var parentID: UInt64
     /// Whether the caller may have recorded its span.
     public var isSampled: Bool
-    /// `tracestate`, when it was well-formed and had anything in it.
+    /// `tracestate`, when it was well-formed and not empty.
     public var state: String?
 
-    /// A context with these ids.
+    /// Creates a context with these ids.
     public init(traceIDHigh: UInt64, traceIDLow: UInt64, parentID: UInt64, isSampled: Bool, state: String? = nil) {
         self.traceIDHigh = traceIDHigh
         self.traceIDLow = traceIDLow
@@ -23,8 +23,8 @@ public struct TraceContext: Sendable, Hashable {
         self.state = state
     }
 
-    /// What a `traceparent` says; nil when it is malformed, and the caller's trace is not joined then. A version that is not
-    /// known yet may have more fields behind those of version 00.
+    /// Parses a `traceparent`. Returns nil when it is malformed; the request then does not join the caller's trace. A later
+    /// version may have more fields after those of version 00.
     public init?(traceparent: String, tracestate: String? = nil) {
         let text = Array(traceparent.utf8)
         guard text.count >= 55, text[2] == dash, text[35] == dash, text[52] == dash else { return nil }
@@ -38,7 +38,7 @@ public struct TraceContext: Sendable, Hashable {
             state: tracestate.flatMap(TraceState.checked))
     }
 
-    /// What a request says; nil without exactly one `traceparent`.
+    /// Reads the context of a request. Returns nil without exactly one `traceparent`.
     init?(_ head: RequestHead) {
         // Nearly every request has none.
         guard let parent = head[.traceparent] else { return nil }
@@ -51,7 +51,7 @@ public struct TraceContext: Sendable, Hashable {
     /// The span's id as 16 hexadecimal digits.
     public var spanID: String { hexadecimal(parentID) }
 
-    /// As the field `traceparent`, in version 00. Of the flags only "sampled" is known, and the others must not be handed on.
+    /// The value of the field `traceparent`, in version 00. Only the flag "sampled" is known; others must not be passed on.
     public var traceparent: String { "00-\(traceID)-\(spanID)-\(isSampled ? "01" : "00")" }
 }
 
@@ -61,7 +61,7 @@ extension ServiceContext {
         static let nameOverride: String? = "w3c-trace-context"
     }
 
-    /// The innermost span's place in its trace, when its tracer goes by W3C Trace Context.
+    /// The innermost span's place in its trace, when its tracer uses W3C Trace Context.
     public var traceContext: TraceContext? {
         get { self[Key.self] }
         set { self[Key.self] = newValue }
@@ -75,7 +75,7 @@ extension HTTPField.Name {
 
 private let dash = UInt8(ascii: "-")
 
-/// A number of at most 16 hexadecimal digits; nil for any other byte, capitals among them.
+/// Parses at most 16 hexadecimal digits in lower case. Returns nil for any other byte.
 private func lowerHexadecimal(_ digits: ArraySlice<UInt8>) -> UInt64? {
     var number: UInt64 = 0
     for digit in digits {

@@ -1,11 +1,12 @@
-/// `tracestate`: a list of what the systems on the way have to say, which is handed on or dropped as a whole.
+/// `tracestate`: a list of entries from the systems on the way, which is passed on or dropped as a whole.
 enum TraceState {
-    /// Bytes that are handed on: what the specification asks everybody to take. More is dropped.
+    /// The longest list that is passed on, in bytes: the length that the specification asks every system to accept. A longer one
+    /// is dropped.
     static let longest = 512
-    /// Members that a list may have.
+    /// The most members that a list may have.
     static let members = 32
 
-    /// The list without its empty members; nil when there is nothing in it, or when any of it is malformed.
+    /// Returns the list without its empty members, or nil when it has no others, or when any of it is malformed.
     static func checked(_ text: String) -> String? {
         guard text.utf8.count <= longest else { return nil }
         let parts = text.split(separator: ",").map { $0.trimmed }.filter { !$0.isEmpty }
@@ -25,7 +26,7 @@ enum TraceState {
         return key.allSatisfy { isLetter($0) || isDigit($0) || "_-*/@".utf8.contains($0) }
     }
 
-    /// Printable ASCII but `,` and `=`.
+    /// Returns whether the value is 1 to 256 characters of printable ASCII except `,` and `=`.
     private static func isValue(_ value: Substring.UTF8View) -> Bool {
         1...256 ~= value.count
             && value.allSatisfy { 0x20...0x7E ~= $0 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "=") }
@@ -36,7 +37,7 @@ enum TraceState {
 }
 
 extension Substring {
-    /// Without the spaces and tabs around it.
+    /// The text without the spaces and tabs around it.
     fileprivate var trimmed: Substring {
         var text = drop { $0 == " " || $0 == "\t" }
         while let last = text.last, last == " " || last == "\t" { text.removeLast() }

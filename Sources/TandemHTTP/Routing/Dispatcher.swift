@@ -2,10 +2,10 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// Finds what answers a request: the handler of a route, or one of the server's own, each with the router's middleware around
+/// The look-up of a request's handler: that of a route, or one of the server's own, each with the router's middleware around
 /// it. A class, so that its users copy a single reference.
 final class Dispatcher: Sendable {
-    /// What answers one request.
+    /// The handler that answers one request.
     struct Target {
         let handler: Handler
         let name: GreenThreadName
@@ -24,22 +24,22 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// The route whose path is, byte for byte, that of the request. nil if there is none, the body is too long or fast paths are
-    /// off; use `target` then.
+    /// Returns the route whose path equals the request's path byte for byte. Returns nil if there is none, the body is too long
+    /// or fast paths are off; use `target` then.
     func literalRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }
         return routes.literalMatch(head)
     }
 
-    /// What answers a well-formed request whose body may have at most `maxBodyBytes`.
+    /// Returns the handler for a well-formed request whose body may have at most `maxBodyBytes`.
     func target(of head: RequestHead, maxBodyBytes: Int) -> Target {
         if let length = head.contentLength, length > maxBodyBytes {
             return refusal(
                 closes: true, .contentTooLarge,
                 "the body of \(length) bytes is longer than the \(maxBodyBytes) that this server takes")
         }
-        // What follows is meant for a tunnel, and must not be read as requests.
+        // The bytes that follow are meant for a tunnel, and must not be read as requests.
         if head.method == .connect {
             return refusal(closes: true, .notImplemented, "this server is no proxy: it opens no tunnels")
         }

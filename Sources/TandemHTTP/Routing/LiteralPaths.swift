@@ -2,8 +2,8 @@ internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire
 
-/// Routes without named segments, by the bytes of their path and a well-known method: open addressing over flat memory, so that
-/// a look-up counts no references.
+/// Routes without named segments, by the bytes of their path and a well-known method. Uses open addressing over flat memory,
+/// so that a look-up counts no references.
 struct LiteralPaths: Sendable {
     private struct Slot {
         var hash: UInt64 = 0
@@ -34,11 +34,11 @@ struct LiteralPaths: Sendable {
         }
         slots[position].routes[Int(method.rawValue)] = route
         let head = Int(KnownMethod.head.rawValue)
-        // HEAD is answered wherever GET is, unless a route of its own comes later.
+        // A GET route also answers HEAD, unless HEAD has its own route.
         if method == .get, slots[position].routes[head] < 0 { slots[position].routes[head] = route }
     }
 
-    /// The number of the route that answers, if there is one.
+    /// Returns the number of the route that answers, if there is one.
     func route(_ path: Span<UInt8>, _ method: KnownMethod) -> Int? {
         let position = position(of: path)
         guard slots[position].count >= 0 else { return nil }
@@ -46,7 +46,7 @@ struct LiteralPaths: Sendable {
         return route < 0 ? nil : Int(route)
     }
 
-    /// Where the path is, or would be put.
+    /// Returns the slot of the path, or the slot where it would be put.
     private func position(of path: Span<UInt8>) -> Int {
         let hash = Self.hash(path)
         var position = Int(truncatingIfNeeded: hash) & (slots.count - 1)
@@ -62,7 +62,7 @@ struct LiteralPaths: Sendable {
         }
     }
 
-    /// Eight bytes at a time: multiply and fold.
+    /// Hashes eight bytes at a time: multiplies and folds.
     private static func hash(_ path: Span<UInt8>) -> UInt64 {
         path.withUnsafeBytes { path in
             var hash = UInt64(path.count)

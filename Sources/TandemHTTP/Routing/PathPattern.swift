@@ -1,4 +1,4 @@
-/// A route's path, taken apart.
+/// A route's path, parsed into segments.
 struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     enum Segment: Sendable, Hashable {
         case literal(String)
@@ -20,7 +20,7 @@ struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     let description: String
     let segments: [Segment]
 
-    /// Parses "/users/{id}/files/{path...}", which follows the prefix of a group.
+    /// Parses a path such as "/users/{id}/files/{path...}", which follows the prefix of a group.
     init(_ path: String, in prefix: String = "", as use: Use = .route) throws(Malformed) {
         let whole = prefix + path
         let subject = "\(use.rawValue) \"\(whole)\""

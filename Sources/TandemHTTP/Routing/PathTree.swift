@@ -1,7 +1,7 @@
 internal import HTTPTypes
 
-/// Paths by segment. A literal child is tried first, then the named one, then the rest; a branch without a route for the
-/// method is left again. No node is visited twice, so a look-up costs at most the size of the tree.
+/// Paths by segment. A look-up tries a literal child first, then the named one, then the rest; it leaves a branch without a
+/// route for the method. It visits no node twice, so it costs at most the size of the tree.
 struct PathTree: Sendable {
     private var literals: [String: PathTree] = [:]
     // None or one; an array because a struct cannot hold itself.
@@ -9,7 +9,7 @@ struct PathTree: Sendable {
     private var rest = MethodMap()
     private var methods = MethodMap()
 
-    /// Returns whether this path had no handler for this method.
+    /// Adds a route. Returns false when this path already has a handler for this method.
     mutating func add(_ segments: ArraySlice<PathPattern.Segment>, _ index: Int, _ method: HTTPRequest.Method) -> Bool {
         switch segments.first {
         case nil:
@@ -24,8 +24,8 @@ struct PathTree: Sendable {
         }
     }
 
-    /// Looks for the route of a path that answers `search.method`. Returns whether there is one; `search` holds it, and
-    /// without one the methods of all the routes that the path matches.
+    /// Looks for the route of a path that answers `search.method`. Returns whether there is one. `search` then holds the route,
+    /// or else the methods of all the routes that the path matches.
     func find(_ segments: ArraySlice<String>, _ search: inout PathSearch) -> Bool {
         guard let segment = segments.first else { return search.takes(methods) }
         if let child = literals[segment], child.find(segments.dropFirst(), &search) { return true }
@@ -40,19 +40,19 @@ struct PathTree: Sendable {
     }
 }
 
-/// A walk through the paths, and what it has come upon.
+/// A search through the paths, and its findings so far.
 struct PathSearch {
     let method: HTTPRequest.Method
-    /// What the named segments on the way here matched.
+    /// The values that the named segments have matched so far.
     var values: [String] = []
     /// The route, once it is found.
     private(set) var index: Int?
-    /// The handlers of each path that matched without one for the method, the most specific first.
+    /// The handlers of each matching path that does not answer the method, the most specific first.
     private(set) var others: [MethodMap] = []
 
     init(method: HTTPRequest.Method) { self.method = method }
 
-    /// Ends the walk at these handlers if one of them answers the method.
+    /// Ends the search at these handlers if one of them answers the method. Returns whether one does.
     mutating func takes(_ methods: MethodMap) -> Bool {
         index = methods.index(for: method)
         if index == nil, !methods.isEmpty { others.append(methods) }
@@ -66,14 +66,14 @@ struct MethodMap: Sendable {
 
     var isEmpty: Bool { entries.isEmpty }
 
-    /// Returns whether there was none for this method.
+    /// Adds a handler. Returns false when there already is one for this method.
     mutating func add(_ method: HTTPRequest.Method, _ index: Int) -> Bool {
         guard !entries.contains(where: { $0.method == method }) else { return false }
         entries.append((method, index))
         return true
     }
 
-    /// The methods that it answers: HEAD wherever GET is.
+    /// The methods that the path answers, including HEAD if it answers GET.
     var methods: [HTTPRequest.Method] {
         let methods = entries.map(\.method)
         return methods.contains(.get) ? methods + [.head] : methods
@@ -86,7 +86,7 @@ struct MethodMap: Sendable {
 }
 
 extension [MethodMap] {
-    /// For the `Allow` field: what any of them answers, and OPTIONS, which the server answers itself.
+    /// The methods for the `Allow` field: those that any of these paths answers, and OPTIONS, which the server answers itself.
     var allowed: [HTTPRequest.Method] {
         var allowed: [HTTPRequest.Method] = []
         for method in flatMap(\.methods) + [.options] where !allowed.contains(method) { allowed.append(method) }

@@ -6,7 +6,7 @@ final class Route: Sendable, CustomStringConvertible {
     /// Its number in the table.
     let index: Int
     let method: HTTPRequest.Method
-    /// Whether it also answers HEAD, without a route of its own for that.
+    /// Whether the route also answers HEAD, because it answers GET.
     let answersHead: Bool
     let pattern: PathPattern
     let handler: Handler
@@ -31,7 +31,7 @@ final class Route: Sendable, CustomStringConvertible {
         self.group = group
     }
 
-    /// The same route with its handler inside a middleware.
+    /// Returns the same route with its handler inside a middleware.
     func wrapped(by middleware: Middleware) -> Route {
         Route(
             index: index, method: method, pattern: pattern, handler: middleware.wrapping(handler, name: name), name: name,
@@ -40,13 +40,13 @@ final class Route: Sendable, CustomStringConvertible {
 
     var description: String { "\(method.rawValue) \(pattern)" }
 
-    /// As the router lists it.
+    /// The route's entry in `Router.routes`.
     var listing: RouteDescription {
         RouteDescription(method: method, path: pattern.description, style: handler.style)
     }
 }
 
-/// What answers a request, in the style it was written in.
+/// A handler, in the style it was written in.
 enum Handler: Sendable {
     case async(Router.AsyncHandler)
     case blocking(Router.BlockingHandler)
@@ -58,7 +58,7 @@ enum Handler: Sendable {
         }
     }
 
-    /// Answers, in either style. A blocking handler borrows a green stack for the length of the call.
+    /// Calls the handler, in either style. A blocking handler borrows a green stack for the length of the call.
     func answer(_ request: Request, name: GreenThreadName) async throws -> Response {
         switch self {
         case .async(let handler): try await handler(request)
@@ -67,7 +67,7 @@ enum Handler: Sendable {
     }
 }
 
-/// What wraps handlers, in the style it was written in.
+/// A middleware, in the style it was written in.
 enum Middleware: Sendable {
     case async(Router.AsyncMiddleware)
     case blocking(Router.BlockingMiddleware)
@@ -76,7 +76,7 @@ enum Middleware: Sendable {
         if case .blocking = self { true } else { false }
     }
 
-    /// A handler that is `inner` wrapped in this. A handler that is wrapped in its own style stays in it.
+    /// Returns `inner` wrapped in this middleware. The result has the middleware's style.
     func wrapping(_ inner: Handler, name: GreenThreadName) -> Handler {
         switch (self, inner) {
         case (.async(let outer), .async(let inner)):

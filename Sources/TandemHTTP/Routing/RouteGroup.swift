@@ -11,7 +11,7 @@ public import HTTPTypes
 ///
 /// Every method that takes a closure has two forms, and the closure's own style selects one: a closure that awaits is async, and
 /// runs on the hub's own stack; one that does not await is blocking, and runs on a green thread. Write `{ _ async in … }` for an
-/// async closure that awaits nothing. A named function is what it is declared as.
+/// async closure that awaits nothing. A named function has the style of its declaration.
 ///
 /// A handler runs inside its group's middleware, then that of the group around it, and so on to the router's. A group's middleware
 /// applies to all of its routes and nested groups, whether they are added before or after it. The server's own answers belong to
@@ -82,7 +82,7 @@ public class RouteGroup {
     /// 413, 501 and those to OPTIONS). The server refuses malformed requests without calling middleware.
     public func use(_ middleware: @escaping AsyncMiddleware) { storage.table.use(.async(middleware), in: index) }
 
-    /// Wraps every handler, as the async form, with blocking code, which runs on a green thread.
+    /// Wraps every handler as the async form does, with blocking code, which runs on a green thread.
     public func use(_ middleware: @escaping BlockingMiddleware) { storage.table.use(.blocking(middleware), in: index) }
 
     // MARK: Groups
@@ -97,6 +97,6 @@ public class RouteGroup {
         RouteGroup(storage, index: storage.table.addGroup(prefix, in: index))
     }
 
-    /// Calls `routes` with a new group in this one, to be filled.
+    /// Creates a group in this one, and calls `routes` to fill it.
     public func group(_ prefix: String, _ routes: (RouteGroup) throws -> Void) rethrows { try routes(group(prefix)) }
 }

@@ -12,7 +12,7 @@ struct RouteTable: Sendable {
     }
 
     private struct Group: Sendable {
-        /// The prefixes of the groups around it included.
+        /// The whole prefix, including those of the groups around this one.
         let prefix: String
         /// The group around it; nil for the router itself.
         let parent: Int?
@@ -53,7 +53,7 @@ struct RouteTable: Sendable {
 
     mutating func use(_ middleware: Middleware, in group: Int) { groups[group].middleware.append(middleware) }
 
-    /// The table with its middleware put around its handlers.
+    /// Returns the table with its middleware wrapped around its handlers.
     func compiled() -> RouteTable {
         var table = self
         for (index, route) in routes.enumerated() {
@@ -66,7 +66,7 @@ struct RouteTable: Sendable {
         return table
     }
 
-    /// A handler of the server's own, such as the one that answers 404, inside the router's middleware.
+    /// Returns a handler of the server's own, such as the one that answers 404, inside the router's middleware.
     func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler {
         groups[0].middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
     }
@@ -78,13 +78,14 @@ struct RouteTable: Sendable {
         return [methods].allowed
     }
 
-    /// The route without named segments whose path is, byte for byte, that of the request. The table keeps it.
+    /// Returns the route without named segments whose path equals the request's path byte for byte. The table keeps the route
+    /// alive.
     func literalMatch(_ head: RequestHead) -> Unretained<Route>? {
         let method = head.knownMethod
         return head.withPathBytes { literals.route($0, method) }.map { Unretained(routes[$0]) }
     }
 
-    /// What answers a request, whatever its path. A literal route is also found here.
+    /// Returns the route for a request, whatever its path. Also finds literal routes.
     func match(_ head: RequestHead) -> Match {
         let method = head.method
         let segments = head.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {

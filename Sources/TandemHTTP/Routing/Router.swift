@@ -1,12 +1,12 @@
 public import HTTPTypes
 
-/// Which handler answers which request: all routes of a server, and the group around all other groups. Filled before the server
-/// starts; a server takes a copy.
+/// All routes of a server, and the group around all other groups. Add the routes before you create the server, which takes a
+/// copy.
 ///
 /// A path is literal segments and `{name}` segments, each of which matches one whole segment; a last `{name...}` matches
 /// the rest of the path. Of the routes that match a path and have the method, the one with literal segments wins over the
-/// one with named ones. `GET` also answers `HEAD`. A path that no route matches is answered with 404; a path without the method
-/// with 405 and `Allow`.
+/// one with named ones. `GET` also answers `HEAD`. The server answers a path that no route matches with 404, and a path whose
+/// routes do not have the method with 405 and `Allow`.
 ///
 ///     router.get("/title") { request in Response(text: try client.get(url).text) }          // blocking, on a green thread
 ///     router.get("/title") { request in Response(text: try await client.get(url).text) }    // async: the same, migrated

@@ -3,15 +3,15 @@ internal import Logging
 internal import Tandem
 
 // @unchecked: lives on one hub, and is used there only.
-/// Accepts on one listening socket, and hands each client to `onAccept`.
+/// The accept loop of one listening socket, which hands each client to `onAccept`.
 final class Acceptor: @unchecked Sendable {
-    /// Connections that are accepted per turn.
+    /// The most connections that are accepted per turn.
     private static let mostPerTurn = 64
 
     private let listener: Descriptor
     private let file: UnixSocketFile?
     private let isTLS: Bool
-    /// Where it waits when the kernel has no descriptor for another connection.
+    /// Where the acceptor waits when no descriptor is free for another connection.
     private let room = Parker(for: "room for another connection")
     private let logger: Logger
     private var failures = LogSampler()
@@ -39,7 +39,7 @@ final class Acceptor: @unchecked Sendable {
         do {
             while !hasEnded { try await acceptSome() }
         } catch {
-            // `close` and a cancellation end the wait: neither is news.
+            // `close` or a cancellation has ended the wait: nothing to report.
             if !hasEnded, !Task.isCancelled { logger.critical("cannot accept any more", metadata: ["error": "\(error)"]) }
         }
         close()
@@ -54,11 +54,11 @@ final class Acceptor: @unchecked Sendable {
             if error.code != .systemCall || [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(error.errno) { throw error }
             return try await backOff(error)
         }
-        // A batch was full: the hub asks the kernel before more are accepted.
+        // The batch was full: let the hub poll the kernel before accepting more.
         if mayBeMore { await listener.hub.giveWay() } else { try await listener.wait(for: .readable) }
     }
 
-    /// Accepts what is there, but not without end; returns whether there may be more.
+    /// Accepts the waiting connections, at most `mostPerTurn`. Returns whether there may be more.
     private func acceptAvailable() throws(TandemError) -> Bool {
         for _ in 0..<Acceptor.mostPerTurn {
             var address = sockaddr_storage()
@@ -71,7 +71,7 @@ final class Acceptor: @unchecked Sendable {
         return true
     }
 
-    /// Waits after a failure, mostly of finding a free descriptor: clients wait in the backlog, and asking again at once would
+    /// Waits after a failure, most often because no descriptor is free. Clients wait in the backlog; trying again at once would
     /// only spin.
     private func backOff(_ error: TandemError) async throws {
         if let count = failures.add() {
@@ -86,12 +86,12 @@ final class Acceptor: @unchecked Sendable {
         }
     }
 
-    /// Tells it that a connection has ended, which leaves room for another.
+    /// Wakes an acceptor that waits for a free descriptor: a connection has ended.
     func hasRoom() { room.unpark() }
 
     /// Accepts the connections that the kernel holds, before the socket is closed: closing it would reset them.
     func acceptBacklog(of length: Int) {
-        // They may have come since the kernel was asked.
+        // More connections may have arrived since the hub polled the kernel.
         listener.wakeReader()
         for _ in 0...length / Acceptor.mostPerTurn {
             guard (try? acceptAvailable()) == true else { return }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// Counts a server's connections over all its hubs, and says who may come in.
+/// The count of a server's connections over all its hubs, which decides whether another one is admitted.
 final class Admission: Sendable {
     /// Why a connection is not served.
     enum Refusal {
@@ -17,15 +17,15 @@ final class Admission: Sendable {
     }
 
     private let open = Atomic<Int>(0)
-    /// Of the peers that are counted, only those that have a connection.
+    /// The connections of each counted peer; only peers that have one.
     private let peers = Mutex<[SocketAddress.Network: Int]>([:])
 
     /// Connections that were let in and have not left.
     var count: Int { open.load(ordering: .relaxed) }
 
-    /// Lets a connection in, which then has to `leave`, or says why not.
+    /// Admits a connection and returns nil, or returns the reason for refusing it. An admitted connection has to `leave`.
     ///
-    /// - Parameter peer: The network that it is counted under; nil to count it for the server only.
+    /// - Parameter peer: The network that the connection counts toward; nil to count it for the server only.
     func admit(_ peer: SocketAddress.Network?, limit: Int, limitPerPeer: Int?) -> Refusal? {
         guard open.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
             open.wrappingSubtract(1, ordering: .relaxed)
@@ -44,7 +44,7 @@ final class Admission: Sendable {
         }
     }
 
-    /// Takes a connection off the count again.
+    /// Removes an admitted connection from the count.
     func leave(_ peer: SocketAddress.Network?) {
         open.wrappingSubtract(1, ordering: .relaxed)
         guard let peer else { return }
@@ -54,8 +54,8 @@ final class Admission: Sendable {
         }
     }
 
-    /// The most connections that this process has descriptors for: half of what it may open beyond those that it needs
-    /// for itself, because a request may open one of its own.
+    /// Returns the most connections that this process has descriptors for: half of those that it may open beyond the ones it
+    /// needs for itself, because a request may open one, too.
     static func mostByDescriptors() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }

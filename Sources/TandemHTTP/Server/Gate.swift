@@ -2,11 +2,11 @@ internal import HTTPTypes
 internal import Logging
 internal import Tandem
 
-/// Decides on one hub which clients are let in: counts them over the whole server, lets idle connections give way to new ones,
-/// and bounds how many refused clients are being told so.
+/// The admission of clients on one hub. Counts connections over the whole server, lets idle connections give way to new ones,
+/// and bounds how many refused clients the server answers at a time.
 final class Gate {
-    /// Refused clients that are being told so, per hub. Beyond it the server closes without an answer, because each costs a
-    /// descriptor for up to `lingerTimeout`.
+    /// The most refused clients per hub that the server answers at a time. Beyond it the server closes without an answer, because
+    /// each answer costs a descriptor for up to `lingerTimeout`.
     private static let mostRefusing = 64
     /// Idle connections that are ended together, so that one search serves many new clients.
     private static let mostGivingWay = 64
@@ -14,7 +14,7 @@ final class Gate {
     /// The decision on one client.
     enum Verdict {
         case serve
-        /// Tell it so, without serving it.
+        /// Answer with this error, without serving the client.
         case refuse(HTTPError)
         /// Close without an answer.
         case shed
@@ -26,7 +26,7 @@ final class Gate {
     private let mostByDescriptors = Admission.mostByDescriptors()
     private var refusing = 0
     private var refusals: [Admission.Refusal: LogSampler] = [:]
-    /// Connections that are ending to make room: they are as good as gone.
+    /// Connections that are ending to make room. They do not count toward the limit.
     private var givingWay: Set<ObjectIdentifier> = []
 
     init(_ admission: Admission, _ context: ServingContext) {
@@ -34,7 +34,7 @@ final class Gate {
         self.context = context
     }
 
-    /// Decides on a client. `leave` has to follow for one that is served, `endRefusal` for one that is refused.
+    /// Decides on a client. The caller has to call `leave` for a served client, and `endRefusal` for a refused one.
     ///
     /// - Parameter connections: The connections of this hub.
     func admit(
@@ -49,7 +49,7 @@ final class Gate {
             return .serve
         }
         report(refusal, address)
-        // A TLS handshake would cost more than the answer says.
+        // A TLS handshake would cost more than the answer is worth.
         guard !isTLS, refusing < Gate.mostRefusing else {
             metrics?.connectionRefused(.shed)
             return .shed
@@ -80,19 +80,19 @@ final class Gate {
         return !oldest.isEmpty
     }
 
-    /// A served connection has ended.
+    /// Removes a served connection that has ended from the count.
     func leave(_ connection: Connection) {
         givingWay.remove(ObjectIdentifier(connection))
         leave(connection.network)
     }
 
-    /// A client that was let in could not be served.
+    /// Removes an admitted client from the count.
     func leave(_ network: SocketAddress.Network?) {
         admission.leave(network)
         context.observer.metrics?.connectionEnded()
     }
 
-    /// A refused client has been told so.
+    /// Records that the refusal of a client has ended.
     func endRefusal() { refusing -= 1 }
 
     private func report(_ refusal: Admission.Refusal, _ address: SocketAddress) {

@@ -10,7 +10,7 @@ public import Tandem
 ///     try await server.run()
 public final class HTTPServer: Sendable {
     private let logger: Logger
-    /// Happens when it begins to drain.
+    /// The event that the server has begun to drain.
     private let drained = Event<Void>()
     private let state: Mutex<State>
     private let dispatcher: Dispatcher
@@ -28,10 +28,10 @@ public final class HTTPServer: Sendable {
         var hasRun = false
     }
 
-    /// A server that does not listen yet. Takes a copy of the routes.
+    /// Creates a server that does not listen yet. Takes a copy of the routes.
     ///
-    /// - Parameter logger: Told where the server listens (info), of handlers that throw, of cancelled requests, and of hooks that
-    ///   fail. By default the logger of `LoggingSystem`, which writes to standard error unless it was bootstrapped otherwise.
+    /// - Parameter logger: Logs where the server listens (info), handlers that throw, cancelled requests, and hooks that fail. By
+    ///   default the logger of `LoggingSystem`, which writes to standard error unless it was bootstrapped otherwise.
     public init(
         router: Router, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
         logger: Logger = Logger(label: "tandem.http")
@@ -44,13 +44,14 @@ public final class HTTPServer: Sendable {
     /// The current configuration, including any reload.
     public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
 
-    /// The hubs that it serves on now. Any thread.
+    /// The hubs that the server serves on now. Any thread.
     public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
 
     /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
     /// group's graceful shutdown is a `stop`.
     ///
-    /// On a hub it serves there. Elsewhere it starts `configuration.hubs` hubs and serves on each. A server runs once.
+    /// Called on a hub, it serves on that hub. Called elsewhere, it starts `configuration.hubs` hubs and serves on each. A server
+    /// runs once.
     ///
     /// - Throws: `TandemError` when it cannot listen, naming the address; `TLSError` when it cannot speak TLS, naming the file.
     public func run() async throws {
@@ -93,7 +94,7 @@ public final class HTTPServer: Sendable {
     }
 
     private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
-        // First what costs nobody anything when it fails.
+        // First the checks that have no side effects when they fail.
         let addresses = configuration.listenAddresses
         if let configured = configuration.tls { try prepareTLS(configured)() }
         if tls.current == nil, let address = addresses.first(where: \.isTLS) {
@@ -126,7 +127,7 @@ public final class HTTPServer: Sendable {
         } catch {
             outcome = .failure(error)
         }
-        // By a task of its own: this one may be on an actor, or cancelled.
+        // In a separate task: the current one may be on an actor, or cancelled.
         _ = try? await group.hubs[0].spawn(name: "shutdown hooks") { await self.runHooks() }.value
         await group.shutdown()
         try outcome.get()
@@ -141,7 +142,7 @@ public final class HTTPServer: Sendable {
             state.parts.append(part)
             return (state.plan, state.configuration)
         }
-        // What was asked for meanwhile.
+        // Apply a reload or a stop that was requested meanwhile.
         part.reload(configuration)
         if let plan { part.stop(plan) }
         await part.run()
@@ -151,22 +152,22 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Waits until it listens, and returns the port of the first TCP address; 0 when there is none. Throws what `run` threw
-    /// when it could not.
+    /// Waits until the server listens, and returns the port of the first TCP address, or 0 without one. If the server could not
+    /// listen, throws the error that `run` threw.
     public func waitUntilListening() async throws -> Int { Self.port(try await boundAddresses()) }
 
-    /// Waits until it listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the OS
-    /// thread.
+    /// Waits until the server listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the
+    /// OS thread.
     @available(*, noasync)
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
         Self.port(try boundAddresses(file: file, line: line))
     }
 
-    /// Waits until it listens, and returns all addresses in the order of the configuration, with the ports that the kernel has
-    /// chosen. Throws what `run` threw when it could not.
+    /// Waits until the server listens, and returns all addresses in the order of the configuration, with the ports that the
+    /// kernel has chosen. If the server could not listen, throws the error that `run` threw.
     public func boundAddresses() async throws -> [ListenAddress] { try await listening.wait() }
 
-    /// Waits until it listens, and returns all addresses; parks the green thread or blocks the OS thread.
+    /// Waits until the server listens, and returns all addresses; parks the green thread or blocks the OS thread.
     @available(*, noasync)
     public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
@@ -174,11 +175,11 @@ public final class HTTPServer: Sendable {
 
     private static func port(_ addresses: [ListenAddress]) -> Int { addresses.lazy.compactMap(\.port).first ?? 0 }
 
-    /// Reads the files of a TLS configuration again, or those of another, from any thread: for a reload, which tries this first
-    /// and changes nothing when it throws. Certificates that clients will refuse are logged.
+    /// Reads and checks the files of a TLS configuration, from any thread. A reload calls this first, and changes nothing when it
+    /// throws. Logs certificates that clients will refuse.
     ///
-    /// - Returns: What has the new connections of all hubs use them; open ones keep what they began with, and sessions can be
-    ///   resumed across it. Handshake timeout and client verification are part of it.
+    /// - Returns: A closure that makes new connections on all hubs use these files, with the handshake timeout and the client
+    ///   verification. Open connections keep theirs. Clients can resume their sessions afterwards.
     /// - Throws: `TLSError`, which names the file.
     func prepareTLS(_ configuration: TLSConfiguration) throws(TLSError) -> @Sendable () -> Void {
         // A server without TLS needs no certificate.
@@ -189,13 +190,14 @@ public final class HTTPServer: Sendable {
 
     // MARK: Reloading
 
-    /// Puts other limits, time-outs and the like into force, from any thread, without touching a connection.
+    /// Replaces limits, timeouts and similar settings, from any thread, without touching a connection.
     ///
-    /// Each hub takes them over within a turn of its loop. Time-outs hold from the next wait on, limits of the head and TLS from
-    /// the next connection on, everything else from the next request on. The files of `tls` are read again, whether it differs or
-    /// not. A stop that has begun keeps its times.
+    /// Each hub adopts them within a turn of its loop. Timeouts apply from the next wait on, those of a request's body from the
+    /// next request on, limits of the head and TLS settings from the next connection on, everything else from the next request
+    /// on. The files of `tls` are read again even if `tls` is
+    /// unchanged. A stop that has begun keeps its times.
     ///
-    /// - Returns: The names of the properties that differ and cannot change while it runs: where it listens, what it
+    /// - Returns: The names of the properties that differ and cannot change while the server runs: where it listens, what it
     ///   observes, and how its hubs are set up, except `hub.stallThreshold`. They keep their values.
     /// - Throws: `TLSError`, which names the file; then nothing has changed.
     @discardableResult
@@ -210,7 +212,7 @@ public final class HTTPServer: Sendable {
         }
         useTLS?()
         for part in parts {
-            // The newest configuration, whatever the order in which several reloads get to the hub.
+            // Always apply the newest configuration: several reloads may reach the hub in any order.
             part.hub.spawn(name: "server reload") { [self] in part.reload(state.withLock { $0.configuration }) }
         }
         return fixed
@@ -218,15 +220,15 @@ public final class HTTPServer: Sendable {
 
     // MARK: Stopping
 
-    /// Stops, from any thread, in phases that each have a deadline:
+    /// Stops the server, from any thread, in phases that each have a deadline:
     ///
-    /// 1. `delay`: the phase is `leaving`, and everything is served as before, for load balancers that have to be told first;
-    /// 2. `grace`: it is `draining`. Nothing more is accepted, idle connections close, requests in flight end with
-    ///    `Connection: close`, and handlers that ask by `draining` are told. What is left then is cut: cancelled;
-    /// 3. `cleanupTimeout`: what was given to `onShutdown` runs.
+    /// 1. `delay`: the phase is `leaving`, and the server serves as before, so that load balancers can learn of the stop first;
+    /// 2. `grace`: the phase is `draining`. The server accepts no more connections, closes idle ones, ends requests in flight
+    ///    with `Connection: close`, and signals `draining` to handlers. Then it cuts what is left by cancelling it;
+    /// 3. `cleanupTimeout`: the hooks of `onShutdown` run.
     ///
     /// Then `run` returns. A further call may shorten the phases and cannot lengthen them: `stop(grace: .zero, delay: .zero)`
-    /// cuts at once. A server that is stopped before it runs stops as soon as it does.
+    /// cuts at once. A server that is stopped before it runs stops as soon as it runs.
     ///
     /// - Parameters:
     ///   - grace: nil for `HTTPServerConfiguration.stopGrace`.
@@ -243,12 +245,12 @@ public final class HTTPServer: Sendable {
         for part in parts { part.hub.spawn(name: "server stop") { part.stop(plan) } }
     }
 
-    /// Registers an async hook that runs when the last connection has ended, while the hub still turns: to flush what is buffered,
-    /// to close what handlers shared. Any thread.
+    /// Registers an async hook that runs when the last connection has ended, while the hub still runs: to flush buffers, or to
+    /// close what handlers shared. Any thread.
     ///
-    /// Hooks run one after the other, newest first, once `run` ends, for whatever reason: also when it could not listen or its
-    /// task was cancelled, which they do not see. All together have `cleanupTimeout`; then they are cancelled. One that throws
-    /// is logged and counted, and the next one runs. `run` waits for a hook that ignores its cancellation.
+    /// Hooks run one after the other, newest first, before `run` returns for any reason: also when it could not listen, or when
+    /// its task was cancelled, which hooks do not see. `cleanupTimeout` limits all hooks together; then the server cancels them.
+    /// It logs and counts a hook that throws, and runs the next one. `run` waits for a hook that ignores its cancellation.
     ///
     /// - Parameter name: The name of the hook, in messages.
     /// - Returns: Whether the hook will run; false when the hooks have already started.
@@ -257,29 +259,29 @@ public final class HTTPServer: Sendable {
         state.withLock { $0.hooks.add(name, .async(hook)) }
     }
 
-    /// Registers a blocking hook, which runs on a green thread; as the async form. The closure's own style selects the form: one
-    /// that awaits is async.
+    /// Registers a blocking hook, which runs on a green thread; otherwise as the async form. The closure's own style selects the
+    /// form: a closure that awaits is async.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .blocking(hook)) }
     }
 
-    /// Where it is in its life. Any thread.
+    /// The server's current phase. Any thread.
     public var phase: ServerPhase { state.withLock { $0.phase } }
 
-    /// Whether it drains, and a way to wait for that. Any thread.
+    /// Whether the server drains, and a way to wait for that. Any thread.
     public var draining: Draining { Draining(drained) }
 
     /// The outcome of stopping, complete when `run` has returned. Any thread.
     public var stopSummary: StopSummary { state.withLock { $0.summary } }
 
-    /// The first hub of the server drains. On any of its hubs.
+    /// Marks the server as draining. Each hub calls this when it begins to drain.
     private func drainingBegins() {
         state.withLock { $0.phase = max($0.phase, .draining) }
         drained.send(())
     }
 
-    /// Runs the hooks, unless that has been done.
+    /// Runs the hooks, unless they have run already.
     private func runHooks() async {
         let (hooks, timeout) = state.withLock { ($0.hooks.take(), $0.configuration.cleanupTimeout) }
         let summary = await hooks.run(within: timeout, logger)
@@ -293,7 +295,7 @@ public final class HTTPServer: Sendable {
 
     // MARK: Counting
 
-    /// Connections open now, over all hubs. A snapshot: each hub counts its own.
+    /// Returns the number of open connections, over all hubs. A snapshot: each hub counts its own.
     public func connectionCount() async -> Int {
         let parts = state.withLock { $0.parts }
         var count = 0
@@ -304,6 +306,7 @@ public final class HTTPServer: Sendable {
     }
 }
 
-/// A server may stand beside others in a `ServiceGroup`: the group's graceful shutdown is `stop` with the times of the
-/// configuration, and cancelling it cuts every connection at once. `run` throws when it cannot listen, which ends the group.
+/// A server can run beside other services in a `ServiceGroup`. The group's graceful shutdown calls `stop` with the times of
+/// the configuration; cancelling the group cuts every connection at once. `run` throws when the server cannot listen, which
+/// ends the group.
 extension HTTPServer: Service {}

@@ -6,7 +6,7 @@ internal import Tandem
 /// A server's part on one hub: its listeners and its connections, from accepting to stopping.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
-    /// What stopping has done so far.
+    /// The outcome of stopping so far.
     var summary: StopSummary {
         var summary = stopped
         summary.requestsEnded = context.answeredWhileDraining
@@ -30,7 +30,7 @@ final class HubServer: @unchecked Sendable {
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
     private var cutAt = Deadline.never
-    /// Tells this hub's handlers, whose connections close after their answer from then on.
+    /// The event that this hub drains, for its handlers. From then on their connections close after the answer.
     private let drained = Event<Void>()
     private let drainingBegins: () -> Void
 
@@ -67,7 +67,7 @@ final class HubServer: @unchecked Sendable {
 
     // MARK: Life
 
-    /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts them.
+    /// Accepts until `stop`, then returns when every connection has ended. Cancelling its task cuts the connections.
     func run() async {
         let waker = Task(executorPreference: hub) { await self.resumeWoken() }
         await withTaskGroup { tasks in
@@ -76,7 +76,7 @@ final class HubServer: @unchecked Sendable {
         while !connections.isEmpty, !Task.isCancelled { try? await connectionEnded.park() }
         if !connections.isEmpty {
             cutAll()
-            // A task that is cancelled cannot wait any more; another can.
+            // A cancelled task cannot wait any more, so another task waits.
             await Task(executorPreference: hub) { [self] in
                 while !connections.isEmpty { try? await connectionEnded.park() }
             }.value
@@ -158,7 +158,7 @@ final class HubServer: @unchecked Sendable {
             self.gate.leave(connection)
             self.ended(connection)
         }
-        // A connection that was at rest when all were cut.
+        // The connection was at rest when the server cut all connections.
         if hasCut { connection.cut() }
     }
 
@@ -181,7 +181,8 @@ final class HubServer: @unchecked Sendable {
 
     // MARK: Stopping
 
-    /// Drains when the plan's delay is over, and cuts what is left at its end. An earlier plan may be shortened.
+    /// Drains when the plan's delay is over, and cuts the remaining connections at the plan's end. Can only shorten an earlier
+    /// plan.
     func stop(_ plan: StopPlan) {
         drainAt = min(drainAt, .after(plan.delay))
         cutAt = min(cutAt, .after(plan.total))

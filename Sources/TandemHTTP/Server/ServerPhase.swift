@@ -1,4 +1,4 @@
-/// Where a server is in its life. Each comes after the one before it; some may be passed over.
+/// A phase in the life of a server. The phases follow each other in this order; a server may skip some.
 public enum ServerPhase: Int, Comparable, Sendable, CaseIterable, CustomStringConvertible {
     /// It does not listen yet.
     case starting
@@ -6,12 +6,12 @@ public enum ServerPhase: Int, Comparable, Sendable, CaseIterable, CustomStringCo
     case serving
     /// `stop` was called with a delay: the server serves as before, and readiness checks fail from here on.
     case leaving
-    /// It takes no connections, and ends each it has after the request in flight.
+    /// It accepts no more connections, and ends each open one after the request in flight.
     case draining
     /// `run` has returned, or is about to: nothing is served any more.
     case stopped
 
-    /// Its name: "serving".
+    /// The phase's name, such as "serving".
     public var description: String {
         switch self {
         case .starting: "starting"
@@ -22,9 +22,9 @@ public enum ServerPhase: Int, Comparable, Sendable, CaseIterable, CustomStringCo
         }
     }
 
-    /// Whether it should be sent requests.
+    /// Whether a load balancer should send requests to the server.
     public var isReady: Bool { self == .serving }
 
-    /// Whether `a` comes first.
+    /// Returns whether `a` comes before `b`.
     public static func < (a: ServerPhase, b: ServerPhase) -> Bool { a.rawValue < b.rawValue }
 }

@@ -1,7 +1,7 @@
 internal import Logging
 internal import Tandem
 
-/// What is to be done when a server has stopped, before its hubs do: newest first.
+/// The hooks that run when a server has stopped and its hubs have not: newest first.
 struct ShutdownHooks: Sendable {
     enum Body: Sendable {
         case async(@Sendable () async throws -> Void)
@@ -23,14 +23,14 @@ struct ShutdownHooks: Sendable {
     private var hooks: [Hook] = []
     private var wereTaken = false
 
-    /// Returns whether it came in time.
+    /// Adds a hook. Returns false when the hooks have been taken already.
     mutating func add(_ name: GreenThreadName, _ body: Body) -> Bool {
         guard !wereTaken else { return false }
         hooks.append(Hook(name: name, body: body))
         return true
     }
 
-    /// What is to be run, once.
+    /// Returns the hooks to run, and removes them: a further call returns none.
     mutating func take() -> ShutdownHooks {
         let taken = self
         hooks = []
@@ -38,8 +38,8 @@ struct ShutdownHooks: Sendable {
         return taken
     }
 
-    /// Runs them on the caller's hub, whether its task is cancelled or not. When the time is over the one that runs is
-    /// cancelled, and those after it at their first wait: each may still do what takes none.
+    /// Runs the hooks on the caller's hub, even if the caller's task is cancelled. After `timeout` it cancels the running hook,
+    /// and each later hook at its first wait: a hook may still do work that needs no wait.
     func run(within timeout: Duration, _ logger: Logger) async -> StopSummary {
         guard !hooks.isEmpty else { return StopSummary() }
         return await withCancellationShield {

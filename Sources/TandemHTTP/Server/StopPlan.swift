@@ -1,8 +1,8 @@
-/// How long the phases of a stop may take, from the call on.
+/// The times that the phases of a stop may take, from the call of `stop` on.
 struct StopPlan: Sendable {
-    /// Until no more connections are accepted.
+    /// The time until the server accepts no more connections.
     var delay: Duration
-    /// Until what is left is cut, the delay included.
+    /// The time until the server cuts the remaining connections, including `delay`.
     var total: Duration
 
     init(delay: Duration, grace: Duration) {
@@ -10,7 +10,7 @@ struct StopPlan: Sendable {
         total = self.delay + max(grace, .zero)
     }
 
-    /// A later call can shorten a stop, and never lengthen it.
+    /// Shortens the times to those of a later call, and never lengthens them.
     mutating func shorten(to other: StopPlan) {
         delay = min(delay, other.delay)
         total = min(total, other.total)
@@ -30,7 +30,7 @@ public struct StopSummary: Hashable, Sendable {
     /// Hooks that were cancelled because `cleanupTimeout` was over.
     public var hooksTimedOut = 0
 
-    /// Nothing yet.
+    /// Creates an empty summary.
     public init() {}
 
     mutating func add(_ other: StopSummary) {

@@ -1,12 +1,12 @@
 internal import COpenSSL
 internal import Glibc
 
-/// Reads certificates and keys. What is wrong with a file is said with its name.
+/// The reader of certificates and keys. Its errors name the file.
 enum PEMFile {
     // No chain, and no list of authorities, has as much.
     private static let most = 4 << 20
 
-    /// The certificates in a file, at least one; the caller frees them.
+    /// Returns the certificates in a file, at least one, and the file's bytes. The caller frees the certificates.
     static func certificates(_ path: String) throws(TLSError) -> (all: [OpaquePointer], bytes: [UInt8]) {
         let bytes = try read(path)
         var certificates: [OpaquePointer] = []
@@ -24,7 +24,7 @@ enum PEMFile {
         return (certificates, bytes)
     }
 
-    /// The private key in a file; the caller frees it.
+    /// Returns the private key in a file; the caller frees it.
     static func privateKey(_ path: String) throws(TLSError) -> OpaquePointer {
         let bytes = try read(path)
         var wasAsked = false
@@ -52,7 +52,7 @@ enum PEMFile {
         throw TLSError(.malformedFile, "\(path) is not a PEM file of a private key: \(what)", file: path)
     }
 
-    /// "No start line" is how reading one after the other ends.
+    /// Returns whether the error is "no start line", with which OpenSSL reports that a file has no further entry.
     private static func isEndOfFile(_ error: UInt) -> Bool {
         tandem_error_library(error) == ERR_LIB_PEM && tandem_error_reason(error) == PEM_R_NO_START_LINE
     }
@@ -66,7 +66,7 @@ enum PEMFile {
     }
 
     private static func read(_ path: String) throws(TLSError) -> [UInt8] {
-        // Not to wait for whoever writes, should it be a pipe.
+        // Non-blocking, so that opening a pipe does not wait for its writer.
         let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { throw unreadable(path, errno) }
         defer { close(fd) }

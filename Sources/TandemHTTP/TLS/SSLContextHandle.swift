@@ -5,7 +5,7 @@ internal import Glibc
 final class SSLContextHandle {
     let pointer: OpaquePointer
 
-    /// One that is set up as `TLSConfiguration` says, without a certificate yet.
+    /// Creates a context that is set up as `TLSConfiguration` says, without a certificate yet.
     init(_ minimum: TLSConfiguration.Version) throws(TLSError) {
         OpenSSLErrors.clear()
         guard let pointer = SSL_CTX_new(TLS_server_method()) else {
@@ -18,14 +18,14 @@ final class SSLContextHandle {
         else { throw TLSError(.unacceptable, "OpenSSL lacks what TLS needs here: \(OpenSSLErrors.take().reason)") }
         tandem_ssl_ctx_set_options(pointer)
         tandem_ssl_ctx_set_modes(pointer)
-        // One call of the kernel's for a record rather than two.
+        // One system call per record instead of two.
         tandem_ssl_ctx_read_ahead(pointer)
         TLSSession.countMessages(of: pointer)
-        // Nothing is kept for clients that may come back: they have their tickets.
+        // The server keeps no sessions for clients that may come back: they have their tickets.
         tandem_ssl_ctx_disable_cache(pointer)
         SSL_CTX_set_timeout(pointer, TLSTicketKeys.lifetime)
-        // OpenSSL sends two, and the second costs 4 % of a handshake. Each connection brings a new one, so a client that opens
-        // several at once has as many.
+        // By default OpenSSL sends two tickets, and the second costs 4 % of a handshake. Each connection gets a new ticket, so a
+        // client that opens several connections at once has as many tickets.
         SSL_CTX_set_num_tickets(pointer, 1)
         SSL_CTX_set_tlsext_ticket_key_evp_cb(pointer, sealTicket)
         SSL_CTX_set_alpn_select_cb(pointer, chooseProtocol, nil)
@@ -57,7 +57,7 @@ final class SSLContextHandle {
         TLSError(.unacceptable, "OpenSSL refuses what is in \(path): \(OpenSSLErrors.take().reason)", file: path)
     }
 
-    /// Asks clients for certificates, or does not.
+    /// Sets whether the server asks clients for certificates.
     func verify(_ clients: ClientVerification) {
         SSL_CTX_set_session_id_context(pointer, clients.fingerprint, CUnsignedInt(clients.fingerprint.count))
         guard let mode = clients.mode else { return }
@@ -74,7 +74,7 @@ final class SSLContextHandle {
         return X509_check_host(SSL_CTX_get0_certificate(pointer), name, 0, CUnsignedInt(flags), nil) == 1
     }
 
-    /// Completes "the certificate …" when clients will not take it.
+    /// The end of a sentence that begins with "the certificate …"; nil unless clients will refuse the certificate.
     var validityWarning: String? {
         let certificate = SSL_CTX_get0_certificate(pointer)
         if X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 { return "has expired: clients will refuse it" }
@@ -85,7 +85,8 @@ final class SSLContextHandle {
 
 // MARK: What OpenSSL asks during a handshake
 
-/// RFC 6066, 3. A name that none has gets the default certificate, and whether that will do is for the client to say.
+/// Chooses the certificate by name (RFC 6066, 3). A client that asks for an unknown name gets the default certificate, and
+/// decides whether to accept it.
 private let chooseCertificate: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CInt>?, UnsafeMutableRawPointer?) -> CInt = {
     ssl, _, _ in
     guard let ssl, let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
@@ -94,7 +95,7 @@ private let chooseCertificate: @convention(c) (OpaquePointer?, UnsafeMutablePoin
     return SSL_TLSEXT_ERR_OK
 }
 
-/// RFC 7301, 3.2: the first of ours that the client has; a client with none of ours is refused.
+/// Chooses the first of the server's protocols that the client offers (RFC 7301, 3.2), and refuses a client that offers none.
 private let chooseProtocol:
     @convention(c) (
         OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?, UnsafePointer<UInt8>?,
@@ -107,7 +108,7 @@ private let chooseProtocol:
                 let size = Int(offered[index])
                 guard index + 1 + size <= Int(count) else { break }
                 if size == ours.utf8CodeUnitCount, memcmp(offered + index + 1, ours.utf8Start, size) == 0 {
-                    // Points into what the client sent, which outlives this call.
+                    // Points into the client's message, which outlives this call.
                     chosen.pointee = offered + index + 1
                     length.pointee = UInt8(size)
                     return SSL_TLSEXT_ERR_OK
@@ -118,7 +119,8 @@ private let chooseProtocol:
         return SSL_TLSEXT_ERR_ALERT_FATAL
     }
 
-/// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 goes on, 2 does and wants the ticket renewed, 0 has a full handshake, -1 fails.
+/// Seals or opens a ticket, SSL_CTX_set_tlsext_ticket_key_evp_cb(3). Returns 1 to go on, 2 to go on and renew the ticket, 0
+/// for a full handshake, -1 to fail.
 private let sealTicket:
     @convention(c) (
         OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?, CInt

@@ -6,9 +6,9 @@ internal import Logging
 final class TLSContext: @unchecked Sendable {
     let handshakeTimeout: Duration
     let ticketKeys: TLSTicketKeys
-    /// What an operator should hear of: certificates that are out of date.
+    /// Warnings for the operator about certificates that have expired or are not valid yet.
     let warnings: [String]
-    /// One for each certificate; the first is for clients that ask for none that there is.
+    /// One for each certificate; the first is for clients that ask for no name, or for an unknown one.
     private let contexts: [SSLContextHandle]
 
     /// Reads the files. Throws `TLSError`, which names the file.
@@ -31,14 +31,14 @@ final class TLSContext: @unchecked Sendable {
         handshakeTimeout = configuration.handshakeTimeout
     }
 
-    /// A server's end of a connection, for the caller to free; nil when there is no memory.
+    /// Returns the server's end of a connection, which the caller frees, or nil when there is no memory.
     func newSession() -> OpaquePointer? {
         let ssl = SSL_new(contexts[0].pointer)
         if let ssl { SSL_set_accept_state(ssl) }
         return ssl
     }
 
-    /// Whether there is a certificate of that name; then the connection uses it.
+    /// Makes the connection use the certificate of that name. Returns false when there is none.
     func choose(for name: UnsafePointer<CChar>, _ ssl: OpaquePointer) -> Bool {
         guard
             let context = contexts.first(where: { $0.has(name, byWildcard: false) })
@@ -49,13 +49,13 @@ final class TLSContext: @unchecked Sendable {
     }
 }
 
-/// What clients' certificates are held to.
+/// The checks of clients' certificates.
 struct ClientVerification {
-    /// nil when none is asked for.
+    /// nil when the server asks for no certificates.
     private(set) var mode: CInt?
     private(set) var authorities: [X509Handle] = []
-    /// Sessions are resumed under the same demands only (SSL_CTX_set_session_id_context(3)): a ticket must not carry a client
-    /// past an authority that a reload has taken away.
+    /// A hash of the checks. A client can resume a session under the same checks only (SSL_CTX_set_session_id_context(3)): a
+    /// ticket must not admit a client whose authority a reload has removed.
     private(set) var fingerprint: [UInt8] = []
 
     init(_ configuration: TLSConfiguration) throws(TLSError) {

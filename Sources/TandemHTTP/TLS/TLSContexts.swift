@@ -1,12 +1,12 @@
 internal import Logging
 internal import Synchronization
 
-/// The TLS context that new connections of a server take, for all its hubs: what a reload replaces.
+/// The TLS context of new connections on all hubs of a server. A reload replaces it.
 final class TLSContexts: Sendable {
     private let present = Mutex<TLSContext?>(nil)
     private let ticketKeys = TLSTicketKeys()
 
-    /// What a connection that begins now takes.
+    /// The context for a connection that begins now.
     var current: TLSContext? { present.withLock { $0 } }
 
     /// Reads and checks the files, and changes nothing yet. Throws `TLSError`.
@@ -16,6 +16,6 @@ final class TLSContexts: Sendable {
         return context
     }
 
-    /// From now on new connections take this one. Those that are open keep theirs.
+    /// Makes new connections use this context. Open connections keep theirs.
     func use(_ context: TLSContext) { present.withLock { $0 = context } }
 }

@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// What client and server have agreed on.
+/// The result of a TLS handshake.
 public struct TLSDetails: Hashable, Sendable {
     /// "TLSv1.2" or "TLSv1.3".
     public let version: String
@@ -8,9 +8,10 @@ public struct TLSDetails: Hashable, Sendable {
     public let cipher: String
     /// The name that the client asked for (SNI, RFC 6066), in its spelling. Anybody can ask for any name.
     public let serverName: String?
-    /// Whether an earlier session was resumed: the handshake was short, and the client's certificate was checked then.
+    /// Whether the client resumed an earlier session: the handshake was short, and the server checked the client's certificate in
+    /// the earlier session.
     public let isResumed: Bool
-    /// The subject of the client's certificate (RFC 4514, as "CN=alice,O=Example"), which was verified. nil without one.
+    /// The subject of the client's verified certificate (RFC 4514, such as "CN=alice,O=Example"); nil without one.
     public let clientSubject: String?
 
     init(of ssl: OpaquePointer) {

@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// What is wrong with what a `TLSConfiguration` names. The message says which file, what, and the remedy.
+/// An error in a `TLSConfiguration` or in a file that it names. The message names the file, the fault and the remedy.
 public struct TLSError: Error, Sendable, CustomStringConvertible {
     /// What went wrong; open to new cases.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -9,19 +9,19 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
         }
         let value: Value
 
-        /// TLS is asked for, and no certificate is configured.
+        /// TLS is requested, but no certificate is configured.
         public static let noCertificate = Code(value: .noCertificate)
         /// A file is missing, or may not be read: `errno` says which.
         public static let unreadableFile = Code(value: .unreadableFile)
-        /// A file is not the PEM that it should be.
+        /// A file is not a PEM file of the expected kind.
         public static let malformedFile = Code(value: .malformedFile)
-        /// A private key is encrypted, and nobody is there to type its password.
+        /// A private key is encrypted, and the server has no password for it.
         public static let encryptedKey = Code(value: .encryptedKey)
         /// A private key belongs to another certificate.
         public static let keyMismatch = Code(value: .keyMismatch)
-        /// OpenSSL refuses a certificate or key: too weak, say.
+        /// OpenSSL refuses a certificate or key, for example because it is too weak.
         public static let unacceptable = Code(value: .unacceptable)
-        /// Client certificates are asked for, and no authority to check them by is configured.
+        /// Client certificates are requested, but no authority to check them against is configured.
         public static let noAuthorities = Code(value: .noAuthorities)
 
         /// Its name.
@@ -30,11 +30,11 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
 
     /// What went wrong.
     public let code: Code
-    /// One sentence: which file, what, and the remedy.
+    /// One sentence that names the file, the fault and the remedy.
     public let message: String
-    /// The file, where it is about one.
+    /// The file, if the error is about one.
     public let file: String?
-    /// The errno under it, where there is one; else 0.
+    /// The errno of the failed system call, if there is one; else 0.
     public let errno: CInt
 
     init(_ code: Code, _ message: String, file: String? = nil, errno: CInt = 0) {
@@ -53,7 +53,7 @@ enum OpenSSLErrors {
     /// Empties the queue. It is nearly always empty, and finding that out costs a fifth of clearing it.
     static func clear() { if ERR_peek_error() != 0 { ERR_clear_error() } }
 
-    /// The cause of a failure, which is what was noted first; empties the queue.
+    /// Returns the cause of a failure, which is the oldest error, and empties the queue.
     static func take() -> (code: UInt, reason: String) {
         let error = ERR_get_error()
         ERR_clear_error()

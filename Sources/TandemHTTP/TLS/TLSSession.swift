@@ -4,20 +4,20 @@ internal import Tandem
 
 /// TLS on one connection, on its hub.
 ///
-/// OpenSSL reads and writes through a BIO of ours that calls the `Descriptor`: without copies, as memory BIOs would have them,
-/// with the hub's knowledge of what is ready, and with MSG_NOSIGNAL, which OpenSSL's own socket BIO lacks.
+/// OpenSSL reads and writes through a custom BIO that calls the `Descriptor`. It avoids the copies of memory BIOs, knows from
+/// the hub what is ready, and sends with MSG_NOSIGNAL, which OpenSSL's own socket BIO lacks.
 final class TLSSession {
     let descriptor: Descriptor
-    /// What it began with; a reload does not change it.
+    /// The context that the session began with; a reload does not change it.
     let context: TLSContext
     private var ssl: OpaquePointer?
-    /// The handshake is over, and nothing has failed since.
+    /// Whether the handshake is over, and nothing has failed since.
     private(set) var isOpen = false
-    /// What the socket has to become before the next read, or write, is of use.
+    /// The direction to wait for before the next read, or write.
     private(set) var readWaitsFor = Descriptor.Direction.readable
     private(set) var writeWaitsFor = Descriptor.Direction.writable
-    /// The peer's TCP has ended. OpenSSL is not told: to it an end without "close notify" is fatal for both directions, and the
-    /// client that sends one may still read its answer. HTTP's own framing tells what was cut short (RFC 9112, 9.8).
+    /// Whether the peer has ended its TCP stream. OpenSSL is not told: it treats an end without "close notify" as fatal for both
+    /// directions, but such a client may still read its answer. HTTP's own framing tells what was cut short (RFC 9112, 9.8).
     private(set) var hasPeerEnded = false
     /// Whether the end of the output follows the bytes that are sent now.
     private var moreFollows = false
@@ -25,10 +25,10 @@ final class TLSSession {
     private var messagesWithoutData = 0
     /// As many as BoringSSL allows.
     private static let mostMessagesWithoutData = 32
-    /// Why the last system call under OpenSSL failed, or OpenSSL had to end.
+    /// The reason why the last system call under OpenSSL failed, or why the session had to end.
     private var failure: TandemError?
 
-    /// Throws `TandemError` when there is no memory; the descriptor stays the caller's.
+    /// Throws `TandemError` when there is no memory; the caller then keeps the descriptor.
     init(_ descriptor: Descriptor, _ context: TLSContext) throws(TandemError) {
         let ssl = context.newSession()
         guard let ssl, let bio = BIO_new(DescriptorBIO.method) else {
@@ -46,14 +46,14 @@ final class TLSSession {
 
     deinit { if let ssl { SSL_free(ssl) } }
 
-    /// Whose connection OpenSSL asks about.
+    /// Returns the session that owns `ssl`.
     static func owner(of ssl: OpaquePointer) -> TLSSession {
         Unmanaged<TLSSession>.fromOpaque(tandem_ssl_owner(ssl)!).takeUnretainedValue()
     }
 
     // MARK: Handshake
 
-    /// Takes the handshake as far as it goes: nil when it is over, else what the socket has to become first.
+    /// Takes the handshake as far as it goes. Returns nil when it is over, else the direction to wait for.
     func advanceHandshake() throws(TLSHandshakeError) -> Descriptor.Direction? {
         guard let ssl else { throw TLSHandshakeError(.ended, "closed") }
         OpenSSLErrors.clear()
@@ -75,7 +75,7 @@ final class TLSSession {
         }
     }
 
-    /// What has been agreed on. nil while nothing has, and when the connection is closed.
+    /// The result of the handshake; nil before its end, and after the connection has closed.
     var details: TLSDetails? {
         guard let ssl, isOpen else { return nil }
         return TLSDetails(of: ssl)
@@ -145,7 +145,7 @@ final class TLSSession {
         OpenSSLErrors.clear()
     }
 
-    /// Lets go of what OpenSSL holds. The descriptor stays as it is.
+    /// Frees OpenSSL's state. The descriptor stays as it is.
     func release() {
         isOpen = false
         if let ssl { SSL_free(ssl) }
@@ -154,7 +154,8 @@ final class TLSSession {
 
     // MARK: Under OpenSSL
 
-    /// Ends the session of a client that sends messages of TLS without end and no data. `SSL_read` would go on for as long.
+    /// Counts a TLS message, and ends the session of a client that sends message after message without data: `SSL_read` would go
+    /// on for as long as the client does.
     fileprivate func messageArrived() {
         guard isOpen, let ssl else { return }
         messagesWithoutData += 1
@@ -165,7 +166,7 @@ final class TLSSession {
         SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN)
     }
 
-    /// Counts what arrives on sessions of this context.
+    /// Counts the messages that arrive on sessions of this context.
     static func countMessages(of context: OpaquePointer) {
         SSL_CTX_set_info_callback(context) { ssl, event, _ in
             guard event == SSL_CB_ACCEPT_LOOP, let ssl, let owner = tandem_ssl_owner(ssl) else { return }
@@ -227,12 +228,12 @@ private enum DescriptorBIO {
     }
 }
 
-/// Why a handshake did not come about. Costs its connection, and is no error of the server's.
+/// The reason why a handshake failed. It ends the connection, and is not an error of the server.
 struct TLSHandshakeError: Error {
     enum Kind {
         /// The client has gone.
         case ended
-        /// One side would not have the other: no version, cipher or protocol in common, or a certificate that is not good.
+        /// One side refused the other: no version, cipher or protocol in common, or an invalid certificate.
         case refused
         /// The client speaks HTTP without TLS.
         case plainHTTP

@@ -5,11 +5,11 @@ internal import Synchronization
 /// clients can resume after one.
 // @unchecked: `algorithm` never changes, and OpenSSL shares it between threads.
 final class TLSTicketKeys: @unchecked Sendable {
-    /// How long a session can be resumed, in seconds, and how long a key seals. An hour: whoever steals a key reads TLS 1.2
-    /// sessions of two hours at most, and a client that has been away for longer can bear a full handshake.
+    /// How long a session can be resumed, and how long a key seals, in seconds. An hour: an attacker who steals a key reads TLS
+    /// 1.2 sessions of two hours at most, and a client that has been away for longer can afford a full handshake.
     static let lifetime = 3_600
 
-    /// One key. Its name stands in the ticket.
+    /// One key. Each ticket contains the name of its key.
     struct Key {
         static let nameLength = 16
         let name: [UInt8]
@@ -23,7 +23,7 @@ final class TLSTicketKeys: @unchecked Sendable {
         }
     }
 
-    /// AES-256-CBC, looked up once: by its name, OpenSSL would look it up for each ticket.
+    /// AES-256-CBC, looked up once: given only the name, OpenSSL would look it up for each ticket.
     let algorithm = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
 
     deinit { EVP_CIPHER_free(algorithm) }
@@ -31,7 +31,7 @@ final class TLSTicketKeys: @unchecked Sendable {
     // The newest first; at most two.
     private let keys = Mutex<[Key]>([])
 
-    /// The key to seal with.
+    /// Returns the key to seal with.
     func current(now: ContinuousClock.Instant = .now) -> Key {
         keys.withLock { keys in
             if let first = keys.first, first.made.duration(to: now) < .seconds(TLSTicketKeys.lifetime) { return first }
@@ -41,7 +41,7 @@ final class TLSTicketKeys: @unchecked Sendable {
         }
     }
 
-    /// The key of a ticket, and whether it is no longer the one to seal with. nil for one that is not, or no longer, ours.
+    /// Returns the key of a ticket, and whether a newer key now seals. Returns nil for a name that is not, or no longer, known.
     func named(_ name: UnsafeBufferPointer<UInt8>, now: ContinuousClock.Instant = .now) -> (key: Key, isOld: Bool)? {
         let current = current(now: now)
         return keys.withLock { keys in
@@ -53,7 +53,7 @@ final class TLSTicketKeys: @unchecked Sendable {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Returns bytes that nobody can guess.
 private func random(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     // OpenSSL's generator seeds itself from the kernel; without it there is no TLS at all.
