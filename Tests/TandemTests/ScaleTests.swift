@@ -36,12 +36,15 @@ struct ScaleTests {
         try await onHub(hubs: .one("as many stacks as one process may have")) {
             let (gate, ended) = (Event<Void>(), Counter())
             let before = Self.residentBytes()
-            for _ in 0..<Self.crowd {
-                GreenThread {
-                    try gate.wait()
-                    ended.add()
+            // Detached from the running test, of whose task-locals each green thread would hold a copy.
+            await Task.detached(executorPreference: Hub.current!) {
+                for _ in 0..<Self.crowd {
+                    GreenThread {
+                        try gate.wait()
+                        ended.add()
+                    }
                 }
-            }
+            }.value
             try await turnUntilParked(Self.crowd)
             #expect(Hub.counts.greenThreads == Self.crowd)
             // A page of stack, and what the task takes, which fits in one slab of Swift's. Frames of a debug build are larger.
