@@ -25,15 +25,25 @@ public struct ChunkedDecoder: Sendable {
         trailerScanner = FieldScanner(start: 0, sectionBytes: limits.trailerBytes)
     }
 
+    /// What was wrong. The bytes before it have been scanned, and were not consumed.
+    private var failure: HTTPParseError?
+
     /// Whether the last chunk and the trailers have been consumed.
     public var isComplete: Bool { phase == .done }
 
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
     ///
     /// - Parameter bytes: What follows the bytes consumed so far.
-    /// - Throws: What is wrong, as soon as it is seen. Nothing further can be parsed from this connection.
+    /// - Throws: What is wrong, as soon as it is seen, and the same error at each later call: nothing further can be parsed from
+    ///   this connection.
     public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
-        try bytes.withBytes { bytes throws(HTTPParseError) in try decode(bytes) }
+        if let failure { throw failure }
+        do throws(HTTPParseError) {
+            return try bytes.withBytes { bytes throws(HTTPParseError) in try decode(bytes) }
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     private mutating func decode(_ bytes: Span<UInt8>) throws(HTTPParseError) -> BodyStep {

@@ -141,4 +141,23 @@ struct ChunkedDecoderTests {
         }
         #expect(decode("0\r\nX: 1\r\nY: 1\r\n", limits: HTTPWireLimits(fieldCount: 1)).error == .tooManyFields)
     }
+
+    @Test("after an error each call throws the same error", arguments: ["0\r\nX: \0abcdefgh", "0\r\nlong: name\r\n y", "x"])
+    func afterAnError(input: String) throws {
+        var decoder = ChunkedDecoder()
+        let bytes = Array(input.utf8)
+        func error(from start: Int) -> HTTPParseError? {
+            let slice = bytes[start...]
+            do throws(HTTPParseError) {
+                _ = try decoder.decode(slice.span.bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let first = try #require(error(from: 0))
+        // Whatever follows, as when a caller skips what was not consumed.
+        for start in bytes.indices { #expect(error(from: start) == first) }
+        #expect(!decoder.isComplete)
+    }
 }

@@ -241,6 +241,31 @@ extension ServerTests {
             }
         }
 
+        @Test("a malformed trailer is 400, also for a handler that reads on", arguments: Style.allCases)
+        func malformedTrailer(style: Style) async throws {
+            try await withServer(routes: { router in
+                router.collecting("/", style)
+                switch style {
+                case .async:
+                    router.post("/again") { request in
+                        for _ in 0..<3 { _ = try? await request.body.collect(upTo: 100) }
+                        return Response(body: try await request.body.collect(upTo: 100))
+                    }
+                case .blocking:
+                    router.post("/again") { request in
+                        for _ in 0..<3 { _ = try? request.body.collect(upTo: 100) }
+                        return Response(body: try request.body.collect(upTo: 100))
+                    }
+                }
+            }) { live in
+                for path in ["/", "/again"] {
+                    let head = "POST \(path) HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    let answer = try live.refusal(of: head + "5\r\nhello\r\n0\r\nX: \0bcdefgh and what follows it")
+                    #expect(answer.status == 400)
+                }
+            }
+        }
+
         @Test("a malformed chunk is 400", arguments: Style.allCases)
         func malformedChunk(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
