@@ -24,6 +24,7 @@ import sys
 import time
 
 import bench_tls
+import processes
 from bench_rows import GROUPS, ROWS, check_answers, check_rate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -194,12 +195,7 @@ class Server:
 
     def stop(self):
         if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            processes.stop(self.process, 5)
 
 
 def cpu_seconds_between(before, after):

@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import frames
+import processes
 
 N = 100
 
@@ -130,12 +131,7 @@ class Daemon:
         return [(many[count] - few[count]) / (2 * N) for count in COUNTS]
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        processes.stop(self.process, 20)
         self.sink.wait()
 
 

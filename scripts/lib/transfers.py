@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 
+import processes
+
 PIECE = 65_536  # bytes per chunk of a download
 
 
@@ -50,12 +52,7 @@ class Daemon:
         return time.monotonic() - wall, self.cpu() - cpu
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        processes.stop(self.process, 20)
 
 
 def main():
