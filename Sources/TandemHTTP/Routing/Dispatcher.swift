@@ -24,8 +24,8 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// Returns the route whose path equals the request's path byte for byte. Returns nil if there is none, the body is too long
-    /// or fast paths are off; use `target` then.
+    /// Returns the route whose path equals the request's path byte for byte. Returns nil if no route has that path, if the body is
+    /// too long, or if fast paths are off; then call `target`.
     func literalRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }

@@ -38,7 +38,7 @@ final class TLSContext: @unchecked Sendable {
         return ssl
     }
 
-    /// Makes the connection use the certificate of that name. Returns false when there is none.
+    /// Makes a connection use the certificate for a server name. Returns false if no certificate has that name.
     func choose(for name: UnsafePointer<CChar>, _ ssl: OpaquePointer) -> Bool {
         guard
             let context = contexts.first(where: { $0.has(name, byWildcard: false) })
