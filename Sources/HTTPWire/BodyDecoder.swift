@@ -55,7 +55,8 @@ public struct BodyDecoder: Sendable {
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
     ///
     /// - Parameter bytes: What follows the bytes consumed so far.
-    /// - Throws: What is wrong with a chunk. Nothing further can be parsed from this connection.
+    /// - Throws: What is wrong with a chunk, and the same error at each later call: nothing further can be parsed from this
+    ///   connection.
     public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
         if !chunks.isEmpty { return try chunks[0].decode(bytes) }
         guard remaining > 0 else { return BodyStep(consumed: 0, outcome: .end) }

@@ -25,7 +25,7 @@ public struct ChunkedDecoder: Sendable {
         trailerScanner = FieldScanner(start: 0, sectionBytes: limits.trailerBytes)
     }
 
-    /// What was wrong. The bytes before it have been scanned, and were not consumed.
+    /// The error that ended the decoding. The scanners have passed bytes that were never consumed, so they cannot go on.
     private var failure: HTTPParseError?
 
     /// Whether the last chunk and the trailers have been consumed.

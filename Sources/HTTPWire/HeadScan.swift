@@ -8,6 +8,8 @@ struct HeadScan: Sendable {
     private var method = KnownMethod.other
     private var controls = ControlFields()
     private var table = FieldTable()
+    /// The error that ended the scan. A further scan would begin behind it, and take the rest.
+    var failure: HTTPParseError?
 
     /// Whether a byte of the request line has been seen.
     var hasStarted: Bool { line.hasStarted }

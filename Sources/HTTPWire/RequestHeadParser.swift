@@ -38,7 +38,8 @@ public struct RequestHeadParser: Sendable {
     /// - Parameter bytes: All bytes received and not yet consumed. They start with the same byte at each call until a head
     ///   is returned.
     /// - Returns: The head, or nil if more bytes are needed.
-    /// - Throws: What is wrong, as soon as it is seen. Nothing further can be parsed from this connection.
+    /// - Throws: What is wrong, as soon as it is seen, and the same error at each later call: nothing further can be parsed from
+    ///   this connection.
     public mutating func parse(_ bytes: RawSpan) throws(HTTPParseError) -> RequestHead? {
         var spare: RequestHead?
         return try parse(bytes, reusing: &spare)
@@ -69,9 +70,15 @@ public struct RequestHeadParser: Sendable {
             if bytes.isEmpty { return nil }
             scans.append(HeadScan())
         }
-        guard try scans[0].scan(bytes, limits: limits) else { return nil }
-        let head = try scans[0].head(bytes, reusing: &spare)
-        scans = []
-        return head
+        if let failure = scans[0].failure { throw failure }
+        do throws(HTTPParseError) {
+            guard try scans[0].scan(bytes, limits: limits) else { return nil }
+            let head = try scans[0].head(bytes, reusing: &spare)
+            scans = []
+            return head
+        } catch {
+            scans[0].failure = error
+            throw error
+        }
     }
 }

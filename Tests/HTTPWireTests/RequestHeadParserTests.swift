@@ -150,4 +150,23 @@ struct RequestHeadParserTests {
     func size() {
         #expect(MemoryLayout<RequestHeadParser>.size == 16)
     }
+
+    @Test(
+        "after an error each call throws the same error, and takes no request that follows",
+        arguments: ["G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"])
+    func afterAnError(input: String) throws {
+        var parser = RequestHeadParser()
+        let bytes = Array((input + "GET / HTTP/1.1\r\nHost: a\r\n\r\n").utf8)
+        func error(from start: Int) -> HTTPParseError? {
+            let slice = bytes[start...]
+            do throws(HTTPParseError) {
+                _ = try parser.parse(slice.span.bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let first = try #require(error(from: 0))
+        for start in bytes.indices { #expect(error(from: start) == first) }
+    }
 }

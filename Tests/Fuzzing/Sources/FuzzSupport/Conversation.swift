@@ -77,6 +77,16 @@ public struct Conversation: Hashable {
         } catch {
             self.error = error.code
             refusesHead = decoder == nil && parser.isHead
+            // An error is final, whatever follows.
+            for start in [consumed, (consumed + bytes.count) / 2] {
+                let rest = bytes[start...]
+                do throws(HTTPParseError) {
+                    if decoder != nil { _ = try decoder!.decode(rest.span.bytes) } else { _ = try parser.parse(rest.span.bytes) }
+                    fatalError("after \(error) the rest was taken")
+                } catch let again {
+                    guard again == error else { fatalError("after \(error) another error: \(again)") }
+                }
+            }
             // How much was consumed before an error depends on how the bytes were cut.
             consumed = 0
         }
