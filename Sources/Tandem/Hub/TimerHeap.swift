@@ -40,7 +40,9 @@ struct TimerHeap: ~Copyable {
         return bits > 0 ? deadline | (1 << UInt64(bits) - 1) : deadline
     }
 
-    /// - Parameter now: Rounds the deadline up, seen from this time; nil keeps it exact.
+    /// Adds a wait that is due at `deadline`, or later if `now` says so.
+    ///
+    /// - Parameter now: The time from which `coalesced` rounds the deadline up; nil keeps it exact.
     mutating func insert(_ wait: Wait, deadline: UInt64, now: UInt64? = nil) {
         if count == capacity { grow() }
         let due = now.map { TimerHeap.coalesced(deadline, now: $0) } ?? deadline

@@ -33,7 +33,7 @@ struct Parameters {
     func single(_ name: String, _ expected: @autoclosure () -> String) throws(HTTPError) -> String {
         guard let value = items[name] else { throw missing(name, expected()) }
         let count = items.count { $0.name == name }
-        guard count == 1 else { throw surplus(name, count, most: "once") }
+        guard count == 1 else { throw surplus(name, count, most: 1) }
         return value
     }
 
@@ -43,7 +43,7 @@ struct Parameters {
     ) throws(HTTPError) -> [String] {
         let values = items.values(of: name)
         guard !values.isEmpty else { throw missing(name, expected()) }
-        guard values.count <= count.upperBound else { throw surplus(name, values.count, most: "\(count.upperBound) times") }
+        guard values.count <= count.upperBound else { throw surplus(name, values.count, most: count.upperBound) }
         return values
     }
 
@@ -51,7 +51,9 @@ struct Parameters {
         HTTPError(.badRequest, "the parameter \(name) is missing: expected \(expected)")
     }
 
-    private func surplus(_ name: String, _ count: Int, most: String) -> HTTPError {
-        HTTPError(.badRequest, "the parameter \(name) stands \(count) times in the query: expected it at most \(most)")
+    private func surplus(_ name: String, _ count: Int, most: Int) -> HTTPError {
+        let expected = most == 1 ? "once" : "\(most) times"
+        return HTTPError(
+            .badRequest, "the parameter \(name) stands \(count) times in the query: expected it at most \(expected)")
     }
 }
