@@ -8,7 +8,7 @@ public struct BodyStep: Sendable, Hashable {
         case data(Range<Int>)
         /// All bytes are consumed and the body has not ended.
         case needMore
-        /// The body has ended. What follows the consumed bytes is the next request.
+        /// The body has ended. What follows the consumed bytes is the next message.
         case end
     }
 
@@ -18,7 +18,7 @@ public struct BodyStep: Sendable, Hashable {
     public let outcome: Outcome
 }
 
-/// Takes a request's body out of the bytes of a connection, whatever its framing (RFC 9112 section 6).
+/// Takes the body of a request or a response out of the bytes of a connection, whatever its framing (RFC 9112 section 6).
 ///
 ///     var decoder = BodyDecoder(framing: head.framing)
 ///     reading: while true {
@@ -43,6 +43,20 @@ public struct BodyDecoder: Sendable {
         case .none: remaining = 0
         case .length(let length): remaining = length
         case .chunked: (remaining, chunks) = (0, [ChunkedDecoder(limits: limits)])
+        }
+    }
+
+    // Else a literal such as `.chunked` would be ambiguous.
+    /// A decoder for the one body that follows the head of a response.
+    ///
+    /// A body that ends with the connection never is complete: all bytes are content, and the caller sees the connection end.
+    @_disfavoredOverload
+    public init(framing: ResponseBodyFraming, limits: HTTPWireLimits = HTTPWireLimits()) {
+        switch framing {
+        case .none: remaining = 0
+        case .length(let length): remaining = length
+        case .chunked: (remaining, chunks) = (0, [ChunkedDecoder(limits: limits, message: .response)])
+        case .untilClose: remaining = .max  // More than any connection carries.
         }
     }
 

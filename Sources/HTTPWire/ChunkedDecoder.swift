@@ -1,12 +1,13 @@
 public import HTTPTypes
 
-/// Takes a chunked body apart (RFC 9112 section 7.1). ``BodyDecoder`` uses it for requests; it knows nothing of them itself.
+/// Takes a chunked body apart (RFC 9112 section 7.1). ``BodyDecoder`` uses it.
 ///
 /// It is pushed bytes as they arrive, in pieces of any size, and keeps none of them but an unfinished trailer section.
 public struct ChunkedDecoder: Sendable {
     private enum Phase { case size, sizeExtension, sizeLineFeed, data, dataReturn, dataLineFeed, trailers, done }
 
     private let limits: HTTPWireLimits
+    private let message: HTTPParseError.Message
     private var phase = Phase.size
     private var sizeDigits = 0
     /// The chunk's size as far as it is read, then the bytes of content that are still to come.
@@ -19,10 +20,15 @@ public struct ChunkedDecoder: Sendable {
     /// The fields after the last chunk, once the body is complete. Those that are valid in the header only are left out.
     public private(set) var trailers = HTTPFields()
 
-    /// A decoder for one body.
+    /// A decoder for the body of one request.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
+        self.init(limits: limits, message: .request)
+    }
+
+    init(limits: HTTPWireLimits, message: HTTPParseError.Message) {
         self.limits = limits
-        trailerScanner = FieldScanner(start: 0, sectionBytes: limits.trailerBytes)
+        self.message = message
+        trailerScanner = FieldScanner(start: 0, sectionBytes: limits.trailerBytes, acceptsFolds: message == .response)
     }
 
     /// The error that ended the decoding. The scanners have passed bytes that were never consumed, so they cannot go on.
@@ -41,8 +47,9 @@ public struct ChunkedDecoder: Sendable {
         do throws(HTTPParseError) {
             return try bytes.withBytes { bytes throws(HTTPParseError) in try decode(bytes) }
         } catch {
-            failure = error
-            throw error
+            let failure = HTTPParseError(error.code, in: message)
+            self.failure = failure
+            throw failure
         }
     }
 
@@ -133,9 +140,11 @@ public struct ChunkedDecoder: Sendable {
     private mutating func note(_ entry: FieldEntry, in bytes: Span<UInt8>) throws(HTTPParseError) {
         // The scanner has checked that the name is a token, which is all that the initialiser asks for.
         let name = HTTPField.Name(bytes.extracting(entry.name.range).text)!
-        switch TrailerUse(of: name) {
+        let value = bytes.extracting(entry.value.range)
+        switch TrailerUse(of: name, in: message) {
+        case .kept where trailerScanner.isFolded:
+            trailers.append(HTTPField(name: name, value: value.unfolded.span.text))
         case .kept:
-            let value = bytes.extracting(entry.value.range)
             let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
             trailers.append(field)
         case .dropped: break

@@ -1,11 +1,8 @@
-/// What the fields of a head say about its framing, its host and its connection, gathered line by line.
-struct ControlFields: Sendable {
+/// What the fields of a request head say about its framing, its host and its connection, gathered line by line.
+struct RequestControlFields: Sendable {
     private(set) var host: ByteRange?
-    private var contentLength: Int?
-    private var isChunked = false
-    private var closes = false
-    /// `Connection` has `keep-alive`, which HTTP/1.1 does not need.
-    private(set) var asksForKeepAlive = false
+    private(set) var body = FramingFields()
+    private(set) var connection = ConnectionOptions()
     private var expectsContinue = false
     private var expectsMore = false
 
@@ -19,29 +16,11 @@ struct ControlFields: Sendable {
             guard Authority.isValid(value) else { throw HTTPParseError(.invalidHost) }
             host = entry.value
         case 6 where name.equalsIgnoringCase("expect"): noteExpectations(value)
-        case 10 where name.equalsIgnoringCase("connection"): noteConnection(value)
-        case 14 where name.equalsIgnoringCase("content-length"):
-            guard contentLength == nil else { throw HTTPParseError(.duplicateContentLength) }
-            contentLength = try Self.decimal(value)
-        case 17 where name.equalsIgnoringCase("transfer-encoding"):
-            guard !isChunked else { throw HTTPParseError(.invalidTransferEncoding) }
-            try Self.requireChunked(value)
-            isChunked = true
+        case 10 where name.equalsIgnoringCase("connection"): connection.note(value)
+        case 14 where name.equalsIgnoringCase("content-length"): try body.noteOnlyLength(value)
+        case 17 where name.equalsIgnoringCase("transfer-encoding"): try body.noteCoding(value)
         default: break
         }
-    }
-
-    /// What follows the head (RFC 9112 section 6.3).
-    func framing(version: HTTPVersion) throws(HTTPParseError) -> BodyFraming {
-        guard isChunked else { return contentLength.map { .length($0) } ?? .none }
-        guard contentLength == nil else { throw HTTPParseError(.conflictingFraming) }
-        guard version == .http11 else { throw HTTPParseError(.transferEncodingInHTTP10) }
-        return .chunked
-    }
-
-    /// Whether the connection can carry another request (RFC 9112 section 9.3).
-    func keepsAlive(version: HTTPVersion) -> Bool {
-        !closes && (version == .http11 || asksForKeepAlive)
     }
 
     /// Whether the client waits for 100 Continue. HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1).
@@ -49,13 +28,6 @@ struct ControlFields: Sendable {
         guard version == .http11 else { return false }
         guard !expectsMore else { throw HTTPParseError(.unsupportedExpectation) }
         return expectsContinue
-    }
-
-    private mutating func noteConnection(_ value: Span<UInt8>) {
-        value.forEachListElement { option in
-            if option.equalsIgnoringCase("close") { closes = true }
-            if option.equalsIgnoringCase("keep-alive") { asksForKeepAlive = true }
-        }
     }
 
     private mutating func noteExpectations(_ value: Span<UInt8>) {
@@ -66,6 +38,85 @@ struct ControlFields: Sendable {
                 expectsMore = true
             }
         }
+    }
+}
+
+/// What the fields of a response head say about its framing and its connection, gathered line by line, and whether it has the
+/// fields that a client looks for in every response.
+struct ResponseControlFields: Sendable {
+    private(set) var body = FramingFields()
+    private(set) var connection = ConnectionOptions()
+    private(set) var hasContentEncoding = false
+    private(set) var hasLocation = false
+    private(set) var hasRetryAfter = false
+
+    /// Takes note of one field. Six names matter, each of another length.
+    ///
+    /// - Parameter isFolded: Whether the field continues over several lines. A field that frames the response or is about the
+    ///   connection must not.
+    mutating func note(_ entry: FieldEntry, isFolded: Bool, in bytes: Span<UInt8>) throws(HTTPParseError) {
+        let name = bytes.extracting(entry.name.range)
+        let value = bytes.extracting(entry.value.range)
+        switch name.count {
+        case 8 where name.equalsIgnoringCase("location"): hasLocation = true
+        case 10 where name.equalsIgnoringCase("connection"):
+            try requireOneLine(isFolded)
+            connection.note(value)
+        case 11 where name.equalsIgnoringCase("retry-after"): hasRetryAfter = true
+        case 14 where name.equalsIgnoringCase("content-length"):
+            try requireOneLine(isFolded)
+            try body.noteEqualLengths(value)
+        case 16 where name.equalsIgnoringCase("content-encoding"): hasContentEncoding = true
+        case 17 where name.equalsIgnoringCase("transfer-encoding"):
+            try requireOneLine(isFolded)
+            try body.noteCoding(value)
+        default: break
+        }
+    }
+
+    private func requireOneLine(_ isFolded: Bool) throws(HTTPParseError) {
+        guard !isFolded else { throw HTTPParseError(.foldedField) }
+    }
+}
+
+/// What `Content-Length` and `Transfer-Encoding` say (RFC 9112 section 6.3).
+struct FramingFields: Sendable {
+    private(set) var contentLength: Int?
+    private(set) var isChunked = false
+
+    /// Takes note of a `Content-Length` of which there may be one only, with one number.
+    mutating func noteOnlyLength(_ value: Span<UInt8>) throws(HTTPParseError) {
+        guard contentLength == nil else { throw HTTPParseError(.duplicateContentLength) }
+        contentLength = try Self.decimal(value)
+    }
+
+    /// Takes note of a `Content-Length` that may be repeated, on several lines or in a list, if all numbers are equal.
+    mutating func noteEqualLengths(_ value: Span<UInt8>) throws(HTTPParseError) {
+        try value.forEachListElement { element throws(HTTPParseError) in
+            let length = try Self.decimal(element)
+            guard contentLength == nil || contentLength == length else { throw HTTPParseError(.conflictingContentLength) }
+            contentLength = length
+        }
+    }
+
+    /// Takes note of a `Transfer-Encoding`.
+    mutating func noteCoding(_ value: Span<UInt8>) throws(HTTPParseError) {
+        guard !isChunked else { throw HTTPParseError(.invalidTransferEncoding) }
+        try Self.requireChunked(value)
+        isChunked = true
+    }
+
+    /// Refuses fields that contradict each other or the version.
+    func check(version: HTTPVersion) throws(HTTPParseError) {
+        guard isChunked else { return }
+        guard contentLength == nil else { throw HTTPParseError(.conflictingFraming) }
+        guard version == .http11 else { throw HTTPParseError(.transferEncodingInHTTP10) }
+    }
+
+    /// What follows the head of a request.
+    func framing(version: HTTPVersion) throws(HTTPParseError) -> BodyFraming {
+        try check(version: version)
+        return isChunked ? .chunked : contentLength.map { .length($0) } ?? .none
     }
 
     /// Digits only: a sign, a list, a blank or a hexadecimal number is read differently by different recipients.
@@ -92,5 +143,24 @@ struct ControlFields: Sendable {
             wasChunked = coding.equalsIgnoringCase("chunked")
         }
         throw HTTPParseError(.unsupportedTransferCoding)
+    }
+}
+
+/// The options of `Connection` that say whether the connection is kept.
+struct ConnectionOptions: Sendable {
+    private var closes = false
+    /// Whether `keep-alive` is among them, which HTTP/1.1 does not need.
+    private(set) var asksForKeepAlive = false
+
+    mutating func note(_ value: Span<UInt8>) {
+        value.forEachListElement { option in
+            if option.equalsIgnoringCase("close") { closes = true }
+            if option.equalsIgnoringCase("keep-alive") { asksForKeepAlive = true }
+        }
+    }
+
+    /// Whether the connection can carry another request (RFC 9112 section 9.3).
+    func keepsAlive(version: HTTPVersion) -> Bool {
+        !closes && (version == .http11 || asksForKeepAlive)
     }
 }

@@ -2,7 +2,7 @@ internal import CHTTPWire
 
 /// A complete head of the usual kind, found in one pass.
 ///
-/// It accepts a subset of what ``HeadScan`` accepts: common methods, a target in origin form, at most 16 fields, a name or
+/// It accepts a subset of what ``RequestHeadScan`` accepts: common methods, a target in origin form, at most 16 fields, a name or
 /// an IPv4 address as `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` with their usual values, no `Expect`, and no
 /// tab. It knows no errors: what it does not accept is scanned strictly from the first byte.
 enum FastHead {
@@ -23,14 +23,14 @@ enum FastHead {
             guard isAccepted else { return nil }
             // The scanner has written as many entries as it counts.
             let fields = unsafe UnsafeBufferPointer(start: entries, count: Int(found.field_count))
-            return unsafe RequestHead(HeadSummary(found), bytes: bytes, entries: fields.span, reusing: &spare)
+            return unsafe RequestHead(RequestSummary(found), bytes: bytes, entries: fields.span, reusing: &spare)
         }
     }
 
     private static let mostFields = Int(tandem_wire_most_fields)
 }
 
-extension HeadSummary {
+extension RequestSummary {
     @inline(__always)
     fileprivate init(_ found: tandem_wire_summary) {
         let version: HTTPVersion = found.minor_version == 1 ? .http11 : .http10

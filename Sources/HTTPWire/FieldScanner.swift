@@ -10,7 +10,7 @@ struct FieldScanner: Sendable {
         case end
     }
 
-    private enum Phase { case lineStart, name, value, lineFeed, finalLineFeed }
+    private enum Phase { case lineStart, name, value, lineFeed, lineEnd, finalLineFeed, done }
 
     /// The next byte to scan.
     private(set) var position: Int
@@ -18,12 +18,19 @@ struct FieldScanner: Sendable {
     private var colon = 0
     private var fieldCount = 0
     private var phase = Phase.lineStart
+    private let acceptsFolds: Bool
+    /// Whether the field found last continues over several lines. Then its value holds their ends.
+    private(set) var isFolded = false
     /// The first offset at which the section is too large.
     let sectionEnd: Int
 
     /// A scanner for the section that starts at `start`, with at most `sectionBytes`.
-    init(start: Int, sectionBytes: Int) {
+    ///
+    /// If it accepts folds, a line that starts with a blank continues the field before it (RFC 9112 section 5.2), and the limit
+    /// for a line applies to all lines of the field together.
+    init(start: Int, sectionBytes: Int, acceptsFolds: Bool = false) {
         position = start
+        self.acceptsFolds = acceptsFolds
         lineStart = start
         sectionEnd = HeadLimits.end(of: sectionBytes, from: start)
     }
@@ -33,14 +40,31 @@ struct FieldScanner: Sendable {
         // The phases of a line come in this order, and a whole line passes through all of them at once.
         if phase == .lineStart, try hasByte(bytes) { try startLine(with: bytes[position], limits: limits) }
         if phase == .name { try scanName(in: bytes, limits: limits) }
-        if phase == .value { try scanValue(in: bytes, limits: limits) }
-        guard phase == .lineFeed || phase == .finalLineFeed, try hasByte(bytes) else { return .needMore }
-        guard bytes[position] == .lineFeed else { throw HTTPParseError(.bareCarriageReturn) }
-        position += 1
-        if phase == .finalLineFeed { return .end }
+        repeat {
+            if phase == .value { try scanValue(in: bytes, limits: limits) }
+            if phase == .lineFeed || phase == .finalLineFeed, try hasByte(bytes) { try readLineFeed(bytes[position]) }
+            if phase == .done { return .end }
+            guard phase == .lineEnd else { return .needMore }
+            // Only the byte after the line tells whether the field continues.
+            if acceptsFolds { guard try hasByte(bytes) else { return .needMore } }
+        } while acceptsFolds && startsFold(with: bytes[position])
         phase = .lineStart
         fieldCount += 1
         return .field(entry(in: bytes))
+    }
+
+    @inline(__always)
+    private mutating func readLineFeed(_ byte: UInt8) throws(HTTPParseError) {
+        guard byte == .lineFeed else { throw HTTPParseError(.bareCarriageReturn) }
+        position += 1
+        phase = phase == .finalLineFeed ? .done : .lineEnd
+    }
+
+    private mutating func startsFold(with byte: UInt8) -> Bool {
+        guard byte.isBlank else { return false }
+        isFolded = true
+        phase = .value
+        return true
     }
 
     /// Whether there is a byte to scan. If it is one too many for the section, that is an error.
@@ -62,6 +86,7 @@ struct FieldScanner: Sendable {
         default:
             guard fieldCount < limits.fieldCount else { throw HTTPParseError(.tooManyFields) }
             lineStart = position
+            isFolded = false
             phase = .name
         }
     }

@@ -1,24 +1,38 @@
 /// What a peer sent is not HTTP/1.1, exceeds a limit, or asks for what is not supported.
 ///
-/// After one of these where the next message starts is unknown: answer with ``status`` and close the connection.
+/// After one of these nobody knows where the next message starts: a server answers with ``status`` and closes the connection, a
+/// client closes it.
 public struct HTTPParseError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The two kinds of messages.
+    public enum Message: Sendable, Hashable {
+        /// A request, which a server reads.
+        case request
+        /// A response, which a client reads.
+        case response
+    }
+
     /// What is wrong.
     public let code: Code
 
-    /// Creates an error, for tests and for layers above that refuse a request in the same words.
-    public init(_ code: Code) {
+    /// The kind of message in which it is wrong.
+    public let message: Message
+
+    /// Creates an error, for tests and for layers above that refuse a message in the same words.
+    public init(_ code: Code, in message: Message = .request) {
         self.code = code
+        self.message = message
     }
 
-    /// The status a server should answer: 400, 414, 417, 431, 501 or 505.
-    public var status: Int { code.kind.status }
+    /// The status a server should answer: 400, 414, 417, 431, 501 or 505. For a response it is 502, which is what a gateway
+    /// answers its own client (RFC 9110 section 15.6.3).
+    public var status: Int { message == .request ? code.kind.status : 502 }
 
     /// One sentence that says what is wrong and, where it helps, the remedy. It holds nothing the peer sent, so that it can
     /// be logged and sent as it is.
-    public var reason: String { code.kind.reason }
+    public var reason: String { code.kind.reason(in: message) }
 
-    /// The status and the reason.
-    public var description: String { "\(status): \(reason)" }
+    /// The status and the reason; for a response, the reason alone.
+    public var description: String { message == .request ? "\(status): \(reason)" : reason }
 }
 
 extension HTTPParseError {
@@ -50,6 +64,11 @@ extension HTTPParseError {
         /// The version is neither HTTP/1.0 nor HTTP/1.1; 505.
         public static let unsupportedVersion = Code(kind: .unsupportedVersion)
 
+        /// The first line of a response is not like `HTTP/1.1 200 OK`, or its status is not in 100...599 (RFC 9112 section 4).
+        public static let invalidStatusLine = Code(kind: .invalidStatusLine)
+        /// The status line exceeds ``HTTPWireLimits/requestLine``.
+        public static let statusLineTooLong = Code(kind: .statusLineTooLong)
+
         /// A field line exceeds ``HTTPWireLimits/fieldLine``; 431.
         public static let fieldLineTooLong = Code(kind: .fieldLineTooLong)
         /// More fields than ``HTTPWireLimits/fieldCount``; 431.
@@ -63,7 +82,8 @@ extension HTTPParseError {
         /// A field line without a colon; 400.
         public static let missingColon = Code(kind: .missingColon)
         /// A field line that starts with space or tab, which continued the line before it in the past (RFC 9112 section
-        /// 5.2), or was skipped by some when it was the first (section 2.2); 400.
+        /// 5.2), or was skipped by some when it was the first (section 2.2); 400. A response may have such lines, except as the
+        /// first and in fields that frame it or are about the connection.
         public static let foldedField = Code(kind: .foldedField)
         /// A control byte in a field value (RFC 9110 section 5.5); 400.
         public static let invalidFieldValue = Code(kind: .invalidFieldValue)
@@ -76,15 +96,17 @@ extension HTTPParseError {
         public static let invalidHost = Code(kind: .invalidHost)
         /// `Content-Length` is not one decimal number that fits 63 bits (RFC 9110 section 8.6); 400.
         public static let invalidContentLength = Code(kind: .invalidContentLength)
-        /// More than one `Content-Length`, be they equal or not (RFC 9112 section 6.3); 400.
+        /// More than one `Content-Length` in a request, equal or not (RFC 9112 section 6.3); 400.
         public static let duplicateContentLength = Code(kind: .duplicateContentLength)
+        /// More than one `Content-Length` in a response, with different values (RFC 9112 section 6.3).
+        public static let conflictingContentLength = Code(kind: .conflictingContentLength)
         /// `Transfer-Encoding` repeated, malformed, or with `chunked` twice or not last (RFC 9112 section 6.1); 400.
         public static let invalidTransferEncoding = Code(kind: .invalidTransferEncoding)
         /// A transfer coding other than `chunked` (RFC 9112 section 6.1); 501.
         public static let unsupportedTransferCoding = Code(kind: .unsupportedTransferCoding)
         /// Both `Transfer-Encoding` and `Content-Length` (RFC 9112 section 6.3); 400.
         public static let conflictingFraming = Code(kind: .conflictingFraming)
-        /// `Transfer-Encoding` in an HTTP/1.0 request (RFC 9112 section 6.1); 400.
+        /// `Transfer-Encoding` in an HTTP/1.0 message (RFC 9112 section 6.1); 400.
         public static let transferEncodingInHTTP10 = Code(kind: .transferEncodingInHTTP10)
         /// An expectation other than `100-continue` (RFC 9110 section 10.1.1); 417.
         public static let unsupportedExpectation = Code(kind: .unsupportedExpectation)

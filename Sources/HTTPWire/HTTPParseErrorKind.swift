@@ -4,10 +4,11 @@ extension HTTPParseError {
         case bareCarriageReturn, bareLineFeed
         case requestLineTooLong, invalidMethod, invalidTarget, invalidPercentEncoding
         case missingVersion, invalidVersion, unsupportedVersion
+        case invalidStatusLine, statusLineTooLong
         case fieldLineTooLong, tooManyFields, fieldSectionTooLarge
         case invalidFieldName, whitespaceBeforeColon, missingColon, foldedField, invalidFieldValue
         case missingHost, duplicateHost, invalidHost
-        case invalidContentLength, duplicateContentLength
+        case invalidContentLength, duplicateContentLength, conflictingContentLength
         case invalidTransferEncoding, unsupportedTransferCoding, conflictingFraming, transferEncodingInHTTP10
         case unsupportedExpectation
         case invalidChunkSize, chunkSizeTooLarge, invalidChunkExtension, chunkExtensionsTooLong, missingChunkEnd
@@ -24,7 +25,20 @@ extension HTTPParseError {
             }
         }
 
-        var reason: String {
+        /// Most sentences serve both kinds of messages.
+        func reason(in message: Message) -> String {
+            switch (message, self) {
+            case (.response, .unsupportedVersion): "The version of the response is neither HTTP/1.0 nor HTTP/1.1."
+            case (.response, .foldedField):
+                "The first header field, or one that frames the response, is folded over several lines."
+            case (.response, .conflictingFraming): "There are both Transfer-Encoding and Content-Length."
+            case (.response, .transferEncodingInHTTP10): "The response is HTTP/1.0 and has Transfer-Encoding."
+            case (.response, .forbiddenTrailer): "A trailer field frames the response."
+            default: reason
+            }
+        }
+
+        private var reason: String {
             switch self {
             case .bareCarriageReturn: "A CR is not followed by LF; lines end with CRLF."
             case .bareLineFeed: "An LF is not preceded by CR; lines end with CRLF."
@@ -35,6 +49,8 @@ extension HTTPParseError {
             case .missingVersion: "The request line has no HTTP version."
             case .invalidVersion: "The request line does not end with HTTP/1.1 after one space."
             case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are served here."
+            case .invalidStatusLine: "The response does not start with a status line such as HTTP/1.1 200 OK."
+            case .statusLineTooLong: "The status line is too long."
             case .fieldLineTooLong: "A header field is too long."
             case .tooManyFields: "There are too many header fields."
             case .fieldSectionTooLarge: "The header fields are too large in all."
@@ -48,6 +64,7 @@ extension HTTPParseError {
             case .invalidHost: "The Host is not a name or an address with an optional port."
             case .invalidContentLength: "Content-Length is not one decimal number in range."
             case .duplicateContentLength: "There is more than one Content-Length."
+            case .conflictingContentLength: "There are several values of Content-Length, and they differ."
             case .invalidTransferEncoding: "Transfer-Encoding is malformed; chunked must be there once, and last."
             case .unsupportedTransferCoding: "Only the transfer coding chunked is implemented."
             case .conflictingFraming: "There are both Transfer-Encoding and Content-Length; send one of them."

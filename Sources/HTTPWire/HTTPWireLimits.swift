@@ -3,7 +3,7 @@
 /// A limit is enforced at the first byte beyond it, whether or not the line it belongs to has ended, so that what a
 /// connection has to buffer is bounded by these numbers whatever the peer does.
 public struct HTTPWireLimits: Sendable, Hashable {
-    /// The request line without its CRLF, in bytes; beyond it is 414.
+    /// The request line, or the status line of a response, without its CRLF, in bytes; beyond it is 414.
     ///
     /// The default, 8,192, is above the 8,000 that RFC 9112 section 3 asks every recipient to support.
     public var requestLine: Int
@@ -20,8 +20,8 @@ public struct HTTPWireLimits: Sendable, Hashable {
 
     /// The whole field section with every CRLF and the empty line that ends it, in bytes; beyond it is 431.
     ///
-    /// The default, 32,768, is four field lines of the greatest length. A head is addressed with 16-bit offsets, so request
-    /// line and field section together never exceed 65,535 bytes, however high the limits are set.
+    /// The default, 32,768, is four field lines of the greatest length. A head is addressed with 16-bit offsets, so the
+    /// first line and the field section together never exceed 65,535 bytes, however high the limits are set.
     public var headBytes: Int
 
     /// The extensions of one chunk, in bytes; beyond it is 400.

@@ -1,5 +1,11 @@
-/// What the parser found out about a head, beside its fields.
-struct HeadSummary: Sendable {
+/// What a parser found out about a head, beside its fields.
+protocol HeadSummary: Sendable {
+    var fieldCount: UInt16 { get }
+    var byteCount: UInt16 { get }
+}
+
+/// The summary of a request's head.
+struct RequestSummary: HeadSummary {
     var framing: BodyFraming
     var method: KnownMethod
     var version: HTTPVersion
@@ -17,10 +23,26 @@ struct HeadSummary: Sendable {
     var byteCount: UInt16
 }
 
+/// The summary of a response's head.
+struct ResponseSummary: HeadSummary {
+    var contentLength: Int?
+    var status: UInt16
+    var reason: ByteRange
+    var version: HTTPVersion
+    var isChunked: Bool
+    /// Whether the connection may carry another request, as far as version and `Connection` say.
+    var keepAlive: Bool
+    var hasContentEncoding: Bool
+    var hasLocation: Bool
+    var hasRetryAfter: Bool
+    var fieldCount: UInt16
+    var byteCount: UInt16
+}
+
 /// One head in one heap object: the summary, then the head's bytes, then the table of its fields.
-struct HeadStorage: @unchecked Sendable {
+struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
     private struct Header {
-        var summary: HeadSummary
+        var summary: Summary
         /// Bytes that the object has room for.
         let capacity: UInt32
     }
@@ -29,12 +51,12 @@ struct HeadStorage: @unchecked Sendable {
     private var buffer: ManagedBuffer<Header, UInt8>
 
     /// Read by address: `buffer.header` would be checked for overlapping accesses each time, and no shared one is written.
-    var summary: HeadSummary {
+    var summary: Summary {
         @inline(__always) get { unsafe buffer.withUnsafeMutablePointerToHeader { unsafe $0.pointee.summary } }
     }
 
     /// Copies the bytes and the entries next to the summary.
-    init(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>) {
+    init(_ summary: Summary, bytes: Span<UInt8>, entries: Span<FieldEntry>) {
         let size = Self.size(summary)
         // Rounded up, so that the object has room for other heads of the same client.
         let capacity = (size | 63) + 1
@@ -44,7 +66,7 @@ struct HeadStorage: @unchecked Sendable {
 
     /// Replaces the head by another one, if nothing else refers to this one and there is room. Returns whether it did.
     @inline(__always)
-    mutating func replace(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>) -> Bool {
+    mutating func replace(_ summary: Summary, bytes: Span<UInt8>, entries: Span<FieldEntry>) -> Bool {
         guard isKnownUniquelyReferenced(&buffer) else { return false }
         let fits = unsafe buffer.withUnsafeMutablePointerToHeader { header in
             guard unsafe Self.size(summary) <= Int(header.pointee.capacity) else { return false }
@@ -57,12 +79,12 @@ struct HeadStorage: @unchecked Sendable {
     }
 
     @inline(__always)
-    private static func size(_ summary: HeadSummary) -> Int {
+    private static func size(_ summary: Summary) -> Int {
         Int(summary.byteCount) + Int(summary.fieldCount) * MemoryLayout<FieldEntry>.stride
     }
 
     @inline(__always)
-    private func copy(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>, _ summary: HeadSummary) {
+    private func copy(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>, _ summary: Summary) {
         precondition(entries.count == Int(summary.fieldCount))
         // Both copies are within the capacity, which is at least the size of the summary; the extraction checks the source.
         unsafe buffer.withUnsafeMutablePointerToElements { elements in

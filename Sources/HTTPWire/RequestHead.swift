@@ -5,11 +5,11 @@ public import HTTPTypes
 /// It is one reference to one heap object, which holds the bytes as they were received. Strings and ``fields`` are made each
 /// time they are asked for: keep what is needed twice.
 public struct RequestHead: Sendable {
-    private(set) var storage: HeadStorage
+    private(set) var storage: HeadStorage<RequestSummary>
 
     /// Creates a head in the memory of `spare` if possible, otherwise in new memory. Afterwards `spare` is nil.
     @inline(__always)
-    init(_ summary: HeadSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>, reusing spare: inout RequestHead?) {
+    init(_ summary: RequestSummary, bytes: Span<UInt8>, entries: Span<FieldEntry>, reusing spare: inout RequestHead?) {
         if var head = spare.take(), head.storage.replace(summary, bytes: bytes, entries: entries) {
             self = head
         } else {

@@ -13,9 +13,7 @@
 ///     }
 public struct RequestHeadParser: Sendable {
     private let limits: HeadLimits
-    /// The scan of a head that is not complete, or was refused: one, or none. In an array, because its state is large and a
-    /// head that arrives whole does not need it.
-    private var scans: [HeadScan] = []
+    private var strict = StrictParser<RequestHeadScan>()
 
     /// Creates a parser for one connection.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
@@ -25,11 +23,11 @@ public struct RequestHeadParser: Sendable {
     /// Whether a byte of the next request line has been seen: from then on a client that stalls is slow, not idle.
     ///
     /// The empty line that may come before a request line does not count.
-    public var hasStarted: Bool { scans.isEmpty ? false : scans[0].hasStarted }
+    public var hasStarted: Bool { strict.isIdle ? false : strict.scans[0].hasStarted }
 
     /// Whether the head that is not complete yet, or was refused, asks by HEAD, so that an answer to it has no content. False
     /// until the whole request line has been read and is correct.
-    public var isHead: Bool { scans.isEmpty ? false : scans[0].isHead }
+    public var isHead: Bool { strict.isIdle ? false : strict.scans[0].isHead }
 
     /// Scans the bytes that are new, and returns the head once it is complete.
     ///
@@ -55,30 +53,10 @@ public struct RequestHeadParser: Sendable {
         _ bytes: RawSpan, reusing spare: inout RequestHead?
     ) throws(HTTPParseError) -> RequestHead? {
         try bytes.withBytes { bytes throws(HTTPParseError) in
-            if scans.isEmpty, FastPaths.isEnabled, let head = FastHead.parse(bytes, limits: limits, reusing: &spare) {
+            if strict.isIdle, FastPaths.isEnabled, let head = FastHead.parse(bytes, limits: limits, reusing: &spare) {
                 return head
             }
-            return try parseStrictly(bytes, reusing: &spare)
-        }
-    }
-
-    @inline(never)
-    private mutating func parseStrictly(
-        _ bytes: Span<UInt8>, reusing spare: inout RequestHead?
-    ) throws(HTTPParseError) -> RequestHead? {
-        if scans.isEmpty {
-            if bytes.isEmpty { return nil }
-            scans.append(HeadScan())
-        }
-        if let failure = scans[0].failure { throw failure }
-        do throws(HTTPParseError) {
-            guard try scans[0].scan(bytes, limits: limits) else { return nil }
-            let head = try scans[0].head(bytes, reusing: &spare)
-            scans = []
-            return head
-        } catch {
-            scans[0].failure = error
-            throw error
+            return try strict.parse(bytes, limits: limits, reusing: &spare)
         }
     }
 }

@@ -28,7 +28,8 @@ extension ResponseSerializer {
         output.append(addingCapacity: 3) { $0.write(atMost: 3) { $0.put("0\r\n") } }
         do throws(HTTPSerializeError) {
             for trailer in trailers {
-                guard case .kept = TrailerUse(of: trailer.name) else {
+                // The list for requests: fields such as Age, which a client drops from trailers, do no harm there.
+                guard case .kept = TrailerUse(of: trailer.name, in: .request) else {
                     throw HTTPSerializeError.forbiddenTrailer(name: trailer.name.rawName)
                 }
                 try EncodedFields.append(trailer, to: &output)

@@ -68,6 +68,22 @@ extension Span<UInt8> {
         return start..<end
     }
 
+    /// The value of a field that continues over several lines: each line end and the blanks around it are one space
+    /// (RFC 9112 section 5.2), and there are no blanks at both ends.
+    var unfolded: [UInt8] {
+        var result: [UInt8] = []
+        var start = 0
+        while true {
+            let end = firstIndex(of: .carriageReturn, from: start) ?? count
+            result.append(extracting(trimmingBlanks(start..<end)))
+            guard end < count else { break }
+            result.append(.space)
+            start = end &+ 2
+        }
+        let value = result.span.trimmingBlanks(result.indices)
+        return Array(result[value])
+    }
+
     /// The index of `byte` at or after `start`, or nil.
     func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         var index = start

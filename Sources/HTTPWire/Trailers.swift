@@ -4,24 +4,26 @@ import HTTPTypes
 enum TrailerUse {
     /// The field is kept.
     case kept
-    /// The field is ignored: it modifies or authenticates the request, or says how to read its content, and is valid in the
-    /// header only. A recipient that merged it into the header would be misled.
+    /// The field is ignored: it modifies, controls or authenticates the message, or says how to read its content, and is valid in
+    /// the header only. A recipient that merged it into the header would be misled.
     case dropped
-    /// The request is refused: the field frames or routes the message, or is about the connection, so that somebody on the way
-    /// may have read the message differently.
+    /// The message is refused: the field frames the message, so that somebody on the way may have read it differently. A request
+    /// is also refused for a field that routes it or is about the connection.
     case refused
 
-    init(of name: HTTPField.Name) {
+    init(of name: HTTPField.Name, in message: HTTPParseError.Message) {
         self =
             switch name.canonicalName {
-            case "content-length", "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
-                "trailer":
-                .refused
+            case "content-length", "transfer-encoding": .refused
+            case "host", "connection", "keep-alive", "proxy-connection", "upgrade", "te", "trailer":
+                message == .request ? .refused : .dropped
             case "cache-control", "expect", "max-forwards", "pragma", "range",
                 "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
                 "authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate", "proxy-authenticate",
                 "content-encoding", "content-type", "content-range":
                 .dropped
+            case "age", "date", "expires", "location", "retry-after", "vary", "warning":
+                message == .response ? .dropped : .kept
             default: .kept
             }
     }

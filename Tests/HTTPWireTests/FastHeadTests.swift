@@ -12,7 +12,7 @@ struct FastHeadTests {
 
     /// Nil if the head is incomplete or wrong.
     private func strict(_ bytes: [UInt8], limits: HTTPWireLimits = HTTPWireLimits()) -> HeadSnapshot? {
-        var scan = HeadScan()
+        var scan = RequestHeadScan()
         var spare: RequestHead?
         guard let isComplete = try? scan.scan(bytes.span, limits: HeadLimits(limits)), isComplete else { return nil }
         return (try? scan.head(bytes.span, reusing: &spare)).flatMap { $0 }.map { HeadSnapshot($0) }

@@ -107,7 +107,7 @@ func decode(
     return everyWay(bytes.count, sourceLocation) { Decoded(bytes, ends: $0, framing: framing, limits: limits) }
 }
 
-private func everyWay<Outcome: Equatable>(
+func everyWay<Outcome: Equatable>(
     _ count: Int, _ sourceLocation: SourceLocation, _ run: ([Int]) -> Outcome
 ) -> Outcome {
     let whole = run([count])

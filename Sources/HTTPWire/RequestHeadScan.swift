@@ -1,14 +1,13 @@
-/// The strict scan of one head: how far it has come, and what it has found.
-///
-/// It scans no byte twice, and names the error in a head that is wrong.
-struct HeadScan: Sendable {
+/// The strict scan of one request head: how far it has come, and what it has found.
+struct RequestHeadScan: StrictScan {
+    static let message = HTTPParseError.Message.request
+
     private var line = RequestLineScanner()
     private var fields = FieldScanner(start: 0, sectionBytes: 0)
     private var target: RequestTarget?
     private var method = KnownMethod.other
-    private var controls = ControlFields()
+    private var controls = RequestControlFields()
     private var table = FieldTable()
-    /// The error that ended the scan. A further scan would begin behind it, and take the rest.
     var failure: HTTPParseError?
 
     /// Whether a byte of the request line has been seen.
@@ -17,7 +16,6 @@ struct HeadScan: Sendable {
     /// Whether the whole request line has been read, is correct, and asks by HEAD.
     var isHead: Bool { target != nil && method == .head }
 
-    /// Scans the bytes that are new, and returns whether the head is complete.
     mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {
         if target == nil {
             guard try line.scan(bytes, limits: limits) else { return false }
@@ -38,17 +36,16 @@ struct HeadScan: Sendable {
 
     private var targetRange: Range<Int> { (line.methodEnd + 1)..<line.targetEnd }
 
-    /// Returns the head that is complete, after the checks that need all of it.
     func head(_ bytes: Span<UInt8>, reusing spare: inout RequestHead?) throws(HTTPParseError) -> RequestHead? {
         guard let target else { return nil }
         if line.version == .http11, controls.host == nil { throw HTTPParseError(.missingHost) }
-        let summary = HeadSummary(
-            framing: try controls.framing(version: line.version),
+        let summary = RequestSummary(
+            framing: try controls.body.framing(version: line.version),
             method: method,
             version: line.version,
             form: target.form,
-            keepAlive: controls.keepsAlive(version: line.version),
-            asksForKeepAlive: controls.asksForKeepAlive,
+            keepAlive: controls.connection.keepsAlive(version: line.version),
+            asksForKeepAlive: controls.connection.asksForKeepAlive,
             expectsContinue: try controls.expectsContinue(version: line.version),
             methodRange: ByteRange(line.start, line.methodEnd),
             targetRange: ByteRange(targetRange.lowerBound, targetRange.upperBound),
