@@ -1,45 +1,9 @@
 #include "CHTTPWire.h"
 
-#include "find.h"
-
-#include <string.h>
+#include "field.h"
 
 // Each check accepts a subset of what the strict parser accepts. What is rare or doubtful is not worth a line here: the
 // strict parser gets it.
-
-static inline uint32_t load32(const uint8_t *bytes) {
-  uint32_t value;
-  memcpy(&value, bytes, sizeof value);
-  return value;
-}
-
-static inline uint64_t load64(const uint8_t *bytes) {
-  uint64_t value;
-  memcpy(&value, bytes, sizeof value);
-  return value;
-}
-
-/// Whether `count` bytes are those of a literal, compared as words.
-#define IS(bytes, literal) (memcmp(bytes, literal, sizeof literal - 1) == 0)
-
-/// Whether a text of letters and `-` is `literal`, which is in lowercase. Setting a bit makes capital letters small. It also
-/// makes CR a `-`, so no control byte may be among `bytes`.
-#define IS_LOWERCASED(bytes, literal) equals_lowercased(bytes, literal, sizeof literal - 1)
-__attribute__((always_inline)) static inline bool equals_lowercased(const uint8_t *bytes, const char *literal, size_t count) {
-  const uint64_t bit = 0x2020202020202020;
-  const uint8_t *other = (const uint8_t *)literal;
-  size_t index = 0;
-  for (; index + 8 <= count; index += 8) {
-    if ((load64(bytes + index) | bit) != load64(other + index)) return false;
-  }
-  for (; index + 4 <= count; index += 4) {
-    if ((load32(bytes + index) | (uint32_t)bit) != load32(other + index)) return false;
-  }
-  for (; index < count; index++) {
-    if ((bytes[index] | 0x20) != other[index]) return false;
-  }
-  return true;
-}
 
 /// Returns the length of the method, or 0 for one that is not accepted.
 static inline size_t scan_method(const uint8_t *bytes, uint8_t *method) {
@@ -92,28 +56,12 @@ static bool is_host(const uint8_t *bytes, size_t start, size_t end) {
   return port <= 65535;
 }
 
-/// Reads at most 18 digits, which cannot overflow.
-static bool read_length(const uint8_t *bytes, size_t start, size_t end, int64_t *length) {
-  if (end == start || end - start > 18) return false;
-  int64_t value = 0;
-  for (size_t index = start; index < end; index++) {
-    unsigned digit = (unsigned)bytes[index] - '0';
-    if (digit > 9) return false;
-    value = value * 10 + digit;
-  }
-  *length = value;
-  return true;
-}
-
-/// Whether a name of `length` bytes may be one that `note` knows. Each has another length, and they differ from most other
-/// names of that length in the first letter.
-static inline bool is_noted(const uint8_t *name, size_t length) {
-  static const uint8_t first_letters[18] = {[4] = 'h', [6] = 'e', [10] = 'c', [14] = 'c', [17] = 't'};
-  return length < sizeof first_letters && first_letters[length] == (name[0] | 0x20);
-}
+/// The first letters of the names that `note` knows, by the length of the name.
+static const uint8_t first_letters[18] = {[4] = 'h', [6] = 'e', [10] = 'c', [14] = 'c', [17] = 't'};
 
 /// Notes a field that frames, routes or ends. Returns whether its value is one of the usual ones.
-__attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_field field, tandem_wire_summary *summary) {
+__attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_field field, void *into) {
+  tandem_wire_summary *summary = into;
   const uint8_t *name = bytes + field.name.start;
   const uint8_t *value = bytes + field.value.start;
   size_t length = (size_t)(field.value.end - field.value.start);
@@ -162,34 +110,9 @@ bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_field
   summary->content_length = -1;
   summary->host = (tandem_wire_range){0, 0};
   summary->is_chunked = summary->closes = summary->keeps_alive = false;
-  size_t field_count = 0;
-  // A line that starts needs at least the two bytes that end the head.
-  while (count - index >= 2) {
-    if (IS(bytes + index, "\r\n")) {
-      if (summary->host.end == 0) return false;
-      if (summary->is_chunked && (summary->content_length >= 0 || summary->minor_version == 0)) return false;
-      summary->byte_count = (uint16_t)(index + 2);
-      summary->field_count = (uint8_t)field_count;
-      return true;
-    }
-    if (field_count == most_fields) return false;
-    size_t start = index;
-    index = tandem_wire_end_of_word(bytes, index, count);
-    while (index < count && tandem_wire_classes[bytes[index]] & tandem_wire_in_name) index++;
-    if (index == start || index == count || bytes[index] != ':') return false;
-    tandem_wire_field field;
-    field.name = (tandem_wire_range){(uint16_t)start, (uint16_t)index};
-    size_t length = index - start;
-    start = index + 1;
-    index = tandem_wire_end_of_value(bytes, start, count);
-    if (count - index < 2 || !IS(bytes + index, "\r\n")) return false;
-    size_t end = index;
-    while (start < end && bytes[start] == ' ') start++;
-    while (end > start && bytes[end - 1] == ' ') end--;
-    index += 2;
-    field.value = (tandem_wire_range){(uint16_t)start, (uint16_t)end};
-    if (is_noted(bytes + field.name.start, length) && !note(bytes, field, summary)) return false;
-    fields[field_count++] = field;
-  }
-  return false;
+  index = scan_fields(bytes, index, count, most_fields, fields, &summary->field_count, first_letters, note, summary);
+  if (index == 0 || summary->host.end == 0) return false;
+  if (summary->is_chunked && (summary->content_length >= 0 || summary->minor_version == 0)) return false;
+  summary->byte_count = (uint16_t)index;
+  return true;
 }

@@ -44,7 +44,10 @@ public struct ResponseHeadParser: Sendable {
         _ bytes: RawSpan, reusing spare: inout ResponseHead?
     ) throws(HTTPParseError) -> ResponseHead? {
         try bytes.withBytes { bytes throws(HTTPParseError) in
-            try strict.parse(bytes, limits: limits, reusing: &spare)
+            if strict.isIdle, FastPaths.isEnabled, let head = FastResponseHead.parse(bytes, limits: limits, reusing: &spare) {
+                return head
+            }
+            return try strict.parse(bytes, limits: limits, reusing: &spare)
         }
     }
 }

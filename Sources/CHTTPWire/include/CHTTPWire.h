@@ -1,4 +1,4 @@
-/// The part of HTTPWire that is faster in C: one pass over a usual request head, without state and without errors.
+/// The part of HTTPWire that is faster in C: one pass over a usual head, without state and without errors.
 #ifndef TANDEM_CHTTPWIRE_H
 #define TANDEM_CHTTPWIRE_H
 
@@ -66,6 +66,33 @@ typedef struct tandem_wire_summary {
 /// `fields` has room for `most_fields` entries, at most `tandem_wire_most_fields`.
 bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_summary *summary,
                            tandem_wire_field *fields);
+
+/// The greatest number of fields that `tandem_wire_scan_response` accepts. Responses have more than requests.
+enum { tandem_wire_most_response_fields = 32 };
+
+/// A head that `tandem_wire_scan_response` accepted. It is one of HTTP/1.1.
+typedef struct tandem_wire_response_summary {
+  /// The value of Content-Length, or -1 without that field.
+  int64_t content_length;
+  /// 100 to 599.
+  uint16_t status;
+  /// Empty without a space after the status.
+  tandem_wire_range reason;
+  /// The bytes of the head, with the empty line that ends it.
+  uint16_t byte_count;
+  uint8_t field_count;
+  bool is_chunked;
+  /// Whether Connection is close, on any of its lines.
+  bool closes;
+  bool has_content_encoding;
+  bool has_location;
+  bool has_retry_after;
+} tandem_wire_response_summary;
+
+/// Scans the response head at the start of `bytes`, as `tandem_wire_scan_head` scans a request head. `fields` has room for
+/// `most_fields` entries, at most `tandem_wire_most_response_fields`.
+bool tandem_wire_scan_response(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_response_summary *summary,
+                               tandem_wire_field *fields);
 
 /// Whether the environment variable TANDEM_FAST_PATHS does not say "off".
 bool tandem_wire_fast_paths(void);
