@@ -142,11 +142,9 @@ public struct ChunkedDecoder: Sendable {
         let name = HTTPField.Name(bytes.extracting(entry.name.range).text)!
         let value = bytes.extracting(entry.value.range)
         switch TrailerUse(of: name, in: message) {
-        case .kept where trailerScanner.isFolded:
-            trailers.append(HTTPField(name: name, value: value.unfolded.span.text))
         case .kept:
-            let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
-            trailers.append(field)
+            let isFolded = trailerScanner.isFolded
+            trailers.append(isFolded ? HTTPField(name, bytes: value.unfolded.span) : HTTPField(name, bytes: value))
         case .dropped: break
         case .refused: throw HTTPParseError(.forbiddenTrailer)
         }

@@ -10,10 +10,7 @@ extension HeadStorage {
             let entry = entry(at: index)
             // The parser has checked that the name is a token, which is all that the initialiser asks for.
             let name = HTTPField.Name(string(entry.name))!
-            let field = withBytes(entry.value) { value in
-                unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
-            }
-            fields.append(field)
+            fields.append(withBytes(entry.value) { HTTPField(name, bytes: $0) })
         }
         return fields
     }
@@ -45,5 +42,13 @@ extension HeadStorage {
             guard entry.name.count == wanted.count else { continue }
             if withBytes(entry.name, { $0.equalsIgnoringCase(wanted) }) { body(entry.value) }
         }
+    }
+}
+
+extension HTTPField {
+    /// A field with a value of any bytes, UTF-8 or not.
+    @inline(__always)
+    init(_ name: Name, bytes: Span<UInt8>) {
+        self = unsafe bytes.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
     }
 }

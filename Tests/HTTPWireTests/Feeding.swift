@@ -63,7 +63,11 @@ struct Decoded: Hashable {
     var error: HTTPParseError.Code?
 
     init(_ bytes: [UInt8], ends: some Sequence<Int>, framing: BodyFraming = .chunked, limits: HTTPWireLimits = HTTPWireLimits()) {
-        var decoder = BodyDecoder(framing: framing, limits: limits)
+        self.init(bytes, ends: ends, BodyDecoder(framing: framing, limits: limits))
+    }
+
+    init(_ bytes: [UInt8], ends: some Sequence<Int>, _ decoder: BodyDecoder) {
+        var decoder = decoder
         do throws(HTTPParseError) {
             feeding: for end in ends {
                 while true {
@@ -105,6 +109,17 @@ func decode(
 ) -> Decoded {
     let bytes = Array(text.utf8)
     return everyWay(bytes.count, sourceLocation) { Decoded(bytes, ends: $0, framing: framing, limits: limits) }
+}
+
+/// Decodes the body of a response.
+func decodeResponse(
+    _ text: String, framing: ResponseBodyFraming = .chunked, limits: HTTPWireLimits = HTTPWireLimits(),
+    sourceLocation: SourceLocation = #_sourceLocation
+) -> Decoded {
+    let bytes = Array(text.utf8)
+    return everyWay(bytes.count, sourceLocation) {
+        Decoded(bytes, ends: $0, BodyDecoder(framing: framing, limits: limits))
+    }
 }
 
 func everyWay<Outcome: Equatable>(

@@ -88,4 +88,133 @@ struct ResponseHeadParserTests {
         let parsed = ParsedResponses(Array(text.utf8), ends: [text.utf8.count])
         #expect((parsed.heads.first?.status == status) == (100...599).contains(status))
     }
+
+    @Test("a status line at the limit is accepted, one byte more is an error before the line ends")
+    func statusLineLimit() {
+        let limits = HTTPWireLimits(requestLine: 20)
+        let atLimit = "HTTP/1.1 200 0123456"
+        #expect(parseResponses(response(line: atLimit), limits: limits).heads.count == 1)
+        ResponseRefusal("", .statusLineTooLong).check(parseResponses(atLimit + "7", limits: limits).error)
+        for limit in 0..<13 {
+            let short = HTTPWireLimits(requestLine: limit)
+            ResponseRefusal("", .statusLineTooLong).check(parseResponses("HTTP/1.1 200 OK\r\n", limits: short).error)
+        }
+        #expect(parseResponses(response(line: "HTTP/1.1 200"), limits: HTTPWireLimits(requestLine: 12)).heads.count == 1)
+    }
+
+    @Test("the status lines and fields of usual servers are read", arguments: ServerHead.all + ServerHead.unusual)
+    func servers(server: ServerHead) {
+        let parsed = parseResponses(server.text + server.text)
+        #expect(parsed.error == nil)
+        #expect(parsed.heads.count == 2)
+        #expect(parsed.heads.first == parsed.heads.last)
+        #expect(parsed.heads.first?.byteCount == server.text.utf8.count)
+    }
+
+    @Test("interim responses are heads like others, and nothing of a head is left over for the next")
+    func severalHeads() {
+        let texts = [
+            response("Link: </a>", line: "HTTP/1.1 103 Early Hints"), response(line: "HTTP/1.1 100 Continue"),
+            response("Content-Length: 7", "Location: /", "Retry-After: 1", "Content-Encoding: gzip", "Connection: close"),
+            response("X: a", " b", line: "HTTP/1.0 500 -"), response("Transfer-Encoding: chunked"), response(),
+        ]
+        let heads = parseResponses(texts.joined()).heads
+        #expect(heads.map(\.status) == [103, 100, 200, 500, 200, 200])
+        #expect(heads.map(\.framing) == [.none, .none, .length(7), .untilClose, .chunked, .untilClose])
+        #expect(heads.map(\.has) == [3, 3, 0, 3, 3, 3].map { none in (0..<3).map { _ in none == 0 } })
+        #expect(heads.map(\.byteCount) == texts.map(\.utf8.count))
+    }
+
+    @Test("a head has started with its first byte, and until it is complete")
+    func hasStarted() throws {
+        var parser = ResponseHeadParser()
+        let bytes = Array(response("X: 1").utf8)
+        #expect(!parser.hasStarted)
+        #expect(try parser.parse([UInt8]().span.bytes) == nil)
+        #expect(!parser.hasStarted)
+        for count in 1..<bytes.count {
+            let arrived = bytes[..<count]
+            #expect(try parser.parse(arrived.span.bytes) == nil)
+            #expect(parser.hasStarted)
+        }
+        #expect(try parser.parse(bytes.span.bytes)?.byteCount == bytes.count)
+        #expect(!parser.hasStarted)
+    }
+
+    @Test(
+        "after an error each call throws the same error, and accepts no response that follows",
+        arguments: ["X", "HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+    func afterAnError(input: String) throws {
+        var parser = ResponseHeadParser()
+        let bytes = Array((input + response()).utf8)
+        func error(from start: Int) -> HTTPParseError? {
+            let slice = bytes[start...]
+            do throws(HTTPParseError) {
+                _ = try parser.parse(slice.span.bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let first = try #require(error(from: 0))
+        #expect(first.message == .response)
+        for start in bytes.indices { #expect(error(from: start) == first) }
+        #expect(parser.hasStarted)
+    }
+
+    @Test("a head in used memory is the same as one in new memory", arguments: ServerHead.all + ServerHead.unusual)
+    func reusing(server: ServerHead) throws {
+        let bytes = Array(server.text.utf8)
+        var parser = ResponseHeadParser()
+        for other in ServerHead.all + ServerHead.unusual {
+            let used = Array(other.text.utf8)
+            var spare = try parser.parse(used.span.bytes)
+            let head = try #require(try parser.parse(bytes.span.bytes, reusing: &spare))
+            #expect(ResponseSnapshot(head) == ParsedResponses(bytes, ends: 0...bytes.count).heads.first)
+            #expect(spare == nil)
+        }
+    }
+
+    @Test("a head that somebody holds keeps its memory")
+    func heldHead() throws {
+        let bytes = Array(response("X: 1").utf8)
+        let others = Array(response("X: 2", line: "HTTP/1.1 404 No").utf8)
+        var parser = ResponseHeadParser()
+        let held = try #require(try parser.parse(bytes.span.bytes))
+        var spare: ResponseHead? = held
+        let head = try #require(try parser.parse(others.span.bytes, reusing: &spare))
+        #expect(ResponseSnapshot(held).fields == ["X=1"])
+        #expect(head.status == 404)
+    }
+
+    @Test("a usual head in used memory allocates nothing", .enabled(if: FastPaths.isEnabled && allocations_are_counted()))
+    func allocations() throws {
+        // The longest has more fields than a table holds in place.
+        for server in [ServerHead.all[0], ServerHead.all[ServerHead.all.count - 1]] {
+            let bytes = Array(server.text.utf8)
+            var parser = ResponseHeadParser()
+            var spare = try parser.parse(bytes.span.bytes)
+            spare = try parser.parse(bytes.span.bytes, reusing: &spare)
+            let before = allocations_of_this_thread()
+            for _ in 0..<100 { spare = try parser.parse(bytes.span.bytes, reusing: &spare) }
+            #expect(allocations_of_this_thread() - before < 100)
+        }
+    }
+
+    @Test("between heads a parser is two words")
+    func size() {
+        #expect(MemoryLayout<ResponseHeadParser>.size == 16)
+    }
+
+    @Test("a head has at most 65,535 bytes, whatever the limits are")
+    func largestHead() {
+        let limits = HTTPWireLimits(requestLine: 1 << 20, fieldLine: 1 << 20, fieldCount: 1 << 20, headBytes: 1 << 20)
+        let around = response("X: ").utf8.count
+        let text = response("X: " + String(repeating: "a", count: 65_535 - around))
+        #expect(parseResponses(text, limits: limits).heads.map(\.byteCount) == [65_535])
+        let longer = response("X: " + String(repeating: "a", count: 65_536 - around))
+        ResponseRefusal("", .fieldSectionTooLarge).check(parseResponses(longer, limits: limits).error)
+        let line = response(line: "HTTP/1.1 200 " + String(repeating: "a", count: 65_536))
+        ResponseRefusal("", .statusLineTooLong).check(parseResponses(line, limits: limits).error)
+    }
 }
