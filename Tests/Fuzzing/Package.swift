@@ -24,6 +24,7 @@ let package = Package(
         .target(name: "FuzzSupport", dependencies: [wire, types], swiftSettings: settings),
         .executableTarget(name: "FuzzWire", dependencies: ["FuzzSupport", wire, types], swiftSettings: settings),
         .executableTarget(name: "FuzzHeads", dependencies: ["FuzzSupport", wire, types], swiftSettings: settings),
+        .executableTarget(name: "FuzzResponses", dependencies: ["FuzzSupport", wire, types], swiftSettings: settings),
         .executableTarget(
             name: "FuzzConnection", dependencies: ["FuzzSupport", wire, http, tandem, types, logging], swiftSettings: settings),
     ]

@@ -79,16 +79,22 @@ public struct Conversation: Hashable {
             refusesHead = decoder == nil && parser.isHead
             // An error is final, whatever follows.
             for start in [consumed, (consumed + bytes.count) / 2] {
-                let rest = bytes[start...]
-                do throws(HTTPParseError) {
-                    if decoder != nil { _ = try decoder!.decode(rest.span.bytes) } else { _ = try parser.parse(rest.span.bytes) }
-                    fatalError("after \(error) the rest was taken")
-                } catch let again {
-                    guard again == error else { fatalError("after \(error) another error: \(again)") }
-                }
+                let again = Self.error(in: bytes[start...], &parser, &decoder)
+                guard again == error else { fatalError("after \(error) another error or none: \(again as Any)") }
             }
             // How much was consumed before an error depends on how the bytes were cut.
             consumed = 0
+        }
+    }
+
+    private static func error(
+        in rest: ArraySlice<UInt8>, _ parser: inout RequestHeadParser, _ decoder: inout BodyDecoder?
+    ) -> HTTPParseError? {
+        do throws(HTTPParseError) {
+            if decoder != nil { _ = try decoder!.decode(rest.span.bytes) } else { _ = try parser.parse(rest.span.bytes) }
+            return nil
+        } catch {
+            return error
         }
     }
 
