@@ -1,3 +1,5 @@
+public import Tandem
+
 /// Which addresses a request may go to.
 ///
 /// Asked about the address itself, after the name was resolved: each time a connection is opened, and again before each
@@ -6,32 +8,34 @@
 /// no byte was sent.
 public struct AddressPolicy: Sendable {
     /// nil permits all.
-    private let rule: (@Sendable (ResolvedAddress, String) -> Bool)?
+    private let rule: (@Sendable (SocketEndpoint, String) -> Bool)?
 
     /// Every address: for URLs that the program itself writes. The default of a client, since most upstreams of a service
     /// stand in a private network.
     public static let any = AddressPolicy(rule: nil)
 
-    /// Addresses of the public internet (`AddressScope.global`), at these ports: for URLs that come from strangers, who must
+    /// Addresses of the public internet (`IPAddress.isPublic`), at these ports: for URLs that come from strangers, who must
     /// not reach this machine, its network or its cloud's metadata service. By default only the ports of http and https:
     /// other protocols that listen elsewhere can be made to understand parts of an HTTP request.
     public static func publicOnly(ports: Set<Int> = [80, 443]) -> AddressPolicy {
-        AddressPolicy { address, _ in address.isPublic && ports.contains(address.port) }
+        AddressPolicy { endpoint, _ in endpoint.isPublic && ports.contains(Int(endpoint.port)) }
     }
 
     /// A policy of one's own.
     ///
-    /// - Parameter permits: Gets the address, and the host for which it stands, as the URL has it in lower case. Runs on the
-    ///   hub's own stack: it must not wait.
-    public init(_ permits: @escaping @Sendable (_ address: ResolvedAddress, _ host: String) -> Bool) {
+    /// - Parameter permits: Gets the endpoint, with the address that a connection ends at (`SocketEndpoint.unmapped`), and the
+    ///   host for which it stands, as the URL has it in lower case. Runs on the hub's own stack: it must not wait.
+    public init(_ permits: @escaping @Sendable (_ endpoint: SocketEndpoint, _ host: String) -> Bool) {
         self.init(rule: permits)
     }
 
-    private init(rule: (@Sendable (ResolvedAddress, String) -> Bool)?) { self.rule = rule }
+    private init(rule: (@Sendable (SocketEndpoint, String) -> Bool)?) { self.rule = rule }
 
-    /// Whether it forbids nothing.
+    /// Whether the policy permits every address.
     var isAny: Bool { rule == nil }
 
-    /// Whether a request for `host` may go to `address`.
-    public func permits(_ address: ResolvedAddress, for host: String) -> Bool { rule?(address, host) ?? true }
+    /// Whether a request for `host` may go to `endpoint`.
+    public func permits(_ endpoint: SocketEndpoint, for host: String) -> Bool {
+        rule?(endpoint.unmapped, host) ?? true
+    }
 }

@@ -1,6 +1,7 @@
 internal import CCurl
 internal import Glibc
 internal import HTTPTypes
+internal import Tandem
 
 /// What goes out: libcurl's callbacks for connections, the request and its body.
 extension Transfer {
@@ -23,7 +24,7 @@ extension Transfer {
     func mayRewind() -> Bool { upload.map { !$0.hasBegun } ?? false }
 
     func mayOpenSocket(to address: UnsafePointer<sockaddr>) -> Bool {
-        addressPolicy.isAny || mayConnect(to: ResolvedAddress(address))
+        addressPolicy.isAny || mayConnect(to: SocketAddress(address, length: MemoryLayout<sockaddr_in6>.size)?.endpoint)
     }
 
     func opened(_ socket: CInt) {
@@ -39,7 +40,7 @@ extension Transfer {
     /// Asked when the connection stands, before the request goes out, also on a connection that is open already.
     func maySendRequest(to address: UnsafePointer<CChar>?, _ port: CInt) -> Bool {
         if !addressPolicy.isAny {
-            let address = address.flatMap { ResolvedAddress(String(cString: $0), port: Int(port)) }
+            let address = address.flatMap { SocketEndpoint(digits: $0, port: port) }
             guard mayConnect(to: address) else { return refuse(refused) }
         }
         requestsSent += 1
@@ -58,7 +59,8 @@ extension Transfer {
         return true
     }
 
-    private func mayConnect(to address: ResolvedAddress?) -> Bool {
+    private func mayConnect(to address: SocketEndpoint?) -> Bool {
+        let address = address?.unmapped
         if let address, addressPolicy.permits(address, for: url.host) { return true }
         refusedAddress = address
         wasRefused = true

@@ -48,7 +48,7 @@ final class Transfer {
     // The error that a callback gave up with: what libcurl then reports says less.
     var refusal: (any Error)?
     var wasRefused = false
-    var refusedAddress: ResolvedAddress?
+    var refusedAddress: SocketEndpoint?
     var socketsOpened: [CInt] = []
     var requestsSent = 0
 

@@ -32,27 +32,18 @@ enum TestAddress: Sendable {
     func connect(port: Int) async throws -> Descriptor {
         switch self {
         case .tcp:
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = in_port_t(port).bigEndian
-            address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-            return try await connect(AF_INET, address)
+            try await connect(to: .ip(SocketEndpoint(address: .v4(0x7F00_0001), port: UInt16(port))))
         case .unix(let path):
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            // It listens, so the path has fitted in.
-            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-            return try await connect(AF_UNIX, address)
+            // The server listens there, so the path is not too long.
+            try await connect(to: SocketAddress(unixPath: path)!)
         }
     }
 
-    private func connect<Address: BitwiseCopyable>(_ family: CInt, _ address: Address) async throws -> Descriptor {
-        let fd = socket(family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    private func connect(to address: SocketAddress) async throws -> Descriptor {
+        let fd = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw failure("socket", errno) }
         while true {
-            let failed = withUnsafeBytes(of: address) { bytes in
-                Glibc.connect(fd, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
-            }
+            let failed = address.withSockaddr { Glibc.connect(fd, $0, $1) }
             if failed == 0 || errno == EINPROGRESS { break }
             let error = errno
             do {

@@ -88,9 +88,9 @@ struct AddressPolicyTests {
 
     @Test(arguments: [(80, true), (443, true), (22, false), (6379, false), (8080, false)])
     func `public addresses are reached at the ports of http and https`(_ port: Int, _ isPermitted: Bool) {
-        let address = ResolvedAddress("93.184.216.34", port: port)!
+        let address = SocketEndpoint("93.184.216.34:\(port)")!
         #expect(AddressPolicy.publicOnly().permits(address, for: "example.com") == isPermitted)
         #expect(AddressPolicy.publicOnly(ports: [8080]).permits(address, for: "example.com") == (port == 8080))
-        #expect(!AddressPolicy.publicOnly(ports: [port]).permits(ResolvedAddress("10.0.0.1", port: port)!, for: "example.com"))
+        #expect(!AddressPolicy.publicOnly(ports: [port]).permits(SocketEndpoint("10.0.0.1:\(port)")!, for: "example.com"))
     }
 }

@@ -66,7 +66,7 @@ struct FetchRequestTests {
     }
 
     @Test(arguments: Style.allCases) func asksAboutEachAddress(_ style: Style) async throws {
-        let asked = Mutex<[ResolvedAddress]>([])
+        let asked = Mutex<[SocketEndpoint]>([])
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.addressPolicy = AddressPolicy { address, host in
             asked.withLock { $0.append(address) }
@@ -76,7 +76,7 @@ struct FetchRequestTests {
             for _ in 0..<2 { _ = try await style.execute(client, request) }
         }
         // When the connection is opened, and before each request on it.
-        #expect(asked.withLock { $0 } == Array(repeating: ResolvedAddress("127.0.0.1", port: upstream.port)!, count: 3))
+        #expect(asked.withLock { $0 } == Array(repeating: SocketEndpoint("127.0.0.1:\(upstream.port)")!, count: 3))
     }
 
     @Test(arguments: Style.allCases) func refusedAddressesAreNotConnectedTo(_ style: Style) async throws {

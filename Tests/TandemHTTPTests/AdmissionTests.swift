@@ -242,8 +242,8 @@ extension ServerTests {
             ])
         func networks(one: String, other: String, areSame: Bool) throws {
             let networks = try [one, other].map { host in
-                let address = try #require(SocketAddress(host: host, port: 1))
-                return try #require(SocketAddress.Network(address))
+                let address = try #require(IPAddress(host))
+                return try #require(PeerNetwork(.ip(SocketEndpoint(address: address, port: 1))))
             }
             #expect((networks[0] == networks[1]) == areSame)
         }

@@ -162,7 +162,7 @@ extension ServerTests {
 
         @Test("a bound logger is used again when nobody has kept a copy; the observation says when somebody has")
         func reuse() throws {
-            let peer = Peer(SocketAddress(localOf: -1), draining: Draining(Event()))
+            let peer = Peer(.unix(name: []), draining: Draining(Event()))
             let observation = RequestObservation(RecordingLog().logger, peer)
             let head = try #require(try RequestHead.parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
             let kept = Mutex<Logger?>(nil)

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Testing
 
 @testable import Tandem
@@ -22,7 +23,7 @@ struct ResolveTests {
             #expect(!endpoints.isEmpty)
             #expect(Set(endpoints).count == endpoints.count)
             for endpoint in endpoints {
-                #expect(endpoint.host == (endpoint.family == .ipv4 ? "127.0.0.1" : "::1"))
+                #expect(endpoint.address.scope == .loopback)
                 #expect(endpoint.port == 8080)
             }
             #expect(pool.statistics.completed == 1)
@@ -34,11 +35,21 @@ struct ResolveTests {
         try await onHubWithPool(threads: 1) { pool in
             let four = try await resolve(style, "127.0.0.1", on: pool)
             #expect(four.map(\.description) == ["127.0.0.1:80"])
-            #expect(four.map(\.family) == [.ipv4])
+            #expect(four.map(\.address) == [.v4(0x7F00_0001)])
             let six = try await resolve(style, "2001:DB8:0:0::0001", port: 65535, on: pool)
             #expect(six.map(\.description) == ["[2001:db8::1]:65535"])
-            #expect(six.map(\.family) == [.ipv6])
+            #expect(six.map(\.address) == [.v6(0x2001_0DB8_0000_0000, 1)])
             #expect(pool.statistics.threads == 0)
+        }
+    }
+
+    @Test(arguments: OffloadStyle.allCases)
+    func `a link-local address keeps its zone`(style: OffloadStyle) async throws {
+        try await onHubWithPool(threads: 1) { pool in
+            let endpoints = try await resolve(style, "fe80::1%lo", on: pool)
+            #expect(endpoints.map(\.description) == ["[fe80::1%lo]:80"])
+            #expect(endpoints.map(\.zone) == [if_nametoindex("lo")])
+            #expect(endpoints.map(\.address) == [IPAddress("fe80::1")])
         }
     }
 

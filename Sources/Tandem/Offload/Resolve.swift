@@ -42,7 +42,7 @@ private func endpoints(inDigits host: String, _ port: UInt16) throws(TandemError
 private func lookUp(_ host: String, _ port: UInt16, flags: CInt = 0) throws(TandemError) -> [SocketEndpoint] {
     var hints = addrinfo()
     hints.ai_flags = flags
-    // One entry an address, not one for each type of socket.
+    // One entry per address, not one per type of socket.
     hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
     let failed = getaddrinfo(host, nil, &hints, &list)
@@ -51,12 +51,12 @@ private func lookUp(_ host: String, _ port: UInt16, flags: CInt = 0) throws(Tand
 
     var endpoints: [SocketEndpoint] = []
     for entry in sequence(first: list!, next: { $0.pointee.ai_next }) {
+        guard let address = entry.pointee.ai_addr,
+            let found = SocketAddress(address, length: Int(entry.pointee.ai_addrlen))?.endpoint
+        else { continue }
+        let endpoint = SocketEndpoint(address: found.address, port: port, zone: found.zone)
         // /etc/hosts may name an address twice.
-        if let address = entry.pointee.ai_addr,
-            let endpoint = SocketEndpoint(address, length: entry.pointee.ai_addrlen, port: port), !endpoints.contains(endpoint)
-        {
-            endpoints.append(endpoint)
-        }
+        if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
     }
     guard !endpoints.isEmpty else { throw .nameNotResolved(host, EAI_NONAME, errno: 0) }
     return endpoints

@@ -48,7 +48,7 @@ final class Connection: @unchecked Sendable {
     let wire: Wire
     let peer: Peer
     /// The key under which this client counts toward the per-peer limit, when there is one.
-    let network: SocketAddress.Network?
+    let network: PeerNetwork?
     /// The task that runs the connection; nil at rest, and until the server has started a task after the connection wakes.
     @exclusivity(unchecked) var task: Task<Void, any Error>?
 
@@ -71,7 +71,7 @@ final class Connection: @unchecked Sendable {
 
     init(
         _ context: ServingContext, _ descriptor: Descriptor, _ session: TLSSession?, _ address: SocketAddress,
-        network: SocketAddress.Network?
+        network: PeerNetwork?
     ) {
         self.context = context
         hub = context.hub

@@ -1,3 +1,5 @@
+internal import Tandem
+
 /// An address that a server listens on.
 ///
 /// Its text, which `init(_:)` reads and `description` writes:
@@ -77,7 +79,7 @@ public struct ListenAddress: Hashable, Sendable {
             } else if host.contains(":") {
                 return nil
             }
-            guard SocketAddress(host: String(host), port: port) != nil else { return nil }
+            guard ListenAddress.endpoint(host: String(host), port: port) != nil else { return nil }
             self = .tcp(String(host), port: port, tls: isTLS)
         }
     }
@@ -95,6 +97,15 @@ public struct ListenAddress: Hashable, Sendable {
     /// The host of a TCP address.
     public var host: String? {
         if case .tcp(let host, _) = place { host } else { nil }
+    }
+
+    /// Returns the endpoint to bind to; nil for a host that is neither a numeric address nor "localhost", and a port that is out
+    /// of range.
+    static func endpoint(host: String, port: Int) -> SocketEndpoint? {
+        guard let port = UInt16(exactly: port), let address = IPAddress(host == "localhost" ? "127.0.0.1" : host) else {
+            return nil
+        }
+        return SocketEndpoint(address: address, port: port)
     }
 
     /// The path of a unix socket.

@@ -67,7 +67,7 @@ struct Listeners {
     private mutating func openTCP(_ host: String, _ port: Int, _ isTLS: Bool, _ backlog: Int) throws(TandemError) -> Int {
         let isShared = sockets.count > 1
         let first = try TCPListener.open(host: host, port: port, backlog: backlog, shared: false)
-        let port = SocketAddress(localOf: first).port
+        let port = SocketAddress(localOf: first)?.endpoint.map { Int($0.port) } ?? port
         guard isShared else {
             sockets[0].append(ListeningSocket(fd: first, isTLS: isTLS))
             return port

@@ -7,12 +7,13 @@ enum TCPListener {
     /// Throws `TandemError`: `invalidArgument` for a host that is no numeric address, `systemCall` with EADDRINUSE, …
     /// A socket with an IPv6 address accepts IPv6 alone, whatever net.ipv6.bindv6only says.
     static func open(host: String, port: Int, backlog: Int, shared: Bool) throws(TandemError) -> CInt {
-        guard let address = SocketAddress(host: host, port: port) else {
+        guard let endpoint = ListenAddress.endpoint(host: host, port: port) else {
             throw TandemError(
                 .invalidArgument,
                 "cannot listen on \"\(host)\" port \(port): expected a numeric IPv4 or IPv6 address or \"localhost\", and a port from 0 to 65535"
             )
         }
+        let address = SocketAddress.ip(endpoint)
         let fd = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw failure("socket", address) }
         do throws(TandemError) {

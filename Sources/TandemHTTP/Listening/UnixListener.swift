@@ -7,7 +7,7 @@ enum UnixListener {
     /// Binds and listens, non-blocking and close-on-exec. Throws `TandemError`: `invalidArgument` for a path that is too long,
     /// else `systemCall`; EADDRINUSE when another process listens there.
     static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
-        guard let address = SocketAddress(path: path) else {
+        guard let address = SocketAddress(unixPath: path) else {
             throw TandemError(
                 .invalidArgument,
                 """

@@ -39,12 +39,12 @@ public struct Request: Sendable {
         method: HTTPRequest.Method = .get, path: String, headers: HTTPFields = [:], body: [UInt8] = [],
         parameters: PathParameters = [:], remoteAddress: String = "127.0.0.1:1"
     ) {
-        guard let address = SocketAddress(text: remoteAddress) else {
+        guard let endpoint = SocketEndpoint(remoteAddress) else {
             fatalError("\"\(remoteAddress)\" is no numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
         }
         self.init(
             head: RequestHead(composing: method, path, headers, bodyLength: body.count), parameters: parameters,
-            body: RequestBody(body), peer: Peer(address, draining: Draining(Event())))
+            body: RequestBody(body), peer: Peer(.ip(endpoint), draining: Draining(Event())))
     }
 
     /// The method.

@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import HTTPWire
+internal import Tandem
 internal import Tracing
 
 /// Spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that reading it copies nothing.

@@ -62,11 +62,12 @@ final class Acceptor: @unchecked Sendable {
     private func acceptAvailable() throws(TandemError) -> Bool {
         for _ in 0..<Acceptor.mostPerTurn {
             var address = sockaddr_storage()
-            let socket = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) in
-                try listener.acceptAvailable(address: bytes)
+            let accepted = try withUnsafeMutableBytes(of: &address) { bytes throws(TandemError) -> (CInt, SocketAddress)? in
+                guard let (fd, length) = try listener.acceptAvailable(address: bytes) else { return nil }
+                return (fd, SocketAddress(UnsafeRawBufferPointer(rebasing: bytes[..<length])) ?? .unix(name: []))
             }
-            guard let socket else { return false }
-            onAccept(socket.fd, SocketAddress(address, length: socklen_t(socket.addressLength)), isTLS)
+            guard let accepted else { return false }
+            onAccept(accepted.0, accepted.1, isTLS)
         }
         return true
     }

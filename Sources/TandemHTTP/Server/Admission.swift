@@ -1,5 +1,20 @@
 internal import Glibc
 internal import Synchronization
+internal import Tandem
+
+/// The unit that counts as one peer: an IPv4 address, or the /64 network of an IPv6 address, which one subscriber gets.
+struct PeerNetwork: Hashable, Sendable {
+    private let network: IPAddress
+
+    /// Returns nil for a unix socket, whose peers have no address.
+    init?(_ address: SocketAddress) {
+        guard let endpoint = address.endpoint else { return nil }
+        switch endpoint.address.unmapped {
+        case .v4(let bits): network = .v4(bits)
+        case .v6(let upper, _): network = .v6(upper, 0)
+        }
+    }
+}
 
 /// The count of a server's connections over all its hubs, which decides whether another one is admitted.
 final class Admission: Sendable {
@@ -18,7 +33,7 @@ final class Admission: Sendable {
 
     private let open = Atomic<Int>(0)
     /// The connections of each counted peer; only peers that have one.
-    private let peers = Mutex<[SocketAddress.Network: Int]>([:])
+    private let peers = Mutex<[PeerNetwork: Int]>([:])
 
     /// Connections that were let in and have not left.
     var count: Int { open.load(ordering: .relaxed) }
@@ -26,7 +41,7 @@ final class Admission: Sendable {
     /// Admits a connection and returns nil, or returns the reason for refusing it. An admitted connection has to `leave`.
     ///
     /// - Parameter peer: The network that the connection counts toward; nil to count it for the server only.
-    func admit(_ peer: SocketAddress.Network?, limit: Int, limitPerPeer: Int?) -> Refusal? {
+    func admit(_ peer: PeerNetwork?, limit: Int, limitPerPeer: Int?) -> Refusal? {
         guard open.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
             open.wrappingSubtract(1, ordering: .relaxed)
             return .serverIsFull
@@ -36,7 +51,7 @@ final class Admission: Sendable {
         return .peerHasTooMany
     }
 
-    private func countIn(_ peer: SocketAddress.Network, upTo limit: Int) -> Bool {
+    private func countIn(_ peer: PeerNetwork, upTo limit: Int) -> Bool {
         peers.withLock { peers in
             guard peers[peer, default: 0] < limit else { return false }
             peers[peer, default: 0] += 1
@@ -45,7 +60,7 @@ final class Admission: Sendable {
     }
 
     /// Removes an admitted connection from the count.
-    func leave(_ peer: SocketAddress.Network?) {
+    func leave(_ peer: PeerNetwork?) {
         open.wrappingSubtract(1, ordering: .relaxed)
         guard let peer else { return }
         peers.withLock { peers in

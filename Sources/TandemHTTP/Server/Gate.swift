@@ -38,7 +38,7 @@ final class Gate {
     ///
     /// - Parameter connections: The connections of this hub.
     func admit(
-        _ address: SocketAddress, _ network: SocketAddress.Network?, isTLS: Bool, _ configuration: HTTPServerConfiguration,
+        _ address: SocketAddress, _ network: PeerNetwork?, isTLS: Bool, _ configuration: HTTPServerConfiguration,
         _ connections: some Collection<Connection>
     ) -> Verdict {
         var refusal = countIn(network, configuration)
@@ -60,7 +60,7 @@ final class Gate {
     }
 
     /// Counts a client in, or returns why there is no room for it.
-    private func countIn(_ network: SocketAddress.Network?, _ configuration: HTTPServerConfiguration) -> Admission.Refusal? {
+    private func countIn(_ network: PeerNetwork?, _ configuration: HTTPServerConfiguration) -> Admission.Refusal? {
         admission.admit(
             network, limit: min(configuration.maxConnections, mostByDescriptors) + givingWay.count,
             limitPerPeer: configuration.maxConnectionsPerPeer)
@@ -87,7 +87,7 @@ final class Gate {
     }
 
     /// Removes an admitted client from the count.
-    func leave(_ network: SocketAddress.Network?) {
+    func leave(_ network: PeerNetwork?) {
         admission.leave(network)
         context.observer.metrics?.connectionEnded()
     }

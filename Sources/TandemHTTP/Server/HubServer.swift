@@ -100,7 +100,7 @@ final class HubServer: @unchecked Sendable {
 
     /// Serves a client that was accepted, or refuses it.
     private func admit(_ fd: CInt, _ address: SocketAddress, isTLS: Bool) {
-        let network = configuration.maxConnectionsPerPeer == nil ? nil : SocketAddress.Network(address)
+        let network = configuration.maxConnectionsPerPeer == nil ? nil : PeerNetwork(address)
         let verdict = gate.admit(address, network, isTLS: isTLS, configuration, connections.values)
         if case .shed = verdict {
             close(fd)

@@ -1,4 +1,4 @@
-public import TandemFetch
+public import Tandem
 
 /// What outbound fetches may reach.
 ///

@@ -1,4 +1,4 @@
-public import TandemFetch
+public import Tandem
 
 /// The host of a URL: a name, or a numeric address.
 public enum Host: Hashable, Sendable, CustomStringConvertible {

@@ -35,7 +35,8 @@ struct Notifier: Sendable {
     /// How often it is tried again, 10 ms apart, when the manager has no room for more.
     private static let tries = 100
 
-    private let path: String
+    /// nil when the path is too long for a socket.
+    private let manager: SocketAddress?
     /// How often the manager wants to hear that the service is alive; nil when it does not.
     let watchdogInterval: Duration?
 
@@ -45,7 +46,7 @@ struct Notifier: Sendable {
         guard let path = environment("NOTIFY_SOCKET"), path.utf8.count > 1, path.first == "/" || path.first == "@" else {
             return nil
         }
-        self.path = path
+        manager = path.first == "@" ? SocketAddress(abstractName: path.utf8.dropFirst()) : SocketAddress(unixPath: path)
         let isForUs = environment("WATCHDOG_PID").map { $0 == "\(getpid())" } ?? true
         watchdogInterval = environment("WATCHDOG_USEC").flatMap { Int64($0) }.flatMap {
             $0 > 0 && isForUs ? .microseconds($0) : nil
@@ -63,25 +64,13 @@ struct Notifier: Sendable {
 
     /// Returns the errno when it could not.
     private func send(_ text: String) -> CInt? {
-        // As sd_notify does: one socket a message, so that a manager that has been started anew is reached too.
+        guard let manager else { return ENAMETOOLONG }
+        // As sd_notify does: one socket per message, so that a manager that has been started anew is reached too.
         let fd = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard fd >= 0 else { return errno }
         defer { close(fd) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        var name = Array(path.utf8)
-        // An abstract address: its first byte is zero, and its length says where it ends.
-        if name[0] == UInt8(ascii: "@") { name[0] = 0 }
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard name.count < room else { return ENAMETOOLONG }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size - room + name.count)
         let bytes = Array(text.utf8)
-        let sent = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(fd, bytes, bytes.count, CInt(MSG_NOSIGNAL), $0, length)
-            }
-        }
+        let sent = manager.withSockaddr { sendto(fd, bytes, bytes.count, CInt(MSG_NOSIGNAL), $0, $1) }
         return sent < 0 ? errno : nil
     }
 

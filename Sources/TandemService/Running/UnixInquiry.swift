@@ -30,16 +30,13 @@ enum UnixInquiry {
     }
 
     private static func connected(to path: String) throws -> Descriptor {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard path.utf8.count < room else { throw TandemError(.invalidArgument, "a path of more than \(room - 1) bytes") }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        guard let address = SocketAddress(unixPath: path) else {
+            throw TandemError(
+                .invalidArgument, "the path of a unix socket has 1 to \(SocketAddress.longestPath) bytes, not \(path.utf8.count)")
+        }
         let fd = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard fd >= 0 else { throw failure("socket") }
-        let failed = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
+        let failed = address.withSockaddr { connect(fd, $0, $1) }
         do {
             guard failed == 0 else { throw failure("connect") }
             return try Descriptor(adopting: fd)

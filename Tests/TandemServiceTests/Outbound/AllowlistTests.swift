@@ -1,3 +1,4 @@
+import Tandem
 import TandemFetch
 import Testing
 

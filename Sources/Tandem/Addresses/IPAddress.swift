@@ -2,26 +2,33 @@ internal import Glibc
 
 /// A numeric IPv4 or IPv6 address.
 public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
-    /// In host byte order.
+    /// An IPv4 address, in host byte order.
     case v4(UInt32)
-    /// The upper and the lower half, in host byte order.
+    /// The upper and the lower half of an IPv6 address, in host byte order.
     case v6(UInt64, UInt64)
 
-    /// Reads an address in its usual form: four decimal numbers without zeros in front, or what RFC 4291 allows, without
-    /// brackets or zone. Every other spelling (127.1, 0x7f.1, 2130706433) is nil.
+    /// Parses an address in its usual form: four decimal numbers without leading zeros, or any form of RFC 4291 section 2.2
+    /// without brackets and zone. Returns nil for every other spelling (127.1, 0x7f.1, 2130706433).
     public init?(_ text: String) {
+        // C would read only the text before the zero byte.
+        guard !text.utf8.contains(0) else { return nil }
+        self.init(digits: text)
+    }
+
+    /// Parses as `init(_:)` does, without making a `String`.
+    package init?(digits text: UnsafePointer<CChar>) {
         var v4 = in_addr()
         var v6 = in6_addr()
         if inet_pton(AF_INET, text, &v4) == 1 {
             self = .v4(UInt32(bigEndian: v4.s_addr))
         } else if inet_pton(AF_INET6, text, &v6) == 1 {
-            self.init(octets: withUnsafeBytes(of: v6) { Array($0) })
+            self.init(v6)
         } else {
             return nil
         }
     }
 
-    /// An address of 4 or 16 bytes in network order; nil for any other number of them.
+    /// Creates an address from 4 or 16 bytes in network order. Returns nil for any other count.
     public init?(octets: [UInt8]) {
         func number<Bits: FixedWidthInteger>(_ octets: some Sequence<UInt8>, _: Bits.Type) -> Bits {
             octets.reduce(0) { $0 << 8 | Bits($1) }
@@ -33,8 +40,14 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The IPv4 address in an IPv4-mapped IPv6 address (::ffff:127.0.0.1), or in one of NAT64 (64:ff9b::127.0.0.1); every
-    /// other address is itself. A connection to either ends at the IPv4 address.
+    init(_ address: in6_addr) {
+        let (upper, lower) = unsafeBitCast(address, to: (UInt64, UInt64).self)
+        self = .v6(UInt64(bigEndian: upper), UInt64(bigEndian: lower))
+    }
+
+    /// The IPv4 address inside an IPv4-mapped IPv6 address (`::ffff:127.0.0.1`, RFC 4291 section 2.5.5.2) or inside an address
+    /// of NAT64 (`64:ff9b::127.0.0.1`, RFC 6052 section 2.1); any other address itself. A connection to either form ends at the
+    /// IPv4 address.
     public var unmapped: IPAddress {
         guard case .v6(let upper, let lower) = self else { return self }
         let isMapped = upper == 0 && lower >> 32 == 0xFFFF

@@ -1,24 +1,29 @@
-/// Where an address leads, as far as an outbound fetch has to care.
+/// The part of the network that an address belongs to, as an outbound connection has to tell them apart.
 public enum AddressScope: Sendable {
-    /// Anywhere on the internet.
+    /// The public internet.
     case global
-    /// A private network: RFC 1918, RFC 6598 (carriers, and some clouds), unique local IPv6.
+    /// A private network: RFC 1918, RFC 6598 (carriers, and some clouds), unique local IPv6 (RFC 4193).
     case privateNetwork
     /// This machine.
     case loopback
-    /// Nothing that may ever be fetched from by name: link-local (where clouds keep their metadata and credentials),
-    /// unspecified, multicast, reserved, documentation, tunnels that hide another address.
+    /// Addresses that no name should lead to: link-local (where clouds keep their metadata and credentials), unspecified,
+    /// multicast, reserved, documentation, and tunnels that hide another address.
     case forbidden
 }
 
 extension IPAddress {
-    /// Where the address leads. An IPv4 address inside an IPv6 one counts for what it is.
+    /// The scope of the address; of the IPv4 address inside it, where there is one (`unmapped`).
     public var scope: AddressScope {
         switch unmapped {
         case .v4(let bits): Self.scope(bits)
         case .v6(let upper, let lower): Self.scope(upper, lower)
         }
     }
+
+    /// Whether the address is on the public internet (`AddressScope.global`): not this machine, not a private or link-local
+    /// network (where clouds keep their metadata service), not multicast, and not reserved for documentation, tests or
+    /// translation.
+    public var isPublic: Bool { scope == .global }
 
     private static func scope(_ bits: UInt32) -> AddressScope {
         func isIn(_ a: UInt32, _ b: UInt32, _ c: UInt32, length: UInt32) -> Bool {
@@ -43,7 +48,7 @@ extension IPAddress {
     private static func scope(_ upper: UInt64, _ lower: UInt64) -> AddressScope {
         if upper == 0, lower == 1 { return .loopback }
         if upper >> 57 == 0xFC >> 1 {
-            // Unique local, but for the metadata of Amazon EC2 (fd00:ec2::254 and its like).
+            // Unique local, except the metadata of Amazon EC2 (fd00:ec2::254 and its like).
             return upper == 0xFD00_0EC2_0000_0000 ? .forbidden : .privateNetwork
         }
         let isUnicast = upper >> 61 == 0b001

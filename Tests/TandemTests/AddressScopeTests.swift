@@ -1,6 +1,6 @@
 import Testing
 
-import TandemFetch
+import Tandem
 
 @Suite struct AddressScopeTests {
     @Test(arguments: [
@@ -31,6 +31,8 @@ import TandemFetch
 
     @Test(arguments: [
         "127.1", "0x7f.0.0.1", "2130706433", "0177.0.0.1", "127.0.0.1 ", "[::1]", "::1%lo", "1.2.3", "", "::g", "1::2::3",
+        "localhost",
+        "127.0.0.1\0.example.com",
     ])
     func otherSpellingsAreNoAddress(text: String) {
         #expect(IPAddress(text) == nil)
