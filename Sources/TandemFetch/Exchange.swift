@@ -38,7 +38,7 @@ final class Exchange {
         self.request = request
         multi = try CurlMulti.on(hub)
         deadline = FetchDeadline(request.deadline, configuration)
-        url = try TargetURL(request.url)
+        url = try TargetURL(configuration.canonicalTarget(of: request.url))
         try queue()
     }
 
@@ -248,7 +248,7 @@ final class Exchange {
         guard let target = transfer.redirectURL else {
             throw FetchError(.badURL, "\(from): redirects to what is not a URL")
         }
-        let next = try TargetURL(target)
+        let next = try TargetURL(configuration.canonicalTarget(ofRedirect: target, from: from))
         if url.isSecure, !next.isSecure, !request.allowsInsecureRedirects {
             throw FetchError(.refused, "\(from): redirects to \(next.origin), which is not secure; see `allowsInsecureRedirects`")
         }

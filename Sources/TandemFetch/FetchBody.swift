@@ -2,7 +2,8 @@ internal import Tandem
 
 /// The body of a request: bytes at hand, or a stream that code in either style produces while it is sent.
 ///
-///     FetchBody.bytes(bytes)
+///     FetchBody(bytes)
+///     FetchBody("text")
 ///     FetchBody(request.body, contentLength: request.body.contentLength)          // an AsyncSequence, piped through
 ///     FetchBody(streaming: { writer in try await writer.write(piece) })           // async code
 ///     FetchBody(streaming: { writer in try writer.write(piece) })                 // blocking code, on a green thread
@@ -12,7 +13,7 @@ internal import Tandem
 /// the caller, and is held back when the upstream is slower: at most 64 KiB, or one piece if that is more, wait to be sent.
 /// An error that it throws ends the fetch and reaches the caller as it is. It is cancelled when the exchange is over, and
 /// the call that ended the exchange returns when it has unwound.
-public struct FetchBody: Sendable, ExpressibleByArrayLiteral {
+public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
     typealias Producer = @Sendable (FetchBodyWriter) async throws -> Void
 
     enum Content: Sendable {
@@ -37,8 +38,17 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral {
         FetchBody(.bytes(bytes), contentLength: bytes.count, isRepeatable: true)
     }
 
-    /// These bytes.
+    /// Creates a body of these bytes.
+    public init(_ bytes: [UInt8]) { self = .bytes(bytes) }
+
+    /// Creates a body of a text, in UTF-8.
+    public init(_ text: String) { self = .bytes(Array(text.utf8)) }
+
+    /// Creates a body of these bytes.
     public init(arrayLiteral elements: UInt8...) { self = .bytes(elements) }
+
+    /// Creates a body of a text, in UTF-8.
+    public init(stringLiteral text: String) { self.init(text) }
 
     /// A stream that an async closure writes.
     ///

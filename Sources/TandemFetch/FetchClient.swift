@@ -1,3 +1,4 @@
+public import HTTPTypes
 internal import Tandem
 
 /// Fetches over HTTP from green threads and async code alike, on the caller's own hub.
@@ -10,21 +11,79 @@ internal import Tandem
 /// All throw `FetchError`; `CancellationError` when the task is cancelled, which closes the connection at once; and
 /// `TandemError` `notOnGreenThread` for a blocking call directly in async code.
 public final class FetchClient: Sendable {
-    /// How it fetches.
+    /// The configuration of every fetch.
     public let configuration: FetchConfiguration
 
-    /// A client that fetches so.
+    /// Creates a client with this configuration.
     public init(configuration: FetchConfiguration = FetchConfiguration()) { self.configuration = configuration }
+
+    /// Creates a client that fetches from these origins only.
+    ///
+    /// - Parameters:
+    ///   - origins: The origins to allow, such as `https://api.example.com:8443`.
+    ///   - privateHosts: The names among their hosts that may resolve to private addresses.
+    ///   - configuration: All other settings; its `allowList` is replaced.
+    /// - Throws: `FetchError` `badURL`, which names the text that is not an origin or not a name.
+    public convenience init(
+        allowing origins: [String], privateHosts: [String] = [], configuration: FetchConfiguration = FetchConfiguration()
+    ) throws(FetchError) {
+        var configuration = configuration
+        configuration.allowList = try AllowList(allowing: origins, privateHosts: privateHosts)
+        self.init(configuration: configuration)
+    }
 
     // MARK: Whole responses
 
-    /// Fetches `url` by GET.
-    public func get(_ url: String) async throws -> FetchResponse { try await execute(FetchRequest(url: url)) }
+    /// Fetches `url` by GET and returns the answer with its whole body, as `execute` does.
+    public func get(_ url: String, headers: HTTPFields = [:]) async throws -> FetchResponse {
+        try await execute(FetchRequest(url: url, method: .get, headers: headers))
+    }
 
-    /// Fetches `url` by GET.
+    /// Fetches `url` by GET and returns the answer with its whole body, as `execute` does.
     @available(*, noasync)
-    public func get(_ url: String, file: StaticString = #fileID, line: UInt = #line) throws -> FetchResponse {
-        try execute(FetchRequest(url: url), file: file, line: line)
+    public func get(
+        _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
+    ) throws -> FetchResponse {
+        try execute(FetchRequest(url: url, method: .get, headers: headers), file: file, line: line)
+    }
+
+    /// Sends `body` to `url` by POST and returns the answer with its whole body, as `execute` does.
+    public func post(_ url: String, headers: HTTPFields = [:], body: FetchBody? = nil) async throws -> FetchResponse {
+        try await execute(FetchRequest(url: url, method: .post, headers: headers, body: body))
+    }
+
+    /// Sends `body` to `url` by POST and returns the answer with its whole body, as `execute` does.
+    @available(*, noasync)
+    public func post(
+        _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) throws -> FetchResponse {
+        try execute(FetchRequest(url: url, method: .post, headers: headers, body: body), file: file, line: line)
+    }
+
+    /// Sends `body` to `url` by PUT and returns the answer with its whole body, as `execute` does.
+    public func put(_ url: String, headers: HTTPFields = [:], body: FetchBody? = nil) async throws -> FetchResponse {
+        try await execute(FetchRequest(url: url, method: .put, headers: headers, body: body))
+    }
+
+    /// Sends `body` to `url` by PUT and returns the answer with its whole body, as `execute` does.
+    @available(*, noasync)
+    public func put(
+        _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) throws -> FetchResponse {
+        try execute(FetchRequest(url: url, method: .put, headers: headers, body: body), file: file, line: line)
+    }
+
+    /// Sends DELETE for `url` and returns the answer with its whole body, as `execute` does.
+    public func delete(_ url: String, headers: HTTPFields = [:]) async throws -> FetchResponse {
+        try await execute(FetchRequest(url: url, method: .delete, headers: headers))
+    }
+
+    /// Sends DELETE for `url` and returns the answer with its whole body, as `execute` does.
+    @available(*, noasync)
+    public func delete(
+        _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
+    ) throws -> FetchResponse {
+        try execute(FetchRequest(url: url, method: .delete, headers: headers), file: file, line: line)
     }
 
     /// Sends the request and returns the answer with its whole body, at most `maxResponseBytes`.

@@ -74,7 +74,15 @@ public struct FetchConfiguration: Sendable {
 
     // MARK: Who may be talked to
 
-    /// Which addresses may be connected to.
+    /// The origins that may be fetched from, by a request or a redirect, and the addresses that their names may resolve to; nil for
+    /// every origin and address. For a service that fetches URLs on behalf of its clients.
+    ///
+    /// With a list, a URL is read strictly (`FetchURL`) and fetched in its canonical form, which is also the response's `url`. A URL
+    /// that is not on the list ends as `originNotAllowed`, one that is malformed or has credentials as `badURL`, and an address
+    /// that the list does not permit as `refused`; no byte is sent to it.
+    public var allowList: AllowList?
+
+    /// The addresses that may be connected to, within those that `allowList` permits.
     public var addressPolicy = AddressPolicy.any
 
     /// Whether `https` requires a certificate that is valid for the host. Turn it off in tests only.

@@ -4,7 +4,8 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong; open to new cases.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
-            case badURL, badRequest, refused, couldNotResolve, couldNotConnect, tls, timedOut, tooLarge, tooManyRedirects
+            case badURL, originNotAllowed, badRequest, refused, couldNotResolve, couldNotConnect, tls, timedOut, tooLarge,
+                tooManyRedirects
             case transfer, closed, busy, unavailable
             case connectTimedOut, tlsTimedOut, responseTimedOut, idleTimedOut, queueTimedOut, overloaded, bodyNotRepeatable
         }
@@ -12,9 +13,12 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
 
         /// The URL is malformed, or its scheme is neither `http` nor `https`.
         public static let badURL = Code(value: .badURL)
+        /// The origin of the URL, or of a redirect's target, is not on the client's `allowList`.
+        public static let originNotAllowed = Code(value: .originNotAllowed)
         /// The request cannot be sent as it is: a method or a field that is not the caller's to choose.
         public static let badRequest = Code(value: .badRequest)
-        /// The address policy or `checkRedirect` said no, or a redirect led from https to http.
+        /// The address policy, the allow-list or `checkRedirect` refused an address or a redirect, or a redirect led from https to
+        /// http.
         public static let refused = Code(value: .refused)
         /// The name of the host has no address, or no name server answered.
         public static let couldNotResolve = Code(value: .couldNotResolve)

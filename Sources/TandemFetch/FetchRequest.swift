@@ -29,10 +29,11 @@ public struct FetchRequest: Sendable {
     /// Whether a redirect may lead from https to http, where everybody on the way reads along. Off: such a redirect is
     /// `refused`.
     public var allowsInsecureRedirects = false
-    /// Which addresses it may go to; nil for the client's `addressPolicy`.
+    /// The addresses that the request may go to, within those that the client's `allowList` permits; nil for the client's
+    /// `addressPolicy`.
     public var addressPolicy: AddressPolicy?
-    /// Asked about each redirect's URL, absolute, before it is followed; false refuses (`refused`). Runs in the caller's
-    /// task: it must not wait.
+    /// Asked about each redirect's URL, absolute, before it is followed; false refuses (`refused`). The client's `allowList` must
+    /// permit the URL, too. Runs in the caller's task: it must not wait.
     public var checkRedirect: (@Sendable (String) -> Bool)?
 
     /// A request for `url`.

@@ -59,7 +59,7 @@ final class Transfer {
         self.url = url
         self.deadline = deadline
         self.parker = parker
-        addressPolicy = request.addressPolicy ?? configuration.addressPolicy
+        addressPolicy = configuration.addressPolicy(for: request)
         isIdempotent = request.method.isIdempotent || configuration.retry.includesUnsafeMethods
         hasBody = request.method != .head
         decodes = configuration.decompresses && hasBody && request.headers[.range] == nil

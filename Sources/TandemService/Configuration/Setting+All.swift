@@ -63,7 +63,7 @@ extension Setting {
         .list(
             "fetch.private-hosts", \.fetch.privateHosts, expectation: "a list of host names",
             parse: { text in
-                guard case .name(let name)? = Host(text) else { return nil }
+                guard case .name(let name)? = URLHost(text) else { return nil }
                 return name
             }, render: { $0 }),
         .milliseconds("fetch.timeout-ms", \.fetch.client.timeout, timeouts),

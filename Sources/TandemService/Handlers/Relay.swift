@@ -25,7 +25,7 @@ func upstreamFailure(_ error: any Error) -> any Error {
     guard let error = error as? FetchError else { return error }
     let status: HTTPResponse.Status =
         switch error.code {
-        case .refused: .forbidden
+        case .refused, .originNotAllowed: .forbidden
         case .overloaded, .queueTimedOut: .serviceUnavailable
         case _ where error.isTimeout: .gatewayTimeout
         default: .badGateway

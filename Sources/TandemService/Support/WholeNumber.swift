@@ -2,11 +2,10 @@
 /// some would read as octal.
 func wholeNumber(_ text: String) -> Int? {
     let digits = text.utf8
-    guard let first = digits.first, digits.allSatisfy(isDigit), first != UInt8(ascii: "0") || digits.count == 1 else {
+    guard let first = digits.first, digits.allSatisfy({ $0 &- UInt8(ascii: "0") <= 9 }),
+        first != UInt8(ascii: "0") || digits.count == 1
+    else {
         return nil
     }
     return Int(text)
 }
-
-/// 0 to 9.
-func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

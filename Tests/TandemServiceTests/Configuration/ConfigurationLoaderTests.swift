@@ -1,3 +1,4 @@
+import TandemFetch
 import Logging
 import Tandem
 import TandemHTTP

@@ -63,7 +63,9 @@ struct FetchHandlersTests {
     func aNameThatLeadsInwardIs403(style: Style) async throws {
         let name = ProcessInfo.processInfo.hostName
         // Only where the machine's own name resolves to a loopback or private address, as it does on Debian and in containers.
-        guard let host = Host(name), case .name(let ownName) = host, ownName != "localhost", canResolve(ownName) else { return }
+        guard let host = URLHost(name), case .name(let ownName) = host, ownName != "localhost", canResolve(ownName) else {
+            return
+        }
         try await withService(configure: {
             $0.fetch.allow = [Origin(scheme: .http, host: host, port: 9)]
         }) { service async throws in

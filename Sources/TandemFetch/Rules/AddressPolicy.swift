@@ -9,6 +9,8 @@ public import Tandem
 public struct AddressPolicy: Sendable {
     /// nil permits all.
     private let rule: (@Sendable (SocketEndpoint, String) -> Bool)?
+    /// nil permits all.
+    private var allowList: AllowList?
 
     /// Every address: for URLs that the program itself writes. The default of a client, since most upstreams of a service
     /// stand in a private network.
@@ -32,10 +34,20 @@ public struct AddressPolicy: Sendable {
     private init(rule: (@Sendable (SocketEndpoint, String) -> Bool)?) { self.rule = rule }
 
     /// Whether the policy permits every address.
-    var isAny: Bool { rule == nil }
+    var isAny: Bool { rule == nil && allowList == nil }
+
+    /// Returns the policy that permits the addresses that both this policy and the list permit.
+    func limited(to allowList: AllowList?) -> AddressPolicy {
+        var policy = self
+        policy.allowList = allowList
+        return policy
+    }
 
     /// Whether a request for `host` may go to `endpoint`.
     public func permits(_ endpoint: SocketEndpoint, for host: String) -> Bool {
-        rule?(endpoint.unmapped, host) ?? true
+        if let allowList {
+            guard let host = URLHost(host), allowList.permits(endpoint, for: host) else { return false }
+        }
+        return rule?(endpoint.unmapped, host) ?? true
     }
 }

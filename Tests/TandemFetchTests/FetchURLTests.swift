@@ -1,9 +1,8 @@
+import Tandem
 import TandemFetch
 import Testing
 
-@testable import TandemService
-
-@Suite struct OutboundURLTests {
+@Suite struct FetchURLTests {
     @Test(arguments: [
         ("http://example.com", "http://example.com/"),
         ("HTTP://EXAMPLE.com:80/A", "http://example.com/A"),
@@ -21,9 +20,10 @@ import Testing
         ("http://0xample.com/", "http://0xample.com/"),
         ("http://host/?next=http://user@other/", "http://host/?next=http://user@other/"),
     ])
-    func aURLIsWrittenInOneForm(text: String, canonical: String) throws {
-        #expect(try OutboundURL(text).description == canonical)
-        #expect(try OutboundURL(canonical).description == canonical)
+    func `a URL is written in one form`(text: String, canonical: String) throws {
+        let url = try FetchURL(text)
+        #expect(url.description == canonical && url.text == canonical && url.origin.description + url.target == canonical)
+        #expect(try FetchURL(canonical) == url)
     }
 
     @Test(arguments: [
@@ -53,8 +53,10 @@ import Testing
         "http://example.com/^",
         "http://example.com/`", "http://example.com/{x}", "http://\(String(repeating: "a/", count: 4_001))",
     ])
-    func whatParsersCouldReadDifferentlyIsRefused(text: String) {
-        #expect { try OutboundURL(text) } throws: { ($0 as? OutboundURLError)?.code == .malformed }
+    func `a URL that parsers could read differently is refused`(text: String) {
+        let error = #expect(throws: FetchError.self) { try FetchURL(text) }
+        #expect(error?.code == .badURL && error?.message.hasPrefix("the URL is refused: it") == true)
+        #expect(error?.message.contains("scheme") == false)
     }
 
     @Test(arguments: [
@@ -62,13 +64,38 @@ import Testing
         "ws://x/",
         "httpx://example.com/", "://example.com/",
     ])
-    func otherSchemesAreRefused(text: String) {
-        #expect { try OutboundURL(text) } throws: { ($0 as? OutboundURLError)?.code == .unsupportedScheme }
+    func `other schemes are refused`(text: String) {
+        let error = #expect(throws: FetchError.self) { try FetchURL(text) }
+        #expect(error?.code == .badURL)
+        #expect(error?.message == "the URL is refused: its scheme is neither http nor https")
     }
 
-    @Test func anOriginIsNothingMore() {
+    @Test(arguments: [
+        ("http://a.example/\u{0}", "it holds the byte 0x00, which a URL has to percent-encode"),
+        ("http://a.example/é", "it holds the byte 0xc3, which a URL has to percent-encode"),
+        ("http://a.example/<", "it holds \"<\", which a URL has to percent-encode"),
+        ("http://me:secret@a.example/", "it holds credentials or another @ before the path"),
+        ("http://127.1/", "its host \"127.1\" is neither a name nor an address in its usual form"),
+        ("http://a.example:0/", "its port is not a number from 1 to 65535"),
+        ("a.example", "it does not start with http:// or https://"),
+    ])
+    func `the error says what is wrong`(text: String, reason: String) {
+        #expect { try FetchURL(text) } throws: { "\($0)" == "the URL is refused: \(reason)" }
+    }
+
+    @Test func `the longest URL has 8,000 bytes`() throws {
+        let longest = "http://a.example/" + String(repeating: "x", count: FetchURL.longest - 17)
+        #expect(try FetchURL(longest).text == longest)
+        #expect(throws: FetchError(.badURL, "")) { try FetchURL(longest + "x") }
+        let list = try AllowList(allowing: ["http://a.example"])
+        #expect(try list.check(longest).text == longest)
+        #expect(throws: FetchError(.badURL, "")) { try list.check(longest + "x") }
+    }
+
+    @Test func `an origin is scheme, host and port, and nothing more`() {
         #expect(Origin("http://a.example/") == Origin(scheme: .http, host: .name("a.example"), port: 80))
         #expect(Origin("https://a.example:443")?.description == "https://a.example")
+        #expect(Origin(scheme: .https, host: .name("a.example")).port == 443)
         for text in ["http://a.example/x", "http://a.example?x", "http://a.example#x", "a.example", "http://*.example"] {
             #expect(Origin(text) == nil, "\(text)")
         }
