@@ -53,7 +53,7 @@ let package = Package(
             dependencies: ["Tandem", "HTTPWire", "COpenSSL", httpTypes, logging, metrics, tracing, lifecycle],
             swiftSettings: house),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "CTandemCurl", dependencies: ["CCurl"]),
+        .target(name: "CTandemCurl", dependencies: ["CCurl", "COpenSSL"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "TandemFetch",

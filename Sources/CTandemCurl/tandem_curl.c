@@ -1,5 +1,8 @@
 #include "CTandemCurl.h"
 
+#include <openssl/ssl.h>
+#include <string.h>
+
 CURLcode tandem_curl_set_long(CURL *easy, CURLoption option, long value) { return curl_easy_setopt(easy, option, value); }
 
 CURLcode tandem_curl_set_offset(CURL *easy, CURLoption option, int64_t value) {
@@ -76,4 +79,36 @@ CURL *tandem_curl_multi_next_ended(CURLM *multi, CURLcode *result) {
     *result = message->data.result;
     return message->easy_handle;
   }
+}
+
+curl_socket_t tandem_curl_socket(CURL *easy) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK ? socket : CURL_SOCKET_BAD;
+}
+
+// Only functions that look at OpenSSL's state may be called with what this returns: libcurl's own I/O is behind the others.
+static SSL *tls(CURL *easy) {
+  struct curl_tlssessioninfo *info = NULL;
+  if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL) return NULL;
+  return info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : NULL;
+}
+
+bool tandem_curl_peer_closed_tls(CURL *easy) {
+  SSL *ssl = tls(easy);
+  return ssl != NULL && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+bool tandem_curl_speaks(CURL *easy, const char *protocol) {
+  SSL *ssl = tls(easy);
+  if (ssl == NULL) return false;
+  const unsigned char *agreed = NULL;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl, &agreed, &length);
+  return length == strlen(protocol) && memcmp(agreed, protocol, length) == 0;
+}
+
+CURLSH *tandem_curl_share_sessions(void) {
+  CURLSH *share = curl_share_init();
+  if (share != NULL) curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  return share;
 }

@@ -105,12 +105,17 @@ struct CurlMultiTests {
         }
     }
 
-    @Test func `no timer is left when nothing is under way`() async throws {
+    @Test func `no timer is left when the last connection has been closed`() async throws {
         let url = upstream.url("/fixed")
+        var configuration = FetchConfiguration()
+        configuration.keepAlive = .milliseconds(50)
+        let client = FetchClient(configuration: configuration)
         try await onHub { hub in
             let before = hub.statistics.timers
-            for _ in 0..<5 { _ = try await FetchClient().get(url) }
+            for _ in 0..<5 { _ = try await client.get(url) }
+            #expect(FetchStatistics(of: hub).idleConnections == 1)
             try await until { hub.statistics.timers <= before }
+            #expect(FetchStatistics(of: hub).connections == 0)
         }
     }
 

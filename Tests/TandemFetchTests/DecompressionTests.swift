@@ -76,7 +76,6 @@ struct DecompressionTests {
         #expect(error?.message.contains("turn `decompresses` off") == true)
     }
 
-    /// libcurl decodes these unasked, also when told not to decode anything.
     @Test(arguments: ["deflate", "deflate,deflate,deflate", "deflate, chunked"])
     func `a transfer coding that nobody asked for is refused`(_ coding: String) async throws {
         let url = upstream.url("/transfercoded?n=1000000&coding=\(coding.replacing(" ", with: "%20"))")
@@ -85,7 +84,7 @@ struct DecompressionTests {
             configuration.decompresses = decompresses
             let client = FetchClient(configuration: configuration)
             let error = try await onHub { _ in try await fetchError { try await client.get(url) } }
-            #expect(error?.code == .transfer && error?.message.contains("transfer coding `deflate`") == true)
+            #expect(error?.code == .transfer && error?.message.contains("transfer coding") == true)
         }
     }
 

@@ -80,7 +80,7 @@ struct FetchClientTests {
             }
             let accepted = try await upstream.count("accepted")
             #expect(accepted == 1)
-            #expect(FetchStatistics(of: hub).idleHandles == 1)
+            #expect(FetchStatistics(of: hub).idleConnections == 1)
         }
     }
 

@@ -3,6 +3,7 @@
 #define CTANDEM_CURL_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
@@ -33,6 +34,18 @@ const char *_Nullable tandem_curl_get_string(CURL *easy, CURLINFO info);
 
 /// curl_easy_getinfo(3) for a curl_off_t; -1 when there is none.
 int64_t tandem_curl_get_offset(CURL *easy, CURLINFO info);
+
+/// The socket of the handle's connection; CURL_SOCKET_BAD when there is none.
+curl_socket_t tandem_curl_socket(CURL *easy);
+
+/// Whether the peer of the handle's TLS connection has sent close_notify (RFC 8446, 6.1). False without OpenSSL: nothing is known.
+bool tandem_curl_peer_closed_tls(CURL *easy);
+
+/// Whether the handle's TLS connection has agreed on `protocol` by ALPN (RFC 7301).
+bool tandem_curl_speaks(CURL *easy, const char *protocol);
+
+/// A share handle for TLS sessions among the handles of one thread; null without memory.
+CURLSH *_Nullable tandem_curl_share_sessions(void);
 
 /// curl_multi_setopt(3).
 CURLMcode tandem_curl_multi_set_long(CURLM *multi, CURLMoption option, long value);

@@ -140,8 +140,9 @@ extension Descriptor {
         if direction == .readable { tellReader() } else { tellWriter() }
     }
 
-    /// A call has found nothing, or less than it asked for.
-    func foundNothing(to direction: Direction) {
+    /// A call has found nothing, or less than it asked for: the next event of the kernel tells of more. For libraries that do
+    /// the reading and writing themselves.
+    package func foundNothing(to direction: Direction) {
         self[direction].isReady = false
         guard hub.registrations.needsRearming else { return }
         hub.registrations.poller.rearm(

@@ -9,7 +9,7 @@ func echoHeaders(_ request: Request) -> HTTPFields {
 
 /// What of an upstream's head is handed on: the type of the body. Everything else is between the upstream and us.
 func relayedHeaders(_ upstream: FetchStream) -> HTTPFields {
-    contentHeaders(upstream.headers[.contentType])
+    contentHeaders(upstream[.contentType])
 }
 
 /// `nosniff`: a browser must not take content that others made for more than it is declared to be.

@@ -1,0 +1,89 @@
+public import HTTPTypes
+internal import Tandem
+
+// @unchecked: `exchange` is used on `hub`'s thread alone, where every call goes first.
+/// An answer whose body is read as it arrives.
+///
+/// At most 256 KiB wait to be read: then the transfer pauses, and with it the server, until the reader comes back. Read
+/// to the end, `close()`, or drop the stream; each gives up its connection, and only the first keeps it for reuse.
+///
+/// Any thread may hold it, one at a time may read it; reading happens on the hub that opened it.
+public final class FetchStream: AsyncSequence, @unchecked Sendable {
+    /// A piece of the body, never empty.
+    public typealias Element = [UInt8]
+
+    /// The status.
+    public var status: HTTPResponse.Status { head.status }
+    /// The fields, made each time they are asked for. Without `Content-Encoding` and `Content-Length` when the client decodes the
+    /// body.
+    public var headers: HTTPFields { head.fields }
+    /// Where the answer came from: the request's URL, or that of the last redirect.
+    public let url: String
+
+    private let head: FetchHead
+    private let hub: Hub
+    private let exchange: Exchange
+
+    init(_ exchange: Exchange, _ answer: (head: FetchHead, url: String), on hub: Hub) {
+        self.exchange = exchange
+        self.hub = hub
+        head = answer.head
+        url = answer.url
+    }
+
+    deinit { FetchStream.abandon(exchange, on: hub) }
+
+    /// The value of a field, without making all of them; nil when it is not there. Several lines of it are joined with commas.
+    public subscript(name: HTTPField.Name) -> String? { head[name] }
+
+    /// What has arrived since the last call, suspending until there is something; nil at the end of the body.
+    ///
+    /// Throws `FetchError`, `busy` among them when somebody else waits here; `CancellationError`, and then the stream is
+    /// closed.
+    public func read() async throws -> [UInt8]? {
+        if hub.isCurrent, hub.mustGiveWay { await hub.giveWay() }
+        guard hub.isCurrent else { return try await run(on: hub) { try await self.read() } }
+        let piece = try await exchange.run { try $0.piece() }
+        hub.charge(bytes: piece?.count ?? 0)
+        return piece
+    }
+
+    /// What has arrived since the last call, parking until there is something; nil at the end of the body.
+    ///
+    /// Throws `FetchError`, `busy` among them when somebody else waits here; `CancellationError`, and then the stream is
+    /// closed; `TandemError` `notOnGreenThread`.
+    @available(*, noasync)
+    public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
+        guard hub.isCurrent, GreenThreadIdentity.current != nil else {
+            return try awaiting(file: file, line: line) { try await self.read() }
+        }
+        if hub.mustGiveWay { hub.giveWay() }
+        let piece = try exchange.run(file, line) { try $0.piece() }
+        hub.charge(bytes: piece?.count ?? 0)
+        return piece
+    }
+
+    /// Gives up what has not been read, from any thread. A reader that waits gets `closed`, and so does the next call.
+    public func close() { FetchStream.abandon(exchange, on: hub) }
+
+    /// Bytes that have arrived and wait to be read. Only on the hub's thread.
+    package var buffered: Int { exchange.buffered }
+
+    private static func abandon(_ exchange: Exchange, on hub: Hub) {
+        if hub.isCurrent { return exchange.abandon() }
+        // Handed over: the hub alone uses it. A hub that has stopped has given everything up already.
+        nonisolated(unsafe) let exchange = exchange
+        hub.spawn(name: "close a fetch") { exchange.abandon() }
+    }
+
+    /// The pieces of the body, once.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stream: self) }
+
+    /// Reads a stream's pieces.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let stream: FetchStream
+
+        /// As `FetchStream.read()`.
+        public mutating func next() async throws -> [UInt8]? { try await stream.read() }
+    }
+}

@@ -1,0 +1,216 @@
+internal import CCurl
+internal import CTandemCurl
+internal import Glibc
+internal import Tandem
+
+/// A piece of work that libcurl does on a handle of its own.
+protocol CurlJob: AnyObject {
+    /// libcurl has ended it. The handle is no longer attached, unless the job keeps it.
+    func ended(_ result: CURLcode, _ easy: EasyHandle)
+    /// libcurl waits for this socket to become readable, and for nothing else.
+    func listens(to socket: CInt)
+    /// A socket cannot be watched, or the hub has stopped.
+    func failed(_ error: FetchError)
+}
+
+/// One of libcurl's multi handles, driven by a hub.
+///
+/// Every call is made on the hub's thread. libcurl must not be called from inside its own callbacks, so these only note
+/// what to do: the timer's arms a `HubTimer`, the sockets' changes what epoll watches, a job's wakes its caller.
+final class CurlMulti {
+    private static let idleHandlesKept = 16
+
+    unowned let hub: Hub
+    private let metrics: FetchMetrics?
+    private let multi: UnsafeMutableRawPointer
+    private let sessions: UnsafeMutableRawPointer?
+    private var sockets: SocketWatches!
+    private var timer: HubTimer!
+    private var jobs: [UnsafeMutableRawPointer: (job: any CurlJob, easy: EasyHandle)] = [:]
+    private var idle: [EasyHandle] = []
+    // Whether libcurl is on the stack, and what has to wait until it is not.
+    private var isInside = false
+    private var postponed: [() -> Void] = []
+    private var openSockets = OpenSockets()
+    private var hasEnded = false
+
+    init(on hub: Hub, _ metrics: FetchMetrics?) throws(FetchError) {
+        try CurlGlobal.start()
+        guard let multi = curl_multi_init() else { throw FetchError(.unavailable, "no memory for a libcurl multi handle") }
+        self.multi = multi
+        self.hub = hub
+        self.metrics = metrics
+        sessions = tandem_curl_share_sessions().map { UnsafeMutableRawPointer($0) }
+        // Which connections are kept is not for libcurl to decide.
+        _ = tandem_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 1_000_000)
+        // Whoever fires these is stopped in `end`.
+        sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }
+        timer = HubTimer(on: hub) { [unowned self] in
+            drive { curl_multi_socket_action(multi, CInt(CURL_SOCKET_TIMEOUT), 0, $0) }
+        }
+        tandem_curl_multi_set_events(
+            multi,
+            { easy, fd, what, context, _ in
+                CurlMulti.from(context).socketChanged(fd, what, of: easy)
+                // An error would make libcurl fail every transfer of this multi handle.
+                return 0
+            },
+            { _, milliseconds, context in
+                CurlMulti.from(context).timer.arm(milliseconds < 0 ? .never : .after(.milliseconds(milliseconds)))
+                return 0
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    deinit { end() }
+
+    /// Ends every job and closes every connection. Harmless when it has ended.
+    func end() {
+        guard !hasEnded else { return }
+        hasEnded = true
+        tandem_curl_multi_set_events(multi, nil, nil, nil)
+        sockets.removeAll()
+        timer = nil
+        let left = jobs
+        jobs = [:]
+        for (pointer, entry) in left {
+            entry.job.failed(FetchError(.unavailable, "the hub of this fetch has stopped"))
+            curl_multi_remove_handle(multi, pointer)
+        }
+        idle = []
+        curl_multi_cleanup(multi)
+        withExtendedLifetime(left) {}
+        if let sessions { curl_share_cleanup(sessions) }
+        noteClosed(openSockets.dropForgotten())
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> CurlMulti {
+        Unmanaged<CurlMulti>.fromOpaque(context!).takeUnretainedValue()
+    }
+
+    /// Adds what lives here now.
+    func count(_ statistics: inout FetchStatistics) {
+        statistics.transfers += jobs.values.count { $0.job is Dial || $0.job is HTTP2Stream }
+        statistics.idleHandles += idle.count
+        statistics.sockets += sockets.count
+        noteClosed(openSockets.dropForgotten())
+        statistics.connections += openSockets.count
+    }
+
+    /// Jobs under way.
+    var jobCount: Int { jobs.count }
+
+    // MARK: Jobs
+
+    /// A handle with default options that shares TLS sessions: a used one, or a new one. Throws `unavailable`.
+    func takeHandle() throws(FetchError) -> EasyHandle {
+        let easy: EasyHandle
+        if let used = idle.popLast() { easy = used } else { easy = try EasyHandle() }
+        easy.set(CURLOPT_SHARE, sessions.map { UnsafeRawPointer($0) })
+        tandem_curl_set_close_socket(
+            easy.pointer,
+            { context, fd in
+                CurlMulti.from(context).closing(fd)
+                return close(fd)
+            }, Unmanaged.passUnretained(self).toOpaque())
+        return easy
+    }
+
+    /// Starts a job, whose handle has been given its options. It makes its first step at the hub's next turn.
+    func add(_ job: any CurlJob, _ easy: EasyHandle) throws(FetchError) {
+        let failed = inside { curl_multi_add_handle(multi, easy.pointer) }
+        guard failed == CURLM_OK else { throw FetchError(.unavailable, String(cString: curl_multi_strerror(failed))) }
+        jobs[easy.pointer] = (job, easy)
+    }
+
+    /// Replaces the job of a handle: what libcurl tells of it from now on is the new one's.
+    func replaceJob(of easy: EasyHandle, by job: any CurlJob) { jobs[easy.pointer] = (job, easy) }
+
+    /// Takes a handle out, with its connection unless others use that. Harmless when it is out. Once libcurl has returned, when it
+    /// is on the stack.
+    func remove(_ easy: EasyHandle) {
+        jobs.removeValue(forKey: easy.pointer)
+        guard !isInside else { return postponed.append { [unowned self] in detach(easy) } }
+        guard !hasEnded else { return }
+        detach(easy)
+    }
+
+    private func detach(_ easy: EasyHandle) {
+        inside { _ = curl_multi_remove_handle(multi, easy.pointer) }
+        if idle.count < CurlMulti.idleHandlesKept {
+            easy.reset()
+            idle.append(easy)
+        }
+    }
+
+    /// Does this when libcurl is not on the stack: what a callback wants to ask of it.
+    func later(_ work: @escaping () -> Void) {
+        if isInside { postponed.append(work) } else { work() }
+    }
+
+    /// Calls into libcurl for a handle; what it has ended by then is reported.
+    func call(_ work: () -> CURLcode) -> CURLcode {
+        let result = inside(work)
+        settle()
+        return result
+    }
+
+    // MARK: Connections
+
+    /// Counts a socket that libcurl has opened.
+    func opened(_ fd: CInt) {
+        metrics?.connectionOpened()
+        noteClosed(openSockets.opened(fd))
+    }
+
+    /// The hub watches this socket itself from now on.
+    func stopWatching(_ fd: CInt) { sockets.remove(fd) }
+
+    private func closing(_ fd: CInt) { noteClosed(openSockets.closing(fd) ? 1 : 0) }
+
+    private func noteClosed(_ count: Int) {
+        for _ in 0..<count { metrics?.connectionClosed() }
+    }
+
+    /// Connections that are open.
+    var connections: Int { openSockets.count }
+
+    // MARK: Events
+
+    private func drive(_ action: (UnsafeMutablePointer<CInt>) -> CURLMcode) {
+        var running: CInt = 0
+        // A bad descriptor is no error here: libcurl has closed it since epoll reported it.
+        inside { _ = action(&running) }
+        settle()
+    }
+
+    private func inside<Result>(_ call: () -> Result) -> Result {
+        let outer = isInside
+        isInside = true
+        defer { isInside = outer }
+        return call()
+    }
+
+    /// What had to wait for libcurl to return: what its callbacks wanted, and jobs that have ended.
+    private func settle() {
+        guard !isInside else { return }
+        while let work = postponed.popLast() { work() }
+        var result = CURLE_OK
+        while let pointer = tandem_curl_multi_next_ended(multi, &result) {
+            guard let (job, easy) = jobs[pointer] else { continue }
+            job.ended(result, easy)
+        }
+    }
+
+    private func socketChanged(_ fd: CInt, _ what: CInt, of easy: UnsafeMutableRawPointer?) {
+        guard what != CURL_POLL_REMOVE else { return sockets.remove(fd) }
+        if what == CURL_POLL_IN, let easy { jobs[easy]?.job.listens(to: fd) }
+        do throws(TandemError) {
+            try sockets.watch(fd, for: Descriptor.WatchEvents(polling: what))
+        } catch {
+            // The handle may be one of libcurl's own, never one to ask for CURLINFO_PRIVATE: only those we know count.
+            guard let easy, let entry = jobs[easy] else { return }
+            entry.job.failed(FetchError(.unavailable, "a socket cannot be watched: \(error.message)"))
+            remove(entry.easy)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+internal import CCurl
+internal import CTandemCurl
+internal import Tandem
+
+/// A connection that libcurl makes for one transfer: the name looked up, addresses tried, TLS established.
+///
+/// libcurl stops there (`CURLOPT_CONNECT_ONLY`) and leaves the connection to who asked for it, for as long as the handle stays
+/// attached.
+final class Dial: CurlJob, Wire {
+    private let attempt: ConnectionAttempt
+    private let multi: CurlMulti
+    private let easy: EasyHandle
+
+    private init(_ transfer: Transfer, _ multi: CurlMulti, _ easy: EasyHandle) {
+        attempt = ConnectionAttempt(transfer, on: multi)
+        self.multi = multi
+        self.easy = easy
+    }
+
+    /// Starts to connect for `transfer`, whose wire this is until the connection stands. Throws `unavailable`, `timedOut`.
+    static func begin(_ transfer: Transfer) throws(FetchError) {
+        let multi = transfer.origin.pool.dialer
+        let easy = try multi.takeHandle()
+        let dial = Dial(transfer, multi, easy)
+        try easy.prepare(transfer.url, transfer.origin, transfer.settings, transfer.phases.deadline)
+        easy.set(CURLOPT_CONNECT_ONLY, true)
+        easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        // libcurl reads nothing of HTTP here, and keeps its buffer for as long as the handle is attached.
+        easy.set(CURLOPT_BUFFERSIZE, 1024)
+        dial.attempt.install(on: easy)
+        try multi.add(dial, easy)
+        transfer.begin(on: dial)
+    }
+
+    // MARK: What libcurl tells
+
+    func listens(to socket: CInt) { attempt.listens(to: socket) }
+
+    func failed(_ error: FetchError) { attempt.transfer.fail(error) }
+
+    func ended(_ result: CURLcode, _ easy: EasyHandle) {
+        let transfer = attempt.transfer
+        guard result == CURLE_OK else {
+            let error = attempt.failure(result, easy)
+            multi.remove(easy)
+            return transfer.fail(error)
+        }
+        do {
+            let connection = try connect(transfer)
+            connection.begin(transfer)
+        } catch {
+            multi.remove(easy)
+            transfer.fail(error)
+        }
+    }
+
+    private func connect(_ transfer: Transfer) throws -> UpstreamConnection {
+        let socket = tandem_curl_socket(easy.pointer)
+        guard let endpoint = SocketAddress(peerOf: socket)?.endpoint else {
+            throw FetchError(.couldNotConnect, "\(transfer.origin.text): the connection was lost when it had been made")
+        }
+        multi.stopWatching(socket)
+        let tls = transfer.url.isSecure ? transfer.settings.tls : nil
+        let connection = try UpstreamConnection(easy, to: endpoint, transfer.origin, tls)
+        multi.replaceJob(of: easy, by: OpenConnection(connection))
+        return connection
+    }
+
+    // MARK: What the transfer asks
+
+    func resumeReceiving() {}
+    func resumeSending() {}
+    func abandon() { multi.remove(easy) }
+}
+
+/// What is left of a dial that has made its connection.
+final class OpenConnection: CurlJob {
+    private weak var connection: UpstreamConnection?
+
+    init(_ connection: UpstreamConnection) { self.connection = connection }
+
+    func ended(_ result: CURLcode, _ easy: EasyHandle) {}
+    func listens(to socket: CInt) {}
+    func failed(_ error: FetchError) { connection?.hubStopped(error) }
+}

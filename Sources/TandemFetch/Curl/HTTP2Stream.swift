@@ -1,0 +1,283 @@
+internal import CCurl
+internal import CTandemCurl
+internal import Tandem
+internal import Glibc
+internal import HTTPTypes
+
+/// One request in HTTP/2, and its answer. libcurl frames both.
+///
+/// If the upstream turns out to agree to HTTP/1.1 only, libcurl gives up before it sends anything, and the transfer goes on over a
+/// connection of its own: libcurl never reads an answer in HTTP/1.1.
+final class HTTP2Stream: CurlJob, Wire {
+    private let transfer: Transfer
+    private let session: HTTP2Session
+    private let easy: EasyHandle
+    private let attempt: ConnectionAttempt
+    private var head = HTTP2HeadReader()
+    private var isReceivingPaused = false
+    private var isSendingPaused = false
+    private var requestsSent = 0
+    private var refusal: FetchError?
+    private var speaksHTTP1 = false
+
+    private var multi: CurlMulti { session.multi }
+
+    private init(_ transfer: Transfer, _ session: HTTP2Session, _ easy: EasyHandle) {
+        self.transfer = transfer
+        self.session = session
+        self.easy = easy
+        attempt = ConnectionAttempt(transfer, on: session.multi)
+    }
+
+    /// Sends the request of `transfer`, whose wire this is. Throws `unavailable`.
+    static func begin(_ transfer: Transfer, on session: HTTP2Session) throws(FetchError) {
+        let easy = try session.multi.takeHandle()
+        let stream = HTTP2Stream(transfer, session, easy)
+        try easy.prepare(transfer.url, transfer.origin, transfer.settings, transfer.phases.deadline)
+        try easy.prepareHTTP2(transfer)
+        stream.attempt.install(on: easy)
+        stream.install()
+        try session.multi.add(stream, easy)
+        session.streamBegan()
+        transfer.begin(on: stream)
+    }
+
+    // MARK: libcurl's callbacks
+
+    private func install() {
+        // The multi handle keeps the stream for as long as libcurl has its handle.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        tandem_curl_set_receivers(
+            easy.pointer,
+            { bytes, size, count, context in
+                let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
+                // Anything but the count makes libcurl give up.
+                return HTTP2Stream.from(context).receive(headLine: line) ? line.count : 0
+            },
+            { bytes, size, count, context in
+                HTTP2Stream.from(context).receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
+            }, context)
+        tandem_curl_set_before_request(
+            easy.pointer,
+            { context, address, _, port, _ in
+                HTTP2Stream.from(context).maySendRequest(to: address, port) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            }, context)
+        guard transfer.upload != nil else { return }
+        tandem_curl_set_sender(
+            easy.pointer,
+            { bytes, size, count, context in
+                HTTP2Stream.from(context).send(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+            },
+            { context, offset, origin in
+                offset == 0 && origin == SEEK_SET && HTTP2Stream.from(context).mayRewind
+                    ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK
+            }, context)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> HTTP2Stream {
+        Unmanaged<HTTP2Stream>.fromOpaque(context!).takeUnretainedValue()
+    }
+
+    /// Asked when the connection stands, before the request goes out, also on a connection that is open already.
+    private func maySendRequest(to address: UnsafePointer<CChar>?, _ port: CInt) -> Bool {
+        guard tandem_curl_speaks(easy.pointer, "h2") else {
+            speaksHTTP1 = true
+            return false
+        }
+        let address = address.flatMap { SocketEndpoint(digits: $0, port: port) }
+        guard attempt.mayConnect(to: address) else {
+            refusal = attempt.refused
+            return false
+        }
+        requestsSent += 1
+        // libcurl itself sends again when a connection that it kept has died: the server may have acted on the first.
+        guard requestsSent == 1 || transfer.isIdempotent else {
+            refusal = FetchError(
+                .transfer,
+                "\(transfer.origin.text): the connection ended without an answer; the upstream may have acted on the request, "
+                    + "so it is not sent again")
+            return false
+        }
+        transfer.phases.enter(transfer.upload == nil ? .awaitingHead : .sending)
+        return true
+    }
+
+    private func receive(headLine line: UnsafeRawBufferPointer) -> Bool {
+        transfer.noteAnswer()
+        switch head.take(line) {
+        case .incomplete: return true
+        case .complete(let head):
+            guard transfer.receive(head) else { return false }
+            // After an answer that refuses, libcurl sends no more, but it waits for a paused producer all the same.
+            if head.code >= 300, transfer.upload != nil { multi.later { [weak self] in self?.resumeSending() } }
+            return true
+        case .failed(let code, let what):
+            refusal = FetchError(code, "\(transfer.origin.text): \(what)")
+            return false
+        }
+    }
+
+    private func receive(_ piece: UnsafeRawBufferPointer) -> Int {
+        guard transfer.room > 0 else { return pauseReceiving() }
+        switch transfer.receive(piece) {
+        case .taken: return piece.count
+        case .full: return pauseReceiving()
+        case .refused: return 0
+        }
+    }
+
+    private func pauseReceiving() -> Int {
+        isReceivingPaused = true
+        transfer.phases.isHeldBack = true
+        return Int(CURL_WRITEFUNC_PAUSE)
+    }
+
+    private func send(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let upload = transfer.upload else { return 0 }
+        switch upload.move(into: buffer) {
+        case .bytes(let count):
+            transfer.phases.enter(.sending)
+            return count
+        case .end:
+            transfer.phases.enter(.awaitingHead)
+            return 0
+        case .mustWait:
+            isSendingPaused = true
+            transfer.phases.isHeldBack = true
+            return Int(CURL_READFUNC_PAUSE)
+        }
+    }
+
+    /// Whether the body can be sent from its beginning once more.
+    private var mayRewind: Bool { transfer.upload.map { !$0.hasBegun } ?? false }
+
+    // MARK: What libcurl tells
+
+    func listens(to socket: CInt) { attempt.listens(to: socket) }
+
+    func failed(_ error: FetchError) { transfer.fail(error) }
+
+    func ended(_ result: CURLcode, _ easy: EasyHandle) {
+        let failure = result == CURLE_OK ? nil : refusal ?? attempt.failure(result, easy)
+        multi.remove(easy)
+        defer { session.streamEnded() }
+        if speaksHTTP1 { return goOnInHTTP1() }
+        if let failure { return transfer.fail(failure) }
+        guard transfer.head != nil else {
+            return transfer.fail(FetchError(.transfer, "\(transfer.origin.text): the connection ended without an answer"))
+        }
+        transfer.complete()
+    }
+
+    private func goOnInHTTP1() {
+        transfer.origin.refusedHTTP2()
+        guard !transfer.hasEnded else { return }
+        do throws(FetchError) { try Dial.begin(transfer) } catch { transfer.fail(error) }
+    }
+
+    // MARK: What the transfer asks
+
+    func resumeReceiving() {
+        guard isReceivingPaused else { return }
+        isReceivingPaused = false
+        applyPauses()
+    }
+
+    func resumeSending() {
+        guard isSendingPaused else { return }
+        isSendingPaused = false
+        applyPauses()
+    }
+
+    /// libcurl may hand over what it held back before this returns.
+    private func applyPauses() {
+        transfer.phases.isHeldBack = isReceivingPaused || isSendingPaused
+        transfer.phases.madeProgress()
+        let pauses = (isReceivingPaused ? CURLPAUSE_RECV : 0) | (isSendingPaused ? CURLPAUSE_SEND : 0)
+        multi.later { [self] in
+            guard !transfer.hasEnded else { return }
+            let result = multi.call { curl_easy_pause(easy.pointer, pauses) }
+            // libcurl gave up while it handed over; it would never report that the stream has ended.
+            guard result != CURLE_OK, !transfer.hasEnded else { return }
+            ended(result, easy)
+        }
+    }
+
+    func abandon() {
+        multi.remove(easy)
+        session.streamEnded()
+    }
+}
+
+extension EasyHandle {
+    /// Sets the options of a request in HTTP/2. Throws `unavailable` when one could not be set.
+    fileprivate func prepareHTTP2(_ transfer: Transfer) throws(FetchError) {
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        // Wait for a connection that is being made: it may be shared.
+        set(CURLOPT_PIPEWAIT, true)
+        setMethod(transfer.request)
+        addFields(transfer)
+        guard firstFailure == CURLE_OK else {
+            throw FetchError(firstFailure, fetching: transfer.origin.text, detail: errorDetail)
+        }
+    }
+
+    private func setMethod(_ request: FetchRequest) {
+        switch request.method {
+        case .get where request.body == nil: return set(CURLOPT_HTTPGET, true)
+        case .head: return set(CURLOPT_NOBODY, true)
+        default: break
+        }
+        switch request.body?.content {
+        case nil where request.sendsBody: set(body: [])
+        case nil: break
+        case .bytes(let bytes)?: set(body: bytes)
+        case .stream?:
+            set(CURLOPT_UPLOAD, true)
+            set(CURLOPT_INFILESIZE_LARGE, offset: Int64(request.body?.contentLength ?? -1))
+        }
+        set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
+    }
+
+    private func set(body: [UInt8]) {
+        set(CURLOPT_POST, true)
+        set(CURLOPT_POSTFIELDSIZE_LARGE, offset: Int64(body.count))
+        if body.isEmpty {
+            set(CURLOPT_COPYPOSTFIELDS, "")
+        } else {
+            body.withUnsafeBytes { set(CURLOPT_COPYPOSTFIELDS, $0.baseAddress) }
+        }
+    }
+
+    private func addFields(_ transfer: Transfer) {
+        let (request, configuration) = (transfer.request, transfer.settings.configuration)
+        for field in request.headers { add(field) }
+        if let credentials = transfer.url.basicCredentials, request.headers[.authorization] == nil {
+            add(HTTPField(name: .authorization, value: "Basic \(credentials)"))
+        }
+        if let agent = configuration.userAgent, request.headers[.userAgent] == nil {
+            add(HTTPField(name: .userAgent, value: agent))
+        }
+        // A part of a coded body cannot be decoded.
+        if configuration.decompresses, request.headers[.acceptEncoding] == nil, request.headers[.range] == nil {
+            add(HTTPField(name: .acceptEncoding, value: Inflater.accepted))
+        }
+        if request.sendsBody {
+            // What libcurl would add by itself: a form's type, and a pause to ask whether the body is wanted.
+            addField(request.expectsContinue ? "Expect: 100-continue" : "Expect:")
+            if request.headers[.contentType] == nil { addField("Content-Type:") }
+        }
+        useFields()
+    }
+
+    /// `HTTPField` has no CR, LF or NUL in names or values, so that a line is one field and no more.
+    private func add(_ field: HTTPField) {
+        var line = Array(field.name.rawName.utf8)
+        field.withUnsafeBytesOfValue { value in
+            line.append(contentsOf: value.isEmpty ? ";".utf8 : ": ".utf8)
+            line.append(contentsOf: value)
+        }
+        line.append(0)
+        line.withUnsafeBytes { addField($0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
+    }
+}

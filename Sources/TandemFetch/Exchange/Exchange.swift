@@ -1,0 +1,339 @@
+internal import HTTPTypes
+internal import Tandem
+
+/// A request and its answer, with the waits for a turn, the retries and the redirects between. Every call is made on the hub's
+/// thread, most of them in the caller's task.
+///
+/// | phase | what ends it | next |
+/// | --- | --- | --- |
+/// | pausing | the time before a retry is over | queued |
+/// | queued | a turn with the origin | onWire |
+/// | | `queueTimeout`, the deadline | error |
+/// | onWire | the answer; a redirect | the caller has it; queued |
+/// | | a failure that is retried: after a pause; at once on a new connection | pausing; onWire |
+/// | over | | |
+final class Exchange {
+    private enum Phase {
+        case pausing(until: Duration)
+        case queued(Ticket, since: Duration)
+        case onWire(Transfer)
+        case over
+    }
+
+    private let hub: Hub
+    // The hub keeps it, and drops it when nobody can come here any more: a stream may outlive its hub.
+    private unowned(unsafe) let pool: UpstreamPool
+    private let settings: FetchSettings
+    private let deadline: FetchDeadline
+    private let capacity: Int
+    /// Where the caller parks.
+    private let parker = Parker(for: "fetch")
+    private var request: FetchRequest
+    private var url: TargetURL
+    private var origin: UpstreamOrigin
+    private var phase = Phase.over
+    private var redirects = 0
+    private var attempts = 0
+    // Ends a pause, and a wait in the line that takes too long.
+    private var alarm: HubTimer?
+
+    /// Sends the request, or queues for its turn. Throws `FetchError`, or `CancellationError` when the task is cancelled
+    /// already.
+    ///
+    /// - Parameter capacity: Most bytes of body to hold while the caller does not read; `.max` for a whole response.
+    init(_ request: FetchRequest, _ settings: FetchSettings, on hub: Hub, capacity: Int) throws {
+        try checkCancellation()
+        try request.check()
+        self.hub = hub
+        self.settings = settings
+        self.capacity = capacity
+        self.request = request
+        pool = try UpstreamPool.on(hub)
+        deadline = FetchDeadline(request.deadline, settings, on: hub)
+        url = try TargetURL(settings.configuration.canonicalTarget(of: request.url))
+        origin = pool.origin(of: url, settings.configuration.retry)
+        try queue()
+    }
+
+    private var configuration: FetchConfiguration { settings.configuration }
+
+    /// Ends the exchange before its time. Harmless when it is over.
+    ///
+    /// - Parameter cause: Why, for metrics and spans; whoever reads on gets `closed`.
+    func abandon(because cause: (any Error)? = nil) {
+        alarm = nil
+        switch phase {
+        case .onWire(let transfer):
+            transfer.cause = cause
+            transfer.abandon(FetchError(.closed, "\(origin.text): the response was closed before it was read"))
+        case .queued(let ticket, _):
+            ticket.leave()
+            phase = .over
+        case .pausing: phase = .over
+        case .over: break
+        }
+    }
+
+    /// Bytes that wait to be read.
+    var buffered: Int { transfer?.buffered ?? 0 }
+
+    private var transfer: Transfer? { if case .onWire(let transfer) = phase { transfer } else { nil } }
+
+    // MARK: Waiting
+
+    // The two loops in which all waiting of this module is done, one per style. A caller that leaves early, by cancellation or
+    // any other error, leaves no transfer behind, and no producer that still writes its body.
+
+    func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
+        try checkUnused()
+        // Not rethrown within `catch`, which the optimizer of Swift 6.3.1 cannot compile here: see docs/runtime-notes.md.
+        var outcome: Result<Value, any Error>?
+        do {
+            while outcome == nil {
+                if case .done(let value) = try step(self) { outcome = .success(value) } else { try await parker.park() }
+            }
+        } catch {
+            abandon(because: error)
+            outcome = .failure(error)
+        }
+        if let upload = producerToWaitFor { await upload.waitUntilUnwound() }
+        return try outcome!.get()
+    }
+
+    @available(*, noasync)
+    func run<Value>(_ file: StaticString, _ line: UInt, _ step: (Exchange) throws -> Step<Value>) throws -> Value {
+        try checkUnused()
+        do {
+            while true {
+                if case .done(let value) = try step(self) {
+                    if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+                    return value
+                }
+                try parker.park(file: file, line: line)
+            }
+        } catch {
+            abandon(because: error)
+            if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+            throw error
+        }
+    }
+
+    /// The producer of a body that nobody will send any more; nil when there is none. Whoever ends the exchange waits for it.
+    private var producerToWaitFor: Upload? {
+        guard let transfer, transfer.hasEnded else { return nil }
+        return transfer.upload
+    }
+
+    private func checkUnused() throws(FetchError) {
+        guard !parker.isOccupied else {
+            throw FetchError(.busy, "somebody else already reads this response: one reader at a time")
+        }
+    }
+
+    // MARK: Steps
+
+    /// The whole answer.
+    func response() throws -> Step<FetchResponse> {
+        while let transfer = try transferOnTheWire() {
+            do {
+                guard try transfer.isOver(), let head = try transfer.headIfKnown() else { return .mustWait }
+                if try goOn(after: head, of: transfer) { continue }
+                return .done(FetchResponse(head, transfer.wholeBody(), url: url.text))
+            } catch let error as FetchError {
+                guard try retry(after: error, of: transfer) else { throw error }
+            }
+        }
+        return .mustWait
+    }
+
+    /// The head, and where it came from.
+    func head() throws -> Step<(head: FetchHead, url: String)> {
+        while let transfer = try transferOnTheWire() {
+            do {
+                guard let head = try transfer.headIfKnown() else { return .mustWait }
+                guard isRedirect(head) || isWorthARetry(head, transfer) else { return .done((head, url.text)) }
+                // To its end, so that the connection can be used again.
+                transfer.discardBody()
+                guard try transfer.isOver() else { return .mustWait }
+                guard try goOn(after: head, of: transfer) else { return .done((head, url.text)) }
+            } catch let error as FetchError {
+                guard try retry(after: error, of: transfer) else { throw error }
+            }
+        }
+        return .mustWait
+    }
+
+    /// The next piece of the body; nil at its end.
+    func piece() throws -> Step<[UInt8]?> {
+        guard let transfer else { throw FetchError(.closed, "\(origin.text): the response was closed before it was read") }
+        return try transfer.piece()
+    }
+
+    // MARK: From the line onto the wire
+
+    /// Takes a place in the line of the origin, and goes onto the wire when there is no line.
+    private func queue() throws {
+        let now = hub.now
+        let ticket: Ticket
+        do throws(FetchError) {
+            ticket = try origin.gate.enter(configuration, now: now, waking: parker)
+        } catch {
+            pool.metrics?.turnWasRefused()
+            throw error
+        }
+        if ticket.state == .inFlight { return try send(ticket) }
+        phase = .queued(ticket, since: now)
+        pool.counts.queued += 1
+        wake(after: configuration.queueTimeout)
+    }
+
+    /// nil while it pauses or queues.
+    private func transferOnTheWire() throws -> Transfer? {
+        if case .pausing(let until) = phase {
+            guard hub.now >= until else { return nil }
+            try queue()
+        }
+        if case .queued(let ticket, let since) = phase {
+            guard ticket.state == .inFlight else {
+                try checkQueue(ticket, since)
+                return nil
+            }
+            pool.metrics?.turnCame(after: hub.now - since)
+            try send(ticket)
+        }
+        return transfer
+    }
+
+    private func checkQueue(_ ticket: Ticket, _ since: Duration) throws {
+        let limit = min(configuration.queueTimeout, deadline.allowed ?? configuration.queueTimeout)
+        guard hub.now - since >= limit || deadline.hasPassed(on: hub) else { return }
+        ticket.leave()
+        phase = .over
+        pool.metrics?.turnWasRefused()
+        throw FetchError(
+            .queueTimedOut,
+            "\(origin.text): no turn within \(limit); \(configuration.maxExchangesPerOrigin) exchanges are in flight with it")
+    }
+
+    /// - Parameter isFresh: Whether a connection that was kept must not be used.
+    private func send(_ ticket: Ticket, onFreshConnection isFresh: Bool = false) throws {
+        alarm = nil
+        attempts += 1
+        guard !deadline.hasPassed(on: hub) else {
+            ticket.leave()
+            throw deadline.exceeded(origin.text)
+        }
+        let observation = FetchObservation(request, url, origin, resend: attempts - 1)
+        var request = request
+        for field in observation.fields { request.headers[field.name] = field.value }
+        let transfer = Transfer(
+            request, to: url, origin, settings, deadline: deadline, capacity: capacity, waking: parker, ticket, observation)
+        phase = .onWire(transfer)
+        do {
+            try begin(transfer, onFreshConnection: isFresh)
+        } catch {
+            transfer.fail(error)
+            throw error
+        }
+    }
+
+    private func begin(_ transfer: Transfer, onFreshConnection isFresh: Bool) throws {
+        if origin.maySpeakHTTP2(settings) { return try HTTP2Stream.begin(transfer, on: origin.session(settings)) }
+        guard !isFresh, let connection = origin.takeIdle(settings) else { return try Dial.begin(transfer) }
+        guard connection.isPermitted(to: transfer) else { throw transfer.refused(connection.endpoint) }
+        connection.begin(transfer)
+    }
+
+    private func wake(after delay: Duration) {
+        let alarm = HubTimer(on: hub) { [parker] in parker.unpark() }
+        alarm.arm(min(.after(delay), deadline.deadline))
+        self.alarm = alarm
+    }
+
+    // MARK: Once more, or elsewhere
+
+    /// Begins the next request when the answer asks for one. Returns whether it did.
+    private func goOn(after head: FetchHead, of transfer: Transfer) throws -> Bool {
+        if isRedirect(head) {
+            try follow(head, transfer)
+            return true
+        }
+        guard isWorthARetry(head, transfer) else { return false }
+        let wanted = head.retryAfter.flatMap(RetryPolicy.delay(asked:))
+        if let wanted, wanted > configuration.retry.maxRetryAfter { return false }
+        return pause(atLeast: wanted ?? .zero)
+    }
+
+    private func isWorthARetry(_ head: FetchHead, _ transfer: Transfer) -> Bool {
+        head.code >= 400 && configuration.retry.attempts > attempts && configuration.retry.statuses.contains(head.code)
+            && transfer.mayRepeat
+    }
+
+    /// Sends the request again after a failure that allows it: no byte of an answer had come. Returns whether it did.
+    private func retry(after error: FetchError, of transfer: Transfer) throws -> Bool {
+        guard transfer.mayRepeat else { return false }
+        // That a kept connection had ended says nothing of the upstream: a new one, at once, and no retry of the policy.
+        if transfer.metDeadConnection, !deadline.hasPassed(on: hub) {
+            attempts -= 1
+            try sendAgainOnFreshConnection()
+            return true
+        }
+        let causes: [FetchError.Code] = [.couldNotConnect, .connectTimedOut, .couldNotResolve, .transfer]
+        guard attempts < configuration.retry.attempts, causes.contains(error.code), !transfer.isAnswered else { return false }
+        return pause(atLeast: .zero)
+    }
+
+    private func sendAgainOnFreshConnection() throws {
+        let ticket = origin.gate.enterAtFront(waking: parker)
+        try send(ticket, onFreshConnection: true)
+    }
+
+    /// Begins the pause before a retry, unless the deadline or the budget forbids one. Returns whether it did.
+    private func pause(atLeast wanted: Duration) -> Bool {
+        let policy = configuration.retry
+        let delay = max(wanted, policy.delay(before: attempts))
+        if let left = deadline.deadline.remaining, left <= delay { return false }
+        guard origin.gate.budget.spend(policy, now: hub.now) else { return false }
+        pool.counts.retries += 1
+        pool.metrics?.requestIsRetried()
+        phase = .pausing(until: hub.now + delay)
+        wake(after: delay)
+        return true
+    }
+
+    private func isRedirect(_ head: FetchHead) -> Bool {
+        guard request.followRedirects > 0, head.code >= 300, head.code < 400 else { return false }
+        return [301, 302, 303, 307, 308].contains(head.code) && head.location != nil
+    }
+
+    private func redirectTarget(_ head: FetchHead, _ from: String) throws(FetchError) -> TargetURL {
+        let target: String
+        do throws(FetchError) {
+            target = try url.resolving(head.location ?? "")
+        } catch {
+            throw FetchError(.badURL, "\(from): redirects to what cannot be fetched: \(error.message)")
+        }
+        return try TargetURL(configuration.canonicalTarget(ofRedirect: target, from: from))
+    }
+
+    private func follow(_ head: FetchHead, _ transfer: Transfer) throws {
+        let from = origin.text
+        guard redirects < request.followRedirects else {
+            throw FetchError(.tooManyRedirects, "\(from): more than \(request.followRedirects) redirects")
+        }
+        let next = try redirectTarget(head, from)
+        let target = pool.origin(of: next, configuration.retry)
+        if url.isSecure, !next.isSecure, !request.allowsInsecureRedirects {
+            throw FetchError(.refused, "\(from): redirects to \(target.text), which is not secure; see `allowsInsecureRedirects`")
+        }
+        if let check = request.checkRedirect, !check(next.text) {
+            throw FetchError(.refused, "\(from): `checkRedirect` refused a redirect to \(target.text)")
+        }
+        redirects += 1
+        request.redirect(status: head.code, toOtherOrigin: target !== origin)
+        if transfer.upload?.hasBegun == true { try request.checkRepeatable(from) }
+        (url, origin) = (next, target)
+        attempts = 0
+        try queue()
+    }
+}

@@ -1,0 +1,81 @@
+internal import HTTPTypes
+internal import HTTPWire
+
+/// Status and fields of an answer. The fields are made when they are asked for.
+struct FetchHead: Sendable {
+    private enum Source {
+        case http1(ResponseHead)
+        case http2(HTTPResponse.Status, HTTPFields)
+    }
+
+    private let source: Source
+    /// Whether the body is decoded for the caller: then the fields that describe the coded body are left out.
+    var isDecoded = false
+
+    init(_ head: ResponseHead) { source = .http1(head) }
+
+    init(status: HTTPResponse.Status, fields: HTTPFields) { source = .http2(status, fields) }
+
+    /// The status as a number.
+    var code: Int {
+        switch source {
+        case .http1(let head): head.status
+        case .http2(let status, _): status.code
+        }
+    }
+
+    var status: HTTPResponse.Status {
+        switch source {
+        case .http1(let head): HTTPResponse.Status(code: head.status, reasonPhrase: head.reason)
+        case .http2(let status, _): status
+        }
+    }
+
+    /// The fields as the caller sees them.
+    var fields: HTTPFields {
+        var fields =
+            switch source {
+            case .http1(let head): head.fields
+            case .http2(_, let fields): fields
+            }
+        if isDecoded { (fields[.contentEncoding], fields[.contentLength]) = (nil, nil) }
+        return fields
+    }
+
+    /// The value of a field as the caller sees it, without making all of them.
+    subscript(name: HTTPField.Name) -> String? {
+        if isDecoded, name == .contentEncoding || name == .contentLength { return nil }
+        return switch source {
+        case .http1(let head): head[name]
+        case .http2(_, let fields): fields[name]
+        }
+    }
+
+    /// Where the answer leads, as it says.
+    var location: String? {
+        if case .http1(let head) = source, !head.hasLocation { return nil }
+        return self[.location]
+    }
+
+    /// The value of `Retry-After`.
+    var retryAfter: String? {
+        if case .http1(let head) = source, !head.hasRetryAfter { return nil }
+        return self[.retryAfter]
+    }
+
+    /// The codings of the body, in lower case, in the order in which they were applied; without `identity`.
+    var contentCodings: [String] {
+        if case .http1(let head) = source, !head.hasContentEncoding { return [] }
+        guard let value = self[.contentEncoding] else { return [] }
+        return value.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            .filter { !$0.isEmpty && $0 != "identity" }
+    }
+
+    /// The length that the answer announces.
+    var contentLength: Int? {
+        switch source {
+        case .http1(let head): head.contentLength
+        case .http2(_, let fields): fields[.contentLength].flatMap { Int($0) }
+        }
+    }
+}

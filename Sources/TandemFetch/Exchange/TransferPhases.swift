@@ -1,0 +1,130 @@
+internal import Tandem
+
+/// How far a transfer has come, and whether that takes too long.
+///
+/// One timer per transfer, which is not touched by what arrives: when it fires it looks how long the present phase has lasted,
+/// and is armed again when that is not long enough. All times are nanoseconds of the hub's clock.
+///
+/// | phase | from | limit | error |
+/// | --- | --- | --- | --- |
+/// | connecting | begin | `connectTimeout`, libcurl's | connectTimedOut |
+/// | handshake | TCP connected | `tlsTimeout` | tlsTimedOut |
+/// | sending | connected; each byte sent | `idleTimeout` | idleTimedOut |
+/// | awaitingHead | request sent | `responseTimeout` | responseTimedOut |
+/// | receiving | head; each byte received | `idleTimeout` | idleTimedOut |
+/// | any | the call | `timeout` or `deadline` | timedOut |
+struct TransferPhases {
+    enum Phase { case connecting, handshake, sending, awaitingHead, receiving }
+
+    private let settings: FetchSettings
+    let deadline: FetchDeadline
+    private(set) var phase = Phase.connecting
+    // When the phase began, or its last byte moved.
+    private var since: UInt64 = 0
+    /// Whether we are those who stand still: a reader or a producer that is slow is not the upstream's fault.
+    var isHeldBack = false
+    private var timer: TransferTimer?
+    private unowned(unsafe) var pool: UpstreamPool?
+
+    init(_ settings: FetchSettings, _ deadline: FetchDeadline) {
+        self.settings = settings
+        self.deadline = deadline
+    }
+
+    mutating func start(_ transfer: Transfer, on pool: UpstreamPool) {
+        guard timer == nil else { return }
+        self.pool = pool
+        since = pool.hub.turnTime
+        let timer = pool.takeTimer(for: transfer)
+        timer.arm(min(deadline.nanoseconds, since.advanced(by: settings.shortestLimit)))
+        self.timer = timer
+    }
+
+    mutating func stop() {
+        guard let timer, let pool else { return }
+        self.timer = nil
+        pool.giveBack(timer)
+    }
+
+    mutating func enter(_ next: Phase) {
+        phase = next
+        madeProgress()
+    }
+
+    mutating func madeProgress() {
+        if let pool { since = pool.hub.turnTime }
+    }
+
+    /// The error when the present phase, or all of it, has lasted too long; else the timer is armed for when it would have.
+    mutating func overdue(_ transfer: Transfer) -> FetchError? {
+        guard let pool, let timer else { return nil }
+        let now = pool.hub.clockTime
+        guard now < deadline.nanoseconds else { return deadline.exceeded(transfer.origin.text) }
+        if isHeldBack { since = now }
+        let limit = limit
+        let end = since.advanced(by: limit)
+        guard now >= end else {
+            // Another phase may follow that has a shorter limit.
+            let next = limit == .max ? now.advanced(by: settings.shortestLimit) : end
+            timer.arm(min(deadline.nanoseconds, next))
+            return nil
+        }
+        return error(transfer.origin.text)
+    }
+
+    private var limit: UInt64 {
+        switch phase {
+        case .connecting: .max
+        case .handshake: settings.tlsLimit
+        case .awaitingHead: settings.responseLimit
+        case .sending, .receiving: settings.idleLimit
+        }
+    }
+
+    private func error(_ origin: String) -> FetchError {
+        let configuration = settings.configuration
+        func text(_ limit: Duration?) -> String { limit.map { "\($0)" } ?? "" }
+        return switch phase {
+        case .connecting: deadline.exceeded(origin)
+        case .handshake:
+            FetchError(
+                .tlsTimedOut, "\(origin): connected, but TLS was not established within \(text(configuration.tlsTimeout))")
+        case .sending:
+            FetchError(.idleTimedOut, "\(origin): no byte of the request could be sent for \(text(configuration.idleTimeout))")
+        case .awaitingHead:
+            FetchError(
+                .responseTimedOut,
+                "\(origin): the request was sent, but no answer began within \(text(configuration.responseTimeout))")
+        case .receiving:
+            FetchError(.idleTimedOut, "\(origin): no byte of the answer came for \(text(configuration.idleTimeout))")
+        }
+    }
+}
+
+/// A hub's timer for one transfer after the other.
+final class TransferTimer {
+    private var timer: HubTimer!
+    // Set while a transfer has it, which gives it back before it goes.
+    fileprivate unowned(unsafe) var transfer: Transfer?
+
+    init(on hub: Hub) {
+        timer = HubTimer(on: hub) { [unowned(unsafe) self] in transfer?.checkTime() }
+    }
+
+    func assign(_ transfer: Transfer) { self.transfer = transfer }
+
+    func arm(_ nanoseconds: UInt64) { timer.arm(Deadline(nanoseconds: nanoseconds)) }
+
+    func release() {
+        transfer = nil
+        timer.disarm()
+    }
+}
+
+extension UInt64 {
+    /// This time plus `nanoseconds`; `max` on overflow.
+    func advanced(by nanoseconds: UInt64) -> UInt64 {
+        let (sum, overflows) = addingReportingOverflow(nanoseconds)
+        return overflows ? .max : sum
+    }
+}

@@ -1,7 +1,0 @@
-/// What a step towards a result has come to. Steps do not wait; the two loops in `Exchange+Waiting.swift` do.
-enum Step<Value> {
-    /// The result.
-    case done(Value)
-    /// Park, then try again.
-    case mustWait
-}

@@ -1,0 +1,421 @@
+internal import CCurl
+internal import CTandemCurl
+internal import Glibc
+internal import HTTPWire
+internal import Tandem
+
+/// A connection of HTTP/1.1 to an upstream, for one request at a time. libcurl has made it, TLS included; what is sent and
+/// received on it is framed here, so that nothing on it can be taken for the answer to another request.
+///
+/// | state | bytes arrive | the peer ends | a write fails |
+/// | --- | --- | --- | --- |
+/// | resting | closed, unless TLS's own | closed | |
+/// | busy, no byte of an answer | -> head | fails; a request that may be repeated gets a new connection | the answer may still come |
+/// | busy, in the answer | -> head, body | fails; completes an answer that ends with the connection | the answer goes on |
+/// | closed | | | |
+///
+/// After an answer the connection rests only if the request has been sent whole, the answer lets it be used again, and not one
+/// byte has come behind it.
+final class UpstreamConnection: Wire {
+    private enum State {
+        case resting
+        case busy(Transfer)
+        case closed
+    }
+
+    private enum Reading {
+        case bytes(Int)
+        /// Nothing is there.
+        case nothing
+        /// The peer has ended. `isOrderly` where the protocol below says that this is the end of what it sent.
+        case end(isOrderly: Bool)
+        case failed(String, errno: CInt)
+    }
+
+    let origin: UpstreamOrigin
+    /// Where it leads.
+    let endpoint: SocketEndpoint
+    /// The hub's time when it came to rest.
+    private(set) var idleSince: UInt64 = 0
+    /// The hub's time when it is to be closed, while it rests.
+    private(set) var expires: UInt64 = 0
+
+    private let easy: EasyHandle
+    private let descriptor: Descriptor
+    private let tls: TLSIdentity?
+    private let opened: UInt64
+    private var state = State.resting
+    private var receiving: ReceivedAnswer
+    private var sending = SentRequest()
+    // Sends a body that was announced by `Expect` when the upstream does not ask for it within a second.
+    private var patience: HubTimer?
+    // The list that has permitted `endpoint`.
+    private var permitting: AllowList?
+    private var carriedRequests = 0
+    private var isReadingPaused = false
+    // Goes on in the next turn: a fast upstream does not hold the hub.
+    private var continuation: TurnEnd!
+    private var onReadable: (() -> Void)!
+    private var onWritable: (() -> Void)!
+
+    /// Bytes that are read before others have their turn.
+    private static let share = 256 * 1024
+
+    /// Takes over the connection that libcurl has made with `easy`. Throws what the kernel refuses.
+    init(_ easy: EasyHandle, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ tls: TLSIdentity?) throws(TandemError) {
+        self.easy = easy
+        self.origin = origin
+        self.endpoint = endpoint
+        self.tls = tls
+        opened = origin.hub.turnTime
+        descriptor = try Descriptor(adopting: tandem_curl_socket(easy.pointer))
+        receiving = ReceivedAnswer()
+        onReadable = { [unowned self] in receiveAvailable() }
+        onWritable = { [unowned self] in sendAvailable() }
+        continuation = TurnEnd(on: origin.hub) { [unowned self] in goOn() }
+        descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
+    }
+
+    deinit {
+        // Closed before, by whoever dropped it.
+        if case .closed = state { return }
+        release()
+    }
+
+    // MARK: Rest
+
+    /// Whether the rules of this transfer permit where the connection leads.
+    func isPermitted(to transfer: Transfer) -> Bool {
+        let list = transfer.decidingList
+        // The origin is the same, and so is the address: a list that has permitted it does so again.
+        if let list, let permitting, permitting.isIdentical(to: list) { return true }
+        guard transfer.permits(endpoint) else { return false }
+        permitting = list
+        return true
+    }
+
+    /// Whether clients with these settings may use it.
+    func suits(_ settings: FetchSettings) -> Bool { tls.map { $0 == settings.tls } ?? true }
+
+    /// Whether it can be used now: young enough, and nothing has come since the last answer.
+    func isUsable(_ settings: FetchSettings, _ now: UInt64) -> Bool {
+        guard now < expires, now - opened < settings.maxAge else { return false }
+        return isQuiet
+    }
+
+    /// Whether nothing has arrived that is not TLS's own. Asks the kernel: what it has not told yet counts too.
+    private var isQuiet: Bool {
+        if descriptor.peer != [] { return false }
+        if tls == nil {
+            var byte: UInt8 = 0
+            return recv(descriptor.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+        }
+        // Session tickets and key updates carry no data; whatever does belongs to nobody.
+        descriptor.foundNothing(to: .readable)
+        if case .nothing = readTLS(into: origin.pool.scratch) { return true }
+        return false
+    }
+
+    private func rest(_ settings: FetchSettings) {
+        state = .resting
+        idleSince = origin.hub.turnTime
+        expires = min(idleSince.advanced(by: settings.keepAlive), opened.advanced(by: settings.maxAge))
+        sending = SentRequest()
+        patience = nil
+        origin.add(self, settings)
+        // Tells at once when the peer ends it, or sends what nobody has asked for.
+        descriptor.whenReadable(onReadable)
+    }
+
+    // MARK: A request
+
+    /// Sends the request of `transfer`, and waits for its answer.
+    func begin(_ transfer: Transfer) {
+        let pool = origin.pool
+        if carriedRequests > 0 {
+            origin.remove(self)
+            pool.counts.reused += 1
+        }
+        state = .busy(transfer)
+        carriedRequests += 1
+        pool.activeTransfers += 1
+        isReadingPaused = false
+        receiving.begin(isHead: transfer.asksForHead)
+        transfer.begin(on: self)
+        transfer.phases.enter(.sending)
+        pool.output.removeAll(keepingCapacity: true)
+        sending = SentRequest(transfer, &pool.output)
+        let written = pool.output.withUnsafeBytes { write($0) }
+        if written < pool.output.count { sending.hold(pool.output[written...]) }
+        pool.output.removeAll(keepingCapacity: true)
+        sendAvailable()
+        guard case .busy = state else { return }
+        if sending.awaitsContinue { awaitContinue() }
+        descriptor.whenReadable(onReadable)
+    }
+
+    private func awaitContinue() {
+        let timer = HubTimer(on: origin.hub) { [unowned self] in
+            guard case .busy = state else { return }
+            sending.mayContinue()
+            sendAvailable()
+        }
+        timer.arm(.after(.seconds(1)))
+        patience = timer
+    }
+
+    func resumeReceiving() {
+        guard isReadingPaused else { return }
+        isReadingPaused = false
+        if case .busy(let transfer) = state {
+            transfer.phases.isHeldBack = sending.waitsForProducer
+            transfer.phases.madeProgress()
+        }
+        receiveAvailable()
+    }
+
+    func resumeSending() {
+        guard case .busy(let transfer) = state else { return }
+        sending.waitsForProducer = false
+        transfer.phases.isHeldBack = isReadingPaused
+        sendAvailable()
+    }
+
+    func abandon() { close() }
+
+    /// Closes it, also while it rests. Harmless when it is closed.
+    func close() {
+        switch state {
+        case .closed: return
+        case .resting: origin.remove(self)
+        case .busy: origin.pool.activeTransfers -= 1
+        }
+        release()
+    }
+
+    private func release() {
+        state = .closed
+        patience = nil
+        continuation.disarm()
+        // libcurl closes the number.
+        _ = descriptor.relinquish()
+        origin.pool.dialer.remove(easy)
+    }
+
+    /// The hub has stopped, and libcurl closes the connection.
+    func hubStopped(_ error: FetchError) {
+        if case .busy(let transfer) = state { transfer.fail(error) }
+        close()
+    }
+
+    /// Goes on after a turn in which others had theirs.
+    private func goOn() {
+        receiveAvailable()
+        sendAvailable()
+    }
+
+    // MARK: Sending
+
+    private func sendAvailable() {
+        guard case .busy(let transfer) = state else { return }
+        var budget = UpstreamConnection.share
+        while true {
+            while let piece = sending.held {
+                let written = piece.withUnsafeBytes { write($0) }
+                guard written > 0 else { return }
+                transfer.phases.madeProgress()
+                sending.sent(written)
+                budget -= written
+            }
+            guard sending.isInBody, let upload = transfer.upload else { break }
+            guard budget > 0 else {
+                return continuation.arm()
+            }
+            switch sending.take(from: upload, into: origin.pool.scratch) {
+            case .bytes(let bytes):
+                transfer.phases.enter(.sending)
+                let written = write(UnsafeRawBufferPointer(bytes))
+                budget -= written
+                if written < bytes.count { sending.hold(bytes[written...]) }
+            case .mustWait:
+                transfer.phases.isHeldBack = true
+                return
+            case .end: continue
+            }
+        }
+        if sending.isOver, transfer.head == nil, transfer.phases.phase == .sending { transfer.phases.enter(.awaitingHead) }
+        if sending.awaitsContinue { transfer.phases.enter(.awaitingHead) }
+    }
+
+    /// Writes what the kernel takes now, and waits for room when it takes nothing. A write that fails is not the end: the upstream may have
+    /// answered before it closed.
+    private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard !bytes.isEmpty else { return 0 }
+        if tls != nil { return writeTLS(bytes) }
+        do throws(TandemError) {
+            if let written = try descriptor.writeAvailable(bytes) { return written }
+            descriptor.whenWritable(onWritable)
+        } catch {
+            writeFailed()
+        }
+        return 0
+    }
+
+    private func writeTLS(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var total = 0
+        while total < bytes.count {
+            var written = 0
+            switch curl_easy_send(easy.pointer, bytes.baseAddress! + total, bytes.count - total, &written) {
+            case CURLE_OK: total += written
+            case CURLE_AGAIN:
+                guard total == 0 else { return total }
+                descriptor.foundNothing(to: .writable)
+                descriptor.whenWritable(onWritable)
+                return 0
+            default:
+                writeFailed()
+                return total
+            }
+        }
+        return total
+    }
+
+    private func writeFailed() {
+        sending.abort()
+        if case .busy(let transfer) = state { transfer.upload?.close() }
+    }
+
+    // MARK: Receiving
+
+    private func receiveAvailable() {
+        guard case .busy(let transfer) = state else { return restEnded() }
+        guard !isReadingPaused else { return }
+        var budget = UpstreamConnection.share
+        while true {
+            guard receiving.canRead(transfer) else { return pauseReading(transfer) }
+            if receiving.holdsBytes {
+                take(UnsafeRawBufferPointer(start: nil, count: 0), transfer)
+                guard case .busy = state else { return }
+                continue
+            }
+            let most = min(origin.pool.scratch.count, receiving.isInBody ? transfer.room : .max)
+            let buffer = UnsafeMutableRawBufferPointer(rebasing: origin.pool.scratch[..<most])
+            switch read(into: buffer) {
+            case .bytes(let count):
+                transfer.noteAnswer()
+                take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), transfer)
+                guard case .busy = state else { return }
+                budget -= count
+                if budget <= 0 { return continuation.arm() }
+            case .nothing: return descriptor.whenReadable(onReadable)
+            case .end(let isOrderly): return peerEnded(transfer, isOrderly: isOrderly)
+            case .failed(let what, let errno): return fail(transfer, what, errno: errno)
+            }
+        }
+    }
+
+    private func pauseReading(_ transfer: Transfer) {
+        isReadingPaused = true
+        transfer.phases.isHeldBack = true
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ transfer: Transfer) {
+        switch receiving.take(bytes, for: transfer) {
+        case .more: break
+        case .mayContinue:
+            sending.mayContinue()
+            sendAvailable()
+            // What follows the interim answer.
+            if case .busy = state, receiving.holdsBytes { take(UnsafeRawBufferPointer(start: nil, count: 0), transfer) }
+        case .full: pauseReading(transfer)
+        case .complete(let isReusable): finish(transfer, isReusable: isReusable)
+        case .refused: close()
+        case .failed(let error):
+            transfer.fail(error)
+            close()
+        case .isStale:
+            transfer.failOnDeadConnection(unanswered(transfer))
+            close()
+        }
+    }
+
+    private func finish(_ transfer: Transfer, isReusable: Bool) {
+        let isKept = isReusable && sending.isOver && descriptor.peer == []
+        origin.pool.activeTransfers -= 1
+        if isKept {
+            rest(transfer.settings)
+        } else {
+            state = .closed
+            release()
+        }
+        transfer.complete()
+    }
+
+    private func peerEnded(_ transfer: Transfer, isOrderly: Bool) {
+        if receiving.endsWithConnection, isOrderly {
+            finish(transfer, isReusable: false)
+            return
+        }
+        fail(transfer, receiving.endsWithConnection ? "ended without TLS's close_notify: the answer may be cut off" : "ended")
+    }
+
+    /// The connection is gone before the answer was complete.
+    private func fail(_ transfer: Transfer, _ what: String, errno: CInt = 0) {
+        if !transfer.isAnswered {
+            if carriedRequests > 1 {
+                transfer.failOnDeadConnection(unanswered(transfer))
+            } else {
+                transfer.fail(unanswered(transfer))
+            }
+        } else {
+            transfer.fail(
+                FetchError(.transfer, "\(origin.text): the connection \(what) in the middle of the answer", errno: errno))
+        }
+        close()
+    }
+
+    private func unanswered(_ transfer: Transfer) -> FetchError {
+        let remedy =
+            transfer.isIdempotent ? "" : "; the upstream may have acted on the request, so it is not sent again"
+        return FetchError(.transfer, "\(origin.text): the connection ended without an answer\(remedy)")
+    }
+
+    /// Something has come, or the peer has ended, while nobody had asked for anything.
+    private func restEnded() {
+        guard case .resting = state else { return }
+        if isQuiet {
+            descriptor.foundNothing(to: .readable)
+            return descriptor.whenReadable(onReadable)
+        }
+        origin.pool.counts.discarded += 1
+        close()
+    }
+
+    private func peerChanged(_ peer: Descriptor.PeerState) {
+        // Nobody reads: without this a reset would be noticed only by the next read.
+        guard peer.contains(.gone), isReadingPaused, case .busy(let transfer) = state else { return }
+        fail(transfer, "was reset", errno: ECONNRESET)
+    }
+
+    private func read(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
+        if tls != nil { return readTLS(into: buffer) }
+        do throws(TandemError) {
+            guard let count = try descriptor.readAvailable(into: buffer) else { return .nothing }
+            return count > 0 ? .bytes(count) : .end(isOrderly: true)
+        } catch {
+            return .failed("was lost (\(error.message))", errno: error.errno)
+        }
+    }
+
+    private func readTLS(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
+        var count = 0
+        switch curl_easy_recv(easy.pointer, buffer.baseAddress!, buffer.count, &count) {
+        case CURLE_OK where count > 0: return .bytes(count)
+        case CURLE_OK: return .end(isOrderly: tandem_curl_peer_closed_tls(easy.pointer))
+        case CURLE_AGAIN:
+            descriptor.foundNothing(to: .readable)
+            return .nothing
+        default: return .failed("was lost", errno: 0)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+internal import Tandem
+
+/// What one hub keeps of one origin: the line of those who wait for a turn, what retries are left, and its connections.
+final class UpstreamOrigin {
+    /// Which it is.
+    let origin: Origin
+    /// `http://host:port`, for messages: the port also where it is the default.
+    let text: String
+    /// The line `Host: …` of a request.
+    let hostLine: [UInt8]
+    unowned(unsafe) let pool: UpstreamPool
+    let gate: OriginGate
+    /// The series of its metrics.
+    let series: FetchMetrics.Series?
+
+    private let hostBytes: [UInt8]
+    // Connections that rest, the one that has rested longest first.
+    private var idle: [UpstreamConnection] = []
+    private var sessions: [TLSIdentity: HTTP2Session] = [:]
+    // When the upstream is asked again whether it speaks HTTP/2.
+    private var speaksHTTP1Until: UInt64 = 0
+
+    init(_ origin: Origin, on pool: UpstreamPool, _ retry: RetryPolicy) {
+        self.origin = origin
+        self.pool = pool
+        let host = "\(origin.host)"
+        hostBytes = Array(host.utf8)
+        text = "\(origin.scheme.rawValue):" + "//\(host):\(origin.port)"
+        let isDefault = origin.port == origin.scheme.defaultPort
+        hostLine = Array("Host: \(host)\(isDefault ? "" : ":\(origin.port)")\r\n".utf8)
+        gate = OriginGate(text, retry, now: pool.hub.now)
+        series = pool.metrics?.series(of: origin)
+    }
+
+    var hub: Hub { pool.hub }
+
+    /// Whether requests for `url` go here.
+    func isOrigin(of url: TargetURL) -> Bool {
+        url.port == origin.port && url.isSecure == (origin.scheme == .https) && url.hasHost(hostBytes)
+    }
+
+    /// Whether nothing would be lost with it.
+    var isIdle: Bool { idle.isEmpty && sessions.isEmpty && gate.isIdle(now: hub.now) }
+
+    // MARK: Connections of HTTP/1.1
+
+    /// The connection that has rested shortest and may carry a request of this client; nil when there is none.
+    ///
+    /// A connection on which something has arrived while it rested is closed: what that is belongs to nobody.
+    func takeIdle(_ settings: FetchSettings) -> UpstreamConnection? {
+        guard !idle.isEmpty else { return nil }
+        let now = hub.turnTime
+        var index = idle.count - 1
+        while index >= 0 {
+            let connection = idle[index]
+            index -= 1
+            guard connection.suits(settings) else { continue }
+            guard connection.isUsable(settings, now) else {
+                pool.counts.discarded += 1
+                connection.close()
+                index = min(index, idle.count - 1)
+                continue
+            }
+            return connection
+        }
+        return nil
+    }
+
+    func add(_ connection: UpstreamConnection, _ settings: FetchSettings) {
+        idle.append(connection)
+        if idle.count > settings.configuration.maxIdlePerOrigin { idle[0].close() }
+        pool.addedIdle(expiring: connection.expires, most: settings.configuration.maxIdlePerHub)
+    }
+
+    /// Forgets a connection that rested: it is used again, or closed.
+    func remove(_ connection: UpstreamConnection) {
+        // Mostly the last.
+        guard let index = idle.lastIndex(where: { $0 === connection }) else { return }
+        idle.remove(at: index)
+        pool.removedIdle()
+    }
+
+    func closeIdle(where isOver: (UpstreamConnection) -> Bool) {
+        for connection in idle where isOver(connection) { connection.close() }
+        sessions = sessions.filter { !$0.value.closesWhenIdle(hub.clockTime) }
+    }
+
+    var oldestIdle: UpstreamConnection? { idle.first }
+
+    /// When the first of what rests here is to be closed.
+    var firstExpiry: UInt64 {
+        let connections = idle.reduce(UInt64.max) { min($0, $1.expires) }
+        return sessions.values.reduce(connections) { min($0, $1.expires) }
+    }
+
+    // MARK: HTTP/2
+
+    /// Whether a request of this client may be spoken in HTTP/2, as far as is known.
+    func maySpeakHTTP2(_ settings: FetchSettings) -> Bool {
+        settings.configuration.httpVersion == .http2 && origin.scheme == .https && hub.turnTime >= speaksHTTP1Until
+    }
+
+    /// The session for this client: its one connection, made when first used. Throws `unavailable`.
+    func session(_ settings: FetchSettings) throws(FetchError) -> HTTP2Session {
+        if let session = sessions[settings.tls], !session.isTooOld { return session }
+        let session = try HTTP2Session(self, settings)
+        // One that is too old ends with the last of its transfers.
+        sessions[settings.tls] = session
+        return session
+    }
+
+    /// The upstream has agreed to HTTP/1.1 only: it is not asked again for ten minutes.
+    func refusedHTTP2() { speaksHTTP1Until = hub.turnTime.advanced(by: 600_000_000_000) }
+
+    // MARK: Its end
+
+    /// Closes all connections; the hub has stopped.
+    func end() {
+        for connection in idle { connection.close() }
+        for session in sessions.values { session.end() }
+        sessions = [:]
+    }
+
+    func count(_ statistics: inout FetchStatistics) {
+        statistics.waiting += gate.waiting
+        for session in sessions.values { session.count(&statistics) }
+    }
+}
