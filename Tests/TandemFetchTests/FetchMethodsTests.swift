@@ -55,7 +55,7 @@ struct FetchMethodsTests {
         #expect(FetchBody("é").contentLength == 2 && FetchBody([1, 2, 3]).contentLength == 3)
         let literals: [FetchBody] = ["text", [1, 2], []]
         #expect(literals.map(\.contentLength) == [4, 2, 0])
-        #expect(literals.allSatisfy { $0.isRepeatable })
+        #expect(literals.map(\.isRepeatable) == [true, true, true])
     }
 
     @Test func `the error of a blocking call in async code names its line`() async throws {

@@ -55,7 +55,7 @@ import Testing
     ])
     func `a URL that parsers could read differently is refused`(text: String) {
         let error = #expect(throws: FetchError.self) { try FetchURL(text) }
-        #expect(error?.code == .badURL && error?.message.hasPrefix("the URL is refused: it") == true)
+        #expect(error?.code == .badURL && error?.message.hasPrefix("the URL is refused: ") == true)
         #expect(error?.message.contains("scheme") == false)
     }
 

@@ -208,16 +208,16 @@ public final class Descriptor {
         var change: PeerState = []
         if events & ended != 0 { change.insert(.gone) }
         if events & EPOLLRDHUP.rawValue != 0 { change.insert(.halfClosed) }
+        let hasChanged = !change.isSubset(of: peer)
+        // First: a handler that reads what has come with the peer's end must know that the end is still to be read.
+        peer.formUnion(change)
         if events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | ended) != 0 {
             becameReady(to: .readable)
         }
         if events & (EPOLLOUT.rawValue | ended) != 0 {
             becameReady(to: .writable)
         }
-        if !change.isSubset(of: peer) {
-            peer.formUnion(change)
-            onPeerChange?(peer)
-        }
+        if hasChanged { onPeerChange?(peer) }
     }
 
     private static func epollEvents(_ events: WatchEvents) -> UInt32 {

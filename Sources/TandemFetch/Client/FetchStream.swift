@@ -33,6 +33,9 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
 
     deinit { FetchStream.abandon(exchange, on: hub) }
 
+    /// How many bytes the body has; nil when that is not known before its end, as with chunks and with a body that is decoded.
+    public var contentLength: Int? { head.bodyLength }
+
     /// The value of a field, without making all of them; nil when it is not there. Several lines of it are joined with commas.
     public subscript(name: HTTPField.Name) -> String? { head[name] }
 
@@ -61,6 +64,25 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         let piece = try exchange.run(file, line) { try $0.piece() }
         hub.charge(bytes: piece?.count ?? 0)
         return piece
+    }
+
+    /// Reads the body to its end, and calls `body` with each piece.
+    ///
+    ///     Response(streaming: { writer in try await upstream.forEachPiece { try await writer.write($0) } })
+    ///
+    /// Closes the stream when `body` throws. Throws what `read()` and `body` throw.
+    public func forEachPiece(_ body: ([UInt8]) async throws -> Void) async throws {
+        defer { close() }
+        while let piece = try await read() { try await body(piece) }
+    }
+
+    /// Reads the body to its end, and calls `body` with each piece; parks the green thread while it waits. As the async form.
+    @available(*, noasync)
+    public func forEachPiece(
+        file: StaticString = #fileID, line: UInt = #line, _ body: ([UInt8]) throws -> Void
+    ) throws {
+        defer { close() }
+        while let piece = try read(file: file, line: line) { try body(piece) }
     }
 
     /// Gives up what has not been read, from any thread. A reader that waits gets `closed`, and so does the next call.

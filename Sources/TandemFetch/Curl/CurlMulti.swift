@@ -32,6 +32,8 @@ final class CurlMulti {
     private var isInside = false
     private var postponed: [() -> Void] = []
     private var openSockets = OpenSockets()
+    // Sockets that libcurl must not close. Each is here from `keepOpen` until libcurl has forgotten it.
+    private var kept: Set<CInt> = []
     private var hasEnded = false
 
     init(on hub: Hub, _ metrics: FetchMetrics?) throws(FetchError) {
@@ -109,8 +111,7 @@ final class CurlMulti {
         tandem_curl_set_close_socket(
             easy.pointer,
             { context, fd in
-                CurlMulti.from(context).closing(fd)
-                return close(fd)
+                CurlMulti.from(context).close(fd)
             }, Unmanaged.passUnretained(self).toOpaque())
         return easy
     }
@@ -165,7 +166,17 @@ final class CurlMulti {
     /// The hub watches this socket itself from now on.
     func stopWatching(_ fd: CInt) { sockets.remove(fd) }
 
-    private func closing(_ fd: CInt) { noteClosed(openSockets.closing(fd) ? 1 : 0) }
+    /// Leaves this socket open when libcurl wants to close it: somebody else does.
+    func keepOpen(_ fd: CInt) { kept.insert(fd) }
+
+    /// Counts a socket that was kept open and is about to be closed.
+    func closing(_ fd: CInt) { noteClosed(openSockets.closing(fd) ? 1 : 0) }
+
+    private func close(_ fd: CInt) -> CInt {
+        if kept.remove(fd) != nil { return 0 }
+        closing(fd)
+        return Glibc.close(fd)
+    }
 
     private func noteClosed(_ count: Int) {
         for _ in 0..<count { metrics?.connectionClosed() }

@@ -4,8 +4,8 @@ internal import Tandem
 
 /// A connection that libcurl makes for one transfer: the name looked up, addresses tried, TLS established.
 ///
-/// libcurl stops there (`CURLOPT_CONNECT_ONLY`) and leaves the connection to who asked for it, for as long as the handle stays
-/// attached.
+/// libcurl stops there (`CURLOPT_CONNECT_ONLY`). The socket is taken over; with TLS the handle stays attached, and what is sent and
+/// received goes through it.
 final class Dial: CurlJob, Wire {
     private let attempt: ConnectionAttempt
     private let multi: CurlMulti
@@ -47,6 +47,7 @@ final class Dial: CurlJob, Wire {
         }
         do {
             let connection = try connect(transfer)
+            // At once: libcurl closes idle connections whose peer has ended, until the first call that sends or receives.
             connection.begin(transfer)
         } catch {
             multi.remove(easy)
@@ -60,9 +61,14 @@ final class Dial: CurlJob, Wire {
             throw FetchError(.couldNotConnect, "\(transfer.origin.text): the connection was lost when it had been made")
         }
         multi.stopWatching(socket)
-        let tls = transfer.url.isSecure ? transfer.settings.tls : nil
-        let connection = try UpstreamConnection(easy, to: endpoint, transfer.origin, tls)
-        multi.replaceJob(of: easy, by: OpenConnection(connection))
+        guard transfer.url.isSecure else {
+            // libcurl is not needed any more. It would close the connection as soon as the peer ends its side.
+            multi.keepOpen(socket)
+            multi.remove(easy)
+            return try UpstreamConnection(socket, to: endpoint, transfer.origin, nil, nil)
+        }
+        let connection = try UpstreamConnection(socket, to: endpoint, transfer.origin, easy, transfer.settings.tls)
+        multi.replaceJob(of: easy, by: OpenConnection())
         return connection
     }
 
@@ -73,13 +79,9 @@ final class Dial: CurlJob, Wire {
     func abandon() { multi.remove(easy) }
 }
 
-/// What is left of a dial that has made its connection.
+/// What is left of a dial that has made a connection with TLS: libcurl has the handle, and nothing to do.
 final class OpenConnection: CurlJob {
-    private weak var connection: UpstreamConnection?
-
-    init(_ connection: UpstreamConnection) { self.connection = connection }
-
     func ended(_ result: CURLcode, _ easy: EasyHandle) {}
     func listens(to socket: CInt) {}
-    func failed(_ error: FetchError) { connection?.hubStopped(error) }
+    func failed(_ error: FetchError) {}
 }

@@ -94,7 +94,7 @@ final class HTTP2Stream: CurlJob, Wire {
         guard requestsSent == 1 || transfer.isIdempotent else {
             refusal = FetchError(
                 .transfer,
-                "\(transfer.origin.text): the connection ended without an answer; the upstream may have acted on the request, "
+                "\(transfer.origin.text): the connection ended without an answer; the request may have been acted on, "
                     + "so it is not sent again")
             return false
         }

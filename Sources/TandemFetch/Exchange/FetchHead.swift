@@ -9,6 +9,8 @@ struct FetchHead: Sendable {
     }
 
     private let source: Source
+    /// Whether it answers a request by HEAD: then there is no body, whatever the fields say.
+    var answersHead = false
     /// Whether the body is decoded for the caller: then the fields that describe the coded body are left out.
     var isDecoded = false
 
@@ -69,6 +71,17 @@ struct FetchHead: Sendable {
         guard let value = self[.contentEncoding] else { return [] }
         return value.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
             .filter { !$0.isEmpty && $0 != "identity" }
+    }
+
+    /// How many bytes the body has, where the head tells; nil also for a body that is decoded.
+    var bodyLength: Int? {
+        if isDecoded { return nil }
+        switch source {
+        case .http1(let head):
+            if case .length(let length) = head.framing(toHead: answersHead) { return length }
+            return nil
+        case .http2: return answersHead || code == 204 || code == 304 ? nil : contentLength
+        }
     }
 
     /// The length that the answer announces.

@@ -98,6 +98,7 @@ final class Transfer {
         if settings.configuration.decompresses, !isHead, request.headers[.range] == nil {
             guard prepareToDecode(&answer) else { return false }
         }
+        answer.answersHead = isHead
         head = answer
         wake(.head)
         return true

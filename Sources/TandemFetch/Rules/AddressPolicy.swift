@@ -1,29 +1,28 @@
 public import Tandem
 
-/// Which addresses a request may go to.
+/// A rule for the addresses that a request may go to.
 ///
-/// Asked about the address itself, after the name was resolved: each time a connection is opened, and again before each
-/// request on a connection that is open already. So it holds whatever the URL looked like (`127.1`, `0x7f000001`, a name of
-/// one's own), when a name leads elsewhere the second time, and after each redirect. What it forbids ends as `refused`, and
-/// no byte was sent.
+/// The client checks the resolved address: each time it opens a connection, and again before each request on an open one. So the
+/// rule holds for every spelling of an address (`127.1`, `0x7f000001`), for a name that resolves to another address the second
+/// time, and after each redirect. A request to an address that the policy does not permit ends as `refused`, and no byte is sent.
 public struct AddressPolicy: Sendable {
     /// nil permits all.
     private let rule: (@Sendable (SocketEndpoint, String) -> Bool)?
     /// nil permits all.
     private var allowList: AllowList?
 
-    /// Every address: for URLs that the program itself writes. The default of a client, since most upstreams of a service
-    /// stand in a private network.
+    /// Permits every address: for URLs that the program itself writes. The default of a client, since most upstreams of a service
+    /// are in a private network.
     public static let any = AddressPolicy(rule: nil)
 
-    /// Addresses of the public internet (`IPAddress.isPublic`), at these ports: for URLs that come from strangers, who must
-    /// not reach this machine, its network or its cloud's metadata service. By default only the ports of http and https:
-    /// other protocols that listen elsewhere can be made to understand parts of an HTTP request.
+    /// Permits addresses of the public internet (`IPAddress.isPublic`) at these ports: for URLs from clients, which must not reach
+    /// this machine, its network or its cloud's metadata service. The default ports are those of http and https, because servers
+    /// of other protocols can be made to understand parts of an HTTP request.
     public static func publicOnly(ports: Set<Int> = [80, 443]) -> AddressPolicy {
         AddressPolicy { endpoint, _ in endpoint.isPublic && ports.contains(Int(endpoint.port)) }
     }
 
-    /// A policy of one's own.
+    /// Creates a policy from a closure.
     ///
     /// - Parameter permits: Gets the endpoint, with the address that a connection ends at (`SocketEndpoint.unmapped`), and the
     ///   host for which it stands, as the URL has it in lower case. Runs on the hub's own stack: it must not wait.

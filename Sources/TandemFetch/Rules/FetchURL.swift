@@ -128,22 +128,32 @@ enum URLBytes {
     private static let high: UInt64 = 0x47FF_FFFE_AFFF_FFFF
 
     @inline(__always)
-    static func contains(_ byte: UInt8) -> Bool {
+    static func contains(_ byte: UInt8) -> Bool { contains(byte, low) }
+
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool { contains(byte, plainLow) }
+
+    @inline(__always)
+    private static func contains(_ byte: UInt8, _ low: UInt64) -> Bool {
         byte < 0x80 && (byte & 0x40 == 0 ? low : high) &>> UInt64(byte & 0x3F) & 1 == 1
     }
+
+    /// `low` without `#` and `%`, which end a target or need a look at what follows.
+    private static let plainLow: UInt64 = 0xAFFF_FFD2_0000_0000
 
     /// Whether `text` from `start` on is a target that the strict parser leaves as it is: no fragment, and each `%` followed by two
     /// hexadecimal digits.
     static func areCanonicalTarget(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Bool {
         var index = start
         while index < text.count {
-            let byte = text[index]
-            guard contains(byte), byte != UInt8(ascii: "#") else { return false }
-            if byte == UInt8(ascii: "%") {
-                guard index + 2 < text.count, text[index + 1].isHexDigit, text[index + 2].isHexDigit else { return false }
-                index += 2
+            if isPlain(text[index]) {
+                index += 1
+                continue
             }
-            index += 1
+            guard text[index] == UInt8(ascii: "%"), index + 2 < text.count, text[index + 1].isHexDigit,
+                text[index + 2].isHexDigit
+            else { return false }
+            index += 3
         }
         return true
     }

@@ -172,6 +172,21 @@ struct ReceivedAnswer {
             case .fieldLineTooLong, .tooManyFields, .fieldSectionTooLarge, .statusLineTooLong: .tooLarge
             default: .transfer
             }
-        return FetchError(code, "\(transfer.origin.text): the answer is not HTTP as it has to be: \(error)")
+        return FetchError(code, "\(transfer.origin.text): the answer cannot be used: \(error)\(limit(error.code))")
+    }
+
+    /// The limit that an answer exceeds, for the message.
+    private func limit(_ code: HTTPParseError.Code) -> String {
+        let limits = ReceivedAnswer.limits
+        return switch code {
+        case .statusLineTooLong: " At most \(limits.requestLine) bytes are read."
+        case .fieldLineTooLong: " At most \(limits.fieldLine) bytes are read."
+        case .fieldSectionTooLarge: " At most \(phase == .body ? limits.trailerBytes : limits.headBytes) bytes are read."
+        case .tooManyFields: " At most \(limits.fieldCount) are read."
+        case .chunkExtensionsTooLong:
+            " At most \(limits.chunkExtensionBytes) bytes per chunk and \(limits.bodyExtensionBytes) per body are read."
+        case .chunkSizeTooLarge: " At most \(limits.chunkSizeDigits) digits, and 63 bits, are read."
+        default: ""
+        }
     }
 }

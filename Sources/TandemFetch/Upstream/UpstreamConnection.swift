@@ -37,10 +37,13 @@ final class UpstreamConnection: Wire {
     let endpoint: SocketEndpoint
     /// The hub's time when it came to rest.
     private(set) var idleSince: UInt64 = 0
+    /// Where the pool keeps it while it carries a transfer.
+    var place = 0
     /// The hub's time when it is to be closed, while it rests.
     private(set) var expires: UInt64 = 0
 
-    private let easy: EasyHandle
+    // libcurl's handle, which has TLS; nil without TLS.
+    private let easy: EasyHandle?
     private let descriptor: Descriptor
     private let tls: TLSIdentity?
     private let opened: UInt64
@@ -61,14 +64,20 @@ final class UpstreamConnection: Wire {
     /// Bytes that are read before others have their turn.
     private static let share = 256 * 1024
 
-    /// Takes over the connection that libcurl has made with `easy`. Throws what the kernel refuses.
-    init(_ easy: EasyHandle, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ tls: TLSIdentity?) throws(TandemError) {
+    /// Takes over a connection that libcurl has made.
+    ///
+    /// - Parameters:
+    ///   - socket: The number, which the connection closes; with TLS libcurl does.
+    ///   - easy: libcurl's handle, which has TLS. It stays attached to its multi handle. nil without TLS.
+    init(
+        _ socket: CInt, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ easy: EasyHandle?, _ tls: TLSIdentity?
+    ) throws(TandemError) {
         self.easy = easy
         self.origin = origin
         self.endpoint = endpoint
         self.tls = tls
         opened = origin.hub.turnTime
-        descriptor = try Descriptor(adopting: tandem_curl_socket(easy.pointer))
+        descriptor = try Descriptor(adopting: socket)
         receiving = ReceivedAnswer()
         onReadable = { [unowned self] in receiveAvailable() }
         onWritable = { [unowned self] in sendAvailable() }
@@ -106,13 +115,13 @@ final class UpstreamConnection: Wire {
     /// Whether nothing has arrived that is not TLS's own. Asks the kernel: what it has not told yet counts too.
     private var isQuiet: Bool {
         if descriptor.peer != [] { return false }
-        if tls == nil {
+        guard let easy else {
             var byte: UInt8 = 0
             return recv(descriptor.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) < 0 && errno == EAGAIN
         }
         // Session tickets and key updates carry no data; whatever does belongs to nobody.
         descriptor.foundNothing(to: .readable)
-        if case .nothing = readTLS(into: origin.pool.scratch) { return true }
+        if case .nothing = readTLS(into: origin.pool.scratch, easy) { return true }
         return false
     }
 
@@ -138,7 +147,7 @@ final class UpstreamConnection: Wire {
         }
         state = .busy(transfer)
         carriedRequests += 1
-        pool.activeTransfers += 1
+        pool.add(self)
         isReadingPaused = false
         receiving.begin(isHead: transfer.asksForHead)
         transfer.begin(on: self)
@@ -188,7 +197,7 @@ final class UpstreamConnection: Wire {
         switch state {
         case .closed: return
         case .resting: origin.remove(self)
-        case .busy: origin.pool.activeTransfers -= 1
+        case .busy: origin.pool.remove(self)
         }
         release()
     }
@@ -197,9 +206,14 @@ final class UpstreamConnection: Wire {
         state = .closed
         patience = nil
         continuation.disarm()
+        let dialer = origin.pool.dialer
+        guard let easy else {
+            dialer.closing(descriptor.fd)
+            return descriptor.close()
+        }
         // libcurl closes the number.
         _ = descriptor.relinquish()
-        origin.pool.dialer.remove(easy)
+        dialer.remove(easy)
     }
 
     /// The hub has stopped, and libcurl closes the connection.
@@ -251,7 +265,7 @@ final class UpstreamConnection: Wire {
     /// answered before it closed.
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard !bytes.isEmpty else { return 0 }
-        if tls != nil { return writeTLS(bytes) }
+        if let easy { return writeTLS(bytes, easy) }
         do throws(TandemError) {
             if let written = try descriptor.writeAvailable(bytes) { return written }
             descriptor.whenWritable(onWritable)
@@ -261,7 +275,7 @@ final class UpstreamConnection: Wire {
         return 0
     }
 
-    private func writeTLS(_ bytes: UnsafeRawBufferPointer) -> Int {
+    private func writeTLS(_ bytes: UnsafeRawBufferPointer, _ easy: EasyHandle) -> Int {
         var total = 0
         while total < bytes.count {
             var written = 0
@@ -341,7 +355,7 @@ final class UpstreamConnection: Wire {
 
     private func finish(_ transfer: Transfer, isReusable: Bool) {
         let isKept = isReusable && sending.isOver && descriptor.peer == []
-        origin.pool.activeTransfers -= 1
+        origin.pool.remove(self)
         if isKept {
             rest(transfer.settings)
         } else {
@@ -375,8 +389,7 @@ final class UpstreamConnection: Wire {
     }
 
     private func unanswered(_ transfer: Transfer) -> FetchError {
-        let remedy =
-            transfer.isIdempotent ? "" : "; the upstream may have acted on the request, so it is not sent again"
+        let remedy = transfer.isIdempotent ? "" : "; the request may have been acted on, so it is not sent again"
         return FetchError(.transfer, "\(origin.text): the connection ended without an answer\(remedy)")
     }
 
@@ -398,7 +411,7 @@ final class UpstreamConnection: Wire {
     }
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
-        if tls != nil { return readTLS(into: buffer) }
+        if let easy { return readTLS(into: buffer, easy) }
         do throws(TandemError) {
             guard let count = try descriptor.readAvailable(into: buffer) else { return .nothing }
             return count > 0 ? .bytes(count) : .end(isOrderly: true)
@@ -407,7 +420,7 @@ final class UpstreamConnection: Wire {
         }
     }
 
-    private func readTLS(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
+    private func readTLS(into buffer: UnsafeMutableRawBufferPointer, _ easy: EasyHandle) -> Reading {
         var count = 0
         switch curl_easy_recv(easy.pointer, buffer.baseAddress!, buffer.count, &count) {
         case CURLE_OK where count > 0: return .bytes(count)

@@ -16,8 +16,8 @@ final class UpstreamPool {
     /// Since the hub's start.
     var counts = (retries: 0, queued: 0, reused: 0, discarded: 0)
 
-    /// Transfers on a connection of HTTP/1.1.
-    var activeTransfers = 0
+    // Connections of HTTP/1.1 that carry a transfer, each at its `place`.
+    private var busy: [UpstreamConnection] = []
     private var origins: [Origin: UpstreamOrigin] = [:]
     // The origin of the last exchange: mostly that of the next.
     private var latest: UpstreamOrigin?
@@ -43,6 +43,7 @@ final class UpstreamPool {
 
     /// Runs on the hub's thread, when the hub drops its locals.
     deinit {
+        for connection in busy { connection.hubStopped(FetchError(.unavailable, "the hub of this fetch has stopped")) }
         for origin in origins.values { origin.end() }
         dialer.end()
         scratch.deallocate()
@@ -78,6 +79,22 @@ final class UpstreamPool {
     func giveBack(_ timer: TransferTimer) {
         timer.release()
         if timers.count < 64 { timers.append(timer) }
+    }
+
+    // MARK: Connections that carry a transfer
+
+    /// Keeps a connection while it carries a transfer.
+    func add(_ connection: UpstreamConnection) {
+        connection.place = busy.count
+        busy.append(connection)
+    }
+
+    /// Forgets a connection whose transfer is over.
+    func remove(_ connection: UpstreamConnection) {
+        let last = busy.removeLast()
+        guard last !== connection else { return }
+        busy[connection.place] = last
+        last.place = connection.place
     }
 
     // MARK: Idle connections
@@ -133,7 +150,7 @@ final class UpstreamPool {
     var statistics: FetchStatistics {
         var statistics = FetchStatistics()
         dialer.count(&statistics)
-        statistics.transfers += activeTransfers
+        statistics.transfers += busy.count
         statistics.idleConnections = idleConnections
         statistics.restingDescriptors = idleConnections
         for origin in origins.values { origin.count(&statistics) }

@@ -51,10 +51,13 @@ struct AsyncHandlers: Sendable {
         do {
             let upstream = try await rules.client.stream(target)
             return Response(
-                status: upstream.status, headers: relayedHeaders(upstream),
+                status: upstream.status, headers: relayedHeaders(upstream), contentLength: upstream.contentLength,
                 streaming: { writer in
-                    defer { upstream.close() }
-                    while let piece = try await upstream.read() { try await writer.write(piece) }
+                    do {
+                        try await upstream.forEachPiece { try await writer.write($0) }
+                    } catch {
+                        throw upstreamFailure(error)
+                    }
                 })
         } catch {
             throw upstreamFailure(error)

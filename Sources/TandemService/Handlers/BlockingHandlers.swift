@@ -51,10 +51,13 @@ struct BlockingHandlers: Sendable {
         do {
             let upstream = try rules.client.stream(target)
             return Response(
-                status: upstream.status, headers: relayedHeaders(upstream),
+                status: upstream.status, headers: relayedHeaders(upstream), contentLength: upstream.contentLength,
                 streaming: { writer in
-                    defer { upstream.close() }
-                    while let piece = try upstream.read() { try writer.write(piece) }
+                    do {
+                        try upstream.forEachPiece { try writer.write($0) }
+                    } catch {
+                        throw upstreamFailure(error)
+                    }
                 })
         } catch {
             throw upstreamFailure(error)
