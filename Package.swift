@@ -99,7 +99,7 @@ let package = Package(
         .testTarget(
             name: "TandemFetchTests",
             dependencies: [
-                "TandemFetch", "Tandem", "FakeResolver", metrics,
+                "TandemFetch", "Tandem", "FakeResolver", "COpenSSL", metrics, httpTypes,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],

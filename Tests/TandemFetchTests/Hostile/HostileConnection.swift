@@ -1,0 +1,191 @@
+/// One connection of a hostile upstream: reads requests and plays their scripts. One thread uses it.
+final class HostileConnection {
+    /// Why a further request on this connection would be a fault of the client's.
+    private enum Hazard {
+        case none
+        /// The client knew it before the last exchange was over.
+        case certain(String)
+        /// It happened at this time, while the connection was idle.
+        case recent(String, ContinuousClock.Instant, HostileLedger.Excuse)
+    }
+
+    /// A client looks at an idle connection before it uses it. What reaches the connection between look and use, nobody can hold
+    /// against it. 50 ms: far longer than that takes even on a busy machine.
+    private static let window = Duration.milliseconds(50)
+
+    private let wire: HostileWire
+    private let ledger: HostileLedger
+    private let script: @Sendable (HostileRequest) -> HostileScript
+    private var input: [UInt8] = []
+    private var hazard = Hazard.none
+    private var body: HostileRequestBody?
+    private var last = "none"
+
+    init(_ wire: HostileWire, _ ledger: HostileLedger, _ script: @escaping @Sendable (HostileRequest) -> HostileScript) {
+        self.wire = wire
+        self.ledger = ledger
+        self.script = script
+    }
+
+    /// Serves until the connection is over.
+    func run() {
+        do {
+            try wire.open()
+            while let request = try nextRequest(), mayServe(request) {
+                last = "\(request.method) \(request.path)"
+                let script = script(request)
+                body = HostileRequestBody(request)
+                try play(script, request)
+                guard try finish(script) else { return }
+            }
+        } catch {
+            // The client has gone.
+        }
+    }
+
+    // MARK: Requests
+
+    /// Returns the next request; nil when none comes within a minute.
+    private func nextRequest() throws(HostileWireError) -> HostileRequest? {
+        try finishBody()
+        if input.isEmpty, !wire.hasInput(within: 60_000) { return nil }
+        while true {
+            if let end = headEnd() {
+                let head = Array(input[..<end])
+                input.removeFirst(end)
+                if let request = HostileRequest(head) {
+                    ledger.note(request)
+                    return request
+                }
+                ledger.violation("not a request, after \(last): \(text(head))")
+                return nil
+            }
+            input += try wire.receive()
+        }
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(100), as: UTF8.self).debugDescription }
+
+    private func headEnd() -> Int? {
+        let mark: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a]
+        guard input.count >= 4 else { return nil }
+        return (0...(input.count - 4)).first { input[$0] == 0x0d && input[$0..<($0 + 4)].elementsEqual(mark) }.map { $0 + 4 }
+    }
+
+    /// Whether the client was right to send this request here. If not, the connection is reset.
+    private func mayServe(_ request: HostileRequest) -> Bool {
+        switch hazard {
+        case .none: return true
+        case .certain(let why): ledger.violation("\(request.method) \(request.path) followed \(last), but \(why)")
+        case .recent(let why, let since, let excuse):
+            let age = ContinuousClock.now - since
+            if age < Self.window {
+                ledger.count { $0.severed += 1 }
+                ledger.excuse(request.exchange, excuse)
+            } else {
+                ledger.violation("\(request.method) \(request.path) followed \(last), but \(why) \(age) earlier")
+            }
+        }
+        wire.end(.reset)
+        return false
+    }
+
+    // MARK: Scripts
+
+    private func play(_ script: HostileScript, _ request: HostileRequest) throws(HostileWireError) {
+        for step in script.steps {
+            switch step {
+            case .send(let bytes): try wire.send(bytes)
+            case .dribble(let bytes): for byte in bytes { try wire.send([byte]) }
+            case .pause(let milliseconds): if wire.awaitEnd(within: milliseconds) { throw .ended }
+            case .readBody:
+                if request["expect"] == "100-continue", body?.isOver == false {
+                    try wire.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+                }
+                try finishBody()
+                if let expected = script.expectedBody, let content = body?.content, content != expected {
+                    ledger.violation("\(request.path) had a wrong body: \(content.count) bytes, expected \(expected.count)")
+                }
+            case .readSome(let count):
+                while let body, !body.isOver, body.content.count < count { try readBodyPiece() }
+            case .flood(let block, let limit):
+                var sent = 0
+                while sent < limit {
+                    try wire.send(block)
+                    sent += block.count
+                    ledger.count { $0.flooded += block.count }
+                }
+                wire.awaitEnd(within: 5000)
+                throw .ended
+            case .awaitEnd:
+                wire.awaitEnd(within: 5000)
+                throw .ended
+            case .sendHalf(let bytes): try wire.sendHalf(bytes)
+            case .ticket: try wire.sendTicket()
+            case .call(let body): body()
+            }
+        }
+    }
+
+    private func readBodyPiece() throws(HostileWireError) {
+        if input.isEmpty { input = try wire.receive() }
+        guard body!.take(from: &input) else {
+            ledger.violation("\(last): its body is malformed, or was left incomplete before another request: \(text(input))")
+            throw .failed
+        }
+        guard !body!.isOver, !input.isEmpty else { return }
+        input += try wire.receive()
+    }
+
+    private func finishBody() throws(HostileWireError) {
+        while let body, !body.isOver { try readBodyPiece() }
+    }
+
+    // MARK: The time between requests
+
+    /// Returns whether the connection goes on.
+    private func finish(_ script: HostileScript) throws(HostileWireError) -> Bool {
+        let goesOn = try finish(script.afterwards)
+        if script.isLast { hazard = .certain("that exchange left the connection unusable") }
+        return goesOn
+    }
+
+    private func finish(_ afterwards: HostileScript.Afterwards) throws(HostileWireError) -> Bool {
+        hazard = .none
+        switch afterwards {
+        case .serve: return true
+        case .end(let ending): return end(ending)
+        case .endWhenIdle(let ending, let milliseconds):
+            if try isIdle(for: milliseconds) {
+                if ending == .reset { ledger.noteReset() }
+                return end(ending)
+            }
+        case .stray(let bytes, let milliseconds, let ending):
+            if try isIdle(for: milliseconds) {
+                try wire.send(bytes)
+                if let ending { _ = end(ending) }
+                hazard = .recent("the upstream had sent stray bytes", .now, .strayBytes)
+            }
+        case .endOnNextRequest(let ending):
+            guard let request = try nextRequest() else { return false }
+            ledger.count { $0.severed += 1 }
+            ledger.excuse(request.exchange, .connectionEnded)
+            wire.end(ending)
+            if ending != .reset { wire.awaitEnd(within: 1000) }
+            return false
+        }
+        return true
+    }
+
+    /// Whether no request comes within this time, once the last one was read to its end.
+    private func isIdle(for milliseconds: Int) throws(HostileWireError) -> Bool {
+        try finishBody()
+        return input.isEmpty && !wire.hasInput(within: milliseconds)
+    }
+
+    private func end(_ ending: HostileEnding) -> Bool {
+        wire.end(ending)
+        hazard = .recent("the upstream had ended the connection", .now, .connectionEnded)
+        return ending != .reset
+    }
+}

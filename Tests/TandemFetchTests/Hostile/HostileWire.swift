@@ -1,0 +1,163 @@
+import Glibc
+
+/// Why a connection of the hostile upstream is over.
+enum HostileWireError: Error {
+    /// The client has ended the connection.
+    case ended
+    /// The client has reset the connection, or broken TLS.
+    case failed
+    /// Nothing moved for as long as the upstream is willing to wait.
+    case timedOut
+}
+
+/// How the upstream ends a connection.
+enum HostileEnding: String, CaseIterable, Sendable {
+    /// FIN; over TLS after close_notify.
+    case proper = "FIN with close_notify"
+    /// FIN; over TLS without close_notify.
+    case cut = "FIN alone"
+    /// The last bytes, over TLS the last record, are sent only in part; then FIN.
+    case torn = "FIN inside the last piece"
+    /// close_notify over TLS, and TCP stays open; FIN without TLS.
+    case notifyOnly = "close_notify alone"
+    /// RST.
+    case reset = "RST"
+}
+
+/// One accepted connection, with or without TLS: blocking calls with limits in time. One thread uses it.
+final class HostileWire {
+    let fd: CInt
+    private let tls: HostileTLSEnd?
+    /// Whether this side has sent FIN.
+    private(set) var isHalfClosed = false
+
+    /// Takes over `fd`.
+    init(_ fd: CInt, tls context: HostileTLSContext?) {
+        self.fd = fd
+        tls = context.map { HostileTLSEnd($0) }
+        var on: CInt = 1
+        setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+        // A client that reads nothing, or sends nothing, holds the thread no longer.
+        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(fd) }
+
+    /// Shakes hands, where there is TLS.
+    func open() throws(HostileWireError) {
+        guard let tls else { return }
+        while true {
+            let isOver = try tls.shakeHands()
+            try transmit(tls.drain())
+            if isOver { return }
+            try feed(tls)
+        }
+    }
+
+    /// Returns the next bytes of the client, at least one.
+    func receive() throws(HostileWireError) -> [UInt8] {
+        guard let tls else { return try receiveRaw() }
+        while true {
+            let plain = try tls.open()
+            if !plain.isEmpty { return plain }
+            if tls.hasEnded { throw .ended }
+            try feed(tls)
+        }
+    }
+
+    /// Whether the client sends something, or ends the connection, within this time.
+    func hasInput(within milliseconds: Int) -> Bool {
+        // What came with the last bytes of the handshake.
+        if tls?.hasInput == true { return true }
+        var wanted = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        return poll(&wanted, 1, CInt(milliseconds)) > 0
+    }
+
+    /// Waits until the client ends the connection, at most this long. Returns whether it did. What it sends is not read.
+    @discardableResult
+    func awaitEnd(within milliseconds: Int) -> Bool {
+        // POLLRDHUP, a macro that Swift does not see.
+        var wanted = pollfd(fd: fd, events: Int16(0x2000), revents: 0)
+        return poll(&wanted, 1, CInt(milliseconds)) > 0
+    }
+
+    /// Sends `bytes` by one call.
+    func send(_ bytes: [UInt8]) throws(HostileWireError) {
+        guard let tls else { return try transmit(bytes) }
+        try tls.seal(bytes)
+        try transmit(tls.drain())
+    }
+
+    /// Sends the first half of `bytes`; over TLS of their ciphertext.
+    func sendHalf(_ bytes: [UInt8]) throws(HostileWireError) {
+        var bytes = bytes
+        if let tls {
+            try tls.seal(bytes)
+            bytes = tls.drain()
+        }
+        try transmit(Array(bytes.prefix(bytes.count / 2)))
+    }
+
+    /// Sends a session ticket, where there is TLS 1.3.
+    func sendTicket() throws(HostileWireError) {
+        guard let tls else { return }
+        tls.writeTicket()
+        try transmit(tls.drain())
+    }
+
+    /// Ends this side's half of the connection; with `.reset` the whole. (`torn` is `cut`: see `sendHalf`.)
+    func end(_ ending: HostileEnding) {
+        switch ending {
+        case .reset:
+            // The connection is reset when it is closed, even if the client had nothing to read.
+            var at = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at, socklen_t(MemoryLayout<linger>.size))
+        case .proper, .notifyOnly:
+            if let tls {
+                tls.notifyEnd()
+                try? transmit(tls.drain())
+                if ending == .notifyOnly { return }
+            }
+            fallthrough
+        case .cut, .torn:
+            shutdown(fd, CInt(SHUT_WR))
+            isHalfClosed = true
+        }
+    }
+
+    // MARK: TCP
+
+    /// Sends `bytes` as they are, also when the connection is meant for TLS.
+    func sendBeforeTLS(_ bytes: [UInt8]) throws(HostileWireError) { try transmit(bytes) }
+
+    /// Ends the connection without TLS's own end.
+    func endTransport(_ ending: HostileEnding) { end(ending == .reset ? .reset : .cut) }
+
+    private func feed(_ tls: HostileTLSEnd) throws(HostileWireError) { tls.feed(try receiveRaw()) }
+
+    private func receiveRaw() throws(HostileWireError) -> [UInt8] {
+        while true {
+            var buffer = [UInt8](repeating: 0, count: 32 * 1024)
+            let count = recv(fd, &buffer, buffer.count, 0)
+            if count > 0 { return Array(buffer.prefix(count)) }
+            if count == 0 { throw .ended }
+            guard errno == EINTR else { throw errno == EAGAIN ? .timedOut : .failed }
+        }
+    }
+
+    private func transmit(_ bytes: [UInt8]) throws(HostileWireError) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(fd, $0.baseAddress! + sent, $0.count - sent, CInt(MSG_NOSIGNAL))
+            }
+            if count > 0 {
+                sent += count
+            } else if errno != EINTR {
+                throw errno == EAGAIN ? .timedOut : .failed
+            }
+        }
+    }
+}
