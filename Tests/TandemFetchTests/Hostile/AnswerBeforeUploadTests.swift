@@ -1,0 +1,122 @@
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+/// An exchange ends with its answer, or with its connection, also while its upload or its reader stands still.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct AnswerBeforeUploadTests {
+    /// What "at once" is on a busy machine.
+    private static let soon = Duration.seconds(3)
+    private let client = hostileClient(timeout: .seconds(6))
+    private static let answers = [
+        HostileText.answer("fin"), HostileText.raw("HTTP/1.1 413 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfin\r\n0\r\n\r\n"),
+        HostileText.raw("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 3\r\n\r\nfin"),
+    ]
+
+    /// A body of which 1,000 bytes come and then none, in either style. Counts its end in `unwound`.
+    private func stalled(_ style: Style, isAnnounced: Bool, _ unwound: Counter) -> FetchBody {
+        let (length, piece) = (isAnnounced ? 100_000 : nil, [UInt8](repeating: 0x78, count: 1000))
+        switch style {
+        case .async:
+            return FetchBody(
+                contentLength: length,
+                streaming: { writer in
+                    defer { unwound.value += 1 }
+                    try await writer.write(piece)
+                    try await sleep(for: .seconds(600))
+                })
+        case .blocking:
+            return FetchBody(
+                contentLength: length,
+                streaming: { writer in
+                    defer { unwound.value += 1 }
+                    try writer.write(piece)
+                    try sleep(for: .seconds(600))
+                })
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `an answer ends an exchange whose upload stands still`(_ transport: HostileUpstream.Transport, _ style: Style)
+        async throws
+    {
+        for answer in Self.answers {
+            for isAnnounced in [false, true] {
+                for reads in [0, 1000] {
+                    try await withHostileUpstream(transport) { _ in
+                        HostileScript(steps: [.readSome(reads), .send(answer)], isLast: true)
+                    } _: { upstream in
+                        try await onHub { hub in
+                            let unwound = Counter()
+                            let body = stalled(style, isAnnounced: isAnnounced, unwound)
+                            let request = FetchRequest(url: upstream.url("/"), method: .post, body: body)
+                            let took = try await elapsed {
+                                let text = try await style.execute(client, request).text
+                                #expect(text == "fin")
+                            }
+                            // Its producer, if it had begun, has unwound.
+                            #expect(took < Self.soon && unwound.value <= 1 && FetchStatistics(of: hub).transfers == 0)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `an upstream that goes away while the upload stands still is noticed at once`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        for ending in HostileEnding.allCases where ending != .torn {
+            for isAnnounced in [false, true] {
+                try await withHostileUpstream(transport) { _ in
+                    HostileScript(steps: [.readSome(1000), .pause(milliseconds: 50)], afterwards: .end(ending), isLast: true)
+                } _: { upstream in
+                    try await onHub { _ in
+                        let unwound = Counter()
+                        let body = stalled(style, isAnnounced: isAnnounced, unwound)
+                        let request = FetchRequest(url: upstream.url("/"), method: .post, body: body)
+                        let took = try await elapsed {
+                            let error = try await fetchError { try await style.execute(client, request) }
+                            #expect(error?.code == .transfer, "\(ending): \(String(describing: error))")
+                        }
+                        #expect(took < Self.soon && unwound.value == 1, "\(ending): \(took)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// With 100,000 bytes the stream has room for more; with 3,000,000 it has none, and nobody reads the socket.
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `an upstream that goes away while nobody reads is noticed by the next reader`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        for ending in [HostileEnding.proper, .cut, .reset] {
+            for count in [100_000, 3_000_000] {
+                let gate = HostileGate()
+                let head = HostileText.raw("HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
+                try await withHostileUpstream(transport) { _ in
+                    HostileScript(
+                        steps: [.send(head), .call { gate.arrive() }, .send([UInt8](repeating: 0x79, count: count))],
+                        afterwards: .end(ending), isLast: true)
+                } _: { upstream in
+                    try await onHub { _ in
+                        let stream = try await style.stream(client, FetchRequest(url: upstream.url("/")))
+                        try await until { gate.count == 1 }
+                        try await sleep(for: .milliseconds(300))
+                        var received = 0
+                        let took = try await elapsed {
+                            let error = try await fetchError {
+                                while let piece = try await style.read(stream) { received += piece.count }
+                            }
+                            #expect(error?.code == .transfer, "\(ending), \(count): \(String(describing: error))")
+                        }
+                        #expect(took < Self.soon && received <= count, "\(ending), \(count): \(took)")
+                    }
+                }
+            }
+        }
+    }
+}

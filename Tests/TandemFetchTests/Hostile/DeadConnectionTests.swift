@@ -1,0 +1,135 @@
+import HTTPTypes
+import Tandem
+import TandemFetch
+import Testing
+
+/// Kept connections that turn out to be dead: a request that may be repeated gets a fresh one, however many there are. No
+/// `RetryPolicy` is needed.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct DeadConnectionTests {
+    private static let kept = 8
+    /// With these a client may not see the end before it has sent its request.
+    private static let endings = [HostileEnding.proper, .cut, .reset]
+
+    /// Opens eight connections, all of which do this when they were used once; then runs `body` on the same hub.
+    private func withKeptConnections(
+        _ transport: HostileUpstream.Transport, _ afterwards: HostileScript.Afterwards,
+        _ body: @escaping @Sendable (HostileUpstream, FetchClient) async throws -> Void
+    ) async throws {
+        let gate = HostileGate()
+        try await withHostileUpstream(transport) { request in
+            guard request.path == "/hold" else { return .echo(request) }
+            // Answered when all have arrived, so that each has a connection.
+            return HostileScript(
+                steps: [.call { gate.arrive(andWaitFor: Self.kept) }, .send(HostileText.answer("held"))], afterwards: afterwards)
+        } _: { upstream in
+            try await onHub { hub in
+                let client = hostileClient()
+                let holders = (0..<Self.kept).map { _ in hub.spawn { try await client.get(upstream.url("/hold")).text } }
+                for holder in holders {
+                    let text = try await holder.value
+                    #expect(text == "held")
+                }
+                #expect(upstream.ledger.counts.accepted == Self.kept)
+                // What the upstream does to idle connections is done.
+                if case .endWhenIdle = afterwards { try await sleep(for: .milliseconds(150)) }
+                try await body(upstream, client)
+            }
+        }
+    }
+
+    private static let repeatable: [(HTTPRequest.Method, FetchBody?)] = [
+        (.get, nil), (.head, nil), (.delete, nil), (.put, [1, 2, 3]),
+        (.put, FetchBody(isRepeatable: true, streaming: { writer in try await writer.write([1, 2, 3]) })),
+    ]
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `when all kept connections end as they are used, a request that may be repeated succeeds`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        for ending in Self.endings {
+            for (method, content) in Self.repeatable {
+                try await withKeptConnections(transport, .endOnNextRequest(ending)) { upstream, client in
+                    let request = FetchRequest(url: upstream.url("/next"), method: method, body: content)
+                    let response = try await style.execute(client, request)
+                    #expect(response.text == (method == .head ? "" : "/next"), "\(ending), \(method)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `when all kept connections have ended, any request succeeds`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        let unrepeatable = FetchBody(streaming: { writer in try await writer.write([1, 2, 3]) })
+        for ending in Self.endings {
+            for (method, content) in Self.repeatable + [(.post, nil), (.post, [1, 2, 3]), (.post, unrepeatable)] {
+                // After a pause: a reset must not overtake the answer.
+                try await withKeptConnections(transport, .endWhenIdle(ending, milliseconds: 50)) { upstream, client in
+                    let request = FetchRequest(url: upstream.url("/next"), method: method, body: content)
+                    let response = try await style.execute(client, request)
+                    #expect(response.text == (method == .head ? "" : "/next"), "\(ending), \(method)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `a POST on a connection that ends as it is used fails, and says that it may have been acted on`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        let stream = FetchBody(isRepeatable: true, streaming: { writer in try await writer.write([1, 2, 3]) })
+        for ending in Self.endings {
+            for content: FetchBody? in [nil, [1, 2, 3], stream] {
+                try await withKeptConnections(transport, .endOnNextRequest(ending)) { upstream, client in
+                    let request = FetchRequest(url: upstream.url("/next"), method: .post, body: content)
+                    let error = try await fetchError { try await style.execute(client, request) }
+                    #expect(error?.code == .transfer, "\(ending): \(String(describing: error))")
+                    #expect(error?.message.contains("may have been acted on") == true, "\(ending): \(String(describing: error))")
+                    // It was sent once.
+                    #expect(upstream.ledger.counts.severed == 1, "\(ending)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `a fresh connection that ends before the answer fails the request`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        for ending in Self.endings {
+            try await withHostileUpstream(transport) { _ in
+                HostileScript(steps: [], afterwards: .end(ending), isLast: true)
+            } _: { upstream in
+                try await onHub { _ in
+                    let error = try await fetchError { try await style.get(hostileClient(), upstream.url("/")) }
+                    #expect(error?.code == .transfer, "\(ending): \(String(describing: error))")
+                    #expect(upstream.ledger.counts.accepted == 1, "\(ending)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `connections that end before HTTP begins fail the request, and no other`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        var doors: [HostileUpstream.Door] = [.ends(.cut), .ends(.reset)]
+        if transport != .plain {
+            doors += [.says(HostileText.raw("HTTP/1.1 400 Bad Request\r\n\r\n")), .says([0x15, 3, 3, 0, 2, 2, 40])]
+        }
+        for door in doors {
+            try await withHostileUpstream(transport, door: { $0 == 1 ? door : .open }, script: HostileScript.echo) { upstream in
+                try await onHub { _ in
+                    let client = hostileClient()
+                    let error = try await fetchError { try await style.get(client, upstream.url("/first")) }
+                    #expect(
+                        error?.code == .transfer || (transport != .plain && error?.code == .tls), "\(String(describing: error))")
+                    let text = try await style.get(client, upstream.url("/second")).text
+                    #expect(text == "/second")
+                }
+            }
+        }
+    }
+}
