@@ -5,13 +5,13 @@ final class HostileConnection {
         case none
         /// The client knew it before the last exchange was over.
         case certain(String)
-        /// It happened at this time, while the connection was idle.
-        case recent(String, ContinuousClock.Instant, HostileLedger.Excuse)
+        /// It happened at this time (`HostileWire.now`), while the connection was idle.
+        case recent(String, Int, HostileLedger.Excuse)
     }
 
     /// A client looks at an idle connection before it uses it. What reaches the connection between look and use, nobody can hold
-    /// against it. 50 ms: far longer than that takes even on a busy machine.
-    private static let window = Duration.milliseconds(50)
+    /// against it. A tenth of a second: longer than a busy machine keeps a thread from running.
+    private static let window = 100_000_000
 
     private let wire: HostileWire
     private let ledger: HostileLedger
@@ -78,12 +78,12 @@ final class HostileConnection {
         case .none: return true
         case .certain(let why): ledger.violation("\(request.method) \(request.path) followed \(last), but \(why)")
         case .recent(let why, let since, let excuse):
-            let age = ContinuousClock.now - since
+            let age = wire.lastArrival - since
             if age < Self.window {
                 ledger.count { $0.severed += 1 }
                 ledger.excuse(request.exchange, excuse)
             } else {
-                ledger.violation("\(request.method) \(request.path) followed \(last), but \(why) \(age) earlier")
+                ledger.violation("\(request.method) \(request.path) followed \(last), but \(why) \(age / 1_000_000) ms earlier")
             }
         }
         wire.end(.reset)
@@ -156,15 +156,13 @@ final class HostileConnection {
         case .serve: return true
         case .end(let ending): return end(ending)
         case .endWhenIdle(let ending, let milliseconds):
-            if try isIdle(for: milliseconds) {
-                if ending == .reset { ledger.noteReset() }
-                return end(ending)
-            }
+            if try isIdle(for: milliseconds) { return end(ending) }
         case .stray(let bytes, let milliseconds, let ending):
             if try isIdle(for: milliseconds) {
                 try wire.send(bytes)
-                if let ending { _ = end(ending) }
-                hazard = .recent("the upstream had sent stray bytes", .now, .strayBytes)
+                let goesOn = ending.map { end($0) } ?? true
+                hazard = .recent("the upstream had sent stray bytes", HostileWire.now, .strayBytes)
+                return goesOn
             }
         case .endOnNextRequest(let ending):
             guard let request = try nextRequest() else { return false }
@@ -183,9 +181,12 @@ final class HostileConnection {
         return input.isEmpty && !wire.hasInput(within: milliseconds)
     }
 
+    /// Returns whether a request may still come, for which the client has to be judged.
     private func end(_ ending: HostileEnding) -> Bool {
+        // A reset leaves nobody who could see what was on its way.
+        if ending == .reset { ledger.noteReset() }
         wire.end(ending)
-        hazard = .recent("the upstream had ended the connection", .now, .connectionEnded)
+        hazard = .recent("the upstream had ended the connection", HostileWire.now, .connectionEnded)
         return ending != .reset
     }
 }

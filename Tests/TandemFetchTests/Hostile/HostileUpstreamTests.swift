@@ -12,7 +12,8 @@ import Testing
 struct HostileUpstreamTests {
     @Test func `every caller gets its own answer, whole, or an error in time`() async throws {
         let storm = HostileStorm(seed: HostileSetting.seed, exchanges: HostileSetting.exchanges)
-        // libcurl keeps what it opens once for the whole process.
+        // libcurl keeps what it opens once for the whole process, and so does Dispatch, for its timers.
+        try await sleep(for: .milliseconds(1))
         try await onHub { _ in _ = try? await FetchClient().get("http://127.0.0.1:\(unusedPort())/") }
         let descriptors = openDescriptors()
         let upstreams = HostileUpstreams(seed: storm.seed)
@@ -21,17 +22,31 @@ struct HostileUpstreamTests {
         try await until { upstreams.counts.open == 0 }
         let counts = upstreams.counts
         #expect(upstreams.stop(), "threads of the upstream are left")
-        #expect(openDescriptors() == descriptors, "\(storm)")
+        let left = openDescriptors().filter { descriptors[$0.key] == nil }
+        #expect(left.isEmpty, "\(storm)")
         if HostileSetting.printsCounts { print(report.table, counts) }
         let faults = report.faults + upstreams.violations
         #expect(
             faults.isEmpty,
             "\(storm): \(faults.count) faults\n\(faults.prefix(HostileSetting.printsCounts ? 1000 : 20).joined(separator: "\n"))")
         // The storm did what it is meant to do: connections were kept and used again.
-        if storm.exchanges.count >= 1000 { #expect(counts.requests > counts.accepted && counts.severed > 0, "\(counts)") }
+        if storm.exchanges.count >= 1000, HostileSetting.isWhole {
+            #expect(counts.requests > counts.accepted && counts.severed > 0, "\(counts)")
+        }
     }
 
-    private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
+    /// The open descriptors, and what each is.
+    private func openDescriptors() -> [CInt: String] {
+        let open = (CInt(0)..<4096).filter { fcntl($0, F_GETFD) != -1 }
+        return Dictionary(
+            uniqueKeysWithValues: open.map { fd in
+                var name = [UInt8](repeating: 0, count: 256)
+                let count = name.withUnsafeMutableBytes {
+                    readlink("/proc/self/fd/\(fd)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+                }
+                return (fd, String(decoding: name.prefix(max(0, count)), as: UTF8.self))
+            })
+    }
 }
 
 /// The settings from the environment.
@@ -49,6 +64,8 @@ private enum HostileSetting {
         guard let kind = value("TANDEM_HOSTILE_KIND") else { return Array(all) }
         return all.filter { HostilePlan(seed: seed, exchange: $0).misbehaviour.name.contains(kind) }
     }
+
+    static var isWhole: Bool { value("TANDEM_HOSTILE_ONLY") == nil && value("TANDEM_HOSTILE_KIND") == nil }
 
     static var isReplay: Bool { value("TANDEM_HOSTILE_ONLY") != nil }
 

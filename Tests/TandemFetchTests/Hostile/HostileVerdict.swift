@@ -46,7 +46,9 @@ struct HostileVerdict {
         let told = "failed with \(failure.code): \(failure.message)"
         guard plan.permitted == .answer else { return nil }
         if plan.call.mayBeRepeated { return excuse == nil ? told : "\(told), though it may be repeated on a fresh connection" }
-        return excuse == .connectionEnded || ledger.wasReset(in: time) ? nil : told
+        // The ledger hears of a reset before the connection has one.
+        let around = time.lowerBound - .milliseconds(500)...time.upperBound
+        return excuse == .connectionEnded || ledger.wasReset(in: around) ? nil : told
     }
 
     private func isCancellation(_ error: any Error) -> Bool {

@@ -28,8 +28,9 @@ enum HostileEnding: String, CaseIterable, Sendable {
 final class HostileWire {
     let fd: CInt
     private let tls: HostileTLSEnd?
-    /// Whether this side has sent FIN.
-    private(set) var isHalfClosed = false
+    /// When the last bytes that were received reached this machine's kernel: the thread may have slept since. By the clock of
+    /// `HostileWire.now`.
+    private(set) var lastArrival = 0
 
     /// Takes over `fd`.
     init(_ fd: CInt, tls context: HostileTLSContext?) {
@@ -41,6 +42,7 @@ final class HostileWire {
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, socklen_t(MemoryLayout<CInt>.size))
     }
 
     deinit { close(fd) }
@@ -123,7 +125,6 @@ final class HostileWire {
             fallthrough
         case .cut, .torn:
             shutdown(fd, CInt(SHUT_WR))
-            isHalfClosed = true
         }
     }
 
@@ -138,14 +139,42 @@ final class HostileWire {
     private func feed(_ tls: HostileTLSEnd) throws(HostileWireError) { tls.feed(try receiveRaw()) }
 
     private func receiveRaw() throws(HostileWireError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 32 * 1024)
         while true {
-            var buffer = [UInt8](repeating: 0, count: 32 * 1024)
-            let count = recv(fd, &buffer, buffer.count, 0)
+            let count = receive(into: &buffer)
             if count > 0 { return Array(buffer.prefix(count)) }
             if count == 0 { throw .ended }
             guard errno == EINTR else { throw errno == EAGAIN ? .timedOut : .failed }
         }
     }
+
+    /// As recv(2), and takes note of the kernel's time stamp.
+    private func receive(into buffer: inout [UInt8]) -> Int {
+        // A cmsghdr of 16 bytes, and a timespec.
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { control in
+            buffer.withUnsafeMutableBytes { bytes in
+                var vector = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+                var message = msghdr()
+                (message.msg_control, message.msg_controllen) = (control.baseAddress, control.count)
+                let count = withUnsafeMutablePointer(to: &vector) { vector in
+                    (message.msg_iov, message.msg_iovlen) = (vector, 1)
+                    return recvmsg(fd, &message, 0)
+                }
+                let isStamped = message.msg_controllen >= 32 && control.load(fromByteOffset: 12, as: CInt.self) == SO_TIMESTAMPNS
+                lastArrival = isStamped ? Self.nanoseconds(control.load(fromByteOffset: 16, as: timespec.self)) : Self.now
+                return count
+            }
+        }
+    }
+
+    /// The clock of the kernel's time stamps, in nanoseconds.
+    static var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return nanoseconds(time)
+    }
+
+    private static func nanoseconds(_ time: timespec) -> Int { time.tv_sec * 1_000_000_000 + time.tv_nsec }
 
     private func transmit(_ bytes: [UInt8]) throws(HostileWireError) {
         var sent = 0
