@@ -32,8 +32,8 @@ final class HostileConnection {
         do {
             try wire.open()
             while let request = try nextRequest(), mayServe(request) {
-                last = "\(request.method) \(request.path)"
                 let script = script(request)
+                last = "\(request.method) \(request.path)" + (script.name.isEmpty ? "" : " (\(script.name))")
                 body = HostileRequestBody(request)
                 try play(script, request)
                 guard try finish(script) else { return }

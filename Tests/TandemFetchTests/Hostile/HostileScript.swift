@@ -39,6 +39,8 @@ struct HostileScript: Sendable {
         case endOnNextRequest(HostileEnding)
     }
 
+    /// What it does in words, for reports.
+    var name = ""
     var steps: [Step]
     var afterwards = Afterwards.serve
     /// Whether the answer itself says that the connection must not be used again. Another request on it is then a fault of the

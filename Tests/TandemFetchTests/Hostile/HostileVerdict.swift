@@ -45,6 +45,8 @@ struct HostileVerdict {
         guard let failure = error as? FetchError else { return "ended with \(type(of: error)): \(error)" }
         let told = "failed with \(failure.code): \(failure.message)"
         guard plan.permitted == .answer else { return nil }
+        // No end of a connection excuses waiting for the deadline.
+        if failure.isTimeout { return told }
         if plan.call.mayBeRepeated { return excuse == nil ? told : "\(told), though it may be repeated on a fresh connection" }
         // The ledger hears of a reset before the connection has one.
         let around = time.lowerBound - .milliseconds(500)...time.upperBound

@@ -22,7 +22,7 @@ struct Misbehaviour: Sendable {
     ) {
         self.kind = kind
         name = detail.isEmpty ? kind : "\(kind), \(detail)"
-        script = HostileScript(steps: steps, afterwards: afterwards, isLast: isLast)
+        script = HostileScript(name: name, steps: steps, afterwards: afterwards, isLast: isLast)
         self.permitted = permitted
     }
 
