@@ -33,7 +33,8 @@ struct StrayAnswerTests {
                 let client = hostileClient()
                 let first = try await style.execute(client, FetchRequest(url: upstream.url("/first"), method: method))
                 #expect(first.body.isEmpty || first.text == "first", "\(what)")
-                try await until { gate.count == 1 }
+                // A client that has noticed the stray bytes closes the connection, and the upstream's script ends there.
+                for _ in 0..<200 where gate.count == 0 { try await sleep(for: .milliseconds(2)) }
                 try await sleep(for: .milliseconds(50))
                 for (number, method) in [HTTPRequest.Method.get, .post, .get, .head, .get].enumerated() {
                     let request = FetchRequest(url: upstream.url("/mine\(number)"), method: method)
