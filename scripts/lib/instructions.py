@@ -1,8 +1,9 @@
 """The counts behind scripts/instructions. Python's standard library only.
 
 The daemon runs under valgrind's callgrind with one hub, with metrics, with or without an access log. After a warm-up curl sends
-N requests over one connection, then 3N; the difference is the cost of 2N requests, without that of the connection. Then follow
-the sizes of the async frames that stand while a request waits.
+N requests over one connection, then 3N; the difference is the cost of 2N requests, without that of the connection. Fetches go to
+an upstream in this process, which answers 1 KB with the head that nginx sends. Then follow the sizes of the async frames that
+stand while a request waits.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import frames
@@ -41,11 +43,13 @@ class Row:
     path: str
     posts: bool = False  # 1 KB by POST
     logs: bool = False  # with an access log
+    connections: int = 1  # that send at the same time
     most: tuple | None = None  # bounds per request, in the order of COUNTS
 
     @property
     def name(self):
-        return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "")
+        many = f", {self.connections} connections" if self.connections > 1 else ""
+        return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "") + many
 
 
 # The bounds, for x86-64: instructions, retains and releases 3 % above the count, the rest as counted. To tighten a row, edit its line.
@@ -58,6 +62,9 @@ ROWS = [
     Row("/blocking/sleep?ms=1", most=(14_480, 4, 2, 80, 1)),
     Row("/async/echo", posts=True, most=(22_390, 4, 8, 276, 1)),
     Row("/blocking/echo", posts=True, most=(22_410, 2, 8, 281, 1)),
+    Row("/async/fetch?url=UPSTREAM", most=(54_100, 7, 17, 710, 2)),
+    Row("/blocking/fetch?url=UPSTREAM", most=(52_300, 4, 17, 714, 2)),
+    Row("/async/fetch?url=UPSTREAM", connections=64, most=(53_600, 7, 18, 710, 2)),
 ]
 
 
@@ -65,16 +72,46 @@ class Failure(Exception):
     """Ends the script with its message."""
 
 
+class Upstream:
+    """Answers each request with 1 KB, on a thread per connection, for as long as the process lives."""
+
+    ANSWER = (
+        b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\n"
+        b"Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n"
+        b"Last-Modified: Sat, 28 Nov 2026 12:00:00 GMT\r\nConnection: keep-alive\r\n"
+        b'ETag: "6565d2a0-400"\r\nAccept-Ranges: bytes\r\n\r\n' + b"x" * 1024)
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.origin = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection = self.listener.accept()[0]
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with connection, connection.makefile("rb") as requests:
+            try:
+                while line := requests.readline():
+                    if line == b"\r\n":
+                        connection.sendall(self.ANSWER)
+            except OSError:
+                pass
+
+
 class Daemon:
     """tandemd under callgrind, which counts nothing until it is told to."""
 
-    def __init__(self, binary, work, logs):
-        self.work, self.log = work, work / "log"
+    def __init__(self, binary, work, logs, upstream):
+        self.work, self.log, self.upstream = work, work / "log", upstream
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         environment = {
-            **os.environ, "TANDEM_LOG_ACCESS": "true" if logs else "false", "TANDEM_ADMIN_LISTEN": "127.0.0.1:0",
+            **os.environ, "TANDEM_FETCH_ALLOW": upstream.origin, "TANDEM_LOG_ACCESS": "true" if logs else "false", "TANDEM_ADMIN_LISTEN": "127.0.0.1:0",
             "TANDEM_HUB_STALL_THRESHOLD_MS": "60000"}  # under valgrind everything is slow
         # A pipe, as under systemd and in a container.
         self.sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -104,11 +141,13 @@ class Daemon:
         command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--noproxy", "*", "--max-time", "60"]
         if row.posts:
             command += ["--header", "Content-Type: text/plain", "--data-binary", "x" * 1024]
-        # Without a query of their own the paths get a number, by which curl repeats them.
+        # The paths get a number, by which curl repeats them.
         separator = "&n=" if "?" in row.path else "?"
-        done = subprocess.run([*command, f"http://127.0.0.1:{self.port}{row.path}{separator}[1-{count}]"])
-        if done.returncode != 0:
-            self.fail(f"{row.name}: curl ended with status {done.returncode}")
+        path = row.path.replace("UPSTREAM", f"{self.upstream.origin}/1k")
+        url = f"http://127.0.0.1:{self.port}{path}{separator}[1-{count // row.connections}]"
+        clients = [subprocess.Popen([*command, url]) for _ in range(row.connections)]
+        if statuses := [client.returncode for client in clients if client.wait() != 0]:
+            self.fail(f"{row.name}: curl ended with status {statuses[0]}")
 
     def control(self, *arguments):
         try:
@@ -124,11 +163,12 @@ class Daemon:
         return counts(self.work / f"profile.{self.dumps}")
 
     def measure(self, row):
-        self.request(row, N)  # warm-up
+        number = N if row.connections == 1 else 20 * row.connections
+        self.request(row, number)  # warm-up
         self.control("--instr=on")
-        few, many = self.counted(row, N), self.counted(row, 3 * N)
+        few, many = self.counted(row, number), self.counted(row, 3 * number)
         self.control("--instr=off")
-        return [(many[count] - few[count]) / (2 * N) for count in COUNTS]
+        return [(many[count] - few[count]) / (2 * number) for count in COUNTS]
 
     def stop(self):
         processes.stop(self.process, 20)
@@ -195,9 +235,10 @@ def main():
     print("| per request, and at most | instructions | hops | allocations | retains and releases | sends |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
     failures = []
+    upstream = Upstream()
     for logs in sorted({row.logs for row in rows}):
         with tempfile.TemporaryDirectory() as work:
-            daemon = Daemon(options.binary, pathlib.Path(work), logs)
+            daemon = Daemon(options.binary, pathlib.Path(work), logs, upstream)
             try:
                 daemon.wait_until_ready()
                 for row in (row for row in rows if row.logs == logs):

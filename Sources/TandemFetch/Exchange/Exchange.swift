@@ -28,14 +28,14 @@ final class Exchange {
     private let capacity: Int
     /// Where the caller parks.
     private let parker = Parker(for: "fetch")
-    private var request: FetchRequest
-    private var url: TargetURL
-    private var origin: UpstreamOrigin
-    private var phase = Phase.over
-    private var redirects = 0
-    private var attempts = 0
+    @exclusivity(unchecked) private var request: FetchRequest
+    @exclusivity(unchecked) private var url: TargetURL
+    @exclusivity(unchecked) private var origin: UpstreamOrigin
+    @exclusivity(unchecked) private var phase = Phase.over
+    @exclusivity(unchecked) private var redirects = 0
+    @exclusivity(unchecked) private var attempts = 0
     // Ends a pause, and a wait in the line that takes too long.
-    private var alarm: HubTimer?
+    @exclusivity(unchecked) private var alarm: HubTimer?
 
     /// Sends the request, or queues for its turn. Throws `FetchError`, or `CancellationError` when the task is cancelled
     /// already.
@@ -64,6 +64,7 @@ final class Exchange {
         alarm = nil
         switch phase {
         case .onWire(let transfer):
+            guard !transfer.hasEnded else { return }
             transfer.cause = cause
             transfer.abandon(FetchError(.closed, "\(origin.text): the response was closed before it was read"))
         case .queued(let ticket, _):

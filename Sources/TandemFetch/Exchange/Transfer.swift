@@ -20,25 +20,25 @@ final class Transfer {
     let origin: UpstreamOrigin
     let settings: FetchSettings
     /// Where the body of the request comes from when it is a stream.
-    private(set) var upload: Upload?
+    @exclusivity(unchecked) private(set) var upload: Upload?
     /// Where it goes; nil before it has begun and once it has ended.
-    var wire: (any Wire)?
+    @exclusivity(unchecked) var wire: (any Wire)?
     /// Why the caller gave it up, for metrics and spans.
-    var cause: (any Error)?
-    var phases: TransferPhases
+    @exclusivity(unchecked) var cause: (any Error)?
+    @exclusivity(unchecked) var phases: TransferPhases
 
     private let parker: Parker
     private let observation: FetchObservation
     private let ticket: Ticket
     private let isHead: Bool
-    private(set) var head: FetchHead?
-    private var body: BodyBuffer
-    private var ending: Ending?
-    private var interest = Interest.head
+    @exclusivity(unchecked) private(set) var head: FetchHead?
+    @exclusivity(unchecked) private var body: BodyBuffer
+    @exclusivity(unchecked) private var ending: Ending?
+    @exclusivity(unchecked) private var interest = Interest.head
     /// Whether a byte of an answer has arrived.
-    private(set) var isAnswered = false
+    @exclusivity(unchecked) private(set) var isAnswered = false
     /// Whether a kept connection turned out to have ended before any byte of an answer.
-    private(set) var metDeadConnection = false
+    @exclusivity(unchecked) private(set) var metDeadConnection = false
 
     init(
         _ request: FetchRequest, to url: TargetURL, _ origin: UpstreamOrigin, _ settings: FetchSettings, deadline: FetchDeadline,

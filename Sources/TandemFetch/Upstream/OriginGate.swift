@@ -3,13 +3,13 @@ internal import Tandem
 /// The turns of one origin on one hub: who is in flight with it, who waits for a turn, and what retries are left.
 final class OriginGate {
     private let origin: String
-    private(set) var inFlight = 0
-    private(set) var waiting = 0
+    @exclusivity(unchecked) private(set) var inFlight = 0
+    @exclusivity(unchecked) private(set) var waiting = 0
     // First come, first served. Tickets that were given up stay until they come to the front.
-    private var line: [Ticket] = []
-    private var front = 0
-    var budget: RetryBudget
-    private var lastUse: Duration
+    @exclusivity(unchecked) private var line: [Ticket] = []
+    @exclusivity(unchecked) private var front = 0
+    @exclusivity(unchecked) var budget: RetryBudget
+    @exclusivity(unchecked) private var lastUse: Duration
 
     init(_ origin: String, _ retry: RetryPolicy, now: Duration) {
         self.origin = origin
@@ -77,7 +77,7 @@ final class OriginGate {
 final class Ticket {
     enum State { case waiting, inFlight, over }
 
-    private(set) var state: State
+    @exclusivity(unchecked) private(set) var state: State
     fileprivate let limit: Int
     private let gate: OriginGate
     private let parker: Parker

@@ -36,30 +36,30 @@ final class UpstreamConnection: Wire {
     /// Where it leads.
     let endpoint: SocketEndpoint
     /// The hub's time when it came to rest.
-    private(set) var idleSince: UInt64 = 0
+    @exclusivity(unchecked) private(set) var idleSince: UInt64 = 0
     /// Where the pool keeps it while it carries a transfer.
-    var place = 0
+    @exclusivity(unchecked) var place = 0
     /// The hub's time when it is to be closed, while it rests.
-    private(set) var expires: UInt64 = 0
+    @exclusivity(unchecked) private(set) var expires: UInt64 = 0
 
     // libcurl's handle, which has TLS; nil without TLS.
     private let easy: EasyHandle?
     private let descriptor: Descriptor
     private let tls: TLSIdentity?
     private let opened: UInt64
-    private var state = State.resting
-    private var receiving: ReceivedAnswer
-    private var sending = SentRequest()
+    @exclusivity(unchecked) private var state = State.resting
+    @exclusivity(unchecked) private var receiving: ReceivedAnswer
+    @exclusivity(unchecked) private var sending = SentRequest()
     // Sends a body that was announced by `Expect` when the upstream does not ask for it within a second.
-    private var patience: HubTimer?
+    @exclusivity(unchecked) private var patience: HubTimer?
     // The list that has permitted `endpoint`.
-    private var permitting: AllowList?
-    private var carriedRequests = 0
-    private var isReadingPaused = false
+    @exclusivity(unchecked) private var permitting: AllowList?
+    @exclusivity(unchecked) private var carriedRequests = 0
+    @exclusivity(unchecked) private var isReadingPaused = false
     // Goes on in the next turn: a fast upstream does not hold the hub.
-    private var continuation: TurnEnd!
-    private var onReadable: (() -> Void)!
-    private var onWritable: (() -> Void)!
+    @exclusivity(unchecked) private var continuation: TurnEnd!
+    @exclusivity(unchecked) private var onReadable: (() -> Void)!
+    @exclusivity(unchecked) private var onWritable: (() -> Void)!
 
     /// Bytes that are read before others have their turn.
     private static let share = 256 * 1024

@@ -15,10 +15,10 @@ final class UpstreamOrigin {
 
     private let hostBytes: [UInt8]
     // Connections that rest, the one that has rested longest first.
-    private var idle: [UpstreamConnection] = []
-    private var sessions: [TLSIdentity: HTTP2Session] = [:]
+    @exclusivity(unchecked) private var idle: [UpstreamConnection] = []
+    @exclusivity(unchecked) private var sessions: [TLSIdentity: HTTP2Session] = [:]
     // When the upstream is asked again whether it speaks HTTP/2.
-    private var speaksHTTP1Until: UInt64 = 0
+    @exclusivity(unchecked) private var speaksHTTP1Until: UInt64 = 0
 
     init(_ origin: Origin, on pool: UpstreamPool, _ retry: RetryPolicy) {
         self.origin = origin

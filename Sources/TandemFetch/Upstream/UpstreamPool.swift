@@ -12,20 +12,20 @@ final class UpstreamPool {
     /// Memory that bytes are read into; nothing is kept in it between two calls.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 64)
     /// Where a request is written before it is sent; empty between two calls.
-    var output: [UInt8] = []
+    @exclusivity(unchecked) var output: [UInt8] = []
     /// Since the hub's start.
-    var counts = (retries: 0, queued: 0, reused: 0, discarded: 0)
+    @exclusivity(unchecked) var counts = (retries: 0, queued: 0, reused: 0, discarded: 0)
 
     // Connections of HTTP/1.1 that carry a transfer, each at its `place`.
-    private var busy: [UpstreamConnection] = []
-    private var origins: [Origin: UpstreamOrigin] = [:]
+    @exclusivity(unchecked) private var busy: [UpstreamConnection] = []
+    @exclusivity(unchecked) private var origins: [Origin: UpstreamOrigin] = [:]
     // The origin of the last exchange: mostly that of the next.
-    private var latest: UpstreamOrigin?
-    private var timers: [TransferTimer] = []
-    private(set) var idleConnections = 0
+    @exclusivity(unchecked) private var latest: UpstreamOrigin?
+    @exclusivity(unchecked) private var timers: [TransferTimer] = []
+    @exclusivity(unchecked) private(set) var idleConnections = 0
     // Closes idle connections when their time is over. Armed for the first of them, or earlier.
-    private var sweep: HubTimer!
-    private var sweepsAt = UInt64.max
+    @exclusivity(unchecked) private var sweep: HubTimer!
+    @exclusivity(unchecked) private var sweepsAt = UInt64.max
 
     /// The pool of `hub`, made when first asked for. Throws `unavailable`.
     static func on(_ hub: Hub) throws -> UpstreamPool {
