@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 
+import bench_proxy
 import bench_tls
 import processes
 from bench_rows import GROUPS, ROWS, check_answers, check_rate
@@ -43,8 +44,8 @@ DESCRIPTORS = 2 * max(row.connections or 0 for row in ROWS) + 500
 IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness", "fetches": "Fetches"}
 
 
-# Tables that need more than the rest: only on request.
-ON_REQUEST = ["tls"]
+# Tables and groups of rows that need nginx: only on request.
+ON_REQUEST = ["tls", "proxy"]
 
 
 class Failure(Exception):
@@ -211,11 +212,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_servers(wanted, cpu):
-    """Starts each wanted server and leaves the stopping to the caller, also of those started before a failure."""
+def start_servers(wanted, cpu, client_cpu=None):
+    """Starts each wanted server and leaves the stopping to the caller, also of those started before a failure.
+
+    With nginx among them, its upstream is started on the clients' CPU.
+    """
     binaries = {name: build() for name, build in (("limit", build_limit), ("tandemd", build_tandemd)) if name in wanted}
-    servers = {}
+    servers, upstream = {}, {}
     try:
+        if "nginx" in wanted:
+            ports = {"upstream": free_port(), "nginx": free_port()}
+            for name, command in bench_proxy.commands(WORK, ports).items():
+                servers[name] = Server(name, command, ports[name], client_cpu if name == "upstream" else cpu, {})
+            upstream = {"TANDEM_FETCH_ALLOW": f"http://127.0.0.1:{ports['upstream']}"}
         for name, binary in binaries.items():
             port, environment = free_port(), {}
             if name == "limit":
@@ -223,7 +232,7 @@ def start_servers(wanted, cpu):
             else:
                 command = [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port), "--hubs", "1"]
                 # The same backlog as the C server's: 1,000 clients connect at once.
-                environment = {"TANDEM_LOG_ACCESS": "false", "TANDEM_HTTP_BACKLOG": "4096"}
+                environment = {"TANDEM_LOG_ACCESS": "false", "TANDEM_HTTP_BACKLOG": "4096", **upstream}
             servers[name] = Server(name, command, port, cpu, environment)
         for server in servers.values():
             server.wait_until_ready()
@@ -336,7 +345,7 @@ def parse_arguments():
 
     parser = argparse.ArgumentParser(prog="scripts/bench", description=(
         "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface: plaintext, "
-        "pipelined 16 deep, an echo of 1 KB, and 1,000 connections that sleep 100 ms."))
+        "pipelined 16 deep, an echo of 1 KB, and 1,000 connections that sleep 100 ms; on request a proxied fetch beside nginx."))
     parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
     parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
     parser.add_argument("--connections", type=positive, default=64,
@@ -352,7 +361,7 @@ def parse_arguments():
 def wanted(name, options):
     if options.only:
         return name in options.only
-    return name not in ON_REQUEST and not (options.skip_in_process and name in IN_PROCESS)
+    return name.split("/")[0] not in ON_REQUEST and not (options.skip_in_process and name in IN_PROCESS)
 
 
 def main():
@@ -370,7 +379,9 @@ def main():
     tables = {name: build_in_process(program) for name, program in IN_PROCESS.items() if wanted(name, options)}
 
     if rows:
-        servers = start_servers({row.server for row in rows}, server_cpu)
+        servers = start_servers({row.server for row in rows}, server_cpu, wrk_cpu)
+        if "upstream" in servers:
+            rows = [dataclasses.replace(row, path=row.path.replace("UPSTREAM", str(servers["upstream"].port))) for row in rows]
         try:
             samples = measure_all(rows, servers, options, wrk_cpu)
         finally:

@@ -1,11 +1,14 @@
 """The rows of scripts/bench: which request wrk sends to which server, and what the answer must be.
 
-The rows form groups. Each group has one kind of load, and its first row is the C server, to which the others are compared.
+The rows form groups. Each group has one kind of load, and its first row is the C server, or nginx as a proxy, to which the others
+are compared.
 """
 
 import dataclasses
 import socket
 import time
+
+import bench_proxy
 
 PIPELINED = 16  # requests per write
 BODY = "x" * 1024
@@ -51,7 +54,7 @@ class Row:
     sleeps: float = 0  # seconds from a request to its answer, at least
     connections: int | None = None  # in place of --connections
     script: str | None = None  # for wrk, in Lua
-    base: str | None = None  # the C server's row
+    base: str | None = None  # the row that this one is compared to
     target: float | None = None  # highest CPU to the limit
     own: str | None = None  # the row of plaintext that this one is also compared with
 
@@ -84,6 +87,10 @@ ROWS = [
     *group("echo", "/echo", "/echo", target=1.6, answer=BODY, body=BODY, script=ECHO_SCRIPT),
     *group("sleep", f"/sleep?ms={SLEEP_MS}", f"/sleep?ms={SLEEP_MS}", target=1.6, answer="ok", sleeps=SLEEP_MS / 1000,
            connections=SLEEPERS, script=SLEEP_SCRIPT),
+    # UPSTREAM stands for the port of the upstream.
+    Row("proxy/nginx", "proxy", "nginx", "/1k", answer=bench_proxy.FILE),
+    *(Row(f"proxy/{style}", "proxy", "tandemd", f"/{style}/fetch?url=http://127.0.0.1:UPSTREAM/1k", answer=bench_proxy.FILE,
+          base="proxy/nginx", target=2.0) for style in ("async", "blocking")),
 ]
 
 GROUPS = list(dict.fromkeys(row.group for row in ROWS))
