@@ -59,7 +59,7 @@ extension Hub {
         }
         return HubDump(
             hubName: configuration.name, hubIndex: index, statistics: statistics, greenThreads: threads, tasks: waiting,
-            omitted: omitted)
+            locals: dumpLocals(limit: limit), omitted: omitted)
     }
 
     /// The calls that wait now. A `HubTimer` is none.

@@ -165,6 +165,11 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         return value
     }
 
+    /// What the hub's locals say in a dump.
+    func dumpLocals(limit: Int) -> [String] {
+        locals.values.flatMap { ($0 as? any DumpedLocal)?.dumpLines(limit: limit) ?? [] }
+    }
+
     /// Drops the hub's locals; their deinits run on the hub's thread.
     func dropLocals() {
         while !locals.isEmpty {

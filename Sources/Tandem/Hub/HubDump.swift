@@ -1,5 +1,11 @@
 internal import Runtime
 
+/// A hub's local that says in a dump what it keeps.
+package protocol DumpedLocal: AnyObject {
+    /// A line for each thing that it keeps, at most `limit`. On the hub's thread.
+    func dumpLines(limit: Int) -> [String]
+}
+
 /// What everybody on a hub was doing at one moment: made by `Hub.dump`, and readable as text.
 public struct HubDump: Sendable, CustomStringConvertible {
     /// A green thread: a task that has borrowed a stack.
@@ -30,6 +36,8 @@ public struct HubDump: Sendable, CustomStringConvertible {
     public let greenThreads: [GreenThreadEntry]
     /// The tasks that wait, as many as were asked for.
     public let tasks: [TaskEntry]
+    /// What libraries keep on the hub, a line each: the client's upstreams with their connections.
+    public let locals: [String]
     /// How many green threads and tasks were left out.
     public let omitted: Int
 
@@ -47,6 +55,7 @@ public struct HubDump: Sendable, CustomStringConvertible {
             text += "green thread \(thread.number) \"\(thread.name)\" \(thread.state)\n\(stack)"
         }
         for task in tasks { text += "task \"\(task.name)\" \(task.state)\n" }
+        for line in locals { text += "\(line)\n" }
         if omitted > 0 { text += "and \(omitted) more\n" }
         return text
     }

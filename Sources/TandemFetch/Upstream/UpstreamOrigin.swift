@@ -121,6 +121,17 @@ final class UpstreamOrigin {
         sessions = [:]
     }
 
+    /// `http://host:port: 3 in flight, 1 waiting, 2 idle connections, the oldest for 1.5 seconds`, for dumps.
+    var dumpLine: String {
+        var line = "\(text): \(gate.inFlight) in flight, \(gate.waiting) waiting, \(idle.count) idle connections"
+        if let oldest = idle.first {
+            let now = hub.turnTime
+            line += ", the oldest for \(Duration.milliseconds(Int64(clamping: (now - min(now, oldest.idleSince)) / 1_000_000)))"
+        }
+        if !sessions.isEmpty { line += "; \(sessions.count) sessions of HTTP/2" }
+        return line
+    }
+
     func count(_ statistics: inout FetchStatistics) {
         statistics.waiting += gate.waiting
         for session in sessions.values { session.count(&statistics) }

@@ -2,7 +2,7 @@ internal import Tandem
 
 /// What one hub keeps of its upstreams: origins with their lines and idle connections, libcurl's multi handle that makes
 /// connections, and counts. Shared by all clients of the hub and both styles. Every call is made on the hub's thread.
-final class UpstreamPool {
+final class UpstreamPool: DumpedLocal {
     /// Whose thread it is on. The hub keeps the pool.
     unowned let hub: Hub
     /// nil when nobody counts.
@@ -145,6 +145,10 @@ final class UpstreamPool {
     }
 
     // MARK: Counts
+
+    func dumpLines(limit: Int) -> [String] {
+        origins.values.sorted { $0.text < $1.text }.prefix(limit).map { "upstream \($0.dumpLine)" }
+    }
 
     /// What lives here now.
     var statistics: FetchStatistics {

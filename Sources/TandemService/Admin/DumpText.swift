@@ -24,6 +24,7 @@ enum DumpText {
                     ["number": .integer($0.number), "name": .string($0.name), "state": .string($0.state)]
                 }),
             "tasks": .array(dump.tasks.map { ["name": .string($0.name), "state": .string($0.state)] }),
+            "locals": .array(dump.locals.map { .string($0) }),
             "omitted": .integer(dump.omitted),
         ]
     }

@@ -1,0 +1,166 @@
+import Glibc
+import HTTPTypes
+import Metrics
+import MetricsTestKit
+import Tandem
+import TandemFetch
+import Testing
+
+/// Which connections are kept for the next request, and for how long.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct FetchPoolTests {
+    let upstream = Upstream()
+
+    private func client(_ change: (inout FetchConfiguration) -> Void) -> FetchClient {
+        var configuration = FetchConfiguration()
+        change(&configuration)
+        return FetchClient(configuration: configuration)
+    }
+
+    /// Fetches so many at once, so that each has a connection of its own.
+    private func fetchAtOnce(_ count: Int, _ client: FetchClient, _ upstream: Upstream, _ hub: Hub) async throws {
+        let url = upstream.url("/slow?n=30")
+        let fetches = (0..<count).map { _ in hub.spawn { _ = try await client.get(url) } }
+        for fetch in fetches { try await fetch.value }
+    }
+
+    private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
+
+    @Test(arguments: Style.allCases) func `an idle connection is closed when its time is over`(_ style: Style) async throws {
+        let client = client { $0.keepAlive = .milliseconds(150) }
+        let url = upstream.url("/fixed")
+        try await onHub { hub in
+            _ = try await style.get(client, url)
+            let descriptors = openDescriptors()
+            #expect(FetchStatistics(of: hub).idleConnections == 1 && FetchStatistics(of: hub).connections == 1)
+            try await until { FetchStatistics(of: hub).connections == 0 }
+            #expect(FetchStatistics(of: hub).idleConnections == 0 && openDescriptors() == descriptors - 1)
+            // It was not found dead: it was closed.
+            #expect(FetchStatistics(of: hub).discardedConnections == 0)
+        }
+    }
+
+    @Test func `each use begins the time anew`() async throws {
+        let client = client { $0.keepAlive = .milliseconds(400) }
+        let url = upstream.url("/fixed")
+        try await onHub { hub in
+            for _ in 0..<6 {
+                _ = try await client.get(url)
+                try await sleep(for: .milliseconds(120))
+            }
+            #expect(FetchStatistics(of: hub).reusedConnections == 5)
+        }
+    }
+
+    @Test func `only so many idle connections are kept per origin`() async throws {
+        let client = client { $0.maxIdlePerOrigin = 3 }
+        try await onHub { hub in
+            try await fetchAtOnce(8, client, upstream, hub)
+            #expect(FetchStatistics(of: hub).idleConnections == 3 && FetchStatistics(of: hub).connections == 3)
+        }
+    }
+
+    @Test func `only so many are kept per hub, and the longest idle goes first`() async throws {
+        let other = Upstream()
+        let client = client { $0.maxIdlePerHub = 4 }
+        try await onHub { hub in
+            try await fetchAtOnce(4, client, upstream, hub)
+            try await fetchAtOnce(3, client, other, hub)
+            #expect(FetchStatistics(of: hub).idleConnections == 4)
+            let lines = hub.dump().locals
+            #expect(lines.contains { $0.contains(":\(upstream.port): 0 in flight, 0 waiting, 1 idle connections") }, "\(lines)")
+            #expect(lines.contains { $0.contains(":\(other.port): 0 in flight, 0 waiting, 3 idle connections") }, "\(lines)")
+        }
+    }
+
+    @Test func `no connection is kept when none may be`() async throws {
+        for client in [client { $0.maxIdlePerOrigin = 0 }, client { $0.maxIdlePerHub = 0 }, client { $0.keepAlive = .zero }] {
+            try await onHub { hub in
+                for _ in 0..<3 { _ = try await client.get(upstream.url("/fixed")) }
+                try await until { FetchStatistics(of: hub).connections == 0 }
+                #expect(FetchStatistics(of: hub).idleConnections == 0)
+            }
+        }
+    }
+
+    @Test func `a connection that has reached its greatest age is not used again`() async throws {
+        let upstream = Upstream()
+        let client = client { $0.maxConnectionAge = .milliseconds(200) }
+        try await onHub { hub in
+            _ = try await client.get(upstream.url("/fixed"))
+            _ = try await client.get(upstream.url("/fixed"))
+            #expect(FetchStatistics(of: hub).reusedConnections == 1)
+            try await until { FetchStatistics(of: hub).connections == 0 }
+            _ = try await client.get(upstream.url("/fixed"))
+            #expect(FetchStatistics(of: hub).reusedConnections == 1)
+        }
+    }
+
+    @Test func `an idle connection that the upstream ends is closed at once`() async throws {
+        try await onHub { hub in
+            do {
+                let upstream = Upstream()
+                _ = try await FetchClient().get(upstream.url("/fixed"))
+                #expect(FetchStatistics(of: hub).idleConnections == 1)
+            }
+            try await until { FetchStatistics(of: hub).connections == 0 }
+            #expect(FetchStatistics(of: hub).discardedConnections == 1)
+        }
+    }
+
+    @Test func `idle and open connections are metrics`() async throws {
+        let metrics = TestMetrics()
+        try await onHub { hub in
+            try await withMetricsFactory(metrics) {
+                try await fetchAtOnce(3, FetchClient(), upstream, hub)
+                #expect(try metrics.expectMeter("tandem.client.connections.idle").lastValue == 3)
+                _ = try await FetchClient().get(upstream.url("/fixed"))
+                #expect(try metrics.expectMeter("tandem.client.connections.idle").lastValue == 3)
+                #expect(try metrics.expectMeter("http.client.open_connections").lastValue == 3)
+            }
+        }
+    }
+
+    @Test func `a hub's dump lists what is in flight and who waits`() async throws {
+        let client = client { $0.maxExchangesPerOrigin = 2 }
+        try await onHub { hub in
+            let url = upstream.url("/slow?n=100")
+            let fetches = (0..<3).map { _ in hub.spawn { _ = try await client.get(url) } }
+            try await until { FetchStatistics(of: hub).waiting == 1 }
+            let text = hub.dump().description
+            #expect(text.contains("upstream http://127.0.0.1:\(upstream.port): 2 in flight, 1 waiting"), "\(text)")
+            for fetch in fetches { try await fetch.value }
+        }
+    }
+
+    @Test(.enabled(if: HTTP2Upstream.isInstalled, "scripts/setup nghttp2-server installs it"))
+    func `a session of HTTP 2 is closed when its time is over`() async throws {
+        let upstream = try await HTTP2Upstream()
+        let client = client {
+            $0.httpVersion = .http2
+            $0.certificateAuthorities = Upstream.certificate
+            $0.keepAlive = .milliseconds(150)
+        }
+        try await onHub { hub in
+            for _ in 0..<3 { _ = try await client.get(upstream.url("/small")) }
+            #expect(FetchStatistics(of: hub).connections == 1 && FetchStatistics(of: hub).idleConnections == 1)
+            try await until { FetchStatistics(of: hub).connections == 0 }
+            _ = try await client.get(upstream.url("/small"))
+        }
+    }
+
+    /// TLS settings that differ, and connections that were closed, share no session that they should not.
+    @Test func `a new TLS connection resumes the session of an old one`() async throws {
+        let upstream = Upstream(tls: true)
+        let client = client {
+            $0.certificateAuthorities = Upstream.certificate
+            $0.maxIdlePerOrigin = 0
+        }
+        try await onHub { _ in
+            for _ in 0..<3 {
+                let text = try await client.get(upstream.url("/fixed", scheme: "https")).text
+                #expect(text == "hello, tandem")
+            }
+        }
+    }
+}
