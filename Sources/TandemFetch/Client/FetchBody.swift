@@ -22,7 +22,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
     }
 
     let content: Content
-    /// How many bytes it has; nil when that is not known.
+    /// The number of bytes; nil when it is not known.
     public let contentLength: Int?
     /// Whether it can be sent again, for a redirect (307, 308) or a retry.
     public let isRepeatable: Bool
@@ -54,7 +54,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
     ///
     /// - Parameters:
     ///   - contentLength: How many bytes it will write; more or fewer end the fetch with `badRequest`.
-    ///   - isRepeatable: Whether `body` can be called again and then writes the same once more.
+    ///   - isRepeatable: Whether `body` can be called again, and writes the same bytes each time.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
         streaming body: @escaping @Sendable (FetchBodyWriter) async throws -> Void

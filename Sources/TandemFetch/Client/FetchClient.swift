@@ -3,8 +3,8 @@ internal import Tandem
 
 /// Fetches over HTTP from green threads and async code alike, on the caller's own hub.
 ///
-/// A client is a configuration: it may be shared by any number of hubs and threads and holds nothing itself. Connections
-/// are the hub's, and kept alive for whoever fetches next from the same origin on that hub, in either style.
+/// A client is a configuration: any number of hubs and threads may share it, and it holds no connections. The hub keeps
+/// connections for the next fetch from the same origin on that hub, in either style.
 ///
 /// Each call comes in two forms of one name: `await` suspends the task, without it the green thread parks. Blocking calls
 /// on an ordinary OS thread block that thread; a call from a task that is on no hub runs on one of the shared group's.

@@ -13,17 +13,17 @@ public struct FetchConfiguration: Sendable {
     /// attempt. 10 seconds: three SYNs.
     public var connectTimeout: Duration = .seconds(10)
 
-    /// How long TLS may take once TCP is connected; nil for no limit of its own. 5 seconds: it is two round trips, and a
-    /// server that has accepted and says nothing is not going to.
+    /// The time that TLS may take once TCP is connected; nil for no separate limit. 5 seconds: TLS takes two round trips, and a
+    /// server that has accepted and stays silent will not answer.
     public var tlsTimeout: Duration? = .seconds(5)
 
-    /// How long the server may take, once the request was sent, until its answer begins; nil for no limit of its own. By
-    /// default as long as `timeout`: only the caller knows how long the server may think.
+    /// The time from the end of the request to the head of the answer; nil for no separate limit. By default as long as
+    /// `timeout`: only the caller knows how long the server may take.
     public var responseTimeout: Duration? = .seconds(30)
 
-    /// How long no byte may move while the request is sent or the answer received; nil for no limit of its own. The clock
-    /// stands still while the caller does not read, or its producer does not write. 30 seconds; it matters to those who
-    /// raise `timeout` for long bodies.
+    /// The time in which no byte moves, while the request is sent or the answer received; nil for no separate limit. The clock
+    /// stands still while the caller does not read, or its producer does not write. 30 seconds; it matters when `timeout` is
+    /// raised for long bodies.
     public var idleTimeout: Duration? = .seconds(30)
 
     // MARK: Load
@@ -31,24 +31,24 @@ public struct FetchConfiguration: Sendable {
     /// Most exchanges in flight with one origin, on each hub; further ones wait, first come, first served. 256: so that one
     /// upstream that hangs does not take all descriptors and memory.
     ///
-    /// An exchange is in flight until its body has been received or given up. Clients on one hub share the count; who is at
-    /// the front of the line goes by its own client's limit. Fetches that cause fetches from the same origin wait for each
-    /// other at the limit, until `queueTimeout`.
+    /// An exchange is in flight until its body has been received or given up. Clients on one hub share the count; the limit of
+    /// the client at the front of the line counts. Fetches that cause fetches from the same origin wait for each other at the
+    /// limit, until `queueTimeout`.
     public var maxExchangesPerOrigin = 256
 
     /// Most that may wait for a turn with one origin, on each hub; one more fails at once (`overloaded`). 1,024: at a tenth of
     /// a second each, with the limit above, half a second's wait.
     public var maxWaitersPerOrigin = 1024
 
-    /// How long one may wait for its turn (`queueTimedOut`). 10 seconds: later, whoever asked has gone.
+    /// The longest wait for a turn (`queueTimedOut`). 10 seconds: later, the client that asked has gone.
     public var queueTimeout: Duration = .seconds(10)
 
-    /// How long a connection is kept when nobody uses it. 60 seconds: what most servers and load balancers keep theirs, so that
-    /// few are found dead.
+    /// The time that an idle connection is kept. 60 seconds: as long as most servers and load balancers keep theirs, so that few
+    /// turn out to be closed.
     public var keepAlive: Duration = .seconds(60)
 
-    /// The greatest age of a connection: older ones are closed when they are idle. 5 minutes: within that time a change of the
-    /// upstream's addresses is followed.
+    /// The greatest age of a connection: an older one takes no further request. 5 minutes: a change of the upstream's addresses
+    /// takes effect within that time.
     public var maxConnectionAge: Duration = .seconds(300)
 
     /// Most idle connections that are kept to one origin, on each hub; 0 keeps none. 128: half of `maxExchangesPerOrigin`, so that
@@ -88,7 +88,7 @@ public struct FetchConfiguration: Sendable {
     /// coding, or with one over the other, ends the fetch (`transfer`).
     public var decompresses = true
 
-    // MARK: Who may be talked to
+    // MARK: Where a request may go
 
     /// The origins that may be fetched from, by a request or a redirect, and the addresses that their names may resolve to; nil for
     /// every origin and address. For a service that fetches URLs on behalf of its clients.
@@ -107,7 +107,7 @@ public struct FetchConfiguration: Sendable {
     /// A file of certificate authorities in PEM form to trust in place of the system's.
     public var certificateAuthorities: String?
 
-    /// A file with this client's certificate and those it rests on, in PEM form, for servers that ask for one.
+    /// A file with this client's certificate and its chain, in PEM form, for servers that ask for one.
     public var clientCertificate: String?
 
     /// The file with the key of `clientCertificate`, in PEM form; nil when it is in the same file.

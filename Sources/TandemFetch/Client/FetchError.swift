@@ -15,7 +15,8 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let badURL = Code(value: .badURL)
         /// The origin of the URL, or of a redirect's target, is not on the client's `allowList`.
         public static let originNotAllowed = Code(value: .originNotAllowed)
-        /// The request cannot be sent as it is: a method or a field that is not the caller's to choose.
+        /// The request cannot be sent as it is: a reserved method or field, a body of another length than announced, or an
+        /// upstream that knows no `Expect`.
         public static let badRequest = Code(value: .badRequest)
         /// The address policy, the allow-list or `checkRedirect` refused an address or a redirect, or a redirect led from https to
         /// http.
@@ -42,17 +43,17 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let overloaded = Code(value: .overloaded)
         /// A redirect wants the request's body again, and it cannot be made again.
         public static let bodyNotRepeatable = Code(value: .bodyNotRepeatable)
-        /// The response is larger than the caller allowed.
+        /// The body is above `maxResponseBytes`, or the head or the trailers are above a limit of the client.
         public static let tooLarge = Code(value: .tooLarge)
         /// More redirects than `followRedirects`.
         public static let tooManyRedirects = Code(value: .tooManyRedirects)
-        /// The connection broke, or the server did not speak HTTP.
+        /// The connection broke, or the answer was not HTTP, was framed ambiguously, or could not be decoded.
         public static let transfer = Code(value: .transfer)
-        /// The stream was closed before it was read.
+        /// The stream was closed before it was read, or the exchange was over before its body was written.
         public static let closed = Code(value: .closed)
-        /// Somebody else already reads this stream.
+        /// Another task or green thread already reads this stream.
         public static let busy = Code(value: .busy)
-        /// libcurl has no memory, or the hub stopped.
+        /// libcurl has no memory, a socket cannot be watched, or the hub stopped.
         public static let unavailable = Code(value: .unavailable)
 
         /// Its name.

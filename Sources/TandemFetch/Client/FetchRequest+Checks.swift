@@ -1,13 +1,13 @@
 internal import HTTPTypes
 
 extension FetchRequest {
-    /// Fields that say where the message ends or belong to one connection: libcurl's own business.
+    /// Fields that frame the message or belong to one connection: the client sets them itself.
     private static let framing: Set<HTTPField.Name> = [
         .contentLength, .transferEncoding, .connection, .upgrade, .te, .trailer, .expect,
         HTTPField.Name("Keep-Alive")!, HTTPField.Name("Proxy-Connection")!,
     ]
 
-    /// Whether the request has a body, if only an empty one: these methods mean something by it.
+    /// Whether the request has a body, also an empty one: these methods expect one (RFC 9110 section 8.6).
     var sendsBody: Bool { body != nil || method == .post || method == .put || method == .patch }
 
     /// Throws `bodyNotRepeatable` when the body cannot be sent once more.

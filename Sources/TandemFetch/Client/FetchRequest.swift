@@ -7,14 +7,14 @@ public struct FetchRequest: Sendable {
     public var url: String
     /// The method; any but CONNECT.
     public var method: HTTPRequest.Method
-    /// The fields to send. Those that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are
-    /// the client's own business: a request that has them is refused.
+    /// The fields to send. The client sets those that frame the message or belong to the connection (`Content-Length`,
+    /// `Transfer-Encoding`, `Connection`, …) itself, and refuses a request that has them (`badRequest`).
     public var headers: HTTPFields
     /// The body; nil for none.
     public var body: FetchBody?
-    /// Whether to announce the body by `Expect: 100-continue`, and send it when the server asks for it, answers nothing for a
-    /// second, or not at all when it refuses. Off by default: most servers want every body, and some never say so. Of use
-    /// before long bodies, and streams that cannot be repeated, where an upstream may refuse or redirect.
+    /// Whether to announce the body by `Expect: 100-continue`. The client sends the body when the server asks for it, or has not
+    /// answered for a second; it sends none if the server refuses. Off by default: most servers want every body, and some never
+    /// say so. Useful for long bodies, and for streams that cannot be repeated, when an upstream may refuse or redirect.
     public var expectsContinue = false
     /// When the whole exchange must be over; nil for the client's `timeout`, counted from the call.
     public var deadline: Deadline?
@@ -26,14 +26,14 @@ public struct FetchRequest: Sendable {
     /// 303, and 301 and 302 after POST, go on as GET without the body. `Authorization`, `Cookie` and `Host` do not
     /// follow to another origin. Those that send the body again need one that is repeatable; else `bodyNotRepeatable`.
     public var followRedirects = 0
-    /// Whether a redirect may lead from https to http, where everybody on the way reads along. Off: such a redirect is
+    /// Whether a redirect may lead from https to http, where others can read along. Off: such a redirect is
     /// `refused`.
     public var allowsInsecureRedirects = false
     /// The addresses that the request may go to, within those that the client's `allowList` permits; nil for the client's
     /// `addressPolicy`.
     public var addressPolicy: AddressPolicy?
-    /// Asked about each redirect's URL, absolute, before it is followed; false refuses (`refused`). The client's `allowList` must
-    /// permit the URL, too. Runs in the caller's task: it must not wait.
+    /// Called with the absolute URL of each redirect before the client follows it; false refuses it (`refused`). The client's
+    /// `allowList` must permit the URL, too. Runs in the caller's task: it must not wait.
     public var checkRedirect: (@Sendable (String) -> Bool)?
 
     /// A request for `url`.

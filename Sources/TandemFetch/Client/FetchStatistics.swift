@@ -4,19 +4,19 @@ public import Tandem
 public struct FetchStatistics: Hashable, Sendable {
     /// Exchanges under way, streams that are not read to the end among them.
     public var transfers = 0
-    /// libcurl handles that wait for the next request.
+    /// libcurl handles that are kept for the next connection, or the next request in HTTP/2.
     public var idleHandles = 0
-    /// Sockets that are watched: connections in use, not those kept alive for the next request.
+    /// Sockets that the hub watches for libcurl: of connections that are being made, and of HTTP/2 connections in use.
     public var sockets = 0
 
     /// Connections that are open, idle ones among them.
     public var connections = 0
     /// Connections that are kept for the next request.
     public var idleConnections = 0
-    /// Requests that went out on a connection that had been kept, since the hub's start.
+    /// Requests that went out on a kept connection of HTTP/1.1, since the hub's start.
     public var reusedConnections = 0
-    /// Kept connections that were closed because they had ended, or because something had come on them that nobody had asked for,
-    /// since the hub's start.
+    /// Kept connections of HTTP/1.1 that were closed because they had ended, because an unexpected byte had arrived, or because
+    /// they were too old for the request that was to use them, since the hub's start.
     public var discardedConnections = 0
     /// Timers that wait for the next exchange; each has a wait of the hub's.
     package var keptTimers = 0
@@ -26,10 +26,10 @@ public struct FetchStatistics: Hashable, Sendable {
     public var waiting = 0
     /// Exchanges that had to wait for their turn, since the hub's start.
     public var queued = 0
-    /// Requests that were sent again after a failure, since the hub's start.
+    /// Requests that the `RetryPolicy` sent again, since the hub's start.
     public var retries = 0
 
-    /// Those of `hub`. Only on that hub's thread.
+    /// Creates the statistics of `hub`. Call it on that hub's thread only.
     public init(of hub: Hub) {
         self = (try? UpstreamPool.on(hub))?.statistics ?? FetchStatistics()
     }

@@ -4,8 +4,8 @@ internal import Tandem
 // @unchecked: `exchange` is used on `hub`'s thread alone, where every call goes first.
 /// An answer whose body is read as it arrives.
 ///
-/// At most 256 KiB wait to be read: then the transfer pauses, and with it the server, until the reader comes back. Read
-/// to the end, `close()`, or drop the stream; each gives up its connection, and only the first keeps it for reuse.
+/// At most 256 KiB wait to be read: then the client stops reading, and the server has to wait, until the reader comes back. Read
+/// to the end, `close()`, or drop the stream. Closing or dropping it before the whole answer has arrived closes the connection.
 ///
 /// Any thread may hold it, one at a time may read it; reading happens on the hub that opened it.
 public final class FetchStream: AsyncSequence, @unchecked Sendable {
@@ -85,7 +85,7 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         while let piece = try read(file: file, line: line) { try body(piece) }
     }
 
-    /// Gives up what has not been read, from any thread. A reader that waits gets `closed`, and so does the next call.
+    /// Gives up the unread rest, from any thread. A reader that waits gets `closed`, and so does the next call.
     public func close() { FetchStream.abandon(exchange, on: hub) }
 
     /// Bytes that have arrived and wait to be read. Only on the hub's thread.

@@ -48,7 +48,7 @@ struct BodyBuffer {
         }
         guard piece.count <= limit - received else { return .overLimit }
         if !discards {
-            // An empty buffer takes any piece of libcurl's, which are of 16 KiB.
+            // A piece has at most `room` bytes in HTTP/1.1, and 16 KiB in HTTP/2: an empty buffer takes either.
             guard bytes.isEmpty || piece.count <= capacity - bytes.count else { return .full }
             bytes.append(contentsOf: piece)
         }

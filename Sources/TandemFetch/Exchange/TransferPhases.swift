@@ -21,7 +21,7 @@ struct TransferPhases {
     private(set) var phase = Phase.connecting
     // When the phase began, or its last byte moved.
     private var since: UInt64 = 0
-    /// Whether we are those who stand still: a reader or a producer that is slow is not the upstream's fault.
+    /// Whether the exchange waits for its own reader or producer. The idle clock stands still meanwhile.
     var isHeldBack = false
     private var timer: TransferTimer?
     private unowned(unsafe) var pool: UpstreamPool?

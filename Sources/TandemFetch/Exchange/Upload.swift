@@ -1,15 +1,15 @@
 internal import Tandem
 
 // @unchecked: used on the hub's thread alone; the producer's task runs there.
-/// The body of one request on the wire, between its producer, who puts in, and libcurl, which takes out.
+/// The body of one request on the wire: its producer puts bytes in, and the wire takes them out.
 final class Upload: @unchecked Sendable {
-    /// Bytes that wait to be sent before the producer is held back: libcurl's own buffer, so that one is filled while the
-    /// other is sent.
+    /// Bytes that wait to be sent before the producer is held back: as many as the wire takes at once, so that the producer
+    /// writes while they are sent.
     static let capacity = 64 * 1024
 
     private enum State {
         case unasked, producing, complete
-        /// Nobody sends it any more.
+        /// The wire sends no more of it.
         case closed
     }
 
@@ -22,7 +22,7 @@ final class Upload: @unchecked Sendable {
     private var taken = 0
     private var state = State.unasked
     private var producer: Task<Void, any Error>?
-    // Told of what was put in, and of the end.
+    // Is told of new bytes, and of the end.
     private unowned(unsafe) let transfer: Transfer
 
     /// Whether the producer has been asked for the first bytes: from then on the body can be had again only by another run.
@@ -34,7 +34,8 @@ final class Upload: @unchecked Sendable {
         origin = transfer.origin.text
     }
 
-    /// Starts the task that will produce, once libcurl asks for the body. In the caller's task, whose task-locals it has.
+    /// Starts the producer's task, which waits until the wire asks for the body. Called in the caller's task, whose task-locals
+    /// the producer gets.
     func start(_ body: @escaping FetchBody.Producer, on hub: Hub) {
         producer = hub.spawn(name: "upload") { [self] in
             do {
@@ -84,11 +85,11 @@ final class Upload: @unchecked Sendable {
         transfer.abandon(error)
     }
 
-    // MARK: libcurl's side
+    // MARK: The wire's side
 
     enum Outcome { case bytes(Int), mustWait, end }
 
-    /// Moves what is held into libcurl's buffer. Asks the producer to begin, when it has not.
+    /// Moves bytes into the wire's buffer. Asks the producer to begin if it has not.
     func move(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
         let count = min(held.count - next, buffer.count)
         if count > 0 {
@@ -107,7 +108,7 @@ final class Upload: @unchecked Sendable {
 
     // MARK: Its end
 
-    /// Nobody sends it any more: the producer is cancelled.
+    /// Cancels the producer and drops its bytes: the wire sends no more of them.
     func close() {
         guard state != .closed else { return }
         state = .closed
@@ -115,6 +116,6 @@ final class Upload: @unchecked Sendable {
         producer?.cancel()
     }
 
-    /// Suspends until the producer has unwound, whatever becomes of the caller. Closed before.
+    /// Waits until the producer has unwound, even if the caller is cancelled. Only after `close`.
     func waitUntilUnwound() async { _ = await producer?.result }
 }

@@ -94,7 +94,7 @@ public struct AllowList: Sendable {
             self.origins = Set(origins)
             self.privateHosts = Set(privateHosts)
             self.setting = setting
-            // What no text stands for, no URL has.
+            // An origin that no text denotes is the origin of no URL.
             recognized = self.origins.filter { Origin($0.description) == $0 }.map { (Array($0.description.utf8), $0) }
         }
 

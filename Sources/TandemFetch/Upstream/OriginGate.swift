@@ -43,7 +43,7 @@ final class OriginGate {
         return ticket
     }
 
-    /// A place in flight beside the limit, for a request that had one: its connection turned out to have ended.
+    /// Returns a place in flight without regard to the limit, for a request that had one and met a dead connection.
     func enterAtFront(waking parker: Parker) -> Ticket {
         inFlight += 1
         return Ticket(self, limit: .max, .inFlight, parker)

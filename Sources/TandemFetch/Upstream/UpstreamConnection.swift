@@ -112,7 +112,7 @@ final class UpstreamConnection: Wire {
         return isQuiet
     }
 
-    /// Whether nothing has arrived that is not TLS's own. Asks the kernel: what it has not told yet counts too.
+    /// Whether nothing has arrived except TLS's own messages. Asks the kernel, which may not have told the hub yet.
     private var isQuiet: Bool {
         if descriptor.peer != [] { return false }
         guard let easy else {
@@ -261,8 +261,8 @@ final class UpstreamConnection: Wire {
         if sending.awaitsContinue { transfer.phases.enter(.awaitingHead) }
     }
 
-    /// Writes what the kernel takes now, and waits for room when it takes nothing. A write that fails is not the end: the upstream may have
-    /// answered before it closed.
+    /// Writes what the kernel takes now, and waits for room when it takes nothing. A write that fails is not the end: the
+    /// upstream may have answered before it closed.
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard !bytes.isEmpty else { return 0 }
         if let easy { return writeTLS(bytes, easy) }
@@ -393,7 +393,7 @@ final class UpstreamConnection: Wire {
         return FetchError(.transfer, "\(origin.text): the connection ended without an answer\(remedy)")
     }
 
-    /// Something has come, or the peer has ended, while nobody had asked for anything.
+    /// A byte has arrived, or the peer has ended, while the connection rests.
     private func restEnded() {
         guard case .resting = state else { return }
         if isQuiet {
