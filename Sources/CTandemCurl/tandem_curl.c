@@ -48,16 +48,6 @@ void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_requ
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, context);
 }
 
-const char *tandem_curl_get_string(CURL *easy, CURLINFO info) {
-  char *value = NULL;
-  return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? value : NULL;
-}
-
-int64_t tandem_curl_get_offset(CURL *easy, CURLINFO info) {
-  curl_off_t value = -1;
-  return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? value : -1;
-}
-
 CURLMcode tandem_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
 }

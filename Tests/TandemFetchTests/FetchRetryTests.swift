@@ -81,7 +81,7 @@ struct FetchRetryTests {
         }
     }
 
-    /// libcurl by itself sends again on a new connection when one that it kept has died.
+    /// Sent again on a new connection, without a retry of the policy.
     @Test(arguments: [HTTPRequest.Method.get, .post])
     func `a kept connection that dies under a request`(_ method: HTTPRequest.Method) async throws {
         var request = flaky("hangup", times: 1)

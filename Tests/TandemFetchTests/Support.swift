@@ -5,7 +5,7 @@ import TandemFetch
 import Testing
 
 /// Runs `body` on a new hub on a new thread, and checks that it leaves nothing behind: no green thread, wait or timer, no
-/// transfer, and no socket but the idle ones that libcurl keeps to itself.
+/// transfer, and no socket but those of idle connections.
 func onHub<Success: Sendable>(
     sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (Hub) async throws -> Success
 ) async throws -> Success {

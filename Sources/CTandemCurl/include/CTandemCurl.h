@@ -29,12 +29,6 @@ void tandem_curl_set_close_socket(CURL *easy, curl_closesocket_callback close_so
 /// CURLOPT_PREREQFUNCTION: asked for each request, also when it goes out on a connection that is open already.
 void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context);
 
-/// curl_easy_getinfo(3) for a string, which lives until the handle is used again; null when there is none.
-const char *_Nullable tandem_curl_get_string(CURL *easy, CURLINFO info);
-
-/// curl_easy_getinfo(3) for a curl_off_t; -1 when there is none.
-int64_t tandem_curl_get_offset(CURL *easy, CURLINFO info);
-
 /// The socket of the handle's connection; CURL_SOCKET_BAD when there is none.
 curl_socket_t tandem_curl_socket(CURL *easy);
 

@@ -55,8 +55,8 @@ public struct FetchConfiguration: Sendable {
     /// a steady load opens no connections.
     public var maxIdlePerOrigin = 128
 
-    /// Most idle connections that are kept on each hub, to all origins. 256: some 3 MB, and a quarter of the 1,024 descriptors
-    /// that a process has by default. The one that has been idle longest goes first.
+    /// Most idle connections that are kept on each hub, to all origins. 256: a quarter of the 1,024 descriptors that a
+    /// process has by default. The one that has been idle longest goes first.
     public var maxIdlePerHub = 256
 
     /// Whether and how failed requests are sent again.

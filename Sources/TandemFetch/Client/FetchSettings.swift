@@ -7,6 +7,8 @@ final class FetchSettings: Sendable {
     let tls: TLSIdentity
     /// Limits in nanoseconds; `max` for none.
     let timeLimit, tlsLimit, responseLimit, idleLimit, keepAlive, maxAge: UInt64
+    /// Whether connections are kept at all.
+    let keepsConnections: Bool
     /// The shortest limit of a phase that has begun.
     let shortestLimit: UInt64
     /// The field lines of each request that has no such fields of its own.
@@ -22,6 +24,7 @@ final class FetchSettings: Sendable {
         idleLimit = limit(configuration.idleTimeout)
         keepAlive = limit(configuration.keepAlive)
         maxAge = limit(configuration.maxConnectionAge)
+        keepsConnections = keepAlive > 0 && configuration.maxIdlePerOrigin > 0 && configuration.maxIdlePerHub > 0
         shortestLimit = min(tlsLimit, responseLimit, idleLimit)
         userAgentLine = configuration.userAgent.map { FetchSettings.line(HTTPField(name: .userAgent, value: $0)) } ?? []
         acceptEncodingLine =

@@ -33,11 +33,16 @@ final class HTTP2Stream: CurlJob, Wire {
     static func begin(_ transfer: Transfer, on session: HTTP2Session) throws(FetchError) {
         let easy = try session.multi.takeHandle()
         let stream = HTTP2Stream(transfer, session, easy)
-        try easy.prepare(transfer.url, transfer.origin, transfer.settings, transfer.phases.deadline)
-        try easy.prepareHTTP2(transfer)
-        stream.attempt.install(on: easy)
-        stream.install()
-        try session.multi.add(stream, easy)
+        do throws(FetchError) {
+            try easy.prepare(transfer.url, transfer.origin, transfer.settings, transfer.phases.deadline)
+            try easy.prepareHTTP2(transfer)
+            stream.attempt.install(on: easy)
+            stream.install()
+            try session.multi.add(stream, easy)
+        } catch {
+            session.streamEnded()
+            throw error
+        }
         session.streamBegan()
         transfer.begin(on: stream)
     }
@@ -138,7 +143,8 @@ final class HTTP2Stream: CurlJob, Wire {
         case .bytes(let count):
             transfer.phases.enter(.sending)
             return count
-        case .end:
+        case .end, .closed:
+            // After an answer that refused the rest, libcurl has no other way to stop sending and to go on receiving.
             transfer.phases.enter(.awaitingHead)
             return 0
         case .mustWait:
@@ -172,6 +178,7 @@ final class HTTP2Stream: CurlJob, Wire {
     private func goOnInHTTP1() {
         transfer.origin.refusedHTTP2()
         guard !transfer.hasEnded else { return }
+        transfer.phases.enter(.connecting)
         do throws(FetchError) { try Dial.begin(transfer) } catch { transfer.fail(error) }
     }
 

@@ -24,9 +24,9 @@ struct BodyBuffer {
 
     var count: Int { bytes.count }
 
-    /// How many bytes can be taken now; 0 when the reader has to come first.
+    /// How many bytes can be taken now, as they arrive; 0 when the reader has to come first.
     var room: Int {
-        if let inflater { return inflater.holdsMore || bytes.count >= capacity ? 0 : .max }
+        if let inflater { return inflater.holdsMore || bytes.count >= capacity ? 0 : Inflater.pieceSize }
         return discards ? .max : max(0, capacity - bytes.count)
     }
 

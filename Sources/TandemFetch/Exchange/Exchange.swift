@@ -34,6 +34,8 @@ final class Exchange {
     @exclusivity(unchecked) private var phase = Phase.over
     @exclusivity(unchecked) private var redirects = 0
     @exclusivity(unchecked) private var attempts = 0
+    // Of requests that were sent again: their producers may still unwind.
+    @exclusivity(unchecked) private var endedUploads: [Upload] = []
     // Ends a pause, and a wait in the line that takes too long.
     @exclusivity(unchecked) private var alarm: HubTimer?
 
@@ -97,7 +99,7 @@ final class Exchange {
             abandon(because: error)
             outcome = .failure(error)
         }
-        if let upload = producerToWaitFor { await upload.waitUntilUnwound() }
+        if transfer?.hasEnded ?? true { while let upload = nextProducerToWaitFor() { await upload.waitUntilUnwound() } }
         return try outcome!.get()
     }
 
@@ -107,22 +109,30 @@ final class Exchange {
         do {
             while true {
                 if case .done(let value) = try step(self) {
-                    if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+                    try waitForProducers()
                     return value
                 }
                 try parker.park(file: file, line: line)
             }
         } catch {
             abandon(because: error)
-            if let upload = producerToWaitFor { try awaiting { await upload.waitUntilUnwound() } }
+            try waitForProducers()
             throw error
         }
     }
 
-    /// The producer of a body that nobody will send any more; nil when there is none. Whoever ends the exchange waits for it.
-    private var producerToWaitFor: Upload? {
+    @available(*, noasync)
+    private func waitForProducers() throws {
+        guard transfer?.hasEnded ?? true else { return }
+        while let upload = nextProducerToWaitFor() { try awaiting { await upload.waitUntilUnwound() } }
+    }
+
+    /// A producer whose body nobody will send any more; nil when there is none left. Whoever ends the exchange waits for each, also
+    /// for those of requests that were sent again.
+    private func nextProducerToWaitFor() -> Upload? {
+        if let earlier = endedUploads.popLast() { return earlier }
         guard let transfer, transfer.hasEnded else { return nil }
-        return transfer.upload
+        return transfer.takeUpload()
     }
 
     private func checkUnused() throws(FetchError) {
@@ -229,6 +239,7 @@ final class Exchange {
         for field in observation.fields { request.headers[field.name] = field.value }
         let transfer = Transfer(
             request, to: url, origin, settings, deadline: deadline, capacity: capacity, waking: parker, ticket, observation)
+        if let earlier = self.transfer?.takeUpload() { endedUploads.append(earlier) }
         phase = .onWire(transfer)
         do {
             try begin(transfer, onFreshConnection: isFresh)
@@ -240,7 +251,7 @@ final class Exchange {
 
     private func begin(_ transfer: Transfer, onFreshConnection isFresh: Bool) throws {
         if origin.maySpeakHTTP2(settings) { return try HTTP2Stream.begin(transfer, on: origin.session(settings)) }
-        guard !isFresh, let connection = origin.takeIdle(settings) else { return try Dial.begin(transfer) }
+        guard !isFresh, let connection = origin.findIdle(for: settings) else { return try Dial.begin(transfer) }
         guard connection.isPermitted(to: transfer) else { throw transfer.refused(connection.endpoint) }
         connection.begin(transfer)
     }
@@ -285,7 +296,7 @@ final class Exchange {
     }
 
     private func sendAgainOnFreshConnection() throws {
-        let ticket = origin.gate.enterAtFront(waking: parker)
+        let ticket = origin.gate.reenter(waking: parker)
         try send(ticket, onFreshConnection: true)
     }
 
@@ -297,6 +308,7 @@ final class Exchange {
         guard origin.gate.budget.spend(policy, now: hub.now) else { return false }
         pool.counts.retries += 1
         pool.metrics?.requestIsRetried()
+        if let upload = transfer?.takeUpload() { endedUploads.append(upload) }
         phase = .pausing(until: hub.now + delay)
         wake(after: delay)
         return true
@@ -333,6 +345,7 @@ final class Exchange {
         redirects += 1
         request.redirect(status: head.code, toOtherOrigin: target !== origin)
         if transfer.upload?.hasBegun == true { try request.checkRepeatable(from) }
+        if let upload = transfer.takeUpload() { endedUploads.append(upload) }
         (url, origin) = (next, target)
         attempts = 0
         try queue()

@@ -30,7 +30,8 @@ final class Transfer {
     private let parker: Parker
     private let observation: FetchObservation
     private let ticket: Ticket
-    private let isHead: Bool
+    /// Whether the answer has no content because of what was asked.
+    let isHead: Bool
     @exclusivity(unchecked) private(set) var head: FetchHead?
     @exclusivity(unchecked) private var body: BodyBuffer
     @exclusivity(unchecked) private var ending: Ending?
@@ -65,9 +66,6 @@ final class Transfer {
         phases.start(self, on: origin.pool)
     }
 
-    /// Whether the answer has no content because of what was asked.
-    var asksForHead: Bool { isHead }
-
     /// Whether it may be sent again without harm, RFC 9110 9.2.2, if its body can be had again.
     var isIdempotent: Bool { request.method.isIdempotent || settings.configuration.retry.includesUnsafeMethods }
 
@@ -75,6 +73,12 @@ final class Transfer {
     var mayRepeat: Bool {
         guard isIdempotent else { return false }
         return request.body?.isRepeatable ?? true || upload?.hasBegun == false
+    }
+
+    /// The upload, once it has ended: whoever takes it waits until its producer has unwound.
+    func takeUpload() -> Upload? {
+        defer { if ending != nil { upload = nil } }
+        return ending == nil ? nil : upload
     }
 
     /// Whether it has ended, well or not.
@@ -125,6 +129,9 @@ final class Transfer {
 
     /// How many bytes of the body may arrive now; 0 when the wire has to wait for the reader.
     var room: Int { body.room }
+
+    /// Bytes of the body so far, decoded.
+    var received: Int { body.received }
 
     enum Reception {
         /// All of it was taken.
@@ -284,8 +291,14 @@ final class Transfer {
 
     /// The error for an address that is not permitted.
     func refused(_ address: SocketEndpoint?) -> FetchError {
-        let address = address.map { "\($0.unmapped)" } ?? "an address that is neither IPv4 nor IPv6"
-        return FetchError(.refused, "\(origin.text): the address policy refuses \(address)")
+        let text = address.map { "\($0.unmapped)" } ?? "an address that is neither IPv4 nor IPv6"
+        if let address, let list = settings.configuration.allowList, !list.permits(address, for: origin.origin.host) {
+            return FetchError(
+                .refused,
+                "\(origin.text): the address policy refuses \(text), where the name leads; if it may be a private address, list "
+                    + "the name among the private hosts")
+        }
+        return FetchError(.refused, "\(origin.text): the address policy refuses \(text)")
     }
 
     // MARK: Why it failed

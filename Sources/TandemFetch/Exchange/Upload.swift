@@ -87,7 +87,11 @@ final class Upload: @unchecked Sendable {
 
     // MARK: The wire's side
 
-    enum Outcome { case bytes(Int), mustWait, end }
+    enum Outcome {
+        case bytes(Int), mustWait, end
+        /// Nobody wants the rest: what was sent is not all of it.
+        case closed
+    }
 
     /// Moves bytes into the wire's buffer. Asks the producer to begin if it has not.
     func move(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
@@ -103,7 +107,11 @@ final class Upload: @unchecked Sendable {
             (state, hasBegun) = (.producing, true)
             room.unpark()
         }
-        return state == .producing ? .mustWait : .end
+        return switch state {
+        case .unasked, .producing: .mustWait
+        case .complete: .end
+        case .closed: .closed
+        }
     }
 
     // MARK: Its end

@@ -44,7 +44,7 @@ final class OriginGate {
     }
 
     /// Returns a place in flight without regard to the limit, for a request that had one and met a dead connection.
-    func enterAtFront(waking parker: Parker) -> Ticket {
+    func reenter(waking parker: Parker) -> Ticket {
         inFlight += 1
         return Ticket(self, limit: .max, .inFlight, parker)
     }

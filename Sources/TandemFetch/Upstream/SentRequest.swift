@@ -115,6 +115,10 @@ struct SentRequest {
         case .mustWait:
             waitsForProducer = true
             return .mustWait
+        case .closed:
+            // The upstream has answered without the rest. It must not be taken for the whole.
+            abort()
+            return .end
         case .end:
             phase = .over
             guard isChunked else { return .end }

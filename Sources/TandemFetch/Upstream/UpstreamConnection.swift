@@ -106,14 +106,11 @@ final class UpstreamConnection: Wire {
     /// Whether clients with these settings may use it.
     func suits(_ settings: FetchSettings) -> Bool { tls.map { $0 == settings.tls } ?? true }
 
-    /// Whether it can be used now: young enough, and nothing has come since the last answer.
-    func isUsable(_ settings: FetchSettings, _ now: UInt64) -> Bool {
-        guard now < expires, now - opened < settings.maxAge else { return false }
-        return isQuiet
-    }
+    /// Whether neither its idle time nor its age forbids to use it.
+    func isYoung(_ settings: FetchSettings, _ now: UInt64) -> Bool { now < expires && now - opened < settings.maxAge }
 
     /// Whether nothing has arrived except TLS's own messages. Asks the kernel, which may not have told the hub yet.
-    private var isQuiet: Bool {
+    var isQuiet: Bool {
         if descriptor.peer != [] { return false }
         guard let easy else {
             var byte: UInt8 = 0
@@ -149,7 +146,7 @@ final class UpstreamConnection: Wire {
         carriedRequests += 1
         pool.add(self)
         isReadingPaused = false
-        receiving.begin(isHead: transfer.asksForHead)
+        receiving.begin(isHead: transfer.isHead)
         transfer.begin(on: self)
         transfer.phases.enter(.sending)
         pool.output.removeAll(keepingCapacity: true)
@@ -317,9 +314,11 @@ final class UpstreamConnection: Wire {
             switch read(into: buffer) {
             case .bytes(let count):
                 transfer.noteAnswer()
+                let before = transfer.received
                 take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), transfer)
                 guard case .busy = state else { return }
-                budget -= count
+                // What was decoded counts: it can be a thousand times what was read.
+                budget -= max(count, transfer.received - before)
                 if budget <= 0 { return continuation.arm() }
             case .nothing: return descriptor.whenReadable(onReadable)
             case .end(let isOrderly): return peerEnded(transfer, isOrderly: isOrderly)
@@ -354,7 +353,7 @@ final class UpstreamConnection: Wire {
     }
 
     private func finish(_ transfer: Transfer, isReusable: Bool) {
-        let isKept = isReusable && sending.isOver && descriptor.peer == []
+        let isKept = isReusable && sending.isOver && descriptor.peer == [] && transfer.settings.keepsConnections
         origin.pool.remove(self)
         if isKept {
             rest(transfer.settings)
@@ -389,7 +388,14 @@ final class UpstreamConnection: Wire {
     }
 
     private func unanswered(_ transfer: Transfer) -> FetchError {
-        let remedy = transfer.isIdempotent ? "" : "; the request may have been acted on, so it is not sent again"
+        let remedy =
+            if !transfer.isIdempotent {
+                "; the request may have been acted on, so it is not sent again"
+            } else if !transfer.mayRepeat {
+                "; the request is not sent again, because its body cannot be produced again"
+            } else {
+                ""
+            }
         return FetchError(.transfer, "\(origin.text): the connection ended without an answer\(remedy)")
     }
 

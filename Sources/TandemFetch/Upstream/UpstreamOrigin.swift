@@ -47,21 +47,19 @@ final class UpstreamOrigin {
     /// The connection that has rested shortest and may carry a request of this client; nil when there is none.
     ///
     /// A connection on which something has arrived while it rested is closed: what that is belongs to nobody.
-    func takeIdle(_ settings: FetchSettings) -> UpstreamConnection? {
+    func findIdle(for settings: FetchSettings) -> UpstreamConnection? {
         guard !idle.isEmpty else { return nil }
         let now = hub.turnTime
         var index = idle.count - 1
         while index >= 0 {
             let connection = idle[index]
-            index -= 1
-            guard connection.suits(settings) else { continue }
-            guard connection.isUsable(settings, now) else {
-                pool.counts.discarded += 1
+            if connection.suits(settings) {
+                let isYoung = connection.isYoung(settings, now)
+                if isYoung, connection.isQuiet { return connection }
+                if isYoung { pool.counts.discarded += 1 }
                 connection.close()
-                index = min(index, idle.count - 1)
-                continue
             }
-            return connection
+            index = min(index, idle.count) - 1
         }
         return nil
     }

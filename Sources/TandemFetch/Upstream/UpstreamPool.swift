@@ -123,11 +123,6 @@ final class UpstreamPool: DumpedLocal {
         metrics?.connectionStirs()
     }
 
-    /// Closes all idle connections.
-    func closeIdle() {
-        for origin in origins.values { origin.closeIdle { _ in true } }
-    }
-
     private func closeOldest() {
         let oldest = origins.values.compactMap(\.oldestIdle).min { $0.idleSince < $1.idleSince }
         oldest?.close()

@@ -61,5 +61,6 @@ struct MetricDescription: Sendable {
         "http.client.request.body.size": "Bytes of outbound requests' bodies.",
         "http.client.response.body.size": "Bytes of the bodies that upstreams answered.",
         "http.client.open_connections": "Connections to upstreams that are open.",
+        "tandem.client.connections.idle": "Connections to upstreams that are kept for the next request, without those of HTTP/2.",
     ]
 }

@@ -37,6 +37,38 @@ struct AnswerBeforeUploadTests {
         }
     }
 
+    /// The head of the answer comes while the upload is under way, its body only when more of the upload has been read.
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `an upload that an answer cuts off leaves no connection to the next request`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        let piece = [UInt8](repeating: 0x78, count: 64 * 1024)
+        for isAnnounced in [false, true] {
+            try await withHostileUpstream(transport) { request in
+                guard request.path == "/refused" else { return .echo(request) }
+                let head = HostileText.raw("HTTP/1.1 413 No\r\nContent-Length: 3\r\n\r\n")
+                return HostileScript(
+                    steps: [
+                        .readSome(1000), .send(head), .pause(milliseconds: 20), .readSome(200_000), .send(Array("fin".utf8)),
+                    ],
+                    isLast: true)
+            } _: { upstream in
+                try await onHub { _ in
+                    let body = FetchBody(
+                        contentLength: isAnnounced ? 200 * piece.count : nil,
+                        streaming: { for _ in 0..<200 { try await $0.write(piece) } })
+                    let request = FetchRequest(url: upstream.url("/refused"), method: .post, body: body)
+                    let refused = try await style.execute(client, request)
+                    #expect(refused.status.code == 413 && refused.text == "fin")
+                    for number in 0..<3 {
+                        let text = try await style.get(client, upstream.url("/mine\(number)")).text
+                        #expect(text == "/mine\(number)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
     func `an answer ends an exchange whose upload stands still`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws

@@ -7,7 +7,8 @@ import Testing
 /// or an error before its deadline; and nothing is left over.
 ///
 /// Environment: `TANDEM_HOSTILE_EXCHANGES` sets how many; `TANDEM_HOSTILE_SEED` the seed; `TANDEM_HOSTILE_ONLY=17,42` runs only these
-/// exchanges, one after the other; `TANDEM_HOSTILE_KIND=cut` only those whose misbehaviour has this in its name; `TANDEM_HOSTILE_COUNTS=1` prints how the kinds of misbehaviour ended.
+/// exchanges, one after the other; `TANDEM_HOSTILE_KIND=cut` only those whose misbehaviour has this in its name;
+/// `TANDEM_HOSTILE_COUNTS=1` prints how the kinds of misbehaviour ended.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct HostileUpstreamTests {
     @Test func `every caller gets its own answer, whole, or an error in time`() async throws {
