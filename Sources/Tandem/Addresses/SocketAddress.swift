@@ -66,18 +66,6 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         self = address
     }
 
-    /// Returns the address that a socket is connected to; nil when it is not connected, or has none of these families.
-    package init?(peerOf fd: CInt) {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let address = withUnsafeMutableBytes(of: &storage) { bytes -> SocketAddress? in
-            let failed = getpeername(fd, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
-            return failed == 0 ? SocketAddress(UnsafeRawBufferPointer(rebasing: bytes[..<Int(length)])) : nil
-        }
-        guard let address else { return nil }
-        self = address
-    }
-
     /// The family, for socket(2).
     package var family: CInt {
         switch self {

@@ -1,7 +1,7 @@
 internal import CCurl
 internal import CTandemCurl
-internal import Tandem
 internal import Glibc
+internal import Tandem
 
 /// What libcurl asks while it makes a connection for a transfer: whether an address may be connected to, and the socket for it.
 ///
@@ -9,7 +9,8 @@ internal import Glibc
 final class ConnectionAttempt {
     let transfer: Transfer
     private unowned let multi: CurlMulti
-    private(set) var sockets: [CInt] = []
+    // The sockets that were opened, and where each leads.
+    private var sockets: [CInt: SocketEndpoint] = [:]
     private var refusedAddress: SocketEndpoint?
     private var wasRefused = false
 
@@ -27,17 +28,13 @@ final class ConnectionAttempt {
                 // libcurl's struct is longer than it declares: the address is read in place.
                 let address = UnsafeRawPointer(wanted) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
                 let attempt = Unmanaged<ConnectionAttempt>.fromOpaque(context!).takeUnretainedValue()
-                guard
-                    attempt.mayConnect(
-                        to: SocketAddress(
-                            address.assumingMemoryBound(to: sockaddr.self), length: MemoryLayout<sockaddr_in6>.size)?.endpoint)
-                else {
-                    return CURL_SOCKET_BAD
-                }
+                let endpoint = SocketAddress(
+                    address.assumingMemoryBound(to: sockaddr.self), length: MemoryLayout<sockaddr_in6>.size)?.endpoint
+                guard let endpoint, attempt.mayConnect(to: endpoint) else { return CURL_SOCKET_BAD }
                 // libcurl's own would be inherited by processes that the application starts, and stay open there.
                 let type = wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
                 let fd = socket(wanted.pointee.family, type, wanted.pointee.protocol)
-                if fd >= 0 { attempt.opened(fd) }
+                if fd >= 0 { attempt.opened(fd, endpoint) }
                 return fd
             }, Unmanaged.passUnretained(self).toOpaque())
     }
@@ -51,14 +48,17 @@ final class ConnectionAttempt {
         return false
     }
 
-    private func opened(_ fd: CInt) {
-        sockets.append(fd)
+    private func opened(_ fd: CInt, _ endpoint: SocketEndpoint) {
+        sockets[fd] = endpoint
         multi.opened(fd)
     }
 
+    /// Where a socket that this attempt has opened leads.
+    func endpoint(of fd: CInt) -> SocketEndpoint? { sockets[fd] }
+
     /// libcurl waits for this socket to become readable: when no request has been sent yet, that is TLS.
     func listens(to fd: CInt) {
-        if transfer.url.isSecure, transfer.phases.phase == .connecting, sockets.contains(fd) { transfer.phases.enter(.handshake) }
+        if transfer.url.isSecure, transfer.phases.phase == .connecting, sockets[fd] != nil { transfer.phases.enter(.handshake) }
     }
 
     /// The caller's words for libcurl's result, which is a failure.
@@ -81,4 +81,42 @@ final class ConnectionAttempt {
 
     /// The error for the address that was not permitted.
     var refused: FetchError { transfer.refused(refusedAddress) }
+}
+
+extension FetchError {
+    /// What libcurl says of a transfer, in Tandem's words. `detail` is libcurl's own sentence, if it has one.
+    init(_ result: CURLcode, fetching origin: String, detail: String) {
+        let (code, what) = FetchError.meaning(of: result)
+        let said = detail.isEmpty ? String(cString: curl_easy_strerror(result)) : FetchError.printable(detail)
+        self.init(code, "\(origin): \(what): \(said)", curlCode: Int32(result.rawValue))
+    }
+
+    private static func meaning(of result: CURLcode) -> (Code, String) {
+        switch result {
+        case CURLE_URL_MALFORMAT:
+            (.badURL, "not a URL that can be fetched")
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
+            (.couldNotResolve, "the name of the host could not be resolved")
+        case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED:
+            (.couldNotConnect, "could not connect; check that the server runs and listens there")
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+            CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_INVALIDCERTSTATUS:
+            (.tls, "TLS could not be established")
+        case CURLE_SSL_CACERT_BADFILE:
+            (.tls, "the file in `certificateAuthorities` cannot be used")
+        case CURLE_OPERATION_TIMEDOUT:
+            (.timedOut, "too slow")
+        case CURLE_FILESIZE_EXCEEDED:
+            (.tooLarge, "the response is too large")
+        case CURLE_OUT_OF_MEMORY, CURLE_FAILED_INIT:
+            (.unavailable, "libcurl could not start the transfer")
+        default:
+            (.transfer, "the transfer broke off")
+        }
+    }
+
+    /// Part of it may come from the server: nothing that could forge a line of a log.
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
+    }
 }

@@ -57,7 +57,7 @@ final class Dial: CurlJob, Wire {
 
     private func connect(_ transfer: Transfer) throws -> UpstreamConnection {
         let socket = tandem_curl_socket(easy.pointer)
-        guard let endpoint = SocketAddress(peerOf: socket)?.endpoint else {
+        guard let endpoint = attempt.endpoint(of: socket) else {
             throw FetchError(.couldNotConnect, "\(transfer.origin.text): the connection was lost when it had been made")
         }
         multi.stopWatching(socket)
@@ -65,11 +65,11 @@ final class Dial: CurlJob, Wire {
             // libcurl is not needed any more. It would close the connection as soon as the peer ends its side.
             multi.keepOpen(socket)
             multi.remove(easy)
-            return try UpstreamConnection(socket, to: endpoint, transfer.origin, nil, nil)
+            return UpstreamConnection(try UpstreamSocket(socket, nil, on: multi), to: endpoint, transfer.origin, nil)
         }
-        let connection = try UpstreamConnection(socket, to: endpoint, transfer.origin, easy, transfer.settings.tls)
+        let upstream = try UpstreamSocket(socket, easy, on: multi)
         multi.replaceJob(of: easy, by: OpenConnection())
-        return connection
+        return UpstreamConnection(upstream, to: endpoint, transfer.origin, transfer.settings.tls)
     }
 
     // MARK: What the transfer asks

@@ -1,7 +1,4 @@
-internal import CCurl
-internal import CTandemCurl
 internal import Glibc
-internal import HTTPWire
 internal import Tandem
 
 /// A connection of HTTP/1.1 to an upstream, for one request at a time. libcurl has made it, TLS included; what is sent and
@@ -23,15 +20,6 @@ final class UpstreamConnection: Wire {
         case closed
     }
 
-    private enum Reading {
-        case bytes(Int)
-        /// Nothing is there.
-        case nothing
-        /// The peer has ended. `isOrderly` where the protocol below says that this is the end of what it sent.
-        case end(isOrderly: Bool)
-        case failed(String, errno: CInt)
-    }
-
     let origin: UpstreamOrigin
     /// Where it leads.
     let endpoint: SocketEndpoint
@@ -42,9 +30,7 @@ final class UpstreamConnection: Wire {
     /// The hub's time when it is to be closed, while it rests.
     @exclusivity(unchecked) private(set) var expires: UInt64 = 0
 
-    // libcurl's handle, which has TLS; nil without TLS.
-    private let easy: EasyHandle?
-    private let descriptor: Descriptor
+    private let socket: UpstreamSocket
     private let tls: TLSIdentity?
     private let opened: UInt64
     @exclusivity(unchecked) private var state = State.resting
@@ -64,25 +50,18 @@ final class UpstreamConnection: Wire {
     /// Bytes that are read before others have their turn.
     private static let share = 256 * 1024
 
-    /// Takes over a connection that libcurl has made.
-    ///
-    /// - Parameters:
-    ///   - socket: The number, which the connection closes; with TLS libcurl does.
-    ///   - easy: libcurl's handle, which has TLS. It stays attached to its multi handle. nil without TLS.
-    init(
-        _ socket: CInt, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ easy: EasyHandle?, _ tls: TLSIdentity?
-    ) throws(TandemError) {
-        self.easy = easy
+    /// A connection over `socket`, with the identity that TLS was established with, if it was.
+    init(_ socket: UpstreamSocket, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ tls: TLSIdentity?) {
+        self.socket = socket
         self.origin = origin
         self.endpoint = endpoint
         self.tls = tls
         opened = origin.hub.turnTime
-        descriptor = try Descriptor(adopting: socket)
         receiving = ReceivedAnswer()
         onReadable = { [unowned self] in receiveAvailable() }
         onWritable = { [unowned self] in sendAvailable() }
         continuation = TurnEnd(on: origin.hub) { [unowned self] in goOn() }
-        descriptor.onPeerChange = { [unowned self] in peerChanged($0) }
+        socket.onPeerChange { [unowned self] in peerChanged($0) }
     }
 
     deinit {
@@ -109,18 +88,8 @@ final class UpstreamConnection: Wire {
     /// Whether neither its idle time nor its age forbids to use it.
     func isYoung(_ settings: FetchSettings, _ now: UInt64) -> Bool { now < expires && now - opened < settings.maxAge }
 
-    /// Whether nothing has arrived except TLS's own messages. Asks the kernel, which may not have told the hub yet.
-    var isQuiet: Bool {
-        if descriptor.peer != [] { return false }
-        guard let easy else {
-            var byte: UInt8 = 0
-            return recv(descriptor.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) < 0 && errno == EAGAIN
-        }
-        // Session tickets and key updates carry no data; whatever does belongs to nobody.
-        descriptor.foundNothing(to: .readable)
-        if case .nothing = readTLS(into: origin.pool.scratch, easy) { return true }
-        return false
-    }
+    /// Whether nothing has arrived since the last answer, except TLS's own messages.
+    var isQuiet: Bool { socket.isQuiet(origin.pool.scratch) }
 
     private func rest(_ settings: FetchSettings) {
         state = .resting
@@ -130,7 +99,7 @@ final class UpstreamConnection: Wire {
         patience = nil
         origin.add(self, settings)
         // Tells at once when the peer ends it, or sends what nobody has asked for.
-        descriptor.whenReadable(onReadable)
+        socket.whenReadable(onReadable)
     }
 
     // MARK: A request
@@ -157,7 +126,7 @@ final class UpstreamConnection: Wire {
         sendAvailable()
         guard case .busy = state else { return }
         if sending.awaitsContinue { awaitContinue() }
-        descriptor.whenReadable(onReadable)
+        socket.whenReadable(onReadable)
     }
 
     private func awaitContinue() {
@@ -203,17 +172,10 @@ final class UpstreamConnection: Wire {
         state = .closed
         patience = nil
         continuation.disarm()
-        let dialer = origin.pool.dialer
-        guard let easy else {
-            dialer.closing(descriptor.fd)
-            return descriptor.close()
-        }
-        // libcurl closes the number.
-        _ = descriptor.relinquish()
-        dialer.remove(easy)
+        socket.close()
     }
 
-    /// The hub has stopped, and libcurl closes the connection.
+    /// Ends what the hub, which has stopped, will not carry on.
     func hubStopped(_ error: FetchError) {
         if case .busy(let transfer) = state { transfer.fail(error) }
         close()
@@ -239,9 +201,7 @@ final class UpstreamConnection: Wire {
                 budget -= written
             }
             guard sending.isInBody, let upload = transfer.upload else { break }
-            guard budget > 0 else {
-                return continuation.arm()
-            }
+            guard budget > 0 else { return continuation.arm() }
             switch sending.take(from: upload, into: origin.pool.scratch) {
             case .bytes(let bytes):
                 transfer.phases.enter(.sending)
@@ -262,38 +222,14 @@ final class UpstreamConnection: Wire {
     /// upstream may have answered before it closed.
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard !bytes.isEmpty else { return 0 }
-        if let easy { return writeTLS(bytes, easy) }
-        do throws(TandemError) {
-            if let written = try descriptor.writeAvailable(bytes) { return written }
-            descriptor.whenWritable(onWritable)
-        } catch {
-            writeFailed()
+        switch socket.write(bytes) {
+        case .bytes(let count): return count
+        case .nothing: socket.whenWritable(onWritable)
+        case .failed:
+            sending.abort()
+            if case .busy(let transfer) = state { transfer.upload?.close() }
         }
         return 0
-    }
-
-    private func writeTLS(_ bytes: UnsafeRawBufferPointer, _ easy: EasyHandle) -> Int {
-        var total = 0
-        while total < bytes.count {
-            var written = 0
-            switch curl_easy_send(easy.pointer, bytes.baseAddress! + total, bytes.count - total, &written) {
-            case CURLE_OK: total += written
-            case CURLE_AGAIN:
-                guard total == 0 else { return total }
-                descriptor.foundNothing(to: .writable)
-                descriptor.whenWritable(onWritable)
-                return 0
-            default:
-                writeFailed()
-                return total
-            }
-        }
-        return total
-    }
-
-    private func writeFailed() {
-        sending.abort()
-        if case .busy(let transfer) = state { transfer.upload?.close() }
     }
 
     // MARK: Receiving
@@ -311,7 +247,7 @@ final class UpstreamConnection: Wire {
             }
             let most = min(origin.pool.scratch.count, receiving.isInBody ? transfer.room : .max)
             let buffer = UnsafeMutableRawBufferPointer(rebasing: origin.pool.scratch[..<most])
-            switch read(into: buffer) {
+            switch socket.read(into: buffer) {
             case .bytes(let count):
                 transfer.noteAnswer()
                 let before = transfer.received
@@ -320,7 +256,7 @@ final class UpstreamConnection: Wire {
                 // What was decoded counts: it can be a thousand times what was read.
                 budget -= max(count, transfer.received - before)
                 if budget <= 0 { return continuation.arm() }
-            case .nothing: return descriptor.whenReadable(onReadable)
+            case .nothing: return socket.whenReadable(onReadable)
             case .end(let isOrderly): return peerEnded(transfer, isOrderly: isOrderly)
             case .failed(let what, let errno): return fail(transfer, what, errno: errno)
             }
@@ -353,7 +289,7 @@ final class UpstreamConnection: Wire {
     }
 
     private func finish(_ transfer: Transfer, isReusable: Bool) {
-        let isKept = isReusable && sending.isOver && descriptor.peer == [] && transfer.settings.keepsConnections
+        let isKept = isReusable && sending.isOver && socket.peer == [] && transfer.settings.keepsConnections
         origin.pool.remove(self)
         if isKept {
             rest(transfer.settings)
@@ -376,9 +312,9 @@ final class UpstreamConnection: Wire {
     private func fail(_ transfer: Transfer, _ what: String, errno: CInt = 0) {
         if !transfer.isAnswered {
             if carriedRequests > 1 {
-                transfer.failOnDeadConnection(unanswered(transfer))
+                transfer.failOnDeadConnection(unanswered(transfer, what))
             } else {
-                transfer.fail(unanswered(transfer))
+                transfer.fail(unanswered(transfer, what))
             }
         } else {
             transfer.fail(
@@ -387,7 +323,7 @@ final class UpstreamConnection: Wire {
         close()
     }
 
-    private func unanswered(_ transfer: Transfer) -> FetchError {
+    private func unanswered(_ transfer: Transfer, _ what: String = "ended") -> FetchError {
         let remedy =
             if !transfer.isIdempotent {
                 "; the request may have been acted on, so it is not sent again"
@@ -396,16 +332,13 @@ final class UpstreamConnection: Wire {
             } else {
                 ""
             }
-        return FetchError(.transfer, "\(origin.text): the connection ended without an answer\(remedy)")
+        return FetchError(.transfer, "\(origin.text): the connection \(what) without an answer\(remedy)")
     }
 
     /// A byte has arrived, or the peer has ended, while the connection rests.
     private func restEnded() {
         guard case .resting = state else { return }
-        if isQuiet {
-            descriptor.foundNothing(to: .readable)
-            return descriptor.whenReadable(onReadable)
-        }
+        if isQuiet { return socket.whenReadable(onReadable) }
         origin.pool.counts.discarded += 1
         close()
     }
@@ -414,27 +347,5 @@ final class UpstreamConnection: Wire {
         // Nobody reads: without this a reset would be noticed only by the next read.
         guard peer.contains(.gone), isReadingPaused, case .busy(let transfer) = state else { return }
         fail(transfer, "was reset", errno: ECONNRESET)
-    }
-
-    private func read(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
-        if let easy { return readTLS(into: buffer, easy) }
-        do throws(TandemError) {
-            guard let count = try descriptor.readAvailable(into: buffer) else { return .nothing }
-            return count > 0 ? .bytes(count) : .end(isOrderly: true)
-        } catch {
-            return .failed("was lost (\(error.message))", errno: error.errno)
-        }
-    }
-
-    private func readTLS(into buffer: UnsafeMutableRawBufferPointer, _ easy: EasyHandle) -> Reading {
-        var count = 0
-        switch curl_easy_recv(easy.pointer, buffer.baseAddress!, buffer.count, &count) {
-        case CURLE_OK where count > 0: return .bytes(count)
-        case CURLE_OK: return .end(isOrderly: tandem_curl_peer_closed_tls(easy.pointer))
-        case CURLE_AGAIN:
-            descriptor.foundNothing(to: .readable)
-            return .nothing
-        default: return .failed("was lost", errno: 0)
-        }
     }
 }
