@@ -97,6 +97,16 @@ bool tandem_curl_speaks(CURL *easy, const char *protocol) {
   return length == strlen(protocol) && memcmp(agreed, protocol, length) == 0;
 }
 
+void tandem_curl_let_writes_move(CURL *easy) {
+  SSL *ssl = tls(easy);
+  if (ssl != NULL) SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+bool tandem_curl_has_authorities_file(void) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  return info->age >= CURLVERSION_SEVENTH && info->cainfo != NULL;
+}
+
 CURLSH *tandem_curl_share_sessions(void) {
   CURLSH *share = curl_share_init();
   if (share != NULL) curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);

@@ -76,6 +76,25 @@ struct DecompressionTests {
         #expect(error?.message.contains("turn `decompresses` off") == true)
     }
 
+    /// What a stream holds is a multiple of some of these sizes: then nothing but the mark of the flush is left to decode.
+    @Test(
+        arguments: Style.allCases, [(4, 65_536), (5, 65_536), (8, 65_536), (16, 16_384), (5, 60_000), (1, 262_144), (3, 262_144)])
+    func `a body that the upstream flushes in blocks comes whole`(_ style: Style, _ blocks: (count: Int, size: Int)) async throws
+    {
+        let url = upstream.url("/flushed?n=\(blocks.count)&size=\(blocks.size)")
+        try await onHub { _ in
+            let stream = try await style.stream(FetchClient(), FetchRequest(url: url))
+            var body: [UInt8] = []
+            while let piece = try await style.read(stream) {
+                body += piece
+                try await sleep(for: .milliseconds(1))
+            }
+            #expect(body.count == blocks.count * blocks.size + 3900 && body.last == UInt8(ascii: "r"))
+            let whole = try await style.get(FetchClient(), url).body
+            #expect(whole == body)
+        }
+    }
+
     @Test(arguments: ["deflate", "deflate,deflate,deflate", "deflate, chunked"])
     func `a transfer coding that nobody asked for is refused`(_ coding: String) async throws {
         let url = upstream.url("/transfercoded?n=1000000&coding=\(coding.replacing(" ", with: "%20"))")

@@ -71,7 +71,14 @@ struct FetchBodyTests {
     }
 
     /// The server takes nothing until it is told to: what was produced by then is what lies in buffers.
-    @Test(arguments: Style.allCases) func `a slow upstream holds the producer back`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases, [false, true]) func `a slow upstream holds the producer back`(_ style: Style, _ tls: Bool)
+        async throws
+    {
+        let upstream = Upstream(tls: tls)
+        let scheme = tls ? "https" : "http"
+        var configuration = FetchConfiguration()
+        configuration.certificateAuthorities = Upstream.certificate
+        let client = FetchClient(configuration: configuration)
         let (total, piece) = (64 * 1024 * 1024, [UInt8](repeating: 7, count: 64 * 1024))
         try await onHub { hub in
             let produced = Counter()
@@ -91,7 +98,7 @@ struct FetchBodyTests {
                         })
                 }
             let done = Event<FetchResponse>()
-            let request = FetchRequest(url: upstream.url("/slowreader"), method: .post, body: body)
+            let request = FetchRequest(url: upstream.url("/slowreader", scheme: scheme), method: .post, body: body)
             _ = style.start(hub, client, request, done: done)
             // Until it stands still.
             var before = -1
@@ -102,7 +109,7 @@ struct FetchBodyTests {
             }
             // The kernel's two buffers, libcurl's and ours.
             #expect(produced.value < 16 * 1024 * 1024, "\(produced.value)")
-            _ = try await client.get(upstream.url("/open"))
+            _ = try await client.get(upstream.url("/open", scheme: scheme))
             let text = try await done.wait().text
             #expect(text == "\(total)" && produced.value == total)
         }

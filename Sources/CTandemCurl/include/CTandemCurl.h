@@ -38,6 +38,12 @@ bool tandem_curl_peer_closed_tls(CURL *easy);
 /// Whether the handle's TLS connection has agreed on `protocol` by ALPN (RFC 7301).
 bool tandem_curl_speaks(CURL *easy, const char *protocol);
 
+/// Lets a write to the handle's TLS connection that could not be completed be repeated from other memory (SSL_set_mode(3)).
+void tandem_curl_let_writes_move(CURL *easy);
+
+/// Whether libcurl was built with a file of certificate authorities.
+bool tandem_curl_has_authorities_file(void);
+
 /// A share handle for TLS sessions among the handles of one thread; null without memory.
 CURLSH *_Nullable tandem_curl_share_sessions(void);
 

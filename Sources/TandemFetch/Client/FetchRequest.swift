@@ -52,6 +52,9 @@ extension FetchRequest {
         HTTPField.Name("Keep-Alive")!, HTTPField.Name("Proxy-Connection")!,
     ]
 
+    /// Whether the body is announced by `Expect`. One that is empty is not (RFC 9110 10.1.1).
+    var announcesBody: Bool { expectsContinue && body != nil && body?.contentLength != 0 }
+
     /// Whether the request has a body, also an empty one: these methods expect one (RFC 9110 section 8.6).
     var sendsBody: Bool { body != nil || method == .post || method == .put || method == .patch }
 

@@ -72,7 +72,7 @@ final class CurlMulti {
         tandem_curl_multi_set_events(multi, nil, nil, nil)
         sockets.removeAll()
         timer = nil
-        let left = jobs
+        var left = jobs
         jobs = [:]
         for (pointer, entry) in left {
             entry.job.failed(FetchError(.unavailable, "the hub of this fetch has stopped"))
@@ -80,7 +80,8 @@ final class CurlMulti {
         }
         idle = []
         curl_multi_cleanup(multi)
-        withExtendedLifetime(left) {}
+        // Handles go before what they share.
+        left = [:]
         if let sessions { curl_share_cleanup(sessions) }
         noteClosed(openSockets.dropForgotten())
     }
@@ -129,8 +130,9 @@ final class CurlMulti {
     /// Takes a handle out, with its connection unless others use that. Harmless when it is out. Once libcurl has returned, when it
     /// is on the stack.
     func remove(_ easy: EasyHandle) {
-        jobs.removeValue(forKey: easy.pointer)
-        guard !isInside else { return postponed.append { [unowned self] in detach(easy) } }
+        guard let entry = jobs.removeValue(forKey: easy.pointer) else { return }
+        // Until then libcurl may call back, with pointers to the job.
+        guard !isInside else { return postponed.append { [unowned self] in withExtendedLifetime(entry) { detach(easy) } } }
         guard !hasEnded else { return }
         detach(easy)
     }
@@ -204,7 +206,11 @@ final class CurlMulti {
     /// What had to wait for libcurl to return: what its callbacks wanted, and jobs that have ended.
     private func settle() {
         guard !isInside else { return }
-        while let work = postponed.popLast() { work() }
+        while !postponed.isEmpty {
+            let works = postponed
+            postponed = []
+            for work in works { work() }
+        }
         var result = CURLE_OK
         while let pointer = tandem_curl_multi_next_ended(multi, &result) {
             guard let (job, easy) = jobs[pointer] else { continue }

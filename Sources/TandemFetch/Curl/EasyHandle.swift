@@ -68,6 +68,9 @@ final class EasyHandle {
         }
         if let file = configuration.certificateAuthorities {
             set(CURLOPT_CAINFO, file)
+        }
+        // libcurl parses the authorities once per multi handle only if there is no folder of them: 27 ms per connection else.
+        if configuration.certificateAuthorities != nil || tandem_curl_has_authorities_file() {
             set(CURLOPT_CAPATH, nil as UnsafeRawPointer?)
         }
         guard let certificate = configuration.clientCertificate else { return }

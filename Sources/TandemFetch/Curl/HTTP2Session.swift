@@ -20,12 +20,16 @@ final class HTTP2Session {
     /// Whether it has reached its greatest age: then it takes no more transfers.
     var isTooOld: Bool { origin.hub.turnTime - opened >= settings.maxAge }
 
+    /// Whether it has transfers.
+    var isBusy: Bool { multi.jobCount > 0 }
+
     /// One of its transfers has begun.
     func streamBegan() { expires = .max }
 
     /// One of its transfers has ended. After the last one the session rests.
     func streamEnded() {
-        guard multi.jobCount == 0 else { return }
+        guard !isBusy else { return }
+        origin.dropRetired()
         expires = min(origin.hub.turnTime.advanced(by: settings.keepAlive), opened.advanced(by: settings.maxAge))
         origin.pool.restSession(until: expires)
     }

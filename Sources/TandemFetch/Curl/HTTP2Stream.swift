@@ -198,7 +198,7 @@ final class HTTP2Stream: CurlJob, Wire {
 
     /// libcurl may hand over what it held back before this returns.
     private func applyPauses() {
-        transfer.phases.isHeldBack = isReceivingPaused || isSendingPaused
+        transfer.phases.isHeldBack = isReceivingPaused || (isSendingPaused && transfer.upload?.isOpen == true)
         transfer.phases.madeProgress()
         let pauses = (isReceivingPaused ? CURLPAUSE_RECV : 0) | (isSendingPaused ? CURLPAUSE_SEND : 0)
         multi.later { [self] in
@@ -271,7 +271,7 @@ extension EasyHandle {
         }
         if request.sendsBody {
             // What libcurl would add by itself: a form's type, and a pause to ask whether the body is wanted.
-            addField(request.expectsContinue ? "Expect: 100-continue" : "Expect:")
+            addField(request.announcesBody ? "Expect: 100-continue" : "Expect:")
             if request.headers[.contentType] == nil { addField("Content-Type:") }
         }
         useFields()

@@ -54,6 +54,7 @@ final class Exchange {
         deadline = FetchDeadline(request.deadline, settings, on: hub)
         url = try TargetURL(settings.configuration.canonicalTarget(of: request.url))
         origin = pool.origin(of: url, settings.configuration.retry)
+        if settings.configuration.retry.attempts > 1 { origin.gate.budget.earn(settings.configuration.retry, now: hub.now) }
         try queue()
     }
 
@@ -185,6 +186,8 @@ final class Exchange {
     /// Takes a place in the line of the origin, and goes onto the wire when there is no line.
     private func queue() throws {
         let now = hub.now
+        // The pool may have forgotten it meanwhile.
+        origin = pool.origin(of: url, configuration.retry)
         let ticket: Ticket
         do throws(FetchError) {
             ticket = try origin.gate.enter(configuration, now: now, waking: parker)
@@ -251,8 +254,10 @@ final class Exchange {
 
     private func begin(_ transfer: Transfer, onFreshConnection isFresh: Bool) throws {
         if origin.maySpeakHTTP2(settings) { return try HTTP2Stream.begin(transfer, on: origin.session(settings)) }
-        guard !isFresh, let connection = origin.findIdle(for: settings) else { return try Dial.begin(transfer) }
-        guard connection.isPermitted(to: transfer) else { throw transfer.refused(connection.endpoint) }
+        // One that leads where this request may not go: the name may lead elsewhere now.
+        guard !isFresh, let connection = origin.findIdle(for: settings), connection.isPermitted(to: transfer) else {
+            return try Dial.begin(transfer)
+        }
         connection.begin(transfer)
     }
 
@@ -343,7 +348,7 @@ final class Exchange {
             throw FetchError(.refused, "\(from): `checkRedirect` refused a redirect to \(target.text)")
         }
         redirects += 1
-        request.redirect(status: head.code, toOtherOrigin: target !== origin)
+        request.redirect(status: head.code, toOtherOrigin: target.origin != origin.origin)
         if transfer.upload?.hasBegun == true { try request.checkRepeatable(from) }
         if let upload = transfer.takeUpload() { endedUploads.append(upload) }
         (url, origin) = (next, target)

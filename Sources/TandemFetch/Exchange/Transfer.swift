@@ -5,7 +5,8 @@ internal import Tandem
 /// One request on the wire, and its answer as far as it has arrived. Every call is made on the hub's thread.
 ///
 /// The wire puts in, the caller's steps take out. A step that finds too little says so, and what it waits for unparks the
-/// caller. `ending` is set once, by whoever ends the transfer first: the wire, the caller, the upload or a limit on time.
+/// caller. The first to end it wins: the wire, the caller, the upload or a limit on time. Only a coded body that turns out to be
+/// malformed when it is read makes a failure of an answer that was complete.
 final class Transfer {
     /// What the caller waits for.
     private enum Interest: Int { case head, piece, end }
@@ -94,7 +95,10 @@ final class Transfer {
         phases.enter(.receiving)
         isAnswered = true
         // An answer that refuses needs no more of the body.
-        if answer.code >= 300 { upload?.close() }
+        if answer.code >= 300, let upload {
+            upload.close()
+            phases.isHeldBack = false
+        }
         if !isHead, answer.code != 304, let length = answer.contentLength, length > 0 {
             guard length <= body.limit else { return refuse(tooLarge) }
             body.expect(length)
@@ -225,19 +229,21 @@ final class Transfer {
 
     /// What of the body has arrived; nil at its end. Throws what ended the transfer, after what arrived before that.
     func piece() throws -> Step<[UInt8]?> {
-        if body.count == 0 { unfold() }
-        let piece = body.drain()
-        if ending == nil, !body.holdsMore { wire?.resumeReceiving() }
-        if !piece.isEmpty { return .done(piece) }
-        switch ending {
-        case .complete where body.isCutOff: throw cutOff
-        case .complete: return .done(nil)
-        case .failed(let error): throw error
-        case nil:
-            // What has just been resumed may have brought something.
-            if body.count > 0 { return .done(body.drain()) }
-            interest = .piece
-            return .mustWait
+        while true {
+            if body.count == 0 { unfold() }
+            let piece = body.drain()
+            // May bring more at once, and the end.
+            if ending == nil, !body.holdsMore { wire?.resumeReceiving() }
+            if !piece.isEmpty { return .done(piece) }
+            if body.count > 0 || body.holdsMore { continue }
+            switch ending {
+            case .complete where body.isCutOff: throw cutOff
+            case .complete: return .done(nil)
+            case .failed(let error): throw error
+            case nil:
+                interest = .piece
+                return .mustWait
+            }
         }
     }
 

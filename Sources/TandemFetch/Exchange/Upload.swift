@@ -85,6 +85,9 @@ final class Upload: @unchecked Sendable {
         transfer.abandon(error)
     }
 
+    /// Whether somebody still wants the body.
+    var isOpen: Bool { state != .closed }
+
     // MARK: The wire's side
 
     enum Outcome {

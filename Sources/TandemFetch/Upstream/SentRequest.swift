@@ -35,8 +35,8 @@ struct SentRequest {
         case .stream?:
             hasUpload = true
             isChunked = request.body?.contentLength == nil
-            phase = request.expectsContinue ? .awaitingContinue : .body
-        case .bytes(let bytes)? where request.expectsContinue:
+            phase = request.announcesBody ? .awaitingContinue : .body
+        case .bytes(let bytes)? where request.announcesBody:
             following = bytes[...]
             phase = .awaitingContinue
         default: break
@@ -51,6 +51,9 @@ struct SentRequest {
 
     /// Whether the body waits for the upstream to ask for it.
     var awaitsContinue: Bool { phase == .awaitingContinue }
+
+    /// Whether a write has failed.
+    var isBroken: Bool { phase == .broken }
 
     /// Whether the upload is asked for more.
     var isInBody: Bool { phase == .body }
@@ -172,7 +175,7 @@ extension [UInt8] {
             } else {
                 append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
             }
-            if request.expectsContinue { append(contentsOf: "Expect: 100-continue\r\n".utf8) }
+            if request.announcesBody { append(contentsOf: "Expect: 100-continue\r\n".utf8) }
         }
         append(0x0d)
         append(0x0a)

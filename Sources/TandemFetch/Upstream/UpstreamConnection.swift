@@ -47,7 +47,7 @@ final class UpstreamConnection: Wire {
     @exclusivity(unchecked) private var onReadable: (() -> Void)!
     @exclusivity(unchecked) private var onWritable: (() -> Void)!
 
-    /// Bytes that are read before others have their turn.
+    /// Bytes that are read, or sent, before others have their turn.
     private static let share = 256 * 1024
 
     /// A connection over `socket`, with the identity that TLS was established with, if it was.
@@ -65,9 +65,7 @@ final class UpstreamConnection: Wire {
     }
 
     deinit {
-        // Closed before, by whoever dropped it.
-        if case .closed = state { return }
-        release()
+        guard case .closed = state else { preconditionFailure("a connection to an upstream was dropped without close()") }
     }
 
     // MARK: Rest
@@ -89,7 +87,7 @@ final class UpstreamConnection: Wire {
     func isYoung(_ settings: FetchSettings, _ now: UInt64) -> Bool { now < expires && now - opened < settings.maxAge }
 
     /// Whether nothing has arrived since the last answer, except TLS's own messages.
-    var isQuiet: Bool { socket.isQuiet(origin.pool.scratch) }
+    func checkQuiet() -> Bool { socket.checkQuiet(origin.pool.scratch) }
 
     private func rest(_ settings: FetchSettings) {
         state = .resting
@@ -143,7 +141,7 @@ final class UpstreamConnection: Wire {
         guard isReadingPaused else { return }
         isReadingPaused = false
         if case .busy(let transfer) = state {
-            transfer.phases.isHeldBack = sending.waitsForProducer
+            transfer.phases.isHeldBack = sending.waitsForProducer && transfer.upload?.isOpen == true
             transfer.phases.madeProgress()
         }
         receiveAvailable()
@@ -194,7 +192,8 @@ final class UpstreamConnection: Wire {
         var budget = UpstreamConnection.share
         while true {
             while let piece = sending.held {
-                let written = piece.withUnsafeBytes { write($0) }
+                guard budget > 0 else { return continuation.arm() }
+                let written = piece.prefix(UpstreamConnection.share).withUnsafeBytes { write($0) }
                 guard written > 0 else { return }
                 transfer.phases.madeProgress()
                 sending.sent(written)
@@ -204,7 +203,7 @@ final class UpstreamConnection: Wire {
             guard budget > 0 else { return continuation.arm() }
             switch sending.take(from: upload, into: origin.pool.scratch) {
             case .bytes(let bytes):
-                transfer.phases.enter(.sending)
+                if transfer.head == nil { transfer.phases.enter(.sending) }
                 let written = write(UnsafeRawBufferPointer(bytes))
                 budget -= written
                 if written < bytes.count { sending.hold(bytes[written...]) }
@@ -228,6 +227,8 @@ final class UpstreamConnection: Wire {
         case .failed:
             sending.abort()
             if case .busy(let transfer) = state { transfer.upload?.close() }
+            // Reads what there is of an answer.
+            continuation.arm()
         }
         return 0
     }
@@ -256,6 +257,9 @@ final class UpstreamConnection: Wire {
                 // What was decoded counts: it can be a thousand times what was read.
                 budget -= max(count, transfer.received - before)
                 if budget <= 0 { return continuation.arm() }
+            case .nothing where sending.isBroken && tls != nil:
+                // After a write has failed, nothing more comes through TLS.
+                return fail(transfer, "was lost")
             case .nothing: return socket.whenReadable(onReadable)
             case .end(let isOrderly): return peerEnded(transfer, isOrderly: isOrderly)
             case .failed(let what, let errno): return fail(transfer, what, errno: errno)
@@ -338,7 +342,7 @@ final class UpstreamConnection: Wire {
     /// A byte has arrived, or the peer has ended, while the connection rests.
     private func restEnded() {
         guard case .resting = state else { return }
-        if isQuiet { return socket.whenReadable(onReadable) }
+        if checkQuiet() { return socket.whenReadable(onReadable) }
         origin.pool.counts.discarded += 1
         close()
     }

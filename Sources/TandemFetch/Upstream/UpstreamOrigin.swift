@@ -17,6 +17,8 @@ final class UpstreamOrigin {
     // Connections that rest, the one that has rested longest first.
     @exclusivity(unchecked) private var idle: [UpstreamConnection] = []
     @exclusivity(unchecked) private var sessions: [TLSIdentity: HTTP2Session] = [:]
+    // Sessions that are too old for further transfers and still have some.
+    @exclusivity(unchecked) private var retired: [HTTP2Session] = []
     // When the upstream is asked again whether it speaks HTTP/2.
     @exclusivity(unchecked) private var speaksHTTP1Until: UInt64 = 0
 
@@ -40,7 +42,7 @@ final class UpstreamOrigin {
     }
 
     /// Whether nothing would be lost with it.
-    var isIdle: Bool { idle.isEmpty && sessions.isEmpty && gate.isIdle(now: hub.now) }
+    var isIdle: Bool { idle.isEmpty && sessions.isEmpty && retired.isEmpty && gate.isIdle(now: hub.now) }
 
     // MARK: Connections of HTTP/1.1
 
@@ -55,7 +57,7 @@ final class UpstreamOrigin {
             let connection = idle[index]
             if connection.suits(settings) {
                 let isYoung = connection.isYoung(settings, now)
-                if isYoung, connection.isQuiet { return connection }
+                if isYoung, connection.checkQuiet() { return connection }
                 if isYoung { pool.counts.discarded += 1 }
                 connection.close()
             }
@@ -103,9 +105,12 @@ final class UpstreamOrigin {
         if let session = sessions[settings.tls], !session.isTooOld { return session }
         let session = try HTTP2Session(self, settings)
         // One that is too old ends with the last of its transfers.
-        sessions[settings.tls] = session
+        if let old = sessions.updateValue(session, forKey: settings.tls), old.isBusy { retired.append(old) }
         return session
     }
+
+    /// Forgets sessions that were too old and have ended.
+    func dropRetired() { retired.removeAll { !$0.isBusy } }
 
     /// The upstream has agreed to HTTP/1.1 only: it is not asked again for ten minutes.
     func refusedHTTP2() { speaksHTTP1Until = hub.turnTime.advanced(by: 600_000_000_000) }
@@ -115,8 +120,8 @@ final class UpstreamOrigin {
     /// Closes all connections; the hub has stopped.
     func end() {
         for connection in idle { connection.close() }
-        for session in sessions.values { session.end() }
-        sessions = [:]
+        for session in Array(sessions.values) + retired { session.end() }
+        (sessions, retired) = ([:], [])
     }
 
     /// `http://host:port: 3 in flight, 1 waiting, 2 idle connections, the oldest for 1.5 seconds`, for dumps.
@@ -132,6 +137,6 @@ final class UpstreamOrigin {
 
     func count(_ statistics: inout FetchStatistics) {
         statistics.waiting += gate.waiting
-        for session in sessions.values { session.count(&statistics) }
+        for session in Array(sessions.values) + retired { session.count(&statistics) }
     }
 }

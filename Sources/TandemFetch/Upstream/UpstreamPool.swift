@@ -19,6 +19,8 @@ final class UpstreamPool: DumpedLocal {
     // Connections of HTTP/1.1 that carry a transfer, each at its `place`.
     @exclusivity(unchecked) private var busy: [UpstreamConnection] = []
     @exclusivity(unchecked) private var origins: [Origin: UpstreamOrigin] = [:]
+    // With as many it is time to look for those that are not needed.
+    @exclusivity(unchecked) private var mostOrigins = 256
     // The origin of the last exchange: mostly that of the next.
     @exclusivity(unchecked) private var latest: UpstreamOrigin?
     @exclusivity(unchecked) private var timers: [TransferTimer] = []
@@ -62,7 +64,11 @@ final class UpstreamPool: DumpedLocal {
 
     private func add(_ key: Origin, _ retry: RetryPolicy) -> UpstreamOrigin {
         // Strangers may choose the origins: those that have nothing to keep go.
-        if origins.count >= 256 { origins = origins.filter { !$0.value.isIdle } }
+        if origins.count >= mostOrigins {
+            origins = origins.filter { !$0.value.isIdle }
+            // Each look at all of them is paid for by as many that were added.
+            mostOrigins = max(256, origins.count * 2)
+        }
         let origin = UpstreamOrigin(key, on: self, retry)
         origins[key] = origin
         return origin

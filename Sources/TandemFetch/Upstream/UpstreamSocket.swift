@@ -29,6 +29,7 @@ final class UpstreamSocket {
     // libcurl's handle, which has TLS; nil without TLS.
     private let easy: EasyHandle?
     private unowned(unsafe) let dialer: CurlMulti
+    private var writesMayMove = false
 
     /// Takes over a socket that libcurl has connected. Throws what the kernel refuses.
     ///
@@ -72,13 +73,13 @@ final class UpstreamSocket {
     /// Calls `handler` once, when there may be room to write; at once, if that is so already.
     func whenWritable(_ handler: @escaping () -> Void) { descriptor.whenWritable(handler) }
 
-    /// Whether nothing has arrived except TLS's own messages. Asks the kernel, which may not have told the hub yet.
+    /// Reads TLS's own messages, and returns whether nothing else has arrived. Asks the kernel, which may not have told the hub yet.
     ///
     /// - Parameter scratch: Memory that TLS's messages are read into.
-    func isQuiet(_ scratch: UnsafeMutableRawBufferPointer) -> Bool {
+    func checkQuiet(_ scratch: UnsafeMutableRawBufferPointer) -> Bool {
         if descriptor.peer != [] { return false }
         if let easy {
-            // Session tickets and key updates carry no data; whatever does belongs to nobody.
+            // Session tickets and key updates carry no data. Data would belong to no request.
             if case .nothing = readTLS(into: scratch, easy) { return true }
             return false
         }
@@ -130,7 +131,13 @@ final class UpstreamSocket {
         var total = 0
         while total < bytes.count {
             var written = 0
-            switch curl_easy_send(easy.pointer, bytes.baseAddress! + total, bytes.count - total, &written) {
+            let result = curl_easy_send(easy.pointer, bytes.baseAddress! + total, bytes.count - total, &written)
+            if !writesMayMove {
+                // What could not be written is written later from other memory. libcurl tells of TLS only after its first call.
+                tandem_curl_let_writes_move(easy.pointer)
+                writesMayMove = true
+            }
+            switch result {
             case CURLE_OK: total += written
             case CURLE_AGAIN where total > 0: return .bytes(total)
             case CURLE_AGAIN:

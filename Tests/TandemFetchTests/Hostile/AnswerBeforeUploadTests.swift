@@ -69,6 +69,30 @@ struct AnswerBeforeUploadTests {
         }
     }
 
+    /// The producer waits, but nobody waits for it any more.
+    @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
+    func `the idle limit holds for an answer that made the upload needless`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    ) async throws {
+        var configuration = client.configuration
+        configuration.idleTimeout = .milliseconds(300)
+        let impatient = FetchClient(configuration: configuration)
+        try await withHostileUpstream(transport) { _ in
+            let head = HostileText.raw("HTTP/1.1 400 No\r\nContent-Length: 10\r\n\r\nfive.")
+            return HostileScript(steps: [.readSome(1000), .send(head), .awaitEnd], isLast: true)
+        } _: { upstream in
+            try await onHub { _ in
+                let body = stalled(style, isAnnounced: false, Counter())
+                let request = FetchRequest(url: upstream.url("/"), method: .post, body: body)
+                let took = try await elapsed {
+                    let error = try await fetchError { try await style.execute(impatient, request) }
+                    #expect(error?.code == .idleTimedOut, "\(String(describing: error))")
+                }
+                #expect(took < Self.soon)
+            }
+        }
+    }
+
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
     func `an answer ends an exchange whose upload stands still`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws

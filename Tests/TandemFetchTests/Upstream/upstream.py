@@ -282,6 +282,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
         elif path == "/coded":
             self.coded(query, number)
+        elif path == "/flushed":
+            # Blocks that are flushed one by one, each in a chunk of its own, then a rest.
+            coder, block = zlib.compressobj(wbits=WINDOWS["gzip"]), b"f" * int(query["size"])
+            self.start_coded("gzip")
+            for _ in range(number):
+                self.chunk(coder.compress(block) + coder.flush(zlib.Z_SYNC_FLUSH))
+            self.chunk(coder.compress(b"r" * 3900) + coder.flush())
+            self.chunk(b"")
         elif path == "/transfercoded":
             self.transfer_coded(query, number)
         elif path == "/echo":
