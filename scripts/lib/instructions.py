@@ -62,9 +62,9 @@ ROWS = [
     Row("/blocking/sleep?ms=1", most=(14_480, 4, 2, 80, 1)),
     Row("/async/echo", posts=True, most=(22_390, 4, 8, 276, 1)),
     Row("/blocking/echo", posts=True, most=(22_410, 2, 8, 281, 1)),
-    Row("/async/fetch?url=UPSTREAM", most=(54_100, 7, 17, 710, 2)),
-    Row("/blocking/fetch?url=UPSTREAM", most=(52_300, 4, 17, 714, 2)),
-    Row("/async/fetch?url=UPSTREAM", connections=64, most=(53_600, 7, 18, 710, 2)),
+    Row("/async/fetch?url=UPSTREAM", most=(54_800, 7, 17, 729, 2)),
+    Row("/blocking/fetch?url=UPSTREAM", most=(53_500, 4, 17, 733, 2)),
+    Row("/async/fetch?url=UPSTREAM", connections=64, most=(53_500, 7, 18, 723, 2)),
 ]
 
 

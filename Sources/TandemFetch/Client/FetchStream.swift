@@ -85,7 +85,8 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         while let piece = try read(file: file, line: line) { try body(piece) }
     }
 
-    /// Gives up the unread rest, from any thread. A reader that waits gets `closed`, and so does the next call.
+    /// Gives up the unread rest, from any thread, and closes the connection unless the answer has arrived whole. A reader that
+    /// waits gets what has arrived, then `closed`.
     public func close() { FetchStream.abandon(exchange, on: hub) }
 
     /// Bytes that have arrived and wait to be read. Only on the hub's thread.
