@@ -43,8 +43,8 @@ public struct FetchConfiguration: Sendable {
     /// The longest wait for a turn (`queueTimedOut`). 10 seconds: later, the client that asked has gone.
     public var queueTimeout: Duration = .seconds(10)
 
-    /// The time that an idle connection is kept. 60 seconds: as long as most servers and load balancers keep theirs, so that few
-    /// turn out to be closed.
+    /// How long a connection is kept when nobody uses it. 60 seconds: usual traffic finds a connection again, and an upstream that
+    /// is not asked any more is left. One that closes earlier is noticed at once.
     public var keepAlive: Duration = .seconds(60)
 
     /// The greatest age of a connection: an older one takes no further request. 5 minutes: a change of the upstream's addresses

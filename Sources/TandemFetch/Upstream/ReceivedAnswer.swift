@@ -181,7 +181,8 @@ struct ReceivedAnswer {
         return switch code {
         case .statusLineTooLong: " At most \(limits.requestLine) bytes are read."
         case .fieldLineTooLong: " At most \(limits.fieldLine) bytes are read."
-        case .fieldSectionTooLarge: " At most \(phase == .body ? limits.trailerBytes : limits.headBytes) bytes are read."
+        case .fieldSectionTooLarge where phase == .body: " At most \(limits.trailerBytes) bytes of trailers are read."
+        case .fieldSectionTooLarge: " At most \(limits.headBytes) bytes are read."
         case .tooManyFields: " At most \(limits.fieldCount) are read."
         case .chunkExtensionsTooLong:
             " At most \(limits.chunkExtensionBytes) bytes per chunk and \(limits.bodyExtensionBytes) per body are read."

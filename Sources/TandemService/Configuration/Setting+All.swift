@@ -77,7 +77,7 @@ extension Setting {
         .milliseconds("fetch.keep-alive-ms", \.fetch.client.keepAlive, 0...86_400_000),
         .milliseconds("fetch.max-connection-age-ms", \.fetch.client.maxConnectionAge, timeouts),
         .integer("fetch.max-idle-per-origin", \.fetch.client.maxIdlePerOrigin, 0...1_000_000, unit: "connections"),
-        .integer("fetch.max-idle", \.fetch.client.maxIdlePerHub, 0...1_000_000, unit: "connections"),
+        .integer("fetch.max-idle-per-hub", \.fetch.client.maxIdlePerHub, 0...1_000_000, unit: "connections"),
         .integer("fetch.attempts", \.fetch.client.retry.attempts, 1...10, unit: "attempts"),
         .milliseconds("fetch.retry-delay-ms", \.fetch.client.retry.baseDelay, timeouts),
         .milliseconds("fetch.retry-max-delay-ms", \.fetch.client.retry.maxDelay, timeouts),

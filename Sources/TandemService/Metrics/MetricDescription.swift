@@ -61,6 +61,9 @@ struct MetricDescription: Sendable {
         "http.client.request.body.size": "Bytes of outbound requests' bodies.",
         "http.client.response.body.size": "Bytes of the bodies that upstreams answered.",
         "http.client.open_connections": "Connections to upstreams that are open.",
+        "tandem.client.queue.duration": "How long outbound requests waited for a turn with their upstream.",
+        "tandem.client.requests.rejected": "Outbound requests that got no turn.",
+        "tandem.client.requests.retried": "Outbound requests that were sent again after a failure.",
         "tandem.client.connections.idle": "Connections to upstreams that are kept for the next request, without those of HTTP/2.",
     ]
 }
