@@ -55,6 +55,26 @@ struct DescriptorTests {
         }
     }
 
+    /// One event tells of both. A read that falls short must not take the end for something that is still to be told.
+    @Test func `a handler that reads what came with the peer's end is told of the end`() async throws {
+        try await onHub {
+            let (a, b) = try descriptorPair()
+            defer { a.close() }
+            #expect(try read(a) == nil)
+            var reads: [Int?] = []
+            func look() {
+                let count = try? read(a)
+                reads.append(count)
+                if count != 0 { a.whenReadable { look() } }
+            }
+            a.whenReadable { look() }
+            try b.send("hello")
+            b.close()
+            try await turnUntil { reads.last == 0 }
+            #expect(reads.first == 5)
+        }
+    }
+
     /// What is there, without waiting.
     private func read(_ descriptor: Descriptor) throws -> Int? {
         try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { try descriptor.readAvailable(into: $0) }
