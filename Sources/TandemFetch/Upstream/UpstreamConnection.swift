@@ -309,7 +309,8 @@ final class UpstreamConnection: Wire {
             finish(transfer, isReusable: false)
             return
         }
-        fail(transfer, receiving.endsWithConnection ? "ended without TLS's close_notify: the answer may be cut off" : "ended")
+        let cut = tls == nil ? "was reset, not ended" : "ended without TLS's close_notify"
+        fail(transfer, receiving.endsWithConnection ? "\(cut): the answer may be cut off" : "ended")
     }
 
     /// The connection is gone before the answer was complete.

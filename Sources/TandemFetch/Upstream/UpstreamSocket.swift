@@ -30,6 +30,7 @@ final class UpstreamSocket {
     private let easy: EasyHandle?
     private unowned(unsafe) let dialer: CurlMulti
     private var writesMayMove = false
+    private var hasFailedToWrite = false
 
     /// Takes over a socket that libcurl has connected. Throws what the kernel refuses.
     ///
@@ -96,7 +97,8 @@ final class UpstreamSocket {
         if let easy { return readTLS(into: buffer, easy) }
         do throws(TandemError) {
             guard let count = try descriptor.readAvailable(into: buffer) else { return .nothing }
-            return count > 0 ? .bytes(count) : .end(isOrderly: true)
+            // A reset is told once: after a write that failed because of it, the reader is told of an end.
+            return count > 0 ? .bytes(count) : .end(isOrderly: !hasFailedToWrite && !descriptor.peer.contains(.gone))
         } catch {
             return .failed("was lost (\(error.message))", errno: error.errno)
         }
@@ -123,6 +125,7 @@ final class UpstreamSocket {
             guard let count = try descriptor.writeAvailable(bytes) else { return .nothing }
             return .bytes(count)
         } catch {
+            hasFailedToWrite = true
             return .failed
         }
     }
