@@ -89,8 +89,9 @@ typedef struct tandem_wire_response_summary {
   bool has_retry_after;
 } tandem_wire_response_summary;
 
-/// Scans the response head at the start of `bytes`, as `tandem_wire_scan_head` scans a request head. `fields` has room for
-/// `most_fields` entries, at most `tandem_wire_most_response_fields`.
+/// Scans the response head at the start of `bytes` if it is complete and usual. Returns whether it is; otherwise the strict parser
+/// has to look at it. Reads only the first `count` bytes. `fields` has room for `most_fields` entries, at most
+/// `tandem_wire_most_response_fields`.
 bool tandem_wire_scan_response(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_response_summary *summary,
                                tandem_wire_field *fields);
 

@@ -29,7 +29,7 @@ void tandem_curl_set_close_socket(CURL *easy, curl_closesocket_callback close_so
 /// CURLOPT_PREREQFUNCTION: asked for each request, also when it goes out on a connection that is open already.
 void tandem_curl_set_before_request(CURL *easy, curl_prereq_callback before_request, void *context);
 
-/// The socket of the handle's connection; CURL_SOCKET_BAD when there is none.
+/// Returns the socket of the handle's connection, or CURL_SOCKET_BAD if it has none.
 curl_socket_t tandem_curl_socket(CURL *easy);
 
 /// Whether the peer of the handle's TLS connection has sent close_notify (RFC 8446, 6.1). False without OpenSSL: nothing is known.

@@ -15,8 +15,8 @@ public struct FetchStatistics: Hashable, Sendable {
     public var idleConnections = 0
     /// Requests that went out on a kept connection of HTTP/1.1, since the hub's start.
     public var reusedConnections = 0
-    /// Kept connections of HTTP/1.1 that were closed because they had ended, because an unexpected byte had arrived, or because
-    /// they were too old for the request that was to use them, since the hub's start.
+    /// Kept connections of HTTP/1.1 that the client closed because the upstream had ended them, or because unexpected bytes had
+    /// arrived on them, since the hub's start.
     public var discardedConnections = 0
     /// Timers that wait for the next exchange; each has a wait of the hub's.
     package var keptTimers = 0

@@ -43,9 +43,9 @@ final class CurlMulti {
         self.hub = hub
         self.metrics = metrics
         sessions = tandem_curl_share_sessions().map { UnsafeMutableRawPointer($0) }
-        // Which connections are kept is not for libcurl to decide.
+        // libcurl must not close connections because there are many: the pool has limits of its own.
         _ = tandem_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 1_000_000)
-        // Whoever fires these is stopped in `end`.
+        // Both are stopped in `end`, before this object goes.
         sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }
         timer = HubTimer(on: hub) { [unowned self] in
             drive { curl_multi_socket_action(multi, CInt(CURL_SOCKET_TIMEOUT), 0, $0) }
@@ -124,7 +124,7 @@ final class CurlMulti {
         jobs[easy.pointer] = (job, easy)
     }
 
-    /// Replaces the job of a handle: what libcurl tells of it from now on is the new one's.
+    /// Replaces the job of a handle. From now on the new job gets what libcurl reports.
     func replaceJob(of easy: EasyHandle, by job: any CurlJob) { jobs[easy.pointer] = (job, easy) }
 
     /// Takes a handle out, with its connection unless others use that. Harmless when it is out. Once libcurl has returned, when it
@@ -145,12 +145,12 @@ final class CurlMulti {
         }
     }
 
-    /// Does this when libcurl is not on the stack: what a callback wants to ask of it.
+    /// Runs `work` as soon as libcurl is not on the stack. For callbacks, which must not call libcurl.
     func later(_ work: @escaping () -> Void) {
         if isInside { postponed.append(work) } else { work() }
     }
 
-    /// Calls into libcurl for a handle; what it has ended by then is reported.
+    /// Calls into libcurl, and then reports the jobs that it has ended.
     func call(_ work: () -> CURLcode) -> CURLcode {
         let result = inside(work)
         settle()

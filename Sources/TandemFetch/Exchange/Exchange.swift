@@ -62,7 +62,7 @@ final class Exchange {
 
     /// Ends the exchange before its time. Harmless when it is over.
     ///
-    /// - Parameter cause: Why, for metrics and spans; whoever reads on gets `closed`.
+    /// - Parameter cause: Why, for metrics and spans; a later read throws `closed`.
     func abandon(because cause: (any Error)? = nil) {
         alarm = nil
         switch phase {
@@ -100,7 +100,7 @@ final class Exchange {
             abandon(because: error)
             outcome = .failure(error)
         }
-        if transfer?.hasEnded ?? true { while let upload = nextProducerToWaitFor() { await upload.waitUntilUnwound() } }
+        if transfer?.hasEnded ?? true { while let upload = takeEndedUpload() { await upload.waitUntilUnwound() } }
         return try outcome!.get()
     }
 
@@ -125,12 +125,12 @@ final class Exchange {
     @available(*, noasync)
     private func waitForProducers() throws {
         guard transfer?.hasEnded ?? true else { return }
-        while let upload = nextProducerToWaitFor() { try awaiting { await upload.waitUntilUnwound() } }
+        while let upload = takeEndedUpload() { try awaiting { await upload.waitUntilUnwound() } }
     }
 
-    /// A producer whose body nobody will send any more; nil when there is none left. Whoever ends the exchange waits for each, also
-    /// for those of requests that were sent again.
-    private func nextProducerToWaitFor() -> Upload? {
+    /// Returns an upload that has ended and whose producer may still run, or nil if there is none left. The exchange waits for the
+    /// producer of each request that it sent.
+    private func takeEndedUpload() -> Upload? {
         if let earlier = endedUploads.popLast() { return earlier }
         guard let transfer, transfer.hasEnded else { return nil }
         return transfer.takeUpload()

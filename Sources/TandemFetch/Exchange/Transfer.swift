@@ -76,7 +76,7 @@ final class Transfer {
         return request.body?.isRepeatable ?? true || upload?.hasBegun == false
     }
 
-    /// The upload, once it has ended: whoever takes it waits until its producer has unwound.
+    /// Takes the upload of a transfer that has ended. The caller waits until its producer has returned.
     func takeUpload() -> Upload? {
         defer { if ending != nil { upload = nil } }
         return ending == nil ? nil : upload
@@ -131,7 +131,7 @@ final class Transfer {
         return true
     }
 
-    /// How many bytes of the body may arrive now; 0 when the wire has to wait for the reader.
+    /// The number of bytes of the body that the wire may read now; 0 while the reader has to come first.
     var room: Int { body.room }
 
     /// Bytes of the body so far, decoded.

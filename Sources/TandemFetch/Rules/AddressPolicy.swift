@@ -2,8 +2,8 @@ public import Tandem
 
 /// A rule for the addresses that a request may go to.
 ///
-/// The client checks the resolved address: each time it opens a connection, and again before each request on an open one. So the
-/// rule holds for every spelling of an address (`127.1`, `0x7f000001`), for a name that resolves to another address the second
+/// The client applies the rule to the resolved address when it opens a connection, and again before each request on a connection
+/// that is open. So the rule holds for every spelling of an address (`127.1`, `0x7f000001`), for a name that resolves to another address the second
 /// time, and after each redirect. A request to an address that the policy does not permit ends as `refused`, and no byte is sent.
 public struct AddressPolicy: Sendable {
     /// nil permits all.

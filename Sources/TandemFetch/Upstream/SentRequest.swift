@@ -69,7 +69,7 @@ struct SentRequest {
         (pending, following) = ([], [])
     }
 
-    // MARK: What could not be sent at once
+    // MARK: Bytes that could not be sent at once
 
     /// Bytes to send before anything else; nil for none.
     var held: ArraySlice<UInt8>? {
@@ -82,17 +82,17 @@ struct SentRequest {
         }
     }
 
-    /// Keeps what the kernel did not take.
+    /// Keeps bytes that the kernel did not take.
     mutating func hold(_ bytes: ArraySlice<UInt8>) {
         if phase != .broken { pending = ArraySlice(Array(bytes)) }
     }
 
-    /// Keeps what the kernel did not take.
+    /// Keeps bytes that the kernel did not take.
     mutating func hold(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
         if phase != .broken { pending = ArraySlice(Array(bytes)) }
     }
 
-    /// That many of the held bytes have been sent.
+    /// Removes the first `count` held bytes, which have been sent.
     mutating func sent(_ count: Int) {
         if phase != .broken { pending = pending.dropFirst(count) }
     }

@@ -23,11 +23,11 @@ final class UpstreamConnection: Wire {
     let origin: UpstreamOrigin
     /// Where it leads.
     let endpoint: SocketEndpoint
-    /// The hub's time when it came to rest.
+    /// The time on the hub's clock at which the connection became idle.
     @exclusivity(unchecked) private(set) var idleSince: UInt64 = 0
     /// Where the pool keeps it while it carries a transfer.
     @exclusivity(unchecked) var place = 0
-    /// The hub's time when it is to be closed, while it rests.
+    /// The time on the hub's clock at which the pool closes the connection if it is still idle.
     @exclusivity(unchecked) private(set) var expires: UInt64 = 0
 
     private let socket: UpstreamSocket
@@ -83,7 +83,7 @@ final class UpstreamConnection: Wire {
     /// Whether clients with these settings may use it.
     func suits(_ settings: FetchSettings) -> Bool { tls.map { $0 == settings.tls } ?? true }
 
-    /// Whether neither its idle time nor its age forbids to use it.
+    /// Whether the connection is within its idle timeout and its greatest age.
     func isYoung(_ settings: FetchSettings, _ now: UInt64) -> Bool { now < expires && now - opened < settings.maxAge }
 
     /// Whether nothing has arrived since the last answer, except TLS's own messages.
@@ -96,7 +96,7 @@ final class UpstreamConnection: Wire {
         sending = SentRequest()
         patience = nil
         origin.add(self, settings)
-        // Tells at once when the peer ends it, or sends what nobody has asked for.
+        // An idle connection is closed at once when the peer ends it, or sends anything.
         socket.whenReadable(onReadable)
     }
 
@@ -173,7 +173,7 @@ final class UpstreamConnection: Wire {
         socket.close()
     }
 
-    /// Ends what the hub, which has stopped, will not carry on.
+    /// Fails the transfer and closes the connection, because the hub has stopped.
     func hubStopped(_ error: FetchError) {
         if case .busy(let transfer) = state { transfer.fail(error) }
         close()

@@ -14,7 +14,7 @@ final class UpstreamOrigin {
     let series: FetchMetrics.Series?
 
     private let hostBytes: [UInt8]
-    // Connections that rest, the one that has rested longest first.
+    // Idle connections, the one that has been idle longest first.
     @exclusivity(unchecked) private var idle: [UpstreamConnection] = []
     @exclusivity(unchecked) private var sessions: [TLSIdentity: HTTP2Session] = [:]
     // Sessions that are too old for further transfers and still have some.
@@ -41,14 +41,14 @@ final class UpstreamOrigin {
         url.port == origin.port && url.isSecure == (origin.scheme == .https) && url.hasHost(hostBytes)
     }
 
-    /// Whether nothing would be lost with it.
+    /// Whether the pool may forget the origin: no connection, no exchange, and no recent use.
     var isIdle: Bool { idle.isEmpty && sessions.isEmpty && retired.isEmpty && gate.isIdle(now: hub.now) }
 
     // MARK: Connections of HTTP/1.1
 
-    /// The connection that has rested shortest and may carry a request of this client; nil when there is none.
+    /// Returns the idle connection that was used last and that this client may use, or nil if there is none.
     ///
-    /// A connection on which something has arrived while it rested is closed: what that is belongs to nobody.
+    /// Closes each connection that it finds too old, ended, or with unexpected bytes on it.
     func findIdle(for settings: FetchSettings) -> UpstreamConnection? {
         guard !idle.isEmpty else { return nil }
         let now = hub.turnTime
@@ -72,7 +72,7 @@ final class UpstreamOrigin {
         pool.addedIdle(expiring: connection.expires, most: settings.configuration.maxIdlePerHub)
     }
 
-    /// Forgets a connection that rested: it is used again, or closed.
+    /// Removes a connection that is no longer idle: it is used again, or closed.
     func remove(_ connection: UpstreamConnection) {
         // Mostly the last.
         guard let index = idle.lastIndex(where: { $0 === connection }) else { return }
@@ -87,7 +87,7 @@ final class UpstreamOrigin {
 
     var oldestIdle: UpstreamConnection? { idle.first }
 
-    /// When the first of what rests here is to be closed.
+    /// The earliest time at which an idle connection or session of this origin expires.
     var firstExpiry: UInt64 {
         let connections = idle.reduce(UInt64.max) { min($0, $1.expires) }
         return sessions.values.reduce(connections) { min($0, $1.expires) }

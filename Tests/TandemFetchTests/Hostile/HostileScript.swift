@@ -72,6 +72,6 @@ struct HostileRequest: Sendable {
         self.fields = fields
     }
 
-    /// The value of the field with this name, in lower case; nil when there is none.
+    /// Returns the value of a field, or nil if the request has none. `name` is in lower case.
     subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
 }
