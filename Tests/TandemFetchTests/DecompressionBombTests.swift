@@ -27,7 +27,7 @@ struct DecompressionBombTests {
             let before = megabytesResident
             let error = try await fetchError { try await style.execute(FetchClient(), request) }
             #expect(error?.code == .tooLarge)
-            #expect(error?.message.contains("unfolds to over 8388608 bytes; raise `maxResponseBytes`") == true)
+            #expect(error?.message.contains("decodes to over 8388608 bytes; raise `maxResponseBytes`") == true)
             // An array that grew to the limit, and the one before it.
             #expect(megabytesResident - before < 40, "\(before) to \(megabytesResident)")
             try await until { try await upstream.count("disconnects") == 1 }

@@ -226,7 +226,8 @@ final class Exchange {
         pool.metrics?.turnWasRefused()
         throw FetchError(
             .queueTimedOut,
-            "\(origin.text): no turn within \(limit); \(configuration.maxExchangesPerOrigin) exchanges are in flight with it")
+            "\(origin.text): no turn within \(limit): the limit of \(configuration.maxExchangesPerOrigin) exchanges in flight was reached"
+        )
     }
 
     /// - Parameter isFresh: Whether a connection that was kept must not be used.

@@ -318,7 +318,7 @@ final class Transfer {
     private var tooLarge: FetchError {
         FetchError(
             .tooLarge,
-            "\(origin.text): the response \(body.inflater == nil ? "is" : "unfolds to") over \(body.limit) bytes; "
+            "\(origin.text): the response \(body.inflater == nil ? "is" : "decodes to") over \(body.limit) bytes; "
                 + "raise `maxResponseBytes` if that is expected")
     }
 
@@ -326,5 +326,5 @@ final class Transfer {
         FetchError(.transfer, "\(origin.text): the body is not coded as its `Content-Encoding` says")
     }
 
-    private var cutOff: FetchError { FetchError(.transfer, "\(origin.text): the coded body ends before its end") }
+    private var cutOff: FetchError { FetchError(.transfer, "\(origin.text): the coded body is incomplete") }
 }

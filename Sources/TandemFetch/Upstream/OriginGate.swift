@@ -30,7 +30,7 @@ final class OriginGate {
         guard isFree || waiting < configuration.maxWaitersPerOrigin else {
             throw FetchError(
                 .overloaded,
-                "\(origin): \(inFlight) exchanges are in flight and \(waiting) wait for a turn; the upstream is slower than it is asked"
+                "\(origin): \(inFlight) exchanges are in flight and \(waiting) wait for a turn; requests come faster than the upstream answers"
             )
         }
         if isFree {
