@@ -18,6 +18,10 @@ struct FastHeadTests {
         return (try? scan.head(bytes.span, reusing: &spare)).flatMap { $0 }.map { HeadSnapshot($0) }
     }
 
+    private var comparison: FastAgainstStrict<HeadSnapshot> {
+        FastAgainstStrict(fast: { fast($0, limits: $1) }, strict: { strict($0, limits: $1) })
+    }
+
     @Test("the heads that usual clients send take the fast path", arguments: ClientHead.all)
     func clients(client: ClientHead) throws {
         let bytes = Array(client.text.utf8)
@@ -58,40 +62,13 @@ struct FastHeadTests {
     @Test("every byte, at every place of a head, is judged as by the strict parser")
     func everyByte() {
         let text = "PUT /a%2fb?c=d HTTP/1.1\r\nHost: a.b:80\r\nContent-Length: 12\r\nConnection: close\r\nX-Y: z \r\n\r\n"
-        let head = Array(text.utf8)
-        for place in head.indices {
-            for byte in UInt8.min...UInt8.max {
-                var bytes = head
-                bytes[place] = byte
-                if let accepted = fast(bytes), accepted != strict(bytes) {
-                    Issue.record("byte \(byte) at \(place) is accepted as another head")
-                }
-            }
-        }
+        comparison.checkEveryByte(of: Array(text.utf8))
     }
 
     @Test("whatever is accepted, the strict parser accepts as the same head", arguments: 0..<8 as Range<UInt64>)
     func mutations(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
-        var accepted = 0
         let seeds = ClientHead.all.map(\.text)
-        for _ in 0..<4_000 {
-            let bytes = mutated(Array(seeds.randomElement(using: &generator)!.utf8), using: &generator)
-            let around = Int.random(in: -2...2, using: &generator)
-            func limit(_ usual: Int) -> Int {
-                Int.random(in: 0..<4, using: &generator) == 0 ? max(0, bytes.count + around) : usual
-            }
-            let limits = HTTPWireLimits(
-                requestLine: limit(8_192), fieldLine: limit(8_192), fieldCount: Int.random(in: 0...20, using: &generator),
-                headBytes: limit(32_768))
-            guard let head = fast(bytes, limits: limits) else { continue }
-            accepted += 1
-            if head != strict(bytes, limits: limits) {
-                Issue.record("accepted as another head: \(String(decoding: bytes, as: UTF8.self).debugDescription)")
-                return
-            }
-        }
-        #expect(accepted > 200, "too few heads were accepted to compare")
+        comparison.checkMutations(seed: seed, mostFields: 20) { Array(seeds.randomElement(using: &$0)!.utf8) }
     }
 
     @Test("at most as many fields are accepted as the limit says, and never more than sixteen")
