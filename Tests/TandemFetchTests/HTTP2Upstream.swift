@@ -27,7 +27,7 @@ final class HTTP2Upstream: Sendable {
         precondition(failed == 0)
         for argument in arguments { free(argument) }
         self.process = process
-        try await until { isListening }
+        try await until { isListening(on: port) }
     }
 
     deinit {
@@ -40,15 +40,17 @@ final class HTTP2Upstream: Sendable {
 
     func url(_ path: String) -> String { "https://127.0.0.1:\(port)\(path)" }
 
-    private var isListening: Bool {
-        let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        defer { close(fd) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return withUnsafeBytes(of: &address) {
-            connect(fd, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
+}
+
+/// Whether a server on loopback accepts connections at this port.
+func isListening(on port: Int) -> Bool {
+    let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    defer { close(fd) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return withUnsafeBytes(of: &address) {
+        connect(fd, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
     }
 }

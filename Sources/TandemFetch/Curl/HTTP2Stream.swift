@@ -14,6 +14,10 @@ final class HTTP2Stream: CurlJob, Wire {
     private let easy: EasyHandle
     private let attempt: ConnectionAttempt
     private var head = HTTP2HeadReader()
+    // How many bytes the body has, once the head has told, and how many have come.
+    private var expected: Int?
+    private var received = 0
+    private var hasSentUpload = false
     private var isReceivingPaused = false
     private var isSendingPaused = false
     private var requestsSent = 0
@@ -113,6 +117,8 @@ final class HTTP2Stream: CurlJob, Wire {
         case .incomplete: return true
         case .complete(let head):
             guard transfer.receive(head) else { return false }
+            expected = transfer.isHead || head.code == 204 || head.code == 304 ? 0 : head.contentLength
+            endIfWhole()
             // After an answer that refuses, libcurl sends no more, but it waits for a paused producer all the same.
             if head.code >= 300, transfer.upload != nil { multi.later { [weak self] in self?.resumeSending() } }
             return true
@@ -125,9 +131,24 @@ final class HTTP2Stream: CurlJob, Wire {
     private func receive(_ piece: UnsafeRawBufferPointer) -> Int {
         guard transfer.room > 0 else { return pauseReceiving() }
         switch transfer.receive(piece) {
-        case .taken: return piece.count
+        case .taken:
+            received += piece.count
+            endIfWhole()
+            return piece.count
         case .full: return pauseReceiving()
         case .refused: return 0
+        }
+    }
+
+    /// Ends the transfer when the answer is whole and the upload is not. libcurl would wait for the rest of the upload. Where the head
+    /// announces no length, only libcurl knows the end.
+    private func endIfWhole() {
+        guard transfer.upload != nil, !hasSentUpload, let expected, received >= expected else { return }
+        multi.later { [weak self] in
+            guard let self, !transfer.hasEnded else { return }
+            multi.remove(easy)
+            transfer.complete()
+            session.streamEnded()
         }
     }
 
@@ -144,6 +165,7 @@ final class HTTP2Stream: CurlJob, Wire {
             transfer.phases.enter(.sending)
             return count
         case .end, .closed:
+            hasSentUpload = true
             // After an answer that refused the rest, libcurl has no other way to stop sending and to go on receiving.
             transfer.phases.enter(.awaitingHead)
             return 0
