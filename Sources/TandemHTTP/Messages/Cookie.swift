@@ -22,8 +22,8 @@ public struct Cookie: Sendable, Hashable {
         case none = "None"
     }
 
-    /// The name, a token. Browsers accept `__Secure-…` only with `isSecure`, and `__Host-…` only with `isSecure`, the path `/`
-    /// and no domain.
+    /// The name, a token. Browsers accept `__Secure-…` only with `isSecure`, and `__Host-…` only with `isSecure`, the path `/` and
+    /// no domain.
     public var name: String
     /// The value: visible ASCII characters except `"`, `,`, `;` and `\`, possibly all of it in double quotes. Encode other text,
     /// for example with base64.

@@ -55,14 +55,14 @@ public struct Response: Sendable {
         self.init(status, Response.text.fields, .bytes(Array(text.utf8)), encoded: Response.text.encoded)
     }
 
-    /// Creates an answer in `application/json`; the text must be JSON.
-    public init(status: HTTPResponse.Status = .ok, json: String) {
-        self.init(status: status, json: Array(json.utf8))
+    /// Creates an answer in `application/json`; the text must be JSON. `TandemJSON` has `Response(json:)` for a value.
+    public init(status: HTTPResponse.Status = .ok, jsonText: String) {
+        self.init(status: status, jsonBytes: Array(jsonText.utf8))
     }
 
     /// Creates an answer in `application/json`; the bytes must be JSON in UTF-8.
-    public init(status: HTTPResponse.Status = .ok, json: [UInt8]) {
-        self.init(status, Response.json.fields, .bytes(json), encoded: Response.json.encoded)
+    public init(status: HTTPResponse.Status = .ok, jsonBytes: [UInt8]) {
+        self.init(status, Response.json.fields, .bytes(jsonBytes), encoded: Response.json.encoded)
     }
 
     /// Creates an answer whose body an async closure writes. The body is chunked unless its length is given. The server sends the

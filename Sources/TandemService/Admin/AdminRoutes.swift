@@ -60,7 +60,7 @@ struct AdminRoutes: Sendable {
         let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
         let dumps = answers.map { ($0.hub.shownName, $0.answer) }
         // Looking up symbols takes milliseconds, which a hub should not.
-        if asJSON ?? false { return Response(json: try await offload { DumpText.json(dumps).bytes }) }
+        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps).bytes }) }
         return Response(text: try await offload { DumpText.text(dumps, upTo: Self.longestDump) })
     }
 }

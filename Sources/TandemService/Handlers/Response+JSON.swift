@@ -2,5 +2,5 @@ internal import TandemHTTP
 
 extension Response {
     /// An answer with this value as its body.
-    init(_ json: JSON) { self.init(json: json.bytes) }
+    init(_ json: JSON) { self.init(jsonBytes: json.bytes) }
 }
