@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "CTandem", targets: ["CTandem"]),
         .library(name: "HTTPWire", targets: ["HTTPWire"]),
         .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
+        .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),
         .library(name: "TandemTesting", targets: ["TandemTesting"]),
         .library(name: "AsyncioGuest", type: .dynamic, targets: ["AsyncioGuest"]),
@@ -52,6 +53,7 @@ let package = Package(
             name: "TandemHTTP",
             dependencies: ["Tandem", "HTTPWire", "COpenSSL", httpTypes, logging, metrics, tracing, lifecycle],
             swiftSettings: house),
+        .target(name: "TandemJSON", dependencies: ["TandemHTTP", "Tandem", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl", "COpenSSL"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -96,6 +98,8 @@ let package = Package(
             name: "TandemHTTPTests",
             dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle, tracing, inMemoryTracing],
             swiftSettings: house),
+        .testTarget(
+            name: "TandemJSONTests", dependencies: ["TandemJSON", "TandemHTTP", "TandemTesting", "Tandem"], swiftSettings: house),
         .testTarget(
             name: "TandemFetchTests",
             dependencies: [

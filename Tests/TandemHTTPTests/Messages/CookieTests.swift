@@ -117,7 +117,7 @@ struct CookieTests {
     func `whatever is set reads back the same, and nothing else is set`(seed: UInt64) throws {
         var generator = MessageGenerator(state: seed)
         var accepted = 0
-        for round in 0..<10_000 {
+        for round in 0..<2_500 {
             let name = generator.text(upTo: 4)
             // Otherwise few are accepted.
             let value = round % 2 == 0 ? generator.text(upTo: 8) : String(generator.next(), radix: 36)
@@ -132,7 +132,7 @@ struct CookieTests {
             #expect(cookies.map(\.name) == ["x", name, "y"])
             #expect(cookies.map(\.value) == ["1", value, "2"])
         }
-        #expect(accepted > 100)
+        #expect(accepted > 50)
     }
 }
 
