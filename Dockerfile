@@ -1,4 +1,4 @@
-# The image of tandemd. scripts/check-dockerfile runs the same build steps without Docker.
+# The image of tandemd. scripts/check/dockerfile runs the same build steps without Docker.
 
 # --- Build -----------------------------------------------------------------------------------------------------------
 # Bookworm, because the image below is Debian bookworm too: the C library, libcurl and OpenSSL that tandemd is linked with

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// Apart from the main package, because it is of use only to scripts/differential.
+// Apart from the main package, because it is of use only to scripts/check/differential.
 let package = Package(
     name: "Differential",
     dependencies: [.package(name: "tandem", path: "../..")],

@@ -1,7 +1,7 @@
 """Compares HTTPWire with h11: what each makes of the same bytes, request by request.
 
 A difference must be one of those in KNOWN, each with its reason. That HTTPWire takes what h11 refuses needs a clause of
-RFC 9110 or 9112 that says so. Started by scripts/differential.
+RFC 9110 or 9112 that says so. Started by scripts/check/differential.
 """
 
 import argparse

@@ -11,7 +11,7 @@ let tandem = Target.Dependency.product(name: "Tandem", package: "tandem")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let types = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 
-// Apart from the main package, because it links only under the fuzzer. scripts/fuzz builds it with the flags that make the
+// Apart from the main package, because it links only under the fuzzer. scripts/check/fuzz builds it with the flags that make the
 // libraries report what they cover.
 let package = Package(
     name: "Fuzzing",

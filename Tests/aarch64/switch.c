@@ -1,5 +1,5 @@
 // Fifty fibers take turns a thousand times, with numbers kept in integer and floating-point registers across the switch.
-// Built for aarch64 and run by scripts/check-aarch64; Swift's runtime is not needed for the switch itself.
+// Built for aarch64 and run by scripts/check/aarch64; Swift's runtime is not needed for the switch itself.
 #include <stdio.h>
 
 #include "fiber.h"

@@ -1,4 +1,4 @@
-"""The benchmark behind scripts/bench. Python's standard library only.
+"""The benchmark behind scripts/measure/bench. Python's standard library only.
 
 It measures the server's own CPU time per request: its threads' run time (user and system) as the kernel accounts it in
 nanoseconds (/proc/PID/task/TID/schedstat), taken before and after each run of wrk, over the answers that wrk counted. It says
@@ -344,7 +344,7 @@ def parse_arguments():
             raise ValueError(text)
         return number
 
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=(
+    parser = argparse.ArgumentParser(prog="scripts/measure/bench", description=(
         "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface: plaintext, "
         "pipelined 16 deep, an echo of 1 KB, and 1,000 connections that sleep 100 ms; on request a proxied fetch beside nginx."))
     parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")

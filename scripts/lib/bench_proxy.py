@@ -1,4 +1,4 @@
-"""The servers behind the rows `proxy` of scripts/bench: an upstream that serves 1 KB from a file, and nginx as a proxy in front of it.
+"""The servers behind the rows `proxy` of scripts/measure/bench: an upstream that serves 1 KB from a file, and nginx as a proxy in front of it.
 
 nginx proxies as tandemd fetches: HTTP/1.1, connections to the upstream kept alive, no access log, one process.
 """

@@ -1,4 +1,4 @@
-"""The rows of scripts/bench: which request wrk sends to which server, and what the answer must be.
+"""The rows of scripts/measure/bench: which request wrk sends to which server, and what the answer must be.
 
 The rows form groups. Each group has one kind of load, and its first row is the C server, or nginx as a proxy, to which the others
 are compared.

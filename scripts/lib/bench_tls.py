@@ -1,4 +1,4 @@
-"""The TLS table of scripts/bench: tandemd beside nginx, one worker each, in interleaved rounds.
+"""The TLS table of scripts/measure/bench: tandemd beside nginx, one worker each, in interleaved rounds.
 
 Both have the same P-256 certificate, the same groups, TLS 1.3, session tickets and no access log.
 """

@@ -1,4 +1,4 @@
-"""The measurements behind scripts/connections. Python's standard library only.
+"""The measurements behind scripts/measure/connections. Python's standard library only.
 
 Clients are plain blocking sockets: what they cost is not in the server's memory, and their own time is the same in the
 figures that are compared.
@@ -155,7 +155,7 @@ def percentiles(times):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/connections")
+    parser = argparse.ArgumentParser(prog="scripts/measure/connections")
     parser.add_argument("--idle", type=int, default=5000, help="idle connections (default 5000)")
     parser.add_argument("--slow", type=int, default=500, help="slow senders of heads (default 500)")
     parser.add_argument("--churn", type=int, default=20_000, help="connections one after the other (default 20000)")

@@ -1,4 +1,4 @@
-"""The counts behind scripts/instructions. Python's standard library only.
+"""The counts behind scripts/measure/instructions. Python's standard library only.
 
 The daemon runs under valgrind's callgrind with one hub, with metrics, with or without an access log. After a warm-up curl sends
 N requests over one connection, then 3N; the difference is the cost of 2N requests, without that of the connection. Fetches go to
@@ -223,7 +223,7 @@ def measure_frames(binary):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/instructions", description=(
+    parser = argparse.ArgumentParser(prog="scripts/measure/instructions", description=(
         "Counts what a request costs tandemd in user mode, and fails when a count exceeds its bound."))
     parser.add_argument("binary", help=argparse.SUPPRESS)
     parser.add_argument("paths", nargs="*", metavar="PATH",

@@ -1,4 +1,4 @@
-"""The program behind scripts/soak. Python's standard library only.
+"""The program behind scripts/measure/soak. Python's standard library only.
 
 tandemd runs as a process, clients of every kind (soak_clients.py) and faulty upstreams (soak_upstream.py) in this one. Each
 second the process is looked at. It must stay as it was: `flat` has the rule.
@@ -278,7 +278,7 @@ async def soak(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/soak")
+    parser = argparse.ArgumentParser(prog="scripts/measure/soak")
     parser.add_argument("--minutes", type=float, default=10, help="how long the load lasts (default 10)")
     parser.add_argument("--seed", default=secrets.token_hex(4), help="draws what the clients do; printed (default: another each time)")
     parser.add_argument("--clients", type=int, default=64, help="clients at once (default 64)")

@@ -1,4 +1,4 @@
-"""What scripts/soak's clients do, and what they hold the answers to. Python's standard library only.
+"""What scripts/measure/soak's clients do, and what they hold the answers to. Python's standard library only.
 
 Each scenario is a coroutine that gets a Client. It raises Wrong when an answer is not what it must be; anything else that a
 connection may run into when it misbehaves on purpose, the scenario expects by itself.

@@ -1,4 +1,4 @@
-"""The upstreams of scripts/soak: one without faults, and one with every fault. Python's standard library only."""
+"""The upstreams of scripts/measure/soak: one without faults, and one with every fault. Python's standard library only."""
 
 import asyncio
 import gzip

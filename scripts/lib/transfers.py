@@ -1,4 +1,4 @@
-"""The measurements behind scripts/transfers. Python's standard library only."""
+"""The measurements behind scripts/measure/transfers. Python's standard library only."""
 
 import argparse
 import contextlib
@@ -56,7 +56,7 @@ class Daemon:
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/transfers")
+    parser = argparse.ArgumentParser(prog="scripts/measure/transfers")
     parser.add_argument("other")
     parser.add_argument("--tandemd", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7)

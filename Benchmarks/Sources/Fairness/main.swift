@@ -1,4 +1,4 @@
-// How late what waits for the clock or a socket comes when a crowd on the same hub is always ready. Run by scripts/bench.
+// How late what waits for the clock or a socket comes when a crowd on the same hub is always ready. Run by scripts/measure/bench.
 import Glibc
 import Measuring
 import Synchronization

@@ -1,4 +1,4 @@
-// What the bridges and the switch cost inside one process, in nanoseconds of CPU, on one hub. Run by scripts/bench, which passes
+// What the bridges and the switch cost inside one process, in nanoseconds of CPU, on one hub. Run by scripts/measure/bench, which passes
 // what Boost.Context's switch took in the same run.
 import CTandem
 import Measuring

@@ -1,4 +1,4 @@
-// What very many cost: green threads and tasks parked at once, and spawned one after the other. Run by scripts/scale, each
+// What very many cost: green threads and tasks parked at once, and spawned one after the other. Run by scripts/measure/scale, each
 // part in a process of its own, so that none reuses another's memory.
 import Measuring
 import Tandem

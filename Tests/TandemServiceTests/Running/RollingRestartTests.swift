@@ -3,7 +3,7 @@ import Testing
 
 private let nginx = "/usr/sbin/nginx"
 
-/// The short form of scripts/rolling-restart.
+/// The short form of scripts/measure/rolling-restart.
 @Suite(.timeLimit(.minutes(1)), .enabled(if: access(nginx, X_OK) == 0, "nginx is not installed"))
 struct RollingRestartTests {
     @Test func twoInstancesBehindNginxLoseNoRequest() async throws {
