@@ -1,8 +1,8 @@
 # The image of tandemd. scripts/check/dockerfile runs the same build steps without Docker.
 
 # --- Build -----------------------------------------------------------------------------------------------------------
-# Bookworm, because the image below is Debian bookworm too: the C library, libcurl and OpenSSL that tandemd is linked with
-# are then those it will run with. 6.3 follows the patch releases of the Swift that Package.swift asks for.
+# The image below is Debian bookworm too, so tandemd runs with the same C library, libcurl and OpenSSL that it is linked with.
+# 6.3 follows the patch releases of the Swift version that Package.swift requires.
 FROM swift:6.3-bookworm AS build
 
 RUN apt-get update \
@@ -11,18 +11,18 @@ RUN apt-get update \
 
 WORKDIR /build
 
-# The manifest alone first: this layer is reused until the dependencies change.
+# Copying the manifest first lets Docker reuse this layer until the dependencies change.
 COPY Package.swift ./
 RUN swift package resolve
 
-# SwiftPM wants every target of the manifest to be there, tests too.
+# SwiftPM needs the sources of every target in the manifest, also those of tests.
 COPY Sources ./Sources
 COPY Tests ./Tests
 COPY Examples ./Examples
 COPY config ./config
 RUN swift build --configuration release --product tandemd --static-swift-stdlib
 
-# What goes into the image, in one place. Not stripped: the backtrace of a crash names functions and lines.
+# Collects the files of the image. tandemd is not stripped, so that the backtrace of a crash names functions and lines.
 RUN mkdir --parents staging/usr/bin staging/usr/libexec staging/etc/tandemd \
     && install "$(swift build --configuration release --product tandemd --static-swift-stdlib --show-bin-path)/tandemd" staging/usr/bin/ \
     && install /usr/libexec/swift/linux/swift-backtrace-static staging/usr/libexec/ \
@@ -38,18 +38,18 @@ RUN apt-get update \
 
 COPY --from=build /build/staging/ /
 
-# A crash prints the stacks of all threads to standard error, and never waits for a terminal.
+# A crash prints the stacks of all threads to standard error without waiting for input.
 ENV SWIFT_BACKTRACE=enable=yes,sanitize=yes,threads=all,images=all,interactive=no,swift-backtrace=/usr/libexec/swift-backtrace-static
 
 USER tandemd
 EXPOSE 8080
 
-# Stops accepting, finishes what is in flight, then ends: within 45 s as configured, so let 'docker stop --time 60' wait.
-# SIGHUP reloads the configuration, SIGUSR1 writes what every hub is doing to standard error.
+# On SIGTERM tandemd stops accepting, finishes the requests in flight and ends. With the default configuration this takes up to
+# 45 s, so use 'docker stop --time 60'. SIGHUP reloads the configuration; SIGUSR1 dumps the state of every hub to standard error.
 STOPSIGNAL SIGTERM
 
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/usr/bin/tandemd", "healthcheck"]
 
-# Arguments to 'docker run' replace the second line. Inside a container every address has to be listened on.
+# The arguments of 'docker run' replace CMD. In a container tandemd must listen on all addresses.
 ENTRYPOINT ["/usr/bin/tandemd"]
 CMD ["serve", "--config", "/etc/tandemd/tandemd.yaml", "--host", "0.0.0.0"]

@@ -5,7 +5,7 @@ let settings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByD
 let tandem = Target.Dependency.product(name: "Tandem", package: "tandem")
 let ctandem = Target.Dependency.product(name: "CTandem", package: "tandem")
 
-// Apart from the main package, so that nobody who depends on Tandem builds it.
+// A package of its own, so that packages that depend on Tandem do not build it.
 let package = Package(
     name: "Benchmarks",
     dependencies: [.package(name: "tandem", path: "..")],

@@ -1,4 +1,4 @@
-// The limit for a stack switch: Boost.Context's, in and out again. Prints the CPU nanoseconds of each of some rounds.
+// The limit for a stack switch: Boost.Context's, in and out. Prints the CPU nanoseconds per switch for each round.
 #include <boost/context/fiber.hpp>
 #include <cstdio>
 #include <ctime>
@@ -18,6 +18,6 @@ int main() {
   for (int round = -1; round < 7; round++) {
     double start = cpu_nanoseconds();
     for (int i = 0; i < count; i++) other = std::move(other).resume();
-    if (round >= 0) std::printf("%.2f\n", (cpu_nanoseconds() - start) / count); /* the first is the warm-up */
+    if (round >= 0) std::printf("%.2f\n", (cpu_nanoseconds() - start) / count); /* round -1 is the warm-up */
   }
 }

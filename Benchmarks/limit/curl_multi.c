@@ -1,5 +1,5 @@
-// The limit for fetching: libcurl's multi interface, driven by epoll, and nothing else. Fetches one URL over and over, so many at
-// once, and prints fetches a second.
+// The limit for fetching: libcurl's multi interface, driven by epoll, and nothing else. Fetches one URL repeatedly, IN_FLIGHT at
+// a time, and prints the fetches per second.
 //
 // Usage: curl_multi URL IN_FLIGHT FETCHES
 #define _GNU_SOURCE

@@ -1,14 +1,14 @@
-// The limit: what an HTTP answer costs when nothing but the kernel is in the way.
+// The limit: the cost of an HTTP answer with as little as possible besides the kernel.
 //
 // One thread, one epoll instance, one read and one write per request (or per batch of pipelined requests). It looks for the end
 // of each request head and for three paths, and ignores the rest. Only /echo may have a body, which must be smaller than the
-// buffers. The answers have the same fields as Tandem's. Do not put it on a network.
+// buffers. The answers have the same fields as Tandem's. Do not expose it to a network.
 //
 //   GET /plaintext    Hello, World!
 //   GET /sleep?ms=N   ok, after N milliseconds
 //   POST /echo        the body of the request
 //
-// Usage: epoll_server PORT      listens on 127.0.0.1; port 0 takes a free one; the port is printed either way
+// Usage: epoll_server PORT      listens on 127.0.0.1 and prints the port; 0 selects a free one
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -38,7 +38,7 @@ struct timer { uint64_t due; struct connection *connection; };
 
 static struct answer hello, ok, not_found;
 static struct answer echo_head;  // up to the value of Content-Length, which comes last
-static struct timer *heap;  // heap[1] is due first
+static struct timer *heap;  // heap[1] has the earliest deadline
 static size_t heap_count, heap_capacity;
 
 static void fail(const char *what) { perror(what); exit(1); }
@@ -99,7 +99,7 @@ static void append(struct connection *c, const struct answer *a) {
     c->out_length += a->length;
 }
 
-// The value of Content-Length in the head from `line` to `end`, or 0 without that field.
+// Returns the value of Content-Length in the head from `line` to `end`, or 0 if there is none.
 static size_t content_length(const char *line, const char *end) {
     while ((line = memchr(line, '\n', (size_t)(end - line)))) {
         line++;
@@ -120,7 +120,7 @@ static void append_echo(struct connection *c, const char *body, size_t length) {
     c->out_length = (size_t)(out - c->out);
 }
 
-// Answers the complete requests that have arrived, as far as there is room. A request that sleeps holds up those behind it.
+// Answers the complete requests that have arrived, while there is room for answers. A request that sleeps delays the next ones.
 static void answer_requests(struct connection *c) {
     char *next = c->in, *end = c->in + c->in_length, *stop;
     while (!c->sleeping && c->out_length + ANSWER_SIZE <= OUT_SIZE
@@ -132,7 +132,7 @@ static void answer_requests(struct connection *c) {
             c->sleeping = true;
         } else if (!strncmp(next, "POST /echo ", 11)) {
             size_t length = content_length(next, stop);
-            // Waits for the rest of the body, or for room. A body that is too long fills the buffer: see serve().
+            // Waits for the rest of the body, or for room for the answer. A body that is too long fills the buffer: see serve().
             if (length > (size_t)(end - stop - 4) || c->out_length + ANSWER_SIZE + length > OUT_SIZE) break;
             append_echo(c, stop + 4, length);
             stop += length;
@@ -150,8 +150,8 @@ static void drop(struct connection *c) {
     free(c);
 }
 
-// Goes on with a connection until it has to wait for its peer or for its timer. The events are edge-triggered: a short read
-// means that the next arrival will be told, unless the peer has hung up: that is told once.
+// Continues a connection until it has to wait for its peer or its timer. The events are edge-triggered: after a short read the
+// next bytes cause another event. A hang-up causes only one.
 static void serve(struct connection *c) {
     for (;;) {
         answer_requests(c);
@@ -160,7 +160,7 @@ static void serve(struct connection *c) {
             if (n < 0 && errno == EAGAIN) return;
             if (n < 0) {
                 if (!c->sleeping) return drop(c);
-                c->out_length = 0;  // its timer still holds it
+                c->out_length = 0;  // its timer still refers to it
                 return;
             }
             c->out_length -= (size_t)n;
@@ -213,7 +213,7 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &files);
 
     int listener = listen_on((uint16_t)atoi(argv[1])), epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event e = {.events = EPOLLIN}, events[EVENTS];  // without a connection: the listener
+    struct epoll_event e = {.events = EPOLLIN}, events[EVENTS];  // an event without a connection belongs to the listener
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e)) fail("epoll");
 
     for (;;) {

@@ -1,5 +1,5 @@
-// Opens TLS connections to 127.0.0.1 one after the other, in several threads, for a number of seconds: a full handshake of TLS
-// 1.3, one GET, then the client closes. Prints how many it completed.
+// Opens sequential TLS connections to 127.0.0.1 in several threads, for a number of seconds. Each makes a full TLS 1.3 handshake,
+// sends one GET and closes. Prints the number of completed connections.
 //
 // Usage: tls_client PORT PATH SECONDS THREADS
 

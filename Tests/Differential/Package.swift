@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// Apart from the main package, because it is of use only to scripts/check/differential.
+// A package of its own, because only scripts/check/differential uses it.
 let package = Package(
     name: "Differential",
     dependencies: [.package(name: "tandem", path: "../..")],

@@ -1,7 +1,7 @@
-"""Compares HTTPWire with h11: what each makes of the same bytes, request by request.
+"""Compares the verdicts of HTTPWire and h11 on the same bytes, request by request. scripts/check/differential runs it.
 
-A difference must be one of those in KNOWN, each with its reason. That HTTPWire takes what h11 refuses needs a clause of
-RFC 9110 or 9112 that says so. Started by scripts/check/differential.
+STRICTER and LAXER list the known differences with their reasons. Where HTTPWire accepts what h11 refuses, the reason is a clause
+of RFC 9110 or 9112. Any other difference is an error.
 """
 
 import argparse
@@ -11,28 +11,28 @@ import sys
 
 import h11
 
-# What differs, by what HTTPWire says, and why. HTTPWire is stricter: it refuses what h11 takes.
+# HTTPWire refuses what h11 accepts: the error of HTTPWire, and the reason.
 STRICTER = {
-    "unsupportedVersion": "h11 takes HTTP/1.2 to 1.9; only 1.0 and 1.1 exist",
-    "invalidTarget": "h11 takes every visible byte as target, in any form; RFC 9112 section 3.2 has four forms",
-    "invalidPercentEncoding": "h11 does not look; RFC 3986 section 2.1",
-    "invalidHost": "h11 does not look at the value; RFC 9112 section 3.2 asks for 400",
-    "duplicateContentLength": "h11 folds equal ones; RFC 9112 section 6.3 lets a recipient refuse, and folding is guessing",
-    "invalidContentLength": "h11 folds a list of equal numbers, and takes 20 digits; RFC 9112 section 6.3 lets a recipient refuse",
-    "conflictingFraming": "h11 prefers Transfer-Encoding; RFC 9112 section 6.1 lets a server refuse: it is how requests are smuggled",
-    "invalidTransferEncoding": "h11 unfolds an empty value; folding is refused, and so is what is left of it",
-    "transferEncodingInHTTP10": "h11 decodes it; RFC 9112 section 6.1: treat the framing as faulty",
-    "unsupportedExpectation": "h11 leaves expectations to its user; RFC 9110 section 10.1.1 has 417",
-    "bareLineFeed": "h11 ends lines with LF too; RFC 9112 section 2.2 lets a recipient, and proxies differ",
-    "bareCarriageReturn": "as bareLineFeed",
-    "foldedField": "h11 unfolds; RFC 9112 section 5.2 asks a server to refuse or to unfold",
-    "invalidFieldValue": "h11 takes control bytes but NUL, CR and LF; RFC 9110 section 5.5 lets a recipient refuse them",
-    "invalidChunkExtension": "h11 skips whatever follows the size; RFC 9112 section 7.1.1 has a grammar",
-    "invalidChunkSize": "h11 lets blanks follow the size; RFC 9112 section 7.1 has none",
+    "unsupportedVersion": "h11 accepts HTTP/1.2 to 1.9; only 1.0 and 1.1 exist",
+    "invalidTarget": "h11 accepts any visible bytes as target; RFC 9112 section 3.2 has four forms",
+    "invalidPercentEncoding": "h11 does not check; RFC 3986 section 2.1",
+    "invalidHost": "h11 does not check the value; RFC 9112 section 3.2 requires 400",
+    "duplicateContentLength": "h11 folds equal ones; RFC 9112 section 6.3 allows refusing, and folding is guessing",
+    "invalidContentLength": "h11 folds a list of equal numbers, and accepts 20 digits; RFC 9112 section 6.3 allows refusing",
+    "conflictingFraming": "h11 prefers Transfer-Encoding; RFC 9112 section 6.1 allows refusing: request smuggling uses it",
+    "invalidTransferEncoding": "h11 unfolds an empty value; HTTPWire refuses folding and the empty value",
+    "transferEncodingInHTTP10": "h11 decodes it; RFC 9112 section 6.1 calls the framing faulty",
+    "unsupportedExpectation": "h11 leaves expectations to its caller; RFC 9110 section 10.1.1 has 417",
+    "bareLineFeed": "h11 ends lines with LF too; RFC 9112 section 2.2 allows but does not require it, and proxies differ",
+    "bareCarriageReturn": "like bareLineFeed",
+    "foldedField": "h11 unfolds; RFC 9112 section 5.2 requires a server to refuse or unfold",
+    "invalidFieldValue": "h11 accepts control bytes except NUL, CR and LF; RFC 9110 section 5.5 allows refusing them",
+    "invalidChunkExtension": "h11 skips everything after the size; RFC 9112 section 7.1.1 has a grammar",
+    "invalidChunkSize": "h11 accepts blanks after the size; RFC 9112 section 7.1 does not",
     "forbiddenTrailer": "h11 passes on trailers that frame or route the message; RFC 9110 section 6.5.1",
 }
 
-# HTTPWire takes what h11 refuses in these words.
+# HTTPWire accepts what h11 refuses: the end of h11's message, and the reason.
 LAXER = {
     "no request line received": "RFC 9112 section 2.2: a server should ignore an empty line before a request line",
 }
@@ -83,14 +83,14 @@ HAND_WRITTEN = [
 
 
 def ours(program, inputs):
-    """The verdicts of HTTPWire."""
+    """Returns the verdicts of HTTPWire."""
     lines = "".join(data.hex() + "\n" for data in inputs)
     done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
 def theirs(data):
-    """The verdict of h11, in the same words."""
+    """Returns the verdict of h11, in the words of HTTPWire."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=32_768)
     words = []
     connection.receive_data(data)
@@ -109,7 +109,7 @@ def theirs(data):
         elif isinstance(event, h11.EndOfMessage):
             version = request.http_version.decode()
             words.append(f"request {request.method.decode()} {request.target.decode('latin-1')} HTTP/{version} {body.hex()}")
-            # On to the next request as a server that keeps every connection: whether it would is not compared here.
+            # Parses the next request as if every connection were kept. Keep-alive is not compared here.
             rest = connection.trailing_data[0]
             connection = h11.Connection(h11.SERVER, max_incomplete_event_size=32_768)
             if not rest:
@@ -118,7 +118,7 @@ def theirs(data):
 
 
 def difference(data, our, their):
-    """None when both say the same, else which rule is needed: 'stricter CODE', 'laxer …' or 'other …'."""
+    """Returns None if both agree, else the kind of difference: 'stricter CODE', 'laxer …' or 'other …'."""
     our = our.split(" | ")
     for mine, yours in zip(our, their):
         if mine == yours or (mine.startswith("refused") and yours.startswith("refused")):
@@ -126,10 +126,10 @@ def difference(data, our, their):
                 return None
             continue
         if mine.startswith("refused"):
-            # h11 looks at a head once it is complete; that it waits for more is no difference.
+            # h11 checks a head only when it is complete, so "more" is not a difference.
             return None if yours == "more" else "stricter " + mine.split(" ")[2]
         if mine == "more" and data.endswith(b"\r"):
-            # The CR may start the empty line that is ignored; h11 ignores none.
+            # HTTPWire ignores an empty line before a request, which the CR may start. h11 does not.
             return None
         if yours.startswith("refused"):
             return "laxer " + yours

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// libFuzzer has the main function, and calls LLVMFuzzerTestOneInput.
+// libFuzzer contains the main function and calls LLVMFuzzerTestOneInput.
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"), .treatAllWarnings(as: .error), .unsafeFlags(["-parse-as-library"]),
 ]
@@ -11,8 +11,8 @@ let tandem = Target.Dependency.product(name: "Tandem", package: "tandem")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let types = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 
-// Apart from the main package, because it links only under the fuzzer. scripts/check/fuzz builds it with the flags that make the
-// libraries report what they cover.
+// A package of its own, because it links only with the fuzzer. scripts/check/fuzz builds it with the flags that make the
+// libraries report their coverage.
 let package = Package(
     name: "Fuzzing",
     dependencies: [

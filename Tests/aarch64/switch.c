@@ -1,5 +1,5 @@
 // Fifty fibers take turns a thousand times, with numbers kept in integer and floating-point registers across the switch.
-// Built for aarch64 and run by scripts/check/aarch64; Swift's runtime is not needed for the switch itself.
+// scripts/check/aarch64 builds it for ARM64 and runs it. The switch itself does not need Swift's runtime.
 #include <stdio.h>
 
 #include "fiber.h"
@@ -12,11 +12,11 @@ void swift_task_enterThreadLocalContext(char *state) { (void)state; }
 void swift_task_exitThreadLocalContext(char *state) { (void)state; }
 __attribute__((swiftcall)) const void *swift_task_getCurrent(void) { return 0; }
 
-/* Suspends `depth` frames further down than another call. */
+/* Suspends the fiber in a call `depth` frames below this one. */
 __attribute__((noinline)) static int descend(tandem_fiber *fiber, int depth) {
   if (depth == 0) tandem_fiber_suspend(fiber, tandem_signal_parked);
   else depth += descend(fiber, depth - 1);
-  __asm__ volatile("" ::: "memory"); /* no loop can be made of it */
+  __asm__ volatile("" ::: "memory"); /* keeps the compiler from making a loop of the recursion */
   return depth;
 }
 
@@ -24,7 +24,7 @@ static int descended[FIBERS + 1];
 
 static void entry_descending(tandem_fiber *fiber) { descended[fiber->number] = descend(fiber, (int)fiber->number); }
 
-/* Looks at suspended stacks by the unwind tables and by their frame pointers, and lets them go on. */
+/* Walks suspended stacks by the unwind tables and by frame pointers, compares the two, and resumes the fibers. */
 static int check_traces(void) {
   tandem_stack_pool pool;
   tandem_stack_pool_init(&pool, 64 * 1024, entry_descending);
@@ -48,7 +48,7 @@ static int check_traces(void) {
     for (size_t j = 1; j <= (size_t)i + 2; j++) {
       if (frames[walked - j] != tables[count - j]) return printf("depth %d: frame %zu differs\n", i, j), 1;
     }
-    registers.fp = 0; /* as of a thread in a system call */
+    registers.fp = 0; /* as in a thread that is in a system call */
     walked = tandem_trace_frames(registers, 0, fiber->high, frames, 100);
     if (frames[walked - i] != tables[count - i]) return printf("depth %d: not found\n", i), 1;
     if (tandem_fiber_resume(fiber) != tandem_signal_finished || descended[fiber->number] != i * (i + 1) / 2)

@@ -1,15 +1,14 @@
 """The benchmark behind scripts/measure/bench. Python's standard library only.
 
-It measures the server's own CPU time per request: its threads' run time (user and system) as the kernel accounts it in
-nanoseconds (/proc/PID/task/TID/schedstat), taken before and after each run of wrk, over the answers that wrk counted. It says
-more than requests per second, which also depend on how busy wrk's core is. Other processes only ever add to it, so the lowest
-round is the least disturbed one.
+It measures the server's CPU time per request. The kernel accounts the run time of each thread (user and system) in nanoseconds
+(/proc/PID/task/TID/schedstat). The benchmark reads it before and after each run of wrk, and divides the difference by the
+number of answers that wrk counted. Requests per second say less, because they also depend on how busy wrk's core is. Other
+processes can only add to the CPU time, so the lowest round is the least disturbed one.
 
-The CPU time includes accepting the connections of the run. Among the rows that sleep this is one accept per 10 answers in a
-run of one second, and one per 50 in a run of five: use longer runs there.
+The CPU time includes accepting the connections of the run. In the rows that sleep this is one accept per 10 answers in a run of
+one second, and one per 50 in a run of five seconds: use longer runs there.
 """
 
-import argparse
 import dataclasses
 import os
 import pathlib
@@ -23,33 +22,32 @@ import subprocess
 import sys
 import time
 
+import arguments
 import bench_proxy
 import bench_tls
-import processes
 from bench_rows import GROUPS, ROWS, check_answers, check_rate
+from processes import free_port, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / ".build" / "bench"
 TICKS = os.sysconf("SC_CLK_TCK")
 
-
-# Seconds before each run, in which a server finishes what the connections of the run before left behind.
+# Seconds before each run, in which a server finishes the work that the connections of the last run left.
 SETTLE = 0.3
 
-# Connections that a server must be able to keep: twice the most that a row uses, because tandemd never takes more than half
-# of the descriptors for connections.
+# Descriptors that a server needs: twice the most connections of a row, because tandemd never uses more than half of its
+# descriptors for connections.
 DESCRIPTORS = 2 * max(row.connections or 0 for row in ROWS) + 500
 
-# Tables of figures in one process: the program of Benchmarks/ that prints each.
+# The tables of one process, with the program of Benchmarks/ that prints each.
 IN_PROCESS = {"in-process": "InProcess", "fairness": "Fairness", "fetches": "Fetches"}
 
-
-# Tables and groups of rows that need nginx: only on request.
+# Tables and groups of rows that need nginx. They run on request only.
 ON_REQUEST = ["tls", "proxy"]
 
 
 class Failure(Exception):
-    """Ends the benchmark with its message."""
+    """Ends the benchmark with a message."""
 
 
 @dataclasses.dataclass
@@ -79,7 +77,7 @@ def build_limit():
 
 
 def boost_switch(cpu):
-    """Nanoseconds of Boost.Context's switch, in and out, round by round."""
+    """Returns the nanoseconds of Boost.Context's switch, in and out, per round."""
     binary = compile_limit("boost_switch", ["c++", "clang++"], "-std=c++17", "-lboost_context")
     done = subprocess.run(["taskset", "--cpu-list", str(cpu), str(binary)], capture_output=True, text=True)
     if done.returncode != 0:
@@ -88,7 +86,7 @@ def boost_switch(cpu):
 
 
 def fetches(program, options, client_cpu, server_cpu):
-    """The table of fetches a second: TandemFetch beside libcurl's bare multi interface, to one C server."""
+    """Returns the table of fetches per second: TandemFetch next to libcurl's bare multi interface, with one C server."""
     limit = compile_limit("curl_multi", ["cc", "clang"], "-std=c17", "-lcurl")
     server = start_servers({"limit"}, server_cpu)["limit"]
     url, in_flight, count = f"http://127.0.0.1:{server.port}/plaintext", str(options.connections), str(20000 * options.seconds)
@@ -118,7 +116,7 @@ def fetches(program, options, client_cpu, server_cpu):
 
 
 def tls(options, client_cpu, server_cpu):
-    """The table of TLS: tandemd beside nginx."""
+    """Returns the TLS table: tandemd next to nginx."""
     client = compile_limit("tls_client", ["cc", "clang"], "-std=gnu17", "-lssl", "-lcrypto", "-lpthread")
     ports = {"nginx": free_port(), "tandemd": free_port()}
     servers = {}
@@ -132,23 +130,24 @@ def tls(options, client_cpu, server_cpu):
         stop_servers(servers)
 
 
-def build_in_process(name):
-    command = ["swift", "build", "--configuration", "release", "--package-path", "Benchmarks", "--product", name]
+def build(product, package="."):
+    command = ["swift", "build", "--configuration", "release", "--package-path", package, "--product", product]
     run(command)
     shown = subprocess.run([*command, "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return pathlib.Path(shown.stdout.strip()) / name
+    return pathlib.Path(shown.stdout.strip()) / product
 
 
 def build_tandemd():
-    command = ["swift", "build", "--configuration", "release", "--product", "tandemd"]
-    run(command)
-    shown = subprocess.run([*command, "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return pathlib.Path(shown.stdout.strip()) / "tandemd"
+    return build("tandemd")
+
+
+def build_in_process(name):
+    return build(name, "Benchmarks")
 
 
 def run(command):
     note("$ " + " ".join(command))
-    # What builds say is not part of the result.
+    # The output of a build is not part of the result.
     if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
         raise Failure(f"{command[0]} failed")
 
@@ -157,13 +156,13 @@ def run(command):
 
 
 class Server:
-    """A server process on one core. The CPU time of all its threads is its cost."""
+    """A server process on one core. Its cost is the CPU time of all its threads."""
 
     def __init__(self, name, command, port, cpu, environment):
         self.name, self.port, self.log = name, port, WORK / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["taskset", "--cpu-list", str(cpu), *command],  # taskset becomes the server: same process id
+                ["taskset", "--cpu-list", str(cpu), *command],  # taskset execs the server, so the process id stays
                 cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def wait_until_ready(self, timeout=10):
@@ -185,38 +184,32 @@ class Server:
         return self.log.read_text(errors="replace")[-2000:]
 
     def cpu_time(self):
-        """Ticks of the whole process in seconds, and each thread's own time in nanoseconds."""
+        """Returns the time of the whole process in seconds, from ticks, and the time of each thread in nanoseconds."""
         stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         threads = {}
         for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
             try:
                 threads[task.name] = int((task / "schedstat").read_text().split()[0])
             except (OSError, IndexError):
-                pass  # the thread has just ended, or the kernel does not account it
+                pass  # the thread has ended, or the kernel does not account its time
         return (int(stat[11]) + int(stat[12])) / TICKS, threads
 
     def stop(self):
         if self.process.poll() is None:
-            processes.stop(self.process, 5)
+            stop(self.process, 5)
 
 
 def cpu_seconds_between(before, after):
     ticks = after[0] - before[0]
     exact = sum(time - before[1].get(thread, 0) for thread, time in after[1].items()) / 1e9
-    # Ticks are coarse but also hold the threads that have ended meanwhile: believe them when they say clearly more.
+    # Ticks are coarse, but include the threads that ended in between: use them if they are clearly more.
     return ticks if ticks > exact * 1.05 + 2 / TICKS else exact
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def start_servers(wanted, cpu, client_cpu=None):
-    """Starts each wanted server and leaves the stopping to the caller, also of those started before a failure.
+    """Starts each wanted server; for nginx also its upstream, on the clients' CPU. The caller stops them.
 
-    With nginx among them, its upstream is started on the clients' CPU.
+    If one server fails to start, stops the others.
     """
     binaries = {name: build() for name, build in (("limit", build_limit), ("tandemd", build_tandemd)) if name in wanted}
     servers, upstream = {}, {}
@@ -232,7 +225,7 @@ def start_servers(wanted, cpu, client_cpu=None):
                 command = [str(binary), str(port)]
             else:
                 command = [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port), "--hubs", "1"]
-                # The same backlog as the C server's: 1,000 clients connect at once.
+                # The backlog of the C server: 1,000 clients connect at once.
                 environment = {"TANDEM_LOG_ACCESS": "false", "TANDEM_HTTP_BACKLOG": "4096", **upstream}
             servers[name] = Server(name, command, port, cpu, environment)
         for server in servers.values():
@@ -252,10 +245,10 @@ def stop_servers(servers):
 
 
 def raise_descriptor_limit():
-    """Lets wrk and the servers open enough connections; both inherit the limit."""
+    """Raises the descriptor limit, which wrk and the servers inherit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
-        raise Failure(f"the limit of descriptors is {hard}, and {DESCRIPTORS} are needed: raise it with 'ulimit -n'")
+        raise Failure(f"the descriptor limit is {hard}, but {DESCRIPTORS} are needed: raise it with 'ulimit -n'")
     if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
 
@@ -302,7 +295,7 @@ def costs(samples, name):
 
 
 def ratios(samples, name, base):
-    """The ratio of the lowest rounds; then the median of the rounds' ratios, with the lowest and the highest."""
+    """Returns the ratio of the lowest rounds, and the median of the ratios per round with the lowest and the highest."""
     if base is None or base not in samples:
         return "", ""
     each = [a / b for a, b in zip(costs(samples, name), costs(samples, base))]
@@ -338,24 +331,12 @@ def setting(options, server_cpu, wrk_cpu):
 
 
 def parse_arguments():
-    def positive(text):
-        number = int(text)
-        if number < 1:
-            raise ValueError(text)
-        return number
-
-    parser = argparse.ArgumentParser(prog="scripts/measure/bench", description=(
-        "Measures the CPU that a request costs tandemd, beside a bare C epoll server, on the loopback interface: plaintext, "
-        "pipelined 16 deep, an echo of 1 KB, and 1,000 connections that sleep 100 ms; on request a proxied fetch beside nginx."))
-    parser.add_argument("--rounds", type=positive, default=5, help="how often to go through all rows (default 5)")
-    parser.add_argument("--seconds", type=positive, default=3, help="length of one run of wrk (default 3)")
-    parser.add_argument("--connections", type=positive, default=64,
-                        help="connections that wrk keeps open, except in the rows of sleep (default 64)")
-    names = [*GROUPS, *(row.name for row in ROWS), *IN_PROCESS, *ON_REQUEST]
-    parser.add_argument("--only", action="append", choices=names, metavar="ROW",
-                        help="measure only this row or group of rows, or print only this table; may be repeated: "
-                        + ", ".join(names))
-    parser.add_argument("--skip-in-process", action="store_true", help="leave out the tables in process")
+    parser = arguments.Parser("bench")
+    parser.add_argument("--rounds", type=arguments.positive, default=5)
+    parser.add_argument("--seconds", type=arguments.positive, default=3)
+    parser.add_argument("--connections", type=arguments.positive, default=64)
+    parser.add_argument("--only", action="append", choices=[*GROUPS, *(row.name for row in ROWS), *IN_PROCESS, *ON_REQUEST])
+    parser.add_argument("--skip-in-process", action="store_true")
     return parser.parse_args()
 
 
@@ -374,9 +355,9 @@ def main():
     cpus = sorted(os.sched_getaffinity(0))
     server_cpu, wrk_cpu = cpus[0], cpus[min(1, len(cpus) - 1)]
     if server_cpu == wrk_cpu:
-        note("only one core is allowed: wrk shares it with the server, so requests/s mean little; CPU a request still counts")
+        note("only one core is allowed: wrk shares it with the server. Ignore requests/s; the CPU per request is still valid")
 
-    # Built before measuring, so that nothing is built while servers are timed.
+    # Everything is built before the first measurement.
     tables = {name: build_in_process(program) for name, program in IN_PROCESS.items() if wanted(name, options)}
 
     if rows:
@@ -394,8 +375,8 @@ def main():
         if name == "fetches":
             print(fetches(program, options, server_cpu, wrk_cpu), flush=True)
             continue
-        arguments = boost_switch(server_cpu) if name == "in-process" else []
-        if subprocess.run([str(program), *arguments], cwd=ROOT).returncode != 0:
+        reference = boost_switch(server_cpu) if name == "in-process" else []
+        if subprocess.run([str(program), *reference], cwd=ROOT).returncode != 0:
             raise Failure(f"{program.name} failed")
 
     if wanted("tls", options):
@@ -403,7 +384,7 @@ def main():
 
 
 if __name__ == "__main__":
-    # So that 'finally' stops the servers on these too.
+    # On these signals too, 'finally' stops the servers.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:

@@ -1,6 +1,6 @@
-"""The servers behind the rows `proxy` of scripts/measure/bench: an upstream that serves 1 KB from a file, and nginx as a proxy in front of it.
+"""The servers of the `proxy` rows of scripts/measure/bench: an upstream that serves 1 KB from a file, and nginx as its proxy.
 
-nginx proxies as tandemd fetches: HTTP/1.1, connections to the upstream kept alive, no access log, one process.
+The proxy does what a fetch of tandemd does: HTTP/1.1, kept connections to the upstream, no access log, one process.
 """
 
 FILE = "x" * 1024
@@ -29,7 +29,7 @@ http {{
 
 
 def commands(work, ports):
-    """The command of the upstream, and that of the proxy."""
+    """Returns the commands of the upstream and of the proxy."""
     (work / "www").mkdir(parents=True, exist_ok=True)
     (work / "www" / "1k").write_text(FILE)
     (work / "upstream.conf").write_text(UPSTREAM.format(work=work, port=ports["upstream"]))

@@ -1,7 +1,7 @@
 """The rows of scripts/measure/bench: which request wrk sends to which server, and what the answer must be.
 
-The rows form groups. Each group has one kind of load, and its first row is the C server, or nginx as a proxy, to which the others
-are compared.
+The rows form groups. Each group has one kind of load. Its first row is the C server, or nginx as a proxy; the other rows are
+compared with it.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ wrk.method = "POST"
 wrk.body = string.rep("x", {len(BODY)})
 """
 
-# Spreads the first requests over the time of one sleep. wrk opens all connections at once, and without this they would sleep
-# and wake together for the first seconds of a run.
+# Spreads the first requests over the time of one sleep. wrk opens all connections at once; without this they would all sleep and
+# wake together during the first seconds of a run.
 SLEEP_SCRIPT = f"""
 local begun = 0
 delay = function()
@@ -48,15 +48,15 @@ class Row:
     group: str
     server: str
     path: str
-    answer: str | None = None  # the body of each answer, where it is fixed
-    body: str | None = None  # of a POST; without it the request is a GET
+    answer: str | None = None  # the body of each answer, if it is fixed
+    body: str | None = None  # of a POST request; None for GET
     pipelined: int = 1
-    sleeps: float = 0  # seconds from a request to its answer, at least
-    connections: int | None = None  # in place of --connections
+    sleeps: float = 0  # minimum seconds from a request to its answer
+    connections: int | None = None  # instead of --connections
     script: str | None = None  # for wrk, in Lua
-    base: str | None = None  # the row that this one is compared to
-    target: float | None = None  # highest CPU to the limit
-    own: str | None = None  # the row of plaintext that this one is also compared with
+    base: str | None = None  # the row that this one is compared with
+    target: float | None = None  # the highest allowed ratio of CPU to the limit
+    own: str | None = None  # the plaintext row that this one is also compared with
 
     def request(self, port):
         head = f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -66,7 +66,7 @@ class Row:
 
 
 def group(name, limit_path, path, target, **options):
-    """The C server's row and one of each style of tandemd."""
+    """Returns the row of the C server, and one row per style of tandemd."""
     limit = f"{name}/limit"
     return [
         Row(limit, name, "limit", limit_path, **options),
@@ -97,7 +97,7 @@ GROUPS = list(dict.fromkeys(row.group for row in ROWS))
 
 
 def check_answers(row, port, failure):
-    """Sends what one connection of wrk sends in one write, and checks each answer."""
+    """Sends the bytes of one write of wrk, and checks each answer."""
     began = time.monotonic()
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
@@ -127,7 +127,7 @@ def check_answer(row, stream, failure):
 
 
 def check_rate(row, rate, failure):
-    """Checks that connections which sleep are answered on time: not early, and not only some of them."""
+    """Checks that the server answers all sleeping connections on time: none early, and not only some of them."""
     if not row.sleeps:
         return
     most = row.connections / row.sleeps

@@ -1,9 +1,8 @@
-"""The TLS table of scripts/measure/bench: tandemd beside nginx, one worker each, in interleaved rounds.
+"""The TLS table of scripts/measure/bench: tandemd next to nginx, one worker each, in interleaved rounds.
 
-Both have the same P-256 certificate, the same groups, TLS 1.3, session tickets and no access log.
+Both use the same P-256 certificate, the same groups, TLS 1.3 and session tickets, and write no access log.
 """
 
-import pathlib
 import re
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ http {{
 
 
 def commands(work, tandemd, ports):
-    """The command and the environment of each server."""
+    """Returns the command and the environment of each server."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
          "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", work / "tls.key", "-out", work / "tls.crt"],
@@ -40,14 +39,14 @@ def commands(work, tandemd, ports):
 
 
 def handshakes(client, port, seconds, connections, cpu):
-    """Full handshakes with one request each; returns how many."""
+    """Makes full handshakes with one request each, and returns their number."""
     done = subprocess.run(["taskset", "--cpu-list", str(cpu), str(client), str(port), "/async/plaintext", str(seconds), "4"],
                           capture_output=True, text=True, timeout=seconds + 30)
     return int(done.stdout or 0)
 
 
 def kept_alive(client, port, seconds, connections, cpu):
-    """Requests over connections that stay open; returns how many."""
+    """Sends requests over kept connections, and returns their number."""
     done = subprocess.run(["taskset", "--cpu-list", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
                            f"https://127.0.0.1:{port}/async/plaintext"], capture_output=True, text=True, timeout=seconds + 30)
     found = re.search(r"(\d+) requests in", done.stdout)
@@ -58,7 +57,7 @@ KINDS = {"full handshake, one request": handshakes, "plaintext, kept alive": kep
 
 
 def table(servers, client, options, cpu, cpu_seconds_between, failure, note):
-    """Measures `servers`, nginx first, and returns the table. The lowest of many rounds is the least disturbed one."""
+    """Measures the servers, nginx first, and returns the table. The lowest of many rounds is the least disturbed one."""
     samples = {(kind, name): [] for kind in KINDS for name in servers}
     for number in range(options.rounds + 1):
         for kind, run in KINDS.items():
@@ -69,7 +68,7 @@ def table(servers, client, options, cpu, cpu_seconds_between, failure, note):
                 if count == 0:
                     raise failure(f"{kind}: nothing was completed with {name}\n{server.last_words()}")
                 cost = cpu_seconds_between(before, server.cpu_time()) / count * 1e6
-                if number > 0:  # the first round is the warm-up
+                if number > 0:  # round 0 is the warm-up
                     samples[kind, name].append((cost, count / options.seconds))
                     note(f"round {number}: {kind}, {name}: {count / options.seconds:,.0f}/s, {cost:.1f} µs")
     lines = ["| TLS 1.3, P-256 | server | per second | CPU µs, lowest round | CPU to nginx, lowest and median |",

@@ -1,12 +1,12 @@
-"""The sizes of the async frames that stand while a request waits, from the symbols of a release build. Standard library only.
+"""The sizes of the async frames that are alive while a request waits, from the symbols of a release build. Standard library only.
 
-Swift puts an async function's frame into the memory of its task. Such a function has a symbol that ends in `Tu`: two numbers of
-32 bits, of which the second is the frame's size.
+Swift puts an async function's frame into the memory of its task. Such a function has a symbol that ends in `Tu`. It points to two
+32-bit numbers; the second is the size of the frame.
 """
 
 import struct
 
-# Bytes at most, by the name that the table shows and the beginning of the mangled name.
+# The name in the table, the beginning of the mangled name, and the bound in bytes.
 FRAMES = {
     "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 464),
     "Connection.serveRequests": ("$s10TandemHTTP10ConnectionC13serveRequests", 528),
@@ -21,11 +21,11 @@ FRAMES = {
 
 
 def sizes(binary):
-    """The frame's size per mangled name of an async function."""
+    """Returns the frame size of each async function by its mangled name."""
     with open(binary, "rb") as file:
         image = file.read()
     if image[:5] != b"\x7fELF\x02":
-        raise ValueError(f"{binary} is no 64-bit ELF file")
+        raise ValueError(f"{binary} is not a 64-bit ELF file")
     table, = struct.unpack_from("<Q", image, 0x28)
     size, count = struct.unpack_from("<HH", image, 0x3A)
     sections = [struct.unpack_from("<IIQQQQIIQQ", image, table + index * size) for index in range(count)]
@@ -45,7 +45,7 @@ def sizes(binary):
 
 
 def measure(binary):
-    """Yields name, bytes and bound of each of FRAMES; no bytes for a function that is not in the program."""
+    """Yields the name, bytes and bound of each of FRAMES. The bytes are None if the function is not in the program."""
     found = sizes(binary)
     for name, (beginning, most) in FRAMES.items():
         of_name = [size for mangled, size in found.items() if mangled.startswith(beginning)]

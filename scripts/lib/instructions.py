@@ -1,12 +1,11 @@
 """The counts behind scripts/measure/instructions. Python's standard library only.
 
-The daemon runs under valgrind's callgrind with one hub, with metrics, with or without an access log. After a warm-up curl sends
-N requests over one connection, then 3N; the difference is the cost of 2N requests, without that of the connection. Fetches go to
-an upstream in this process, which answers 1 KB with the head that nginx sends. Then follow the sizes of the async frames that
-stand while a request waits.
+The daemon runs under valgrind's callgrind with one hub, with metrics, and with or without an access log. After a warm-up curl
+sends N requests over one connection, then 3N. The difference is the cost of 2N requests without the connection's own. Fetches go
+to an upstream in this process, which answers with 1 KB and the head that nginx sends. The second table has the sizes of the async
+frames that are alive while a request waits.
 """
 
-import argparse
 import collections
 import dataclasses
 import os
@@ -21,12 +20,13 @@ import tempfile
 import threading
 import time
 
+import arguments
 import frames
 import processes
 
 N = 100
 
-# What counts as one of each, by the name of the function that is called.
+# The functions whose calls are counted, by kind.
 FUNCTIONS = {
     "hops": {"swift_task_switch"},
     "allocations": {"malloc", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign"},
@@ -41,10 +41,10 @@ COUNTS = ["instructions", *FUNCTIONS]
 @dataclasses.dataclass(frozen=True)
 class Row:
     path: str
-    posts: bool = False  # 1 KB by POST
+    posts: bool = False  # sends 1 KB by POST
     logs: bool = False  # with an access log
-    connections: int = 1  # that send at the same time
-    most: tuple | None = None  # bounds per request, in the order of COUNTS
+    connections: int = 1  # that send requests at the same time
+    most: tuple | None = None  # the bounds per request, in the order of COUNTS
 
     @property
     def name(self):
@@ -52,7 +52,7 @@ class Row:
         return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "") + many
 
 
-# The bounds, for x86-64: instructions, retains and releases 3 % above the count, the rest as counted. To tighten a row, edit its line.
+# The bounds for x86-64: instructions, retains and releases are 3 % above the count, the others exactly the count.
 ROWS = [
     # instructions, hops, allocations, retains and releases, sends
     Row("/async/plaintext", most=(7_500, 3, 0, 38, 1)),
@@ -69,11 +69,11 @@ ROWS = [
 
 
 class Failure(Exception):
-    """Ends the script with its message."""
+    """Ends the script with a message."""
 
 
 class Upstream:
-    """Answers each request with 1 KB, on a thread per connection, for as long as the process lives."""
+    """Answers each request with 1 KB, with a thread per connection, until the process ends."""
 
     ANSWER = (
         b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\n"
@@ -103,17 +103,15 @@ class Upstream:
 
 
 class Daemon:
-    """tandemd under callgrind, which counts nothing until it is told to."""
+    """tandemd under callgrind, which counts only between --instr=on and --instr=off."""
 
     def __init__(self, binary, work, logs, upstream):
         self.work, self.log, self.upstream = work, work / "log", upstream
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = processes.free_port()
         environment = {
-            **os.environ, "TANDEM_FETCH_ALLOW": upstream.origin, "TANDEM_LOG_ACCESS": "true" if logs else "false", "TANDEM_ADMIN_LISTEN": "127.0.0.1:0",
-            "TANDEM_HUB_STALL_THRESHOLD_MS": "60000"}  # under valgrind everything is slow
-        # A pipe, as under systemd and in a container.
+            **os.environ, "TANDEM_FETCH_ALLOW": upstream.origin, "TANDEM_LOG_ACCESS": "true" if logs else "false",
+            "TANDEM_ADMIN_LISTEN": "127.0.0.1:0", "TANDEM_HUB_STALL_THRESHOLD_MS": "60000"}  # valgrind is slow
+        # The access log goes to a pipe, as under systemd and in a container.
         self.sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -141,7 +139,7 @@ class Daemon:
         command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--noproxy", "*", "--max-time", "60"]
         if row.posts:
             command += ["--header", "Content-Type: text/plain", "--data-binary", "x" * 1024]
-        # The paths get a number, by which curl repeats them.
+        # curl expands the range at the end of the URL, and so repeats the request.
         separator = "&n=" if "?" in row.path else "?"
         path = row.path.replace("UPSTREAM", f"{self.upstream.origin}/1k")
         url = f"http://127.0.0.1:{self.port}{path}{separator}[1-{count // row.connections}]"
@@ -176,7 +174,7 @@ class Daemon:
 
 
 def counts(profile):
-    """The counts in a profile of callgrind's, whose functions are named at their first mention, `fn=(12) name`, then by number."""
+    """Returns the counts in a profile of callgrind. A function is `fn=(12) name` the first time, and `fn=(12)` afterwards."""
     names, calls, called, found = {}, collections.Counter(), None, collections.Counter()
     with open(profile, errors="replace") as lines:
         for line in lines:
@@ -186,7 +184,7 @@ def counts(profile):
                 called = named[2] if named[1] else called
             elif line.startswith("calls="):
                 calls[called] += int(line[6:].split()[0])
-            elif line.startswith("totals:"):  # unlike "summary:", right after instrumentation was off
+            elif line.startswith("totals:"):  # "summary:" is wrong after instrumentation was off
                 found["instructions"] = int(line.split()[1])
     for number, count in calls.items():
         for kind, functions in FUNCTIONS.items():
@@ -196,7 +194,7 @@ def counts(profile):
 
 
 def exceeded(row, measured):
-    """The names of the counts above their bounds. A timer may add a call once in a hundred requests."""
+    """Returns the names of the counts above their bounds. A timer may add one call per hundred requests."""
     bounds = row.most if row.most and platform.machine() == "x86_64" else ()
     return [name for name, value, most in zip(COUNTS, measured, bounds)
             if value > most + (0 if name == "instructions" else 0.1)]
@@ -210,8 +208,8 @@ def line(row, measured):
 
 
 def measure_frames(binary):
-    """Prints the table of frames, and returns the names of those above their bounds."""
-    print("\n| async frame, and at most | bytes |\n| --- | ---: |")
+    """Prints the table of frames, and returns the names of the frames above their bounds."""
+    print("\n| async frame, and its bound | bytes |\n| --- | ---: |")
     failures = []
     for name, size, most in frames.measure(binary):
         if size is None:
@@ -223,16 +221,14 @@ def measure_frames(binary):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/measure/instructions", description=(
-        "Counts what a request costs tandemd in user mode, and fails when a count exceeds its bound."))
-    parser.add_argument("binary", help=argparse.SUPPRESS)
-    parser.add_argument("paths", nargs="*", metavar="PATH",
-                        help="measure these paths only; one without bounds is just measured")
+    parser = arguments.Parser("instructions")
+    parser.add_argument("binary")
+    parser.add_argument("paths", nargs="*")
     options = parser.parse_args()
     rows = [row for row in ROWS if not options.paths or row.path in options.paths]
     rows += [Row(path) for path in options.paths if path not in {row.path for row in ROWS}]
 
-    print("| per request, and at most | instructions | hops | allocations | retains and releases | sends |")
+    print("| per request, and its bound | instructions | hops | allocations | retains and releases | sends |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
     failures = []
     upstream = Upstream()
@@ -254,7 +250,7 @@ def main():
 
 
 if __name__ == "__main__":
-    # So that 'finally' stops the daemon on these too.
+    # On these signals too, 'finally' stops the daemon.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:

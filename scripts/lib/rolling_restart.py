@@ -1,6 +1,5 @@
-"""A rolling restart of two tandemd behind nginx while clients ask: counts the requests that are lost."""
+"""Restarts two tandemd behind nginx in turn while clients send requests, and counts the lost requests."""
 
-import argparse
 import collections
 import http.client
 import os
@@ -13,8 +12,11 @@ import tempfile
 import threading
 import time
 
-# As an operator would have it: kept connections to the instances, and another try elsewhere when one has gone. max_fails=0,
-# because nginx would otherwise leave an instance that was restarted alone for ten seconds, and the other may be down by then.
+import arguments
+import processes
+
+# A configuration as an operator would write it: nginx keeps connections to the instances, and tries the other instance when one
+# is gone. Without max_fails=0 nginx would avoid a restarted instance for ten seconds, and the other may be down by then.
 NGINX = """
 daemon off;
 worker_processes 1;
@@ -46,7 +48,7 @@ http {{
 }}
 """
 
-# What each client asks for, in turn: quick answers, slow ones, and streams, in both styles.
+# The requests of each client, in turn: quick answers, slow answers and streams, in both styles.
 TARGETS = [
     ("/blocking/plaintext", b"Hello, World!"),
     ("/async/sleep?ms=20", b"ok"),
@@ -54,12 +56,6 @@ TARGETS = [
     ("/async/stream?chunks=5&bytes=5&ms=5", b"....\n" * 5),
     ("/blocking/stream?chunks=5&bytes=5&ms=5", b"....\n" * 5),
 ]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for_port(port, seconds=20):
@@ -74,31 +70,31 @@ def wait_for_port(port, seconds=20):
 
 
 class Instance:
-    """A tandemd on a port that it keeps over restarts."""
+    """A tandemd process, which has the same port after each restart."""
 
     def __init__(self, tandemd, port):
         self.tandemd, self.port, self.process = tandemd, port, None
 
     def start(self):
         environment = {"PATH": "/usr/bin:/bin", "TANDEM_LOG_ACCESS": "false", "TANDEM_LOG_LEVEL": "warning"}
-        # What a daemon that was built with a sanitizer needs.
+        # A daemon built with a sanitizer needs these.
         environment |= {name: os.environ[name] for name in ("ASAN_OPTIONS", "TSAN_OPTIONS") if name in os.environ}
         command = [self.tandemd, "serve", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env=environment, cwd="/")
         wait_for_port(self.port)
 
     def stop(self):
-        """Returns how long it took."""
+        """Stops the instance, and returns the seconds that this took."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(60)
         if code != 0:
-            raise SystemExit(f"tandemd on port {self.port} ended with {code}")
+            raise SystemExit(f"tandemd on port {self.port} ended with status {code}")
         return time.monotonic() - start
 
 
 class Client(threading.Thread):
-    """Asks again and again on a kept connection to nginx."""
+    """Sends one request after the other on a kept connection to nginx."""
 
     def __init__(self, port, number, stop):
         super().__init__(daemon=True)
@@ -128,18 +124,18 @@ class Client(threading.Thread):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tandemd", required=True, help="the binary")
-    parser.add_argument("--rounds", type=int, default=5, help="times that each instance is restarted (default 5)")
-    parser.add_argument("--clients", type=int, default=32, help="clients that ask at once (default 32)")
+    parser = arguments.Parser("rolling-restart")
+    parser.add_argument("--tandemd", required=True)
+    parser.add_argument("--rounds", type=arguments.positive, default=5)
+    parser.add_argument("--clients", type=arguments.positive, default=32)
     options = parser.parse_args()
     nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if not nginx:
-        raise SystemExit("there is no nginx: scripts/setup nginx-light installs it")
+        raise SystemExit("nginx is not installed: run scripts/setup nginx-light")
 
     work = tempfile.mkdtemp(prefix="tandem-rolling.")
-    instances = [Instance(options.tandemd, free_port()) for _ in range(2)]
-    front, proxy, stop = free_port(), None, threading.Event()
+    instances = [Instance(options.tandemd, processes.free_port()) for _ in range(2)]
+    front, proxy, stop = processes.free_port(), None, threading.Event()
     clients, drains = [], []
     try:
         for instance in instances:
@@ -178,12 +174,12 @@ def main():
     losses = sum((client.losses for client in clients), collections.Counter())
     lost = sum(losses.values())
     print(f"rolling restart: {len(drains)} restarts of 2 instances behind nginx, {options.clients} clients, {seconds:.1f} s")
-    print(f"requests {len(times)}, lost {lost}, {len(times) / seconds:.0f} a second")
+    print(f"requests {len(times)}, lost {lost}, {len(times) / seconds:.0f} per second")
     print(
-        f"answered within: p50 {times[len(times) // 2] * 1e3:.1f} ms, p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms, "
+        f"latency: p50 {times[len(times) // 2] * 1e3:.1f} ms, p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms, "
         f"slowest {times[-1] * 1e3:.1f} ms"
     )
-    print(f"an instance took {min(drains) * 1e3:.0f} to {max(drains) * 1e3:.0f} ms from SIGTERM to its end")
+    print(f"an instance ended {min(drains) * 1e3:.0f} to {max(drains) * 1e3:.0f} ms after SIGTERM")
     for what, count in losses.most_common():
         print(f"lost {count}: {what}")
     sys.exit(1 if lost else 0)

@@ -1,10 +1,9 @@
 """The program behind scripts/measure/soak. Python's standard library only.
 
-tandemd runs as a process, clients of every kind (soak_clients.py) and faulty upstreams (soak_upstream.py) in this one. Each
-second the process is looked at. It must stay as it was: `flat` has the rule.
+tandemd runs in a process of its own, the clients (soak_clients.py) and the faulty upstreams (soak_upstream.py) in this one. Each
+second the program samples tandemd's resources, which must not grow: `flat` has the rule.
 """
 
-import argparse
 import asyncio
 import collections
 import dataclasses
@@ -20,18 +19,20 @@ import subprocess
 import sys
 import time
 
+import arguments
+import processes
 import soak_clients
 import soak_upstream
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PATIENCE = 30  # seconds, after which a client counts as hung; every limit of the server below is much shorter
+PATIENCE = 30  # seconds until a client counts as hung; all limits of the server below are much shorter
 LIMITS = {
     "TANDEM_HTTP_HEADER_TIMEOUT_MS": "2000", "TANDEM_HTTP_IDLE_TIMEOUT_MS": "3000", "TANDEM_HTTP_BODY_TIMEOUT_MS": "2000",
     "TANDEM_HTTP_WRITE_TIMEOUT_MS": "3000", "TANDEM_HTTP_HALF_CLOSE_GRACE_MS": "1000", "TANDEM_HTTP_MAX_BODY_BYTES": "1000000",
     "TANDEM_FETCH_TIMEOUT_MS": "5000", "TANDEM_FETCH_MAX_RESPONSE_BYTES": "1048576", "TANDEM_LOG_LEVEL": "warning",
     "TANDEM_HUB_STALL_THRESHOLD_MS": "0",
-    # glibc's own defaults, which setting them fixes. Else it raises them when a large block is freed, keeps the next large ones
-    # in its heap, and RSS shows that and not what is in use.
+    # glibc's defaults. Setting them keeps glibc from raising them when a large block is freed; it would keep the next large
+    # blocks in its heap, and RSS would not show what is in use.
     "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072",
 }
 
@@ -41,40 +42,40 @@ class Sample:
     time: float
     rss: float  # MiB
     fds: int
-    pooled: int  # those of them that are connections to upstreams, which are kept for the next fetch
+    pooled: int  # how many of them are kept connections to upstreams
     threads: int  # green threads
     tasks: int
 
 
 class Daemon:
-    """tandemd as a process."""
+    """A tandemd process."""
 
     def __init__(self, binary, hubs, origins):
         self.errors = open(ROOT / ".build" / "soak-errors.log", "w+b")
-        self.port, self.admin = free_port(), free_port()
+        self.port, self.admin = processes.free_port(), processes.free_port()
         self.hubs = hubs
         self.upstream_ports = {int(origin.rpartition(":")[2]) for origin in origins}
-        # Nothing of the caller's configuration.
+        # Without the caller's configuration.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")} | LIMITS
         environment["TANDEM_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin}"
         command = [binary, "serve", "--port", str(self.port), "--hubs", str(hubs)]
         for origin in origins:
             command += ["--fetch-allow", origin]
-        # The access log is written, and goes nowhere.
+        # tandemd writes the access log, to /dev/null.
         self.process = subprocess.Popen(
             command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
 
     async def wait_until_ready(self):
         for _ in range(1000):
             if self.process.poll() is not None:
-                raise SystemExit(f"soak: tandemd has not started: {self.said()}")
+                raise SystemExit(f"soak: tandemd did not start: {self.said()}")
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 writer.close()
                 return
             except OSError:
                 await asyncio.sleep(0.02)
-        raise SystemExit("soak: tandemd does not listen")
+        raise SystemExit("soak: tandemd does not listen on its port")
 
     def said(self):
         self.errors.seek(0)
@@ -89,7 +90,7 @@ class Daemon:
             time.monotonic() - start, rss, fds, pooled, metrics["tandem_hub_green_threads"], metrics["tandem_hub_tasks"])
 
     def descriptors(self):
-        """How many are open, and how many of these are connections to upstreams."""
+        """Returns the number of open descriptors, and how many of them are connections to upstreams."""
         process = pathlib.Path(f"/proc/{self.process.pid}")
         sockets = {}
         for line in (process / "net/tcp").read_text().splitlines()[1:]:
@@ -100,19 +101,19 @@ class Daemon:
             try:
                 target = os.readlink(process / "fd" / fd)
             except FileNotFoundError:
-                continue  # closed meanwhile
+                continue  # closed in between
             fds += 1
             pooled += sockets.get(target) in self.upstream_ports
         return fds, pooled
 
     async def metrics(self):
-        """Sums over the hubs. A hub that is held for a moment, by a bomb say, is asked again."""
+        """Returns the metrics, summed over the hubs. Retries while a hub does not respond, as when it inflates a bomb."""
         for _ in range(100):
             sums = await self.scrape()
             if sums["tandem_hub_responding"] == self.hubs:
                 return {name: int(value) for name, value in sums.items()}
             await asyncio.sleep(0.1)
-        raise SystemExit(f"soak: {self.hubs} hubs do not answer for 10 s: {dict(sums)}")
+        raise SystemExit(f"soak: {self.hubs} hubs did not all respond within 10 s: {dict(sums)}")
 
     async def scrape(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.admin)
@@ -128,6 +129,7 @@ class Daemon:
         return sums
 
     def stop(self):
+        """Stops tandemd, and returns what was wrong about its end, or None."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -136,11 +138,11 @@ class Daemon:
                 self.process.kill()
                 self.process.wait()
                 return "did not end 45 s after SIGTERM"
-        return None if self.process.returncode == 0 else f"ended with {self.process.returncode}"
+        return None if self.process.returncode == 0 else f"ended with status {self.process.returncode}"
 
 
 class Load:
-    """Clients that draw one scenario after the other, each from a seed of its own."""
+    """Clients that run one random scenario after the other, each with a seed of its own."""
 
     def __init__(self, seed, count, daemon, good, bad):
         self.done, self.wrong = collections.Counter(), []
@@ -169,20 +171,17 @@ class Load:
             print(f"soak: WRONG: {self.wrong[-1]}", flush=True)
 
 
-def free_port():
-    with soak_clients.socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def flat(name, points, warm_up, window, middle, slack):
-    """Whether a figure is flat: its middle in the last window is at most that in the first one after the warm-up plus the
-    slack, and so is what the least-squares slope of the windows' middles comes to over the time between. Prints both."""
+    """Prints a row of the table, and returns whether the figure is flat.
+
+    `middle` is the mean of a window, or another value that stands for it. Two increases must be within the slack: from the
+    first window after the warm-up to the last one, and the least-squares slope of all windows times the time between them.
+    """
     end = points[-1][0]
     windows = collections.defaultdict(list)
     for at, value in points:
         if at >= warm_up:
-            # Counted from the end, so that the last one is whole.
+            # Windows count from the end, so that the last one is whole.
             windows[int((end - at) // window)].append(value)
     middles = [(end - index * window, middle(values)) for index, values in sorted(windows.items(), reverse=True)]
     (start, first), (_, last) = middles[0], middles[-1]
@@ -196,12 +195,12 @@ def flat(name, points, warm_up, window, middle, slack):
 
 
 def floor(values):
-    """What a tenth of them stay below: what is left between the peaks."""
+    """Returns the tenth percentile, which peaks do not affect."""
     return sorted(values)[len(values) // 10]
 
 
 def left(base, sample):
-    """What there is more of than before the load. Kept connections to upstreams are not left: they are for the next fetch."""
+    """Returns what there is more of than before the load, except kept connections to upstreams."""
     counts = {
         "descriptors": (sample.fds - sample.pooled) - (base.fds - base.pooled),
         "green threads": sample.threads - base.threads, "tasks": sample.tasks - base.tasks}
@@ -209,7 +208,7 @@ def left(base, sample):
 
 
 async def settle(daemon, start, base):
-    """Waits until the process is as it was before the load, at most 20 s; returns the last look at it."""
+    """Waits up to 20 s until the process is as before the load, and returns the last sample."""
     for _ in range(40):
         sample = await daemon.sample(start)
         if not left(base, sample):
@@ -227,7 +226,7 @@ async def soak(options):
     start, samples = time.monotonic(), []
     try:
         await daemon.wait_until_ready()
-        # What is made once is made, on each hub: enough connections that the kernel gives every hub some.
+        # Warms up every hub: with this many connections the kernel gives each hub some.
         client = soak_clients.Client(random.Random(options.seed), daemon.port, *origins)
         await asyncio.gather(*(soak_clients.fetch(client) for _ in range(16 * options.hubs)))
         await Load(options.seed, 4, daemon, *origins).run(time.monotonic() + 1)
@@ -249,13 +248,13 @@ async def soak(options):
         await bad.stop()
 
     print("\nscenarios: " + ", ".join(f"{name} {count}" for name, count in sorted(load.done.items())))
-    print(f"\n{'':>14} | {'first':>10} | {'last':>10} | {'a minute':>10} | {'rise':>8} | {'allowed':>8} | {'most':>10} |")
+    print(f"\n{'':>14} | {'first':>10} | {'last':>10} | {'per minute':>10} | {'rise':>8} | {'allowed':>8} | {'most':>10} |")
     samples = [sample for sample in samples if sample.time <= seconds]
     mean = statistics.fmean
     verdicts = [
-        # Peaks come and go: a gzip bomb inflates to 16 MiB before anybody can stop it. What counts is what stays.
+        # Peaks do not count: a gzip bomb inflates to 16 MiB before tandemd stops it.
         flat("RSS, MiB", [(s.time, s.rss) for s in samples], warm_up, window, floor, lambda first: first * 0.05 + 2),
-        # These follow the load, which the seed spreads evenly: a fifth, and a few clients of one kind more.
+        # These follow the load, which varies with the seed.
         flat("descriptors", [(s.time, s.fds) for s in samples], warm_up, window, mean, lambda first: first * 0.2 + 10),
         flat("green threads", [(s.time, s.threads) for s in samples], warm_up, window, mean, lambda first: first * 0.2 + 10),
         flat("tasks", [(s.time, s.tasks) for s in samples], warm_up, window, mean, lambda first: first * 0.2 + 10),
@@ -278,14 +277,14 @@ async def soak(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/measure/soak")
-    parser.add_argument("--minutes", type=float, default=10, help="how long the load lasts (default 10)")
-    parser.add_argument("--seed", default=secrets.token_hex(4), help="draws what the clients do; printed (default: another each time)")
-    parser.add_argument("--clients", type=int, default=64, help="clients at once (default 64)")
-    parser.add_argument("--hubs", type=int, default=2, help="hubs of tandemd (default 2)")
-    parser.add_argument("--tandemd", required=True, help=argparse.SUPPRESS)
+    parser = arguments.Parser("soak")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", default=secrets.token_hex(4))
+    parser.add_argument("--clients", type=arguments.positive, default=64)
+    parser.add_argument("--hubs", type=arguments.positive, default=2)
+    parser.add_argument("--tandemd", required=True)
     options = parser.parse_args()
-    # A few descriptors for each client, here and there.
+    # Each client needs a few descriptors, here and in tandemd.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(f"soak: {options.minutes:g} minutes, {options.clients} clients, {options.hubs} hubs, seed {options.seed}", flush=True)

@@ -1,7 +1,7 @@
-"""What scripts/measure/soak's clients do, and what they hold the answers to. Python's standard library only.
+"""The clients of scripts/measure/soak, and the checks of their answers. Python's standard library only.
 
-Each scenario is a coroutine that gets a Client. It raises Wrong when an answer is not what it must be; anything else that a
-connection may run into when it misbehaves on purpose, the scenario expects by itself.
+Each scenario is a coroutine that takes a Client. It raises Wrong if an answer is not as expected. A scenario that misbehaves on
+purpose handles the errors that this causes.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ STYLES = ("blocking", "async")
 
 
 class Wrong(Exception):
-    """An answer that is not what it must be."""
+    """An answer is not as expected."""
 
 
 class Cut(Exception):
-    """The connection ended before the answer did."""
+    """The connection ended before the answer."""
 
 
 class Wire:
-    """One connection, and just as much HTTP as it takes to read an answer."""
+    """A connection, with the part of HTTP that reading an answer needs."""
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
@@ -49,7 +49,7 @@ class Wire:
         return int(status), fields
 
     async def answer(self, to_head=False):
-        """Status, fields and body of the next final answer. Raises Cut, with what had come, when its end is missing."""
+        """Returns status, fields and body of the next final answer. Raises Cut if the answer is incomplete."""
         status, fields = await self.head()
         while 100 <= status < 200:
             status, fields = await self.head()
@@ -86,7 +86,7 @@ class Wire:
                 yield piece
 
     async def at_end(self):
-        """Waits for the server to close; returns what came before."""
+        """Waits until the server closes, and returns the bytes before that."""
         try:
             return await self.reader.read(-1)
         except ConnectionError:
@@ -112,7 +112,7 @@ def request(method, path, body=None, **fields):
 
 
 class Client:
-    """What a scenario needs: draws from the seed, connections, and where the upstreams are."""
+    """The state of a scenario: random numbers from the seed, connections, and the origins of the upstreams."""
 
     def __init__(self, random, port, good, bad):
         self.random, self.port, self.good, self.bad = random, port, good, bad
@@ -135,7 +135,7 @@ class Client:
         try:
             yield wire
         finally:
-            # Not awaited: a peer that has reset it is not of interest here.
+            # Not awaited: it does not matter whether the peer has reset the connection.
             wire.reset() if self.random.random() < 0.2 else wire.close()
 
 
@@ -145,7 +145,7 @@ def expect(condition, what):
 
 
 def expect_status(answer, *statuses):
-    expect(answer[0] in statuses, f"status {answer[0]} where {statuses} was due: {answer[2][:200]!r}")
+    expect(answer[0] in statuses, f"status {answer[0]}, expected {statuses}: {answer[2][:200]!r}")
 
 
 # Clients that behave
@@ -166,9 +166,9 @@ async def small(client):
             ])
             answer = await wire.get(f"/{style}/{path}", **fields)
             expect_status(answer, 200)
-            expect(check(answer[2]), f"/{style}/{path} was answered {answer[2][:200]!r}")
+            expect(check(answer[2]), f"/{style}/{path} answered {answer[2][:200]!r}")
             if fields:
-                expect(await wire.at_end() == b"", "something came after Connection: close")
+                expect(await wire.at_end() == b"", "the server sent bytes after Connection: close")
                 return
 
 
@@ -182,7 +182,7 @@ async def pipelined(client):
         for body in wanted:
             answer = await wire.answer()
             expect_status(answer, 200)
-            expect(answer[2] == body, "answers out of order")
+            expect(answer[2] == body, "an answer was wrong or out of order")
 
 
 async def sleeper(client):
@@ -192,7 +192,7 @@ async def sleeper(client):
 
 
 async def upload(client):
-    """An echo, with its length or in chunks, at once or when it is asked for."""
+    """Uploads to the echo, with a length or in chunks, at once or after 100 Continue."""
     body = client.random.randbytes(client.random.choice([0, 1, 1000, 70_000, 400_000]))
     path = f"/{client.style()}/echo"
     expects = {"Expect": "100-continue"} if body and client.random.random() < 0.4 else {}
@@ -222,7 +222,7 @@ async def upload(client):
         try:
             if expects:
                 status, _ = await wire.head()
-                expect(status == 100, f"{status} where 100 Continue was due")
+                expect(status == 100, f"status {status}, expected 100 Continue")
                 asked.set()
             answer = await wire.answer()
             await sending
@@ -230,7 +230,7 @@ async def upload(client):
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         expect_status(answer, 200)
-        expect(answer[2] == body, f"an echo of {len(body)} bytes came back as {len(answer[2])}")
+        expect(answer[2] == body, f"an echo of {len(body)} bytes is wrong; {len(answer[2])} bytes came back")
 
 
 async def stream(client):
@@ -242,16 +242,16 @@ async def stream(client):
 
 
 async def half_closer(client):
-    """Sends FIN after its request, and is answered all the same."""
+    """Sends FIN after its request, and expects an answer."""
     async with client.connection() as wire:
         wire.send(request("GET", f"/{client.style()}/bridge"))
         wire.writer.write_eof()
         expect_status(await wire.answer(), 200)
-        expect(await wire.at_end() == b"", "something came after the last answer")
+        expect(await wire.at_end() == b"", "the server sent bytes after the last answer")
 
 
 async def mistaken(client):
-    """Well-formed requests for what is not there, or is too much."""
+    """Sends well-formed requests that the server must refuse."""
     async with client.connection() as wire:
         expect_status(await wire.get("/nowhere"), 404)
         expect_status(await wire.get(f"/{client.style()}/sleep?ms=x"), 400)
@@ -264,7 +264,7 @@ async def mistaken(client):
 
 
 async def slow_reader(client):
-    """Reads a stream at its leisure, through a small window."""
+    """Reads a stream slowly, with a small receive buffer."""
     async with client.connection(receive_buffer=4096) as wire:
         wire.send(request("GET", f"/{client.style()}/stream?chunks=40&bytes=5000&ms=0"))
         status, fields = await wire.head()
@@ -280,7 +280,7 @@ async def slow_reader(client):
 
 
 async def slow_head(client):
-    """A byte now and then: answered when it is done in time, else told 408."""
+    """Sends its head slowly: expects 200 if it is complete in time, otherwise 408."""
     head = request("GET", f"/{client.style()}/plaintext")
     in_time = client.random.random() < 0.5
     async with client.connection() as wire:
@@ -302,13 +302,13 @@ async def stalled_upload(client):
     async with client.connection() as wire:
         wire.send(request("POST", f"/{client.style()}/echo", Content_Length=5000) + b"x" * 1000)
         with contextlib.suppress(Cut):
-            # The head of the echo may be out by then; its body is cut.
+            # If the head of the echo has been sent already, the server cuts its body.
             answer = await wire.answer()
             expect_status(answer, 408)
 
 
 async def never_reader(client):
-    """Asks for much, and reads nothing of it until the server gives up."""
+    """Requests a large stream and reads nothing."""
     async with client.connection(receive_buffer=4096) as wire:
         wire.writer.transport.pause_reading()
         wire.send(request("GET", f"/{client.style()}/stream?chunks=400&bytes=50000&ms=0"))
@@ -334,12 +334,12 @@ async def garbage(client):
         if heard:
             expect(heard.startswith(b"HTTP/1.1 "), f"garbage was answered {heard[:100]!r}")
             status = int(heard[9:12])
-            # The chunked echo has begun when its garbage comes.
+            # The answer to the chunked echo has begun before the garbage arrives.
             expect(status in (200, 505) or 400 <= status < 500, f"garbage was answered {status}")
 
 
 async def disconnecter(client):
-    """Goes away at a moment of its own: before, in or after its request, or in the answer."""
+    """Disconnects before, during or after its request, or during the answer."""
     style = client.style()
     async with client.connection() as wire:
         whole = client.random.choice([
@@ -361,25 +361,25 @@ async def disconnecter(client):
 
 
 async def idler(client):
-    """Stays after its request until the server shows it out."""
+    """Stays idle after its request until the server closes the connection."""
     async with client.connection() as wire:
         expect_status(await wire.get(f"/{client.style()}/plaintext"), 200)
-        expect(await wire.at_end() == b"", "something came to an idle connection")
+        expect(await wire.at_end() == b"", "the server sent bytes on an idle connection")
 
 
 # Upstreams
 
 
 async def fetch(client):
-    """From an upstream without faults."""
+    """Fetches from the upstream without faults."""
     path, wanted = client.random.choice([("ok", b"upstream ok"), ("big", b"x" * 500_000), ("drip", b"drip\n" * 10)])
     async with client.connection() as wire:
         answer = await wire.get(f"/{client.style()}/fetch?url={client.good}/{path}")
         expect_status(answer, 200)
-        expect(answer[2] == wanted, f"a fetch of /{path} came to {len(answer[2])} bytes")
+        expect(answer[2] == wanted, f"a fetch of /{path} is wrong; it has {len(answer[2])} bytes")
 
 
-# Each fault, the statuses that it may be answered with, and whether the answer may be cut in its middle.
+# Per fault: the allowed statuses, and whether the answer may be cut.
 FAULTS = {
     "status500": ((500,), False),
     "redirect": ((200,), False),
@@ -416,16 +416,16 @@ async def fanout(client):
         answer = await wire.get(f"/{client.style()}/fanout?{query}")
         expect_status(answer, 200)
         for path, result in zip(paths, json.loads(answer[2])["results"], strict=True):
-            expect(result["url"] == path, f"{result['url']} stands where {path} was due")
+            expect(result["url"] == path, f"a fan-out returned {result['url']}, expected {path}")
             if path.endswith(("ok", "drip")):
-                expect(result["status"] == 200, f"a fan-out to {path} came to {result}")
+                expect(result["status"] == 200, f"a fan-out to {path} returned {result}")
             elif path.endswith("500"):
-                expect(result["status"] == 500, f"a fan-out to {path} came to {result}")
+                expect(result["status"] == 500, f"a fan-out to {path} returned {result}")
             else:
-                expect("error" in result, f"a fan-out to {path} came to {result}")
+                expect("error" in result, f"a fan-out to {path} returned {result}")
 
 
-# How often each is drawn.
+# The weight of each scenario.
 SCENARIOS = {
     small: 30, pipelined: 8, sleeper: 10, upload: 10, stream: 8, half_closer: 4, mistaken: 3, slow_reader: 2,
     slow_head: 3, stalled_upload: 2, never_reader: 2, garbage: 5, disconnecter: 12, idler: 2,

@@ -1,4 +1,4 @@
-"""The upstreams of scripts/measure/soak: one without faults, and one with every fault. Python's standard library only."""
+"""The upstreams of scripts/measure/soak: one serves without faults, the other with every fault. Standard library only."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ async def drip(writer):
 
 
 class Upstream:
-    """Answers by path; each fault is a path of its own."""
+    """A server that answers by path; each fault has its own path."""
 
     def __init__(self):
         self.server = None
@@ -47,7 +47,7 @@ class Upstream:
             writer.close()
 
     async def respond(self, path, reader, writer):
-        """Returns whether the connection goes on."""
+        """Answers a request, and returns whether the connection stays open."""
         match path:
             case "ok":
                 writer.write(answer("200 OK", b"upstream ok"))

@@ -1,4 +1,4 @@
-// How late what waits for the clock or a socket comes when a crowd on the same hub is always ready. Run by scripts/measure/bench.
+// Measures how late timers and sockets wake while a crowd on the same hub is always ready. scripts/measure/bench runs it.
 import Glibc
 import Measuring
 import Synchronization
@@ -6,7 +6,7 @@ import Tandem
 
 enum Style: String, CaseIterable { case green, async }
 
-/// Always ready: `count` loops that only let others run.
+/// `count` loops that do nothing but yield, so they are always ready.
 final class Crowd: Sendable {
     private let jobs = Atomic<Int>(0)
     private let isOver = Atomic<Bool>(false)
@@ -76,13 +76,13 @@ func latenessOfTimer() async throws -> [Double] {
     return late
 }
 
-/// What is seen by a client on an OS thread of its own, which sends a byte and waits for it to come back.
+/// Returns the round-trip times of a client on its own OS thread, which sends a byte and waits for the echo.
 func roundTrips(to style: Style) async throws -> [Double] {
     var pair: [CInt] = [-1, -1]
     guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &pair) == 0 else { fatalError("socketpair: errno \(errno)") }
     let client = pair[0]
     _ = fcntl(pair[1], F_SETFL, O_NONBLOCK)
-    // Used on this hub's thread alone, by a child of this task.
+    // Used only on this hub's thread, by a child of this task.
     nonisolated(unsafe) let server = try Descriptor(adopting: pair[1])
     defer {
         server.close()
@@ -148,7 +148,7 @@ configuration.stackSize = 64 * 1024
 
 try Hub.run(configuration) {
     let budget = Hub.current!.configuration.jobsPerTurn
-    print("| always ready | what waits | late by µs, median | p99 | max |\n| --- | --- | ---: | ---: | ---: |")
+    print("| always ready | waits for | late by µs, median | p99 | max |\n| --- | --- | ---: | ---: | ---: |")
     var bounds: [String] = []
     for name in ["nobody", "green", "async", "mixed"] {
         let crowd = Crowd(name, count: name == "nobody" ? 0 : size)

@@ -1,4 +1,4 @@
-// Fetches one URL over and over, so many at once, in one style, and prints fetches a second. The limit is
+// Fetches one URL repeatedly in one style, IN_FLIGHT at a time, and prints the fetches per second. The limit is
 // Benchmarks/limit/curl_multi.c, which does the same.
 import Measuring
 import Tandem
@@ -10,7 +10,7 @@ guard words.count == 5, let inFlight = Int(words[3]), let fetches = Int(words[4]
 }
 let (style, url) = (words[1], words[2])
 
-/// How many are left to begin. On the hub.
+/// The number of fetches that have not begun. Used only on the hub.
 final class Countdown: @unchecked Sendable {
     var left: Int
 

@@ -1,10 +1,10 @@
-// What the bridges and the switch cost inside one process, in nanoseconds of CPU, on one hub. Run by scripts/measure/bench, which passes
-// what Boost.Context's switch took in the same run.
+// Measures the bridges and the stack switch in one process, in CPU nanoseconds, on one hub. scripts/measure/bench runs it, and
+// passes the times of Boost.Context's switch from the same run.
 import CTandem
 import Measuring
 import Tandem
 
-/// What is limited: a figure that must be met, or another row of the same run.
+/// What a row is compared with: a figure that it must meet, or another row of the same run.
 enum Limit {
     case none
     case must(Double)
@@ -24,7 +24,7 @@ func row(_ name: String, _ rounds: [Double], _ limit: Limit = .none) {
     print("| \(name) | \(ns(all.median)) | \(ns(all.least)) | \(ns(all.most)) | \(shown) | \(ratio) |")
 }
 
-/// Several rounds of `body`, each of `count` operations, in nanoseconds an operation; returns the median.
+/// Runs several rounds of `count` operations, prints their nanoseconds per operation, and returns the median.
 @discardableResult
 func measure(
     _ name: String, _ limit: Limit = .none, count: Int = 200_000, _ body: (Int) async throws -> Void
@@ -46,7 +46,7 @@ func doesNotSuspend(_ value: Int) async -> Int { value + 1 }
 @concurrent
 func concurrentCallee(_ value: Int) async -> Int { value + 1 }
 
-/// A fiber that does nothing but hand the thread back.
+/// Calls `body` with a fiber that runs `entry`.
 func withFiber(
     _ entry: @convention(c) (UnsafeMutablePointer<tandem_fiber>) -> Void, _ body: (UnsafeMutablePointer<tandem_fiber>) -> Void
 ) {
@@ -77,7 +77,7 @@ func bracketedSwitch(_ count: Int) {
 @concurrent
 func yieldOnPool(_ count: Int) async { for _ in 0..<count { await Task.yield() } }
 
-print("| in process, one hub | median ns | min | max | beside | ratio |\n| --- | ---: | ---: | ---: | --- | ---: |")
+print("| in process, one hub | median ns | min | max | compared with | ratio |\n| --- | ---: | ---: | ---: | --- | ---: |")
 let boost = CommandLine.arguments.dropFirst().compactMap { Double($0) }
 let toBoost = boost.isEmpty ? Limit.none : .row("Boost.Context", Samples(boost).median)
 if !boost.isEmpty { row("Boost.Context's switch, in and out", boost) }
@@ -147,7 +147,7 @@ try Hub.run {
     }
 }
 
-/// Carries a value that belongs to the hub's thread into a green thread of the same hub.
+/// Passes a value that belongs to the hub's thread to a green thread of the same hub.
 struct Loan<Value>: @unchecked Sendable {
     let value: Value
     init(_ value: Value) { self.value = value }

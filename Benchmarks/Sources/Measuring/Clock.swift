@@ -1,11 +1,11 @@
 import CTandem
 import Glibc
 
-/// Nanoseconds of the monotonic clock.
+/// Returns the nanoseconds of the monotonic clock.
 @inlinable
 public func nanoseconds() -> Double { Double(tandem_monotonic_nanoseconds()) }
 
-/// Nanoseconds of CPU that this process has used, all threads together: others who want the machine do not count.
+/// Returns the CPU nanoseconds of all threads of this process. Other load on the machine does not count.
 public func cpuNanoseconds() -> Double {
     var used = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Bytes of this process that are in memory now.
+/// Returns the resident bytes of this process.
 public func residentBytes() -> Int {
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }

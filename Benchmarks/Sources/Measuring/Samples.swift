@@ -1,22 +1,22 @@
-/// Measured values, in order.
+/// Measured values, sorted.
 public struct Samples {
     private let sorted: [Double]
 
-    /// At least one.
+    /// Creates samples from at least one value.
     public init(_ values: [Double]) { sorted = values.sorted() }
 
-    /// Half of all are above it, half below.
+    /// The median.
     public var median: Double { quantile(0.5) }
-    /// The smallest.
+    /// The smallest value.
     public var least: Double { sorted[0] }
-    /// The largest.
+    /// The largest value.
     public var most: Double { sorted[sorted.count - 1] }
 
-    /// The value that this part of all stay at or below.
+    /// Returns the value that the given part of all values, from 0 to 1, do not exceed.
     public func quantile(_ part: Double) -> Double { sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))] }
 }
 
-/// With this many digits behind the point.
+/// Formats a number with this many decimal places.
 public func text(_ value: Double, digits: Int = 0) -> String {
     guard digits > 0 else { return String(Int(value.rounded())) }
     var scale = 1.0

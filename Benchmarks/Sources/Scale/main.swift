@@ -1,5 +1,5 @@
-// What very many cost: green threads and tasks parked at once, and spawned one after the other. Run by scripts/measure/scale, each
-// part in a process of its own, so that none reuses another's memory.
+// Measures many green threads and tasks: all parked at once, and spawned one after the other. scripts/measure/scale runs each
+// part in a process of its own, so that no part reuses the memory of another.
 import Measuring
 import Tandem
 
@@ -8,11 +8,11 @@ func row(_ what: String, _ value: String, must: Double? = nil, ratio: Double? = 
     print("| \(what) | \(value) | \(limit) | \(ratio.map { text($0, digits: 2) } ?? "") |")
 }
 
-/// Has `count` of them wait for one event at once, then wakes all.
+/// Parks `count` of them on one event, then wakes all.
 func park(_ count: Int, _ what: String, must: Double, spawn: (Event<Void>) -> Void) async throws {
     let hub = Hub.current!
     let gate = Event<Void>()
-    // One of them, so that what is made once is there.
+    // The first one allocates what exists only once.
     spawn(gate)
     while gate.waiting < 1 { try await sleep(for: .zero) }
     let before = residentBytes()
@@ -21,12 +21,12 @@ func park(_ count: Int, _ what: String, must: Double, spawn: (Event<Void>) -> Vo
     while gate.waiting < count { try await sleep(for: .zero) }
     let parking = nanoseconds() - start
     let bytes = Double(residentBytes() - before) / Double(count - 1)
-    row("\(what), bytes resident each", text(bytes), must: must, ratio: bytes / must)
-    row("\(what), to start and park each, ns", text(parking / Double(count)))
+    row("\(what), resident bytes per one", text(bytes), must: must, ratio: bytes / must)
+    row("\(what), ns to start and park one", text(parking / Double(count)))
     start = nanoseconds()
     gate.send(())
     while hub.statistics.tasks > 0 { try await sleep(for: .zero) }
-    row("\(what), to wake and end each, ns", text((nanoseconds() - start) / Double(count)))
+    row("\(what), ns to wake and end one", text((nanoseconds() - start) / Double(count)))
 }
 
 guard CommandLine.arguments.count == 3, let count = Int(CommandLine.arguments[2]), count > 1 else {
@@ -51,8 +51,8 @@ default:
         let start = nanoseconds()
         for number in 0..<count { _ = try await GreenThread { number }.wait() }
         let took = nanoseconds() - start
-        row("\(count) green threads spawned and waited for, one after the other, ns each", text(took / Double(count)))
-        row("the same, a second", text(Double(count) / took * 1e9))
-        row("the same, bytes resident more at the end", "\(residentBytes() - before)")
+        row("\(count) green threads, spawned and waited for one after the other, ns per one", text(took / Double(count)))
+        row("the same, per second", text(Double(count) / took * 1e9))
+        row("the same, growth of resident bytes", "\(residentBytes() - before)")
     }
 }
