@@ -1,9 +1,10 @@
 #if defined(__aarch64__)
 // void tandem_context_switch(void **save, void *to)
 //
-// Saves what AAPCS64 lets a callee keep (x19-x30, d8-d15, fpcr) on the current stack, stores the
-// stack pointer in *save, and goes on where `to` was saved. Both sides are suspended in this same
-// function, so one CFI description fits before and after.
+// Saves the callee-saved registers of AAPCS64 (x19-x30, d8-d15) and fpcr on the current stack, stores
+// the stack pointer in *save, loads `to` as the stack pointer, restores the registers saved there and
+// returns to the code that saved them. Both sides are suspended inside this function, so the same CFI
+// describes the frame before and after the switch.
     .text
     .globl tandem_context_switch
     .hidden tandem_context_switch
@@ -60,8 +61,8 @@ tandem_context_switch:
     .cfi_endproc
     .size tandem_context_switch, . - tandem_context_switch
 
-// The root frame of every fiber: x19 holds the fiber. The undefined return address tells
-// debuggers and Swift's crash backtrace that the stack ends here.
+// The root frame of every fiber: x19 holds the fiber. The undefined return address marks
+// the end of the stack for debuggers and Swift's crash backtrace.
     .globl tandem_context_boot
     .hidden tandem_context_boot
     .type tandem_context_boot, %function
@@ -77,8 +78,8 @@ tandem_context_boot:
 
 // void tandem_context_call(void *sp, void (*function)(void *), void *argument)
 //
-// Calls function(argument) on top of the stack that was saved as sp. The CFI says that this frame is the one of
-// tandem_context_switch that is suspended there, so that unwinders walk on; the frame pointer is that stack's too.
+// Calls function(argument) on top of the stack that was saved as sp. The CFI describes this frame as the frame of
+// tandem_context_switch that is suspended there, so unwinders continue into it. The frame pointer is that stack's too.
     .globl tandem_context_call
     .hidden tandem_context_call
     .type tandem_context_call, %function

@@ -1,9 +1,10 @@
 #if defined(__x86_64__)
 // void tandem_context_switch(void **save, void *to)
 //
-// Saves what the System V ABI lets a callee keep (rbx, rbp, r12-r15, the control bits of mxcsr and
-// x87) on the current stack, stores the stack pointer in *save, and goes on where `to` was saved.
-// Both sides are suspended in this same function, so one CFI description fits before and after.
+// Saves the callee-saved state of the System V ABI (rbx, rbp, r12-r15, the control bits of mxcsr and
+// x87) on the current stack, stores the stack pointer in *save, loads `to` as the stack pointer,
+// restores the state saved there and jumps to the code that saved it. Both sides are suspended inside
+// this function, so the same CFI describes the frame before and after the switch.
     .text
     .globl tandem_context_switch
     .hidden tandem_context_switch
@@ -59,7 +60,7 @@ tandem_context_switch:
     popq %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
-    // Not ret: the processor would predict a return to whoever called on the stack that was left.
+    // A jump, not ret: the processor would predict a return to the caller on the stack that was left.
     popq %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
@@ -67,8 +68,8 @@ tandem_context_switch:
     .cfi_endproc
     .size tandem_context_switch, . - tandem_context_switch
 
-// The root frame of every fiber: rbx holds the fiber. The undefined return address tells
-// debuggers and Swift's crash backtrace that the stack ends here.
+// The root frame of every fiber: rbx holds the fiber. The undefined return address marks
+// the end of the stack for debuggers and Swift's crash backtrace.
     .globl tandem_context_boot
     .hidden tandem_context_boot
     .type tandem_context_boot, @function
@@ -84,8 +85,8 @@ tandem_context_boot:
 
 // void tandem_context_call(void *sp, void (*function)(void *), void *argument)
 //
-// Calls function(argument) on top of the stack that was saved as sp. The CFI says that this frame is the one of
-// tandem_context_switch that is suspended there, so that unwinders walk on; the frame pointer is that stack's too.
+// Calls function(argument) on top of the stack that was saved as sp. The CFI describes this frame as the frame of
+// tandem_context_switch that is suspended there, so unwinders continue into it. The frame pointer is that stack's too.
     .globl tandem_context_call
     .hidden tandem_context_call
     .type tandem_context_call, @function

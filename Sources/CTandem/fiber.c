@@ -15,9 +15,9 @@
 
 _Thread_local tandem_thread tandem_this_thread;
 
-/* The Swift runtime lists the accesses that are open on a thread; the list's nodes live on the
-   stack. This pair, which the concurrency runtime itself uses around each job, takes the fiber's
-   part of that list away while it is suspended and puts it back when it goes on. */
+/* The Swift runtime keeps a list of the open accesses of a thread; its nodes are on the stack. The concurrency
+   runtime itself calls these two functions around each job. They remove the fiber's part of the list while the fiber
+   is suspended, and put it back when it is resumed. */
 extern void swift_task_enterThreadLocalContext(char *state);
 extern void swift_task_exitThreadLocalContext(char *state);
 extern const void *swift_task_getCurrent(void) __attribute__((swiftcall));
@@ -35,13 +35,13 @@ static void finish_switch_to_fiber(tandem_fiber *fiber) {
 #endif
 }
 
-/* The rounding mode and the like, in the form in which tandem_context_switch saves them. */
+/* The rounding mode and other control bits, in the form in which tandem_context_switch saves them. */
 static uint64_t float_control(void) {
 #if defined(__x86_64__)
   uint32_t mxcsr;
   uint16_t x87;
   __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
-  return (mxcsr & 0xffc0) | (uint64_t)x87 << 32; /* without mxcsr's flags: what happened is no setting */
+  return (mxcsr & 0xffc0) | (uint64_t)x87 << 32; /* without mxcsr's status flags: they are not settings */
 #elif defined(__aarch64__)
   uint64_t fpcr;
   __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
@@ -59,13 +59,13 @@ static void set_float_control(uint64_t control) {
 #endif
 }
 
-/* First function on every fiber. Called by tandem_context_boot. */
+/* The first function on every fiber. Called by tandem_context_boot. */
 __attribute__((used, noreturn)) void tandem_fiber_main(tandem_fiber *fiber) {
   finish_switch_to_fiber(fiber);
   uint64_t control = float_control();
   for (;;) {
     fiber->entry(fiber);
-    /* The next on this stack starts as the first did. */
+    /* The next user of this stack must start with the same settings as the first. */
     if (float_control() != control) set_float_control(control);
     tandem_fiber_suspend(fiber, tandem_signal_finished);
   }
@@ -102,10 +102,10 @@ void tandem_fiber_prepare(tandem_fiber *fiber, void (*entry)(tandem_fiber *)) {
 tandem_signal tandem_fiber_resume(tandem_fiber *fiber) {
   tandem_thread *thread = &tandem_this_thread;
   fiber->resumer = thread->current;
-  __atomic_store_n(&thread->current, fiber, __ATOMIC_RELAXED); /* the watchdog looks */
+  __atomic_store_n(&thread->current, fiber, __ATOMIC_RELAXED); /* the watchdog reads it */
   swift_task_enterThreadLocalContext((char *)fiber->exclusivity);
 #if TANDEM_TSAN
-  if (!fiber->sanitizer_fiber) fiber->sanitizer_fiber = __tsan_create_fiber(0); /* not before: it knows 8,128 at most */
+  if (!fiber->sanitizer_fiber) fiber->sanitizer_fiber = __tsan_create_fiber(0); /* here, not earlier: the limit is 8,128 */
   fiber->sanitizer_host = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(fiber->sanitizer_fiber, 0);
 #endif

@@ -20,7 +20,7 @@ bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait) {
 }
 
 void tandem_inbox_wake(tandem_inbox *inbox) {
-  /* One write a sleep: whoever clears the flag writes. */
+  /* At most one write per sleep: the thread that clears the flag writes. */
   if (__atomic_load_n(&inbox->asleep, __ATOMIC_SEQ_CST) &&
       __atomic_exchange_n(&inbox->asleep, 0, __ATOMIC_SEQ_CST))
     tandem_eventfd_add(inbox->event_fd);
@@ -50,7 +50,8 @@ uintptr_t tandem_inbox_close(tandem_inbox *inbox) {
 }
 
 bool tandem_inbox_prepare_sleep(tandem_inbox *inbox) {
-  /* The store and the load below must not change places with the put's, or both sides miss the other. */
+  /* Sequentially consistent, as in tandem_inbox_put: if the store and the load were reordered, the hub could miss
+     the item while the other thread misses the flag. */
   __atomic_store_n(&inbox->asleep, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&inbox->head, __ATOMIC_SEQ_CST) == 0) return true;
   __atomic_store_n(&inbox->asleep, 0, __ATOMIC_RELAXED);

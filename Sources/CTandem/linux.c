@@ -55,7 +55,7 @@ void tandem_eventfd_add(int fd) {
 void tandem_eventfd_drain(int fd) {
   uint64_t count;
   ssize_t got = read(fd, &count, sizeof count);
-  (void)got; /* EAGAIN: it was 0 already */
+  (void)got; /* EAGAIN: the count was already 0 */
 }
 
 int tandem_timerfd(void) {

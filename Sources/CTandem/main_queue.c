@@ -7,8 +7,9 @@
 
 #include "linux.h"
 
-/* What CoreFoundation's run loop uses to run the main queue: an eventfd that becomes readable when there is something, and
-   a call that runs it. Looked up, because a program may be linked without libdispatch. */
+/* The functions with which CoreFoundation's run loop runs the main queue: one returns an eventfd that becomes
+   readable when work is queued, the other runs that work. Looked up at run time, because a program may be linked
+   without libdispatch. */
 static struct {
   void *queue;
   int (*handle)(void);
@@ -34,11 +35,12 @@ static int clear(int fd) {
 }
 
 bool tandem_main_queue_can_run(void) {
-  /* Only this thread runs the queue, so only it counts. In code that the queue runs, the call below does nothing. */
+  /* Only this thread runs the queue, so only this thread changes the count. Inside code that the queue runs,
+     `dispatch.run` does nothing, and the count stays the same. */
   static int probes;
   if (tandem_thread_id() != getpid() || !find_dispatch()) return false;
   int before = probes;
-  dispatch.handle(); /* from now on the eventfd tells */
+  dispatch.handle(); /* from now on libdispatch signals the eventfd */
   dispatch.add(dispatch.queue, &probes, count);
   dispatch.run(NULL);
   return probes != before;

@@ -16,7 +16,7 @@
 #include "linux.h"
 #include "trace.h"
 
-/* Reads what another thread writes: a look at a thread that is held, or that has just gone on. */
+/* For code that reads memory that another thread may be writing: the thread under observation may have continued. */
 #define UNSANITIZED __attribute__((no_sanitize("address", "thread")))
 
 void tandem_pulse_enter(tandem_pulse *pulse) {
@@ -26,7 +26,7 @@ void tandem_pulse_enter(tandem_pulse *pulse) {
   __atomic_store_n(&pulse->thread_id, tandem_thread_id(), __ATOMIC_RELEASE);
 }
 
-/* Frames first, then what runs there. Also in a signal handler. */
+/* Fills in the green thread and the stack. Also called in a signal handler. */
 UNSANITIZED static void describe(const tandem_pulse *pulse, tandem_registers registers, tandem_sighting *seen) {
   const tandem_fiber *fiber = __atomic_load_n(&pulse->thread->current, __ATOMIC_RELAXED);
   bool on_fiber = fiber && registers.sp >= fiber->low && registers.sp < fiber->high;
@@ -41,7 +41,7 @@ UNSANITIZED static void describe(const tandem_pulse *pulse, tandem_registers reg
 
 enum { IDLE, REQUESTED, WALKING, DONE };
 
-/* One at a time, on behalf of the one watchdog. */
+/* The one outstanding request. `Watchdog` makes requests under its lock, so there is one at a time. */
 static struct {
   int state;
   int thread_id;
@@ -97,7 +97,7 @@ bool tandem_pulse_allow_interrupts(bool allowed) {
   return sigismember(&before, SIGURG);
 }
 
-/* The thread may have gone on, or not be given a CPU: after a while without an answer there is none. */
+/* Gives up after 50 ms: the thread may not handle the signal in time, for example if it gets no CPU. */
 static void interrupt(const tandem_pulse *pulse, tandem_sighting *seen) {
   request.pulse = pulse;
   __atomic_store_n(&request.thread_id, pulse->thread_id, __ATOMIC_RELAXED);
@@ -137,13 +137,13 @@ static bool is_running(int thread_id) {
 void tandem_pulse_look(const tandem_pulse *pulse, tandem_sighting *seen) {
   memset(seen, 0, sizeof *seen);
   char text[256];
-  tandem_trace_prepare(); /* more code may have been loaded */
+  tandem_trace_prepare(); /* code may have been loaded since the last call */
   seen->is_running = is_running(pulse->thread_id);
   if (seen->is_running) {
     interrupt(pulse, seen);
     seen->is_running = true;
   } else if (read_thread_file(pulse->thread_id, "syscall", text, sizeof text)) {
-    /* The last two words are the stack pointer and the program counter. */
+    /* The last two words of the file are the stack pointer and the program counter. */
     char *pc = strrchr(text, ' ');
     if (!pc) return;
     *pc = 0;

@@ -16,7 +16,7 @@
 
 enum {
   STACKS_PER_SLAB = 64,
-  /* A frame that is larger than the guard can step over it. Guards cost addresses, not memory. */
+  /* A frame larger than the guard can skip it. Guards use address space, not memory. */
   GUARD_SIZE = 64 * 1024,
 };
 
@@ -27,8 +27,8 @@ typedef struct tandem_slab {
   size_t pitch; /* guard and stack */
 } tandem_slab;
 
-/* Every slab of the process. The signal handler walks it without the lock: a slab is linked when it
-   is complete, and unlinked before it is freed. */
+/* All slabs of the process. The signal handler walks this list without the lock. A slab is linked when it is
+   complete, and unlinked before it is freed. */
 static tandem_slab *_Atomic all_slabs;
 static pthread_mutex_t all_slabs_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -91,7 +91,7 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
   slab->next = pool->slabs;
   pool->slabs = slab;
   publish(slab);
-  /* Linked from the last to the first, and touched only now: one page a stack. */
+  /* Linked from the last to the first, so that the first is used first. Touched only now: one page per stack. */
   for (size_t i = STACKS_PER_SLAB; i-- > 0;) {
     tandem_fiber *fiber = fiber_at(slab, i);
     fiber->low = (uintptr_t)slab->base + i * pitch + GUARD_SIZE;
@@ -130,7 +130,7 @@ bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit) {
     pool->used = fiber->next_used;
     fiber->is_used = false;
     if (fiber->is_lent) continue;
-    /* It stands in tandem_fiber_suspend, a few frames below its top. */
+    /* The fiber is suspended in tandem_fiber_suspend, a few frames below the top of its stack. */
     uintptr_t kept = fiber->high - KEPT, sp = (uintptr_t)fiber->sp;
     uintptr_t end = (kept < sp ? kept : sp) & ~page_mask;
     if (end > fiber->low) madvise((void *)fiber->low, end - fiber->low, MADV_DONTNEED);
@@ -154,7 +154,7 @@ size_t tandem_stack_pool_lent(const tandem_stack_pool *pool, tandem_fiber **fibe
 static struct sigaction previous_segv, previous_bus;
 static pthread_once_t install_once = PTHREAD_ONCE_INIT;
 
-/* Async-signal-safe: a small buffer and write(2). */
+/* A line of text, written with write(2). Async-signal-safe. */
 typedef struct line {
   char text[512];
   size_t length;
@@ -177,7 +177,7 @@ static void report_overflow(uintptr_t address) {
   for (tandem_slab *slab = all_slabs; slab; slab = slab->next_any) {
     uintptr_t base = (uintptr_t)slab->base;
     if (address < base || address >= base + slab->pitch * STACKS_PER_SLAB) continue;
-    if ((address - base) % slab->pitch >= GUARD_SIZE) return; /* on a stack, not on a guard */
+    if ((address - base) % slab->pitch >= GUARD_SIZE) return; /* inside a stack, not in a guard */
     tandem_fiber *fiber = fiber_at(slab, (address - base) / slab->pitch);
     line line = {.length = 0};
     put(&line, "fatal: green thread stack overflow in ");
@@ -198,7 +198,7 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
     previous->sa_handler(number);
   } else {
-    /* Back to the default; the faulting instruction runs again and ends the process. */
+    /* Restore the default action: the faulting instruction runs again and ends the process. */
     signal(number, SIG_DFL);
   }
 }
@@ -215,7 +215,7 @@ static _Thread_local void *signal_stack;
 int tandem_overflow_watch_thread(void) {
   pthread_once(&install_once, install_handlers);
   stack_t now;
-  if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE)) return 0; /* somebody gave it one */
+  if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE)) return 0; /* the thread already has one */
   size_t size = 64 * 1024;
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return errno;

@@ -5,7 +5,7 @@
 #include <link.h>
 #include <unwind.h>
 
-/* Reads other stacks, which the sanitizers know nothing of. */
+/* For code that reads other stacks, which the sanitizers do not know. */
 #define UNSANITIZED __attribute__((no_sanitize("address", "thread")))
 
 /* MARK: unwind tables */
@@ -29,13 +29,13 @@ UNSANITIZED static __attribute__((noinline)) void walk_tables(void *argument) {
 }
 
 UNSANITIZED size_t tandem_trace_here(uintptr_t *addresses, size_t limit) {
-  tables_walk walk = {addresses, limit, 0, 2}; /* without walk_tables and this function */
+  tables_walk walk = {addresses, limit, 0, 2}; /* skips walk_tables and this function */
   walk_tables(&walk);
   return walk.count;
 }
 
 UNSANITIZED size_t tandem_trace_suspended(void *sp, uintptr_t *addresses, size_t limit) {
-  tables_walk walk = {addresses, limit, 0, 2}; /* without walk_tables and tandem_context_call */
+  tables_walk walk = {addresses, limit, 0, 2}; /* skips walk_tables and tandem_context_call */
   tandem_context_call(sp, walk_tables, &walk);
   return walk.count;
 }
@@ -53,7 +53,7 @@ static int note_code(struct dl_phdr_info *info, size_t size, void *argument) {
   for (int i = 0; i < info->dlpi_phnum && *count < MAX_SEGMENTS; i++) {
     const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
     if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || !(segment->p_flags & PF_R)) continue;
-    code[*count].low = info->dlpi_addr + segment->p_vaddr + 8; /* a call instruction lies before */
+    code[*count].low = info->dlpi_addr + segment->p_vaddr + 8; /* room for the call instruction before a return address */
     code[*count].high = info->dlpi_addr + segment->p_vaddr + segment->p_memsz;
     ++*count;
   }
@@ -73,20 +73,20 @@ const char *tandem_exported_name(uintptr_t address, const char **file) {
   return info.dli_sname;
 }
 
-/* Which piece of code it lies in; -1 for none. */
+/* Returns the index of the code segment that contains the address, or -1. */
 UNSANITIZED static ptrdiff_t code_index(uintptr_t address) {
   size_t count = __atomic_load_n(&code_count, __ATOMIC_ACQUIRE), i = 0;
   while (i < count && (address < code[i].low || address >= code[i].high)) i++;
   return i == count ? -1 : (ptrdiff_t)i;
 }
 
-/* Whether it lies in code, right behind a call. */
+/* Whether the address is in code, directly after a call instruction. */
 UNSANITIZED static bool is_return_address(uintptr_t address) {
   if (code_index(address) < 0) return false;
 #if defined(__x86_64__)
   const uint8_t *next = (const uint8_t *)address;
   if (next[-5] == 0xe8) return true; /* call rel32 */
-  for (int length = 2; length <= 7; length++) { /* through a register or memory */
+  for (int length = 2; length <= 7; length++) { /* a call through a register or memory */
     if (next[-length] == 0xff && (next[1 - length] & 0x38) == 0x10) return true;
   }
   return false;
@@ -97,10 +97,11 @@ UNSANITIZED static bool is_return_address(uintptr_t address) {
 #endif
 }
 
-/* The frame of tandem_fiber_main lies this near to the top of its stack, or nearer. */
+/* The maximum distance of tandem_fiber_main's frame from the top of its stack, in bytes. */
 enum { FIRST_FRAMES = 256 };
 
-/* Follows the chain from `frame`. Returns how many return addresses it has, or -1 when it does not end where it should. */
+/* Follows the chain of frames from `frame`. Returns the number of return addresses, or -1 if the chain does not end
+   at the root. */
 UNSANITIZED static ptrdiff_t follow(
     uintptr_t frame, uintptr_t root, uintptr_t high, uintptr_t *addresses, size_t limit) {
   for (size_t count = 0;;) {
@@ -122,11 +123,11 @@ UNSANITIZED size_t tandem_trace_frames(
   size_t count = 0;
   addresses[count++] = registers.pc;
   if (registers.fp >= sp) {
-    /* A function without a frame has its return address on top of the stack, or in a register. */
+    /* A function without a frame has its return address at the top of the stack, or in the link register. */
     uintptr_t link = registers.link ? registers.link : sp < high ? *(const uintptr_t *)sp : 0;
     bool has_frame = registers.fp < high && link == ((const uintptr_t *)registers.fp)[1];
     if (!has_frame && is_return_address(link)) addresses[count++] = link;
-    /* System libraries are several functions deep without one. */
+    /* In system libraries, several nested calls may have no frame. */
     if (code_index(registers.pc) != code_index((uintptr_t)tandem_trace_frames)) {
       for (uintptr_t word = sp + sizeof word; word < registers.fp && word < sp + 1024 && word < high && count < 9;
            word += sizeof word) {
@@ -137,7 +138,8 @@ UNSANITIZED size_t tandem_trace_frames(
     if (chain >= 0) return count + (size_t)chain;
     count = 1;
   }
-  /* Code without frames has come last. What it has called with lies between its stack pointer and the first good frame. */
+  /* The innermost code keeps no frame pointer. Its callers' return addresses are between the stack pointer and the
+     first frame whose chain reaches the root. */
   for (uintptr_t word = sp; word + 2 * sizeof word <= high; word += sizeof word) {
     ptrdiff_t chain = follow(word, root, high, addresses + count, limit - count);
     if (chain > 0) return count + (size_t)chain;

@@ -1,5 +1,5 @@
-/// The part of Tandem that Swift cannot say: the stack switch, guarded stacks, and a few words of
-/// memory whose address must not move and on which Swift must hold no access while stacks switch.
+/// The parts of Tandem that cannot be written in Swift: the stack switch, guarded stacks, and small structs whose address must
+/// not change and on which Swift must not hold an open access while stacks switch.
 #ifndef CTANDEM_H
 #define CTANDEM_H
 

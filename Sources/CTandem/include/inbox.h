@@ -1,6 +1,6 @@
-/// What other threads put in front of a hub: a lock-free stack of items, taken whole by the hub.
+/// The items that other threads hand to a hub: a lock-free stack, from which the hub takes all items at once.
 ///
-/// An item is a Swift job or a `tandem_wait`; both keep the link to the next in their third word.
+/// An item is a Swift job or a `tandem_wait`. Both keep the link to the next item in their third word.
 #ifndef TANDEM_INBOX_H
 #define TANDEM_INBOX_H
 
@@ -8,17 +8,17 @@
 
 TANDEM_NONNULL_BEGIN
 
-/// The head of a Swift `Job` (swift/ABI/Task.h): a heap object, then two words that belong to
-/// whichever executor the job is enqueued on.
+/// The head of a Swift `Job` (swift/ABI/Task.h): a heap object, then two words that belong to the executor on which the job is
+/// enqueued.
 typedef struct tandem_job {
   const void *_Nullable metadata;
   uintptr_t reference_counts;
   struct tandem_job *_Nullable next;
-  /// Whether it was enqueued for an actor whose executor the hub is.
+  /// Whether the job was enqueued for an actor whose executor is the hub.
   uintptr_t is_isolated;
 } tandem_job;
 
-/// First in, first out; linked through the jobs, so that enqueuing allocates nothing.
+/// A first-in, first-out queue that is linked through the jobs, so that enqueuing allocates nothing.
 typedef struct tandem_job_queue {
   tandem_job *_Nullable head;
   tandem_job *_Nullable tail;
@@ -42,7 +42,7 @@ static inline tandem_job *_Nullable tandem_job_queue_pop(tandem_job_queue *queue
   return job;
 }
 
-/// Takes out the job with this many before it; there must be that many.
+/// Removes and returns the job at `position`, counted from 0. The queue must be longer than that.
 static inline tandem_job *tandem_job_queue_take(tandem_job_queue *queue, uint64_t position) {
   tandem_job *before = (tandem_job *)0, *job = queue->head;
   while (position--) {
@@ -57,13 +57,13 @@ static inline tandem_job *tandem_job_queue_take(tandem_job_queue *queue, uint64_
 }
 
 typedef struct tandem_inbox {
-  /// The last item put in, its lowest bit set when it is a wait; or TANDEM_INBOX_CLOSED.
+  /// The item that was put in last, with its lowest bit set if it is a wait; or TANDEM_INBOX_CLOSED.
   uintptr_t head;
-  /// Whether the hub sleeps in the kernel and wants a write to `event_fd`.
+  /// Whether the hub sleeps in the kernel and must be woken by a write to `event_fd`.
   uint32_t asleep;
   int event_fd;
-  /// Threads inside `tandem_inbox_put`. The hub may have run what they put, and be ready to go, while they still look
-  /// whether to wake it.
+  /// The number of threads inside `tandem_inbox_put`. A thread may still be checking whether to wake the hub when the hub has
+  /// already run its item and is about to be freed.
   uint32_t putting;
 } tandem_inbox;
 
@@ -71,20 +71,20 @@ typedef struct tandem_inbox {
 
 static inline uintptr_t *tandem_item_link(uintptr_t item) { return (uintptr_t *)(item & ~(uintptr_t)3) + 2; }
 
-/// Puts an item in. Any thread, any context, also under locks: it takes none. Returns false when the
-/// inbox is closed, and then has not touched the item's ownership.
+/// Puts an item in. May be called from any thread and under locks: it takes none. Returns false if the inbox is closed; then the
+/// caller still owns the item.
 bool tandem_inbox_put(tandem_inbox *inbox, void *item, bool is_wait);
 
-/// Takes all items, oldest first, as a list linked through their third word (tags included).
+/// Takes all items, oldest first, as a list that is linked through their third word (with the tag bits).
 uintptr_t tandem_inbox_take(tandem_inbox *inbox);
 
-/// As `tandem_inbox_take`, and refuses items from now on. When it returns, whoever put one has left.
+/// Takes all items as `tandem_inbox_take` does, and closes the inbox. When it returns, no thread is inside `tandem_inbox_put`.
 uintptr_t tandem_inbox_close(tandem_inbox *inbox);
 
-/// Called by the hub before it sleeps: true when it may, false when something arrived.
+/// Called by the hub before it sleeps. Returns true if it may sleep, false if an item has arrived.
 bool tandem_inbox_prepare_sleep(tandem_inbox *inbox);
 
-/// Called by the hub after it slept.
+/// Called by the hub after it has slept.
 static inline void tandem_inbox_finish_sleep(tandem_inbox *inbox) {
   __atomic_store_n(&inbox->asleep, 0, __ATOMIC_RELAXED);
 }
@@ -93,7 +93,7 @@ static inline bool tandem_inbox_is_empty(tandem_inbox *inbox) {
   return __atomic_load_n(&inbox->head, __ATOMIC_RELAXED) == 0;
 }
 
-/// Wakes the hub, if it sleeps.
+/// Wakes the hub if it sleeps. Any thread.
 void tandem_inbox_wake(tandem_inbox *inbox);
 
 TANDEM_NONNULL_END

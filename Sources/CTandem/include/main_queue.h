@@ -1,4 +1,4 @@
-/// The main queue of libdispatch, where the main actor's code runs.
+/// libdispatch's main queue, which runs the main actor's code.
 #ifndef TANDEM_MAIN_QUEUE_H
 #define TANDEM_MAIN_QUEUE_H
 
@@ -6,11 +6,10 @@
 
 TANDEM_NONNULL_BEGIN
 
-/// Whether this is the process's main thread, and it can run what stands in the main queue: not so in code that the queue
-/// itself runs.
+/// Whether the caller is on the process's main thread and can run the main queue. False inside code that the queue itself runs.
 bool tandem_main_queue_can_run(void);
 
-/// Runs what comes into the main queue until the eventfd `done` is readable. Only where `tandem_main_queue_can_run`.
+/// Runs the main queue until the eventfd `done` is readable. Only if `tandem_main_queue_can_run` returned true.
 void tandem_main_queue_run(int done);
 
 TANDEM_NONNULL_END

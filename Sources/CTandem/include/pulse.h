@@ -1,4 +1,4 @@
-/// What a hub notes of itself while it runs: counters, how long its turns take, and what the watchdog looks at.
+/// What a hub records about itself while it runs: counters, the duration of its turns, and the state that the watchdog reads.
 #ifndef TANDEM_PULSE_H
 #define TANDEM_PULSE_H
 
@@ -9,24 +9,25 @@ TANDEM_NONNULL_BEGIN
 
 enum { TANDEM_DELAY_BUCKETS = 40 };
 
-/// Written by the hub's thread alone, except `stalls`. What the watchdog reads is written and read atomically.
+/// Written only by the hub's thread, except `stalls`. Fields that the watchdog reads are written and read atomically.
 typedef struct tandem_pulse {
-  /// Jobs that were started, and returns from the poller: the watchdog's sign of life.
+  /// The number of jobs started, and of returns from the poller: the watchdog sees from them that the hub makes progress.
   uint64_t jobs, polls;
-  /// Whether the hub is in the poller, and may be for long.
+  /// Whether the hub is in a call of the poller that may sleep.
   uint32_t polling;
-  /// The kernel's id of the hub's thread; 0 when it does not run.
+  /// The kernel's id of the hub's thread; 0 before the hub has run.
   int32_t thread_id;
   tandem_thread *_Nullable thread;
-  /// The frame of the hub's loop, where walks over the thread's own stack end.
+  /// The frame of the hub's loop, at which walks over the thread's own stack end.
   uintptr_t root;
-  /// Holds that the watchdog has seen; written by its thread.
+  /// The number of stalls that the watchdog has seen; written by the watchdog's thread.
   uint64_t stalls;
-  /// Times a green thread was started, parked, and had something awaited.
+  /// How often a green thread was started, was parked, and awaited async code.
   uint64_t started, parked, awaited;
-  /// When the poller returned last, in nanoseconds of the real monotonic clock.
+  /// When the present turn began, in nanoseconds of CLOCK_MONOTONIC: at the last return from a poll that could sleep, or else
+  /// at the last call of the poller.
   uint64_t turn_began;
-  /// Turns by how long they took: bucket i holds those below 2^i nanoseconds and not below half of that.
+  /// Turns by duration: bucket i counts turns of less than 2^i nanoseconds and at least half of that.
   uint64_t delays[TANDEM_DELAY_BUCKETS];
   uint64_t delay_total, delay_maximum;
 } tandem_pulse;
@@ -35,7 +36,7 @@ static inline void tandem_pulse_job(tandem_pulse *pulse) {
   __atomic_store_n(&pulse->jobs, pulse->jobs + 1, __ATOMIC_RELAXED);
 }
 
-/* Counted here because a change that Swift makes is, to the thread sanitizer, one of the whole struct. */
+/* Counted in C because the thread sanitizer takes a change from Swift for a change of the whole struct. */
 static inline void tandem_pulse_started(tandem_pulse *pulse) { pulse->started++; }
 static inline void tandem_pulse_parked(tandem_pulse *pulse) { pulse->parked++; }
 static inline void tandem_pulse_awaited(tandem_pulse *pulse) { pulse->awaited++; }
@@ -56,7 +57,7 @@ static inline void tandem_pulse_count_stall(tandem_pulse *pulse) {
   __atomic_fetch_add(&pulse->stalls, 1, __ATOMIC_RELAXED);
 }
 
-/// The poller is asked from `now` on. Counts the turn that ends here.
+/// Called before the poller is asked, at `now`. Counts the turn that ends here.
 static inline void tandem_pulse_will_poll(tandem_pulse *pulse, uint64_t now, bool may_sleep) {
   uint64_t delay = now - pulse->turn_began;
   int bucket = delay ? 64 - __builtin_clzll(delay) : 0;
@@ -69,41 +70,41 @@ static inline void tandem_pulse_will_poll(tandem_pulse *pulse, uint64_t now, boo
 
 static inline void tandem_pulse_did_poll(tandem_pulse *pulse) {
   __atomic_store_n(&pulse->polls, pulse->polls + 1, __ATOMIC_RELAXED);
-  if (!pulse->polling) return; /* it came back at once: the time from before will do */
+  if (!pulse->polling) return; /* the call could not sleep: the time from before it is exact enough */
   __atomic_store_n(&pulse->polling, 0, __ATOMIC_RELAXED);
   pulse->turn_began = tandem_real_nanoseconds();
 }
 
-/// Lets tandem_pulse_look interrupt this thread, whose signal mask it may have inherited from one of Swift's or Dispatch's
-/// threads, or forbids it again. Returns whether it was forbidden.
+/// Unblocks SIGURG in this thread, so that tandem_pulse_look can interrupt it, or blocks it again. Threads that are started from
+/// one of Swift's or Dispatch's threads inherit a mask that blocks it. Returns whether it was blocked before.
 bool tandem_pulse_allow_interrupts(bool allowed);
 
-/// The calling function is the hub's loop, on the hub's thread.
+/// Records the calling thread as the hub's thread, and the calling function's frame as that of the hub's loop.
 void tandem_pulse_enter(tandem_pulse *pulse);
 
 /// What the watchdog has seen of a thread.
 typedef struct tandem_sighting {
   uintptr_t addresses[64];
   size_t count;
-  /// Who runs on the green stack; null when it is on none.
+  /// The name of the green thread that runs; null if the thread is not on a green stack.
   const char *_Nullable name;
   uint64_t number;
-  /// Whether the thread computes; else it is blocked in a system call.
+  /// Whether the thread was computing; otherwise it was blocked in a system call.
   bool is_running;
 } tandem_sighting;
 
-/// Looks at the hub's thread from another one. A thread that computes is interrupted by SIGURG for as long as it takes to
-/// follow its frame pointers; one in a system call is left alone, since a signal would cut a sleep or a poll short. One
-/// caller at a time.
+/// Reads the stack of the hub's thread from another thread. A thread that computes is interrupted by SIGURG while the handler
+/// follows its frame pointers. A thread in a system call is not interrupted, because a signal would end a sleep or a poll early.
+/// Must not be called by two threads at once.
 void tandem_pulse_look(const tandem_pulse *pulse, tandem_sighting *seen);
 
-/// Starts a detached OS thread that no signal interrupts. Returns 0, or an errno.
+/// Starts a detached OS thread in which all signals are blocked. Returns 0, or an errno.
 int tandem_start_watchdog_thread(void *_Nullable (*_Nonnull body)(void *_Nullable));
 
-/// Sleeps for this long, really.
+/// Sleeps for this long, also if signals interrupt it.
 void tandem_pause(uint64_t nanoseconds);
 
-/// Installs the handler of SIGURG; one that was there before is called for signals of others. Returns 0, or an errno.
+/// Installs the handler of SIGURG. An earlier handler is called for signals that Tandem did not send. Returns 0, or an errno.
 int tandem_pulse_prepare(void);
 
 TANDEM_NONNULL_END

@@ -1,4 +1,4 @@
-/// Stacks for fibers: slabs of equal stacks, each with a guard below, handed out last used first.
+/// Stacks for fibers: slabs of stacks of one size, each with a guard below. The stack that was given back last is used first.
 #ifndef TANDEM_STACK_H
 #define TANDEM_STACK_H
 
@@ -6,31 +6,31 @@
 
 TANDEM_NONNULL_BEGIN
 
-/// One hub's stacks. Not thread-safe: only its hub's thread may use it.
+/// The stacks of one hub. Not thread-safe: only the hub's thread may use it.
 typedef struct tandem_stack_pool {
   tandem_fiber *_Nullable free;
-  /// Stacks given back since they were trimmed.
+  /// The stacks that were used since they were last trimmed.
   tandem_fiber *_Nullable used;
-  /// Bytes a stack, without its guard; a multiple of the page size.
+  /// Bytes per stack, without its guard; a multiple of the page size.
   size_t stack_size;
-  /// Stacks lent out now, and the most that ever were.
+  /// The number of stacks in use now, and the maximum so far.
   uint64_t in_use, high_water;
-  /// Stacks mapped so far.
+  /// The number of stacks mapped so far.
   uint64_t total;
   struct tandem_slab *_Nullable slabs;
   void (*_Nullable entry)(tandem_fiber *fiber);
 } tandem_stack_pool;
 
-/// `stack_size` is rounded up to whole pages.
+/// Initializes a pool without mapping memory. `stack_size` is rounded up to whole pages.
 void tandem_stack_pool_init(tandem_stack_pool *pool, size_t stack_size, void (*entry)(tandem_fiber *));
 
-/// Maps one more slab and puts its stacks on the free list. Returns 0, or an errno.
+/// Maps one more slab and adds its stacks to the free list. Returns 0, or an errno.
 int tandem_stack_pool_grow(tandem_stack_pool *pool);
 
-/// Unmaps everything. No stack may be lent out.
+/// Unmaps all stacks. None may be in use.
 void tandem_stack_pool_destroy(tandem_stack_pool *pool);
 
-/// A stack whose fiber is ready to be resumed, or null when no memory could be mapped (errno says why).
+/// Takes a stack whose fiber is ready to be resumed. Returns null if no memory could be mapped; errno has the reason.
 static inline tandem_fiber *_Nullable tandem_stack_take(tandem_stack_pool *pool) {
   tandem_fiber *fiber = pool->free;
   if (__builtin_expect(!fiber, 0)) {
@@ -55,20 +55,20 @@ static inline void tandem_stack_give_back(tandem_stack_pool *pool, tandem_fiber 
   }
 }
 
-/// Hands the pages of at most `limit` of the stacks that were given back since the last time to the kernel, except the
-/// topmost 16 KiB of each. Returns whether there are more. A stack that is lent out again is passed over.
+/// Gives the pages of at most `limit` free stacks that were used since the last trim back to the kernel, except the topmost
+/// 16 KiB of each. Skips stacks that are in use. Returns whether there are more.
 bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit);
 
-/// Puts the fibers that are lent out into `fibers`, at most `limit`. Returns how many it put there.
+/// Writes the fibers that are in use to `fibers`, at most `limit`. Returns how many were written.
 size_t tandem_stack_pool_lent(
     const tandem_stack_pool *pool, tandem_fiber *_Nullable *_Nonnull fibers, size_t limit);
 
-/// Gives this OS thread an alternate signal stack, and the process a SIGSEGV and SIGBUS handler that
-/// recognizes a guard page of ours: it writes which green thread overflowed and what to raise, then
-/// lets the handler that was there before end the process. Returns 0, or an errno.
+/// Gives this OS thread an alternate signal stack, and the process a handler of SIGSEGV and SIGBUS. If the fault is in the guard
+/// of a stack, the handler writes to standard error which green thread overflowed and which setting to raise. Then it passes the
+/// signal to the previous handler, or to the default action. Returns 0, or an errno.
 int tandem_overflow_watch_thread(void);
 
-/// Takes this thread's alternate signal stack away again.
+/// Removes the alternate signal stack of this thread, if Tandem installed it.
 void tandem_overflow_unwatch_thread(void);
 
 TANDEM_NONNULL_END
