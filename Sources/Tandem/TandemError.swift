@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// What Tandem itself throws. Cancellation is always Swift's own `CancellationError`.
+/// The errors that Tandem itself throws. Cancellation is always reported with Swift's own `CancellationError`.
 public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What went wrong; open to new cases.
+    /// The kind of error. Later versions may add codes.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, systemCall, hubStopped
@@ -10,45 +10,47 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         }
         let value: Value
 
-        /// A blocking call was made where there is no green stack to park: directly in async code, or in an actor's code that
-        /// would wait for itself.
+        /// A blocking call was made where no green thread can be parked: directly in async code, or in an actor's code outside any
+        /// task, where blocking the thread would keep the actor's closure from running.
         public static let notOnGreenThread = Code(value: .notOnGreenThread)
-        /// A blocking call was made by another task than the one that borrowed the stack (inside `Task.immediate`).
+        /// The call was made by a task that must not wait here: by a task that runs on top of another task's green stack
+        /// (`Task.immediate`), or by a member of a `GreenPool` in `waitAll` of the same pool.
         public static let wrongTask = Code(value: .wrongTask)
-        /// The deadline passed first.
+        /// The deadline passed, or the time-out expired, before the call was done.
         public static let timedOut = Code(value: .timedOut)
-        /// The descriptor was closed, before the call or while it waited.
+        /// The descriptor or queue is closed, or was closed while the call waited.
         public static let closed = Code(value: .closed)
-        /// Somebody else already waits for the same direction of this descriptor.
+        /// Another caller already waits for the same direction of this descriptor, or the number is already registered.
         public static let descriptorBusy = Code(value: .descriptorBusy)
-        /// A system call failed; `errno` says how.
+        /// A system call failed; `errno` has the reason.
         public static let systemCall = Code(value: .systemCall)
-        /// The hub has stopped, or is stopping.
+        /// The hub has stopped or is stopping, or the calling thread has no hub and the call needs one.
         public static let hubStopped = Code(value: .hubStopped)
-        /// An argument is outside what the call takes.
+        /// The call does not accept an argument or a setting.
         public static let invalidArgument = Code(value: .invalidArgument)
-        /// An `OffloadPool` has as many jobs as it may.
+        /// An `OffloadPool` is full: all threads are busy, and the queue has reached its limit.
         public static let overloaded = Code(value: .overloaded)
         /// The `OffloadPool` was shut down.
         public static let poolStopped = Code(value: .poolStopped)
-        /// The system's resolver knows no address of the host, or could not ask.
+        /// The system's resolver has no address for the host, or could not be queried.
         public static let nameNotResolved = Code(value: .nameNotResolved)
 
-        /// The green thread that was waited for was cancelled. `CancellationError` says that the waiter was.
+        /// The green thread that the caller waited for was cancelled. `CancellationError` means that the waiting task was
+        /// cancelled.
         public static let threadCancelled = Code(value: .threadCancelled)
 
         /// The code's name.
         public var description: String { value.rawValue }
     }
 
-    /// What went wrong.
+    /// The kind of error.
     public let code: Code
-    /// One sentence: what, where, and the remedy.
+    /// What happened, where, and how to fix it.
     public let message: String
-    /// The errno under it, where there is one; else 0.
+    /// The errno value that goes with the error; 0 if there is none.
     public let errno: CInt
 
-    /// Creates an error. `errno` is 0 where no system call failed.
+    /// Creates an error. `errno` is 0 if no system call failed.
     public init(_ code: Code, _ message: String, errno: CInt = 0) {
         self.code = code
         self.message = message
@@ -99,7 +101,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The message.
     public var description: String { message }
 
-    /// Two errors are the same when their code and errno are: messages carry places.
+    /// Compares code and errno. Messages are ignored, because they contain file names, line numbers and descriptors.
     public static func == (a: TandemError, b: TandemError) -> Bool { a.code == b.code && a.errno == b.errno }
 
     /// Hashes code and errno.

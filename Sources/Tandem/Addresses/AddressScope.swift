@@ -1,18 +1,18 @@
-/// The part of the network that an address belongs to, as an outbound connection has to tell them apart.
+/// The part of the network that an address belongs to, as far as rules for outbound connections distinguish them.
 public enum AddressScope: Sendable {
     /// The public internet.
     case global
-    /// A private network: RFC 1918, RFC 6598 (carriers, and some clouds), unique local IPv6 (RFC 4193).
+    /// A private network: RFC 1918, RFC 6598 (carriers, and some clouds), or unique local IPv6 (RFC 4193).
     case privateNetwork
     /// This machine.
     case loopback
-    /// Addresses that no name should lead to: link-local (where clouds keep their metadata and credentials), unspecified,
-    /// multicast, reserved, documentation, and tunnels that hide another address.
+    /// Addresses that no host name should resolve to: link-local (where clouds keep their metadata and credentials), unspecified,
+    /// multicast, reserved and documentation addresses, and tunnels that hide another address.
     case forbidden
 }
 
 extension IPAddress {
-    /// The scope of the address; of the IPv4 address inside it, where there is one (`unmapped`).
+    /// The scope of the address. For an IPv6 address that contains an IPv4 address (`unmapped`), the scope of the IPv4 address.
     public var scope: AddressScope {
         switch unmapped {
         case .v4(let bits): Self.scope(bits)
@@ -31,7 +31,7 @@ extension IPAddress {
         }
         if isIn(127, 0, 0, length: 8) { return .loopback }
         if isIn(10, 0, 0, length: 8) || isIn(172, 16, 0, length: 12) || isIn(192, 168, 0, length: 16) { return .privateNetwork }
-        // Alibaba Cloud keeps its metadata inside the shared range.
+        // Alibaba Cloud's metadata service is inside the shared range.
         if bits == 0x6464_64C8 { return .forbidden }
         if isIn(100, 64, 0, length: 10) { return .privateNetwork }
         let forbidden =
@@ -48,7 +48,7 @@ extension IPAddress {
     private static func scope(_ upper: UInt64, _ lower: UInt64) -> AddressScope {
         if upper == 0, lower == 1 { return .loopback }
         if upper >> 57 == 0xFC >> 1 {
-            // Unique local, except the metadata of Amazon EC2 (fd00:ec2::254 and its like).
+            // Unique local, except the metadata service of Amazon EC2 (fd00:ec2::254 and its neighbours).
             return upper == 0xFD00_0EC2_0000_0000 ? .forbidden : .privateNetwork
         }
         let isUnicast = upper >> 61 == 0b001

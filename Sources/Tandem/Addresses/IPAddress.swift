@@ -10,12 +10,12 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// Parses an address in its usual form: four decimal numbers without leading zeros, or any form of RFC 4291 section 2.2
     /// without brackets and zone. Returns nil for every other spelling (127.1, 0x7f.1, 2130706433).
     public init?(_ text: String) {
-        // C would read only the text before the zero byte.
+        // inet_pton would read only the text before the zero byte.
         guard !text.utf8.contains(0) else { return nil }
         self.init(digits: text)
     }
 
-    /// Parses as `init(_:)` does, without making a `String`.
+    /// Parses a C string by the rules of `init(_:)`, without making a `String`.
     package init?(digits text: UnsafePointer<CChar>) {
         var v4 = in_addr()
         var v6 = in6_addr()
@@ -28,7 +28,7 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Creates an address from 4 or 16 bytes in network order. Returns nil for any other count.
+    /// Creates an address from 4 or 16 bytes in network byte order. Returns nil for any other count.
     public init?(octets: [UInt8]) {
         func number<Bits: FixedWidthInteger>(_ octets: some Sequence<UInt8>, _: Bits.Type) -> Bits {
             octets.reduce(0) { $0 << 8 | Bits($1) }
@@ -45,9 +45,9 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
         self = .v6(UInt64(bigEndian: upper), UInt64(bigEndian: lower))
     }
 
-    /// The IPv4 address inside an IPv4-mapped IPv6 address (`::ffff:127.0.0.1`, RFC 4291 section 2.5.5.2) or inside an address
-    /// of NAT64 (`64:ff9b::127.0.0.1`, RFC 6052 section 2.1); any other address itself. A connection to either form ends at the
-    /// IPv4 address.
+    /// The IPv4 address inside an IPv4-mapped IPv6 address (`::ffff:127.0.0.1`, RFC 4291 section 2.5.5.2) or inside a NAT64
+    /// address (`64:ff9b::127.0.0.1`, RFC 6052 section 2.1). Any other address is returned unchanged. A connection to either form
+    /// reaches the IPv4 address.
     public var unmapped: IPAddress {
         guard case .v6(let upper, let lower) = self else { return self }
         let isMapped = upper == 0 && lower >> 32 == 0xFFFF
@@ -55,7 +55,7 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
         return isMapped || isTranslated ? .v4(UInt32(truncatingIfNeeded: lower)) : self
     }
 
-    /// The canonical form, RFC 5952 for IPv6, without brackets.
+    /// The canonical text form (RFC 5952 for IPv6), without brackets.
     public var description: String {
         let length = Int(INET6_ADDRSTRLEN)
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: length) { buffer in

@@ -1,38 +1,38 @@
 package import Glibc
 
-/// The address of a socket: an IP endpoint, or the name of a unix socket. The one place that reads and fills in `sockaddr`.
+/// The address of a socket: an IP endpoint, or the name of a unix socket. All conversions from and to `sockaddr` are here.
 package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     case ip(SocketEndpoint)
-    /// A unix socket, unix(7): the bytes of its path without the NUL behind it, those of an abstract name with the zero byte in
-    /// front, or none for a socket without a name, as most clients are.
+    /// A unix socket, unix(7). `name` is the path without the terminating NUL, or an abstract name with its leading zero byte. It
+    /// is empty for a socket without a name, as most clients have.
     case unix(name: [UInt8])
 
-    /// Bytes of the longest path a unix socket can have; the kernel wants a NUL behind it.
+    /// The maximum length in bytes of a unix socket's path, without the terminating NUL.
     package static let longestPath = roomForName - 1
 
     private static let roomForName = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
     private static let nameOffset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
 
-    /// Creates the address of a unix socket with a file. Returns nil for a path that is empty, too long, or has a zero byte.
+    /// Creates the address of a unix socket with a path. Returns nil if the path is empty, too long, or contains a zero byte.
     package init?(unixPath path: String) {
         let bytes = Array(path.utf8)
         guard !bytes.isEmpty, bytes.count <= SocketAddress.longestPath, !bytes.contains(0) else { return nil }
         self = .unix(name: bytes)
     }
 
-    /// Creates the address of a unix socket with an abstract name, which has no file. Returns nil for a name that is too long.
+    /// Creates the address of a unix socket with an abstract name, which has no file. Returns nil if the name is too long.
     package init?(abstractName name: some Sequence<UInt8>) {
         let bytes = [0] + Array(name)
         guard bytes.count <= SocketAddress.roomForName else { return nil }
         self = .unix(name: bytes)
     }
 
-    /// Reads an address of `length` bytes. Returns nil for a family other than IPv4, IPv6 and unix.
+    /// Reads an address of `length` bytes. Returns nil for families other than IPv4, IPv6 and unix, and for too few bytes.
     package init?(_ address: UnsafePointer<sockaddr>, length: Int) {
         self.init(UnsafeRawBufferPointer(start: address, count: length))
     }
 
-    /// Reads a `sockaddr`. Returns nil for a family other than IPv4, IPv6 and unix, and for too few bytes.
+    /// Reads a `sockaddr`. Returns nil for families other than IPv4, IPv6 and unix, and for too few bytes.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= MemoryLayout<sa_family_t>.size else { return nil }
         switch CInt(bytes.loadUnaligned(as: sa_family_t.self)) {
@@ -54,7 +54,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Returns the address that a socket is bound to; nil when it has none of these families.
+    /// Reads the address that a socket is bound to, getsockname(2). Returns nil if the call fails, or for other families.
     package init?(localOf fd: CInt) {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -66,7 +66,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         self = address
     }
 
-    /// The family, for socket(2).
+    /// The address family, for socket(2).
     package var family: CInt {
         switch self {
         case .ip(let endpoint): if case .v4 = endpoint.address { AF_INET } else { AF_INET6 }
@@ -79,7 +79,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         if case .ip(let endpoint) = self { endpoint } else { nil }
     }
 
-    /// Calls `body` with the address as system calls take it.
+    /// Calls `body` with the address as a `sockaddr` and its length in bytes. The pointer is valid during the call.
     package func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Result) rethrows -> Result {
         var storage = sockaddr_storage()
         let length = withUnsafeMutableBytes(of: &storage) { fill($0) }
@@ -88,7 +88,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Returns the number of bytes.
+    /// Writes the `sockaddr` into zeroed memory and returns its length in bytes.
     private func fill(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         bytes.storeBytes(of: sa_family_t(family), as: sa_family_t.self)
         switch self {
@@ -113,13 +113,13 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         case .unix(let name):
             precondition(name.count <= SocketAddress.roomForName, "the name of a unix socket is too long")
             bytes[SocketAddress.nameOffset...].copyBytes(from: name)
-            // A path ends with its NUL; the length of an abstract name says where it ends.
+            // A path ends with a NUL. An abstract name has none: the length of the address delimits it.
             let hasTerminator = !name.isEmpty && name[0] != 0
             return SocketAddress.nameOffset + name.count + (hasTerminator ? 1 : 0)
         }
     }
 
-    /// `127.0.0.1:80`, `[::1]:80`, or "unix".
+    /// `127.0.0.1:80`, `[::1]:80`, or "unix" for every unix socket.
     package var description: String {
         if case .ip(let endpoint) = self { endpoint.description } else { "unix" }
     }

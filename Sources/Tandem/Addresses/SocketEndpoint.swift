@@ -1,22 +1,22 @@
 internal import Glibc
 
-/// An IP address and a port: where a TCP or UDP socket can be connected or bound to.
+/// An IP address and a port, to which a TCP or UDP socket can be connected or bound.
 public struct SocketEndpoint: Hashable, Sendable, CustomStringConvertible {
     /// The address.
     public let address: IPAddress
     /// The port, 0 to 65,535.
     public let port: UInt16
-    /// The zone of a link-local IPv6 address (RFC 4007): the index of the interface that reaches it. 0 for none.
+    /// The zone of a link-local IPv6 address (RFC 4007): the index of its network interface. 0 if there is no zone.
     public let zone: UInt32
 
-    /// Creates an endpoint.
+    /// Creates an endpoint. `zone` applies to link-local IPv6 addresses only.
     public init(address: IPAddress, port: UInt16, zone: UInt32 = 0) {
         self.address = address
         self.port = port
         self.zone = zone
     }
 
-    /// Parses a numeric address and a port, as `description` writes them without a zone. Returns nil for any other text.
+    /// Parses a numeric address and a port in the form that `description` has without a zone. Returns nil for any other text.
     public init?(_ text: String) {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
         let digits = text.utf8[text.utf8.index(after: colon)...]
@@ -29,8 +29,8 @@ public struct SocketEndpoint: Hashable, Sendable, CustomStringConvertible {
         self.init(address: address, port: port)
     }
 
-    /// Creates an endpoint from an address in digits and a port, as C code passes them; ignores the zone of the address. Returns
-    /// nil for any other text, and a port that is out of range.
+    /// Creates an endpoint from a numeric address as a C string and a port. Ignores the zone of the address. Returns nil for any
+    /// other text, and for a port that is out of range.
     package init?(digits text: UnsafePointer<CChar>, port: CInt) {
         guard let port = UInt16(exactly: port) else { return nil }
         if let address = IPAddress(digits: text) {
@@ -42,7 +42,7 @@ public struct SocketEndpoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The endpoint with the address that a connection to it ends at: `IPAddress.unmapped`.
+    /// The endpoint with the address that a connection to it reaches: `IPAddress.unmapped`.
     public var unmapped: SocketEndpoint {
         let unmapped = address.unmapped
         return unmapped == address ? self : SocketEndpoint(address: unmapped, port: port)
@@ -55,13 +55,13 @@ public struct SocketEndpoint: Hashable, Sendable, CustomStringConvertible {
     public var host: String {
         guard zone != 0 else { return address.description }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
-            // An interface that has gone leaves its number.
+            // The interface no longer exists: write its index.
             guard if_indextoname(zone, buffer.baseAddress!) != nil else { return "\(address)%\(zone)" }
             return "\(address)%\(String(cString: buffer.baseAddress!))"
         }
     }
 
-    /// `127.0.0.1:80` or `[::1]:80`.
+    /// The address and port: `127.0.0.1:80` or `[::1]:80`.
     public var description: String {
         if case .v4 = address { "\(host):\(port)" } else { "[\(host)]:\(port)" }
     }

@@ -3,16 +3,23 @@ internal import Glibc
 
 /// Calls async code from blocking code and returns its result.
 ///
-/// On a green thread the green stack hands the thread back to its task, which awaits `operation` itself: no task is
-/// made, so task-locals, cancellation and priority are the caller's own, and the hub serves others meanwhile. When
-/// `operation` does not suspend, neither does the task. On an ordinary OS thread that thread really blocks, and the
-/// operation runs on a hub of the shared group. The main thread runs what comes into the main queue while it waits, the main
-/// actor's code among it: so this works at the top level of `main.swift`, whose closures are the main actor's.
+/// On a green thread, the green stack returns control to its task, which awaits `operation` itself. No task is created, so
+/// task-locals, cancellation and priority are the caller's. Meanwhile the hub runs other jobs. If `operation` does not suspend,
+/// neither does the task.
 ///
-/// - Parameter isolation: Leave it at its default: the actor that the calling code, and so the closure, belongs to.
-/// - Throws: What `operation` throws, the same value, save that its `CancellationError` becomes the error given to
-///   `GreenThread.cancel(throwing:)`, if this thread was cancelled by it; `TandemError` `notOnGreenThread`, naming the caller's file and
-///   line, when called directly in async code, where nothing can be parked.
+/// On an ordinary OS thread, the call blocks that thread, and `operation` runs on a hub of the shared group. The main thread runs
+/// the main queue while it waits, and with it the main actor's code. So `awaiting` works at the top level of `main.swift`, where
+/// closures belong to the main actor.
+///
+/// - Parameters:
+///   - file: The caller's file, for error messages.
+///   - line: The caller's line, for error messages.
+///   - isolation: The actor that the calling code, and so the closure, belongs to. Leave it at its default.
+///   - operation: The async code. It does not escape.
+/// - Throws: The error that `operation` throws, unchanged. If this thread was cancelled by `GreenThread.cancel(throwing:)`, a
+///   `CancellationError` of `operation` becomes the error given there. `TandemError` `notOnGreenThread`, with the caller's file
+///   and line, when called directly in async code; `wrongTask` in a task that runs on top of another task's green stack;
+///   `systemCall` if the kernel refuses the main thread an eventfd. In these three cases `operation` was not called.
 @available(*, noasync)
 @inlinable
 public func awaiting<Success>(
@@ -27,8 +34,9 @@ public func awaiting<Success>(
     do { return try outcome!.get() } catch { throw cause(of: error) }
 }
 
-/// As `awaiting`, for an operation that throws one type of error, which can also say that the bridge was misused: the
-/// call throws just that type.
+/// Calls async code that throws one type of error, and throws only that type. Otherwise the same as the form for any error.
+///
+/// `Failure` must be able to represent misuse of the bridge: see ``BridgeFailure``.
 @available(*, noasync)
 @inlinable
 public func awaiting<Success, Failure: BridgeFailure>(
@@ -47,7 +55,8 @@ public func awaiting<Success, Failure: BridgeFailure>(
     return try outcome!.get()
 }
 
-/// As `awaiting`, for an operation that throws nothing: what is left is misuse of the bridge.
+/// Calls async code that does not throw. Otherwise the same as the form for any error. Throws `TandemError` if the bridge is
+/// misused: `notOnGreenThread`, `wrongTask` or `systemCall`.
 @available(*, noasync)
 @inlinable
 public func awaiting<Success>(
@@ -59,18 +68,19 @@ public func awaiting<Success>(
     return outcome!
 }
 
-/// Async code that was cancelled says `CancellationError`, whatever the reason.
+/// Cancelled async code throws `CancellationError`, whatever the reason. Replaces it by the error that the thread was cancelled
+/// with.
 @inline(never)
 @usableFromInline
 func cause(of error: any Error) -> any Error { error is CancellationError ? Hub.cancellation : error }
 
-/// An error type that can carry a misuse of the bridge, so that typed throws cross `awaiting` unchanged.
+/// An error type that can represent misuse of the bridge, so that `awaiting` can throw the same type as its operation.
 public protocol BridgeFailure: Error {
-    /// The operation was never called: `awaiting` stood where nothing can be parked.
+    /// Creates an error for an operation that was not called, because `awaiting` could not wait for it at that place.
     init(misuse: TandemError)
 }
 
-/// Has `operation` awaited by the task that owns this stack, and returns when it has ended. Owns it until then.
+/// Makes the task that owns this stack await `operation`, and returns when `operation` has ended. Holds the closure until then.
 @inline(never)
 @usableFromInline
 func hand(
@@ -94,7 +104,7 @@ func hand(
     }
 }
 
-/// Blocks the main thread as far as its own code goes; the main actor's other code runs.
+/// Blocks the caller's own code on the main thread; the main queue, and with it the main actor's other code, keeps running.
 private func blockMainThread(on operation: BorrowedClosure) throws(TandemError) {
     let done = tandem_eventfd()
     guard done >= 0 else { throw .systemCall("eventfd", -done) }
@@ -103,9 +113,10 @@ private func blockMainThread(on operation: BorrowedClosure) throws(TandemError) 
     close(done)
 }
 
-/// Runs the operation on a hub, for a thread that is no hub's, runs no task, and blocks until `whenDone` is called.
+/// Starts the operation on a hub, for a caller on an OS thread without hub or task. That caller blocks until `whenDone` is
+/// called.
 private func start(_ operation: BorrowedClosure, whenDone: @escaping @Sendable () -> Void) {
-    // Carried to another thread while this one only waits: nobody uses it twice.
+    // The closure moves to another thread while this one only waits, so it is never used by both.
     nonisolated(unsafe) let operation = operation
     Task(executorPreference: HubGroup.shared.nextHub()) {
         await operation.callAsync()

@@ -2,12 +2,16 @@ internal import CTandem
 
 /// Runs blocking code from async code: the running task borrows a green stack, and `body` runs on it, on this hub.
 ///
-/// No task is made: task-locals, cancellation and priority are the caller's own, and the call returns when `body` has.
-/// Inside, blocking overloads park this green thread only; the hub serves others meanwhile. Called in a task that is
+/// No task is created, so task-locals, cancellation and priority are the caller's. The call returns when `body` has returned or
+/// thrown. Inside `body`, blocking calls park only this green thread; meanwhile the hub runs other jobs. If the calling task is
 /// not on a hub, `body` runs on a hub of the shared group.
 ///
-/// - Parameter name: Who this is, in messages about overflow or stalls.
-/// - Throws: What `body` throws, the same value. Traps when no memory for a stack can be mapped.
+/// Ends the process if no memory for a stack can be mapped.
+///
+/// - Parameters:
+///   - name: The name of the green thread, for dumps and for messages about overflow or stalls.
+///   - body: The blocking code. It does not escape.
+/// - Throws: The error that `body` throws, unchanged.
 @inlinable
 public func blocking<Success, Failure: Error>(
     name: GreenThreadName = "blocking", _ body: () throws(Failure) -> Success
@@ -19,7 +23,7 @@ public func blocking<Success, Failure: Error>(
     return try outcome!.get()
 }
 
-/// Owns `body` until it has run on a green stack.
+/// Holds `body` until it has run on a green stack.
 @inline(never)
 @usableFromInline
 func lend(_ name: GreenThreadName, _ body: () -> Void) async {

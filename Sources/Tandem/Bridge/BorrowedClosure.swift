@@ -1,9 +1,9 @@
-/// A closure that does not escape, carried by its two words from the frame that owns it to the frame that calls it.
+/// A non-escaping closure as its two words, passed from the frame that owns it to the frame that calls it.
 ///
-/// Both bridges pass a closure to another stack and return only when it has run, so it never outlives its owner. Swift
-/// cannot see that: `withoutActuallyEscaping` would allocate a context at every call. A closure parameter that does not
-/// escape is passed as a function pointer and a context pointer and never retained, exactly as this struct is passed;
-/// the casts below rest on that, and `BorrowedClosureTests` checks it for debug and release code.
+/// Both bridges pass a closure to another stack and return only when it has run, so the closure never outlives its owner. Swift
+/// cannot prove that, and `withoutActuallyEscaping` would allocate a context per call. Swift passes a non-escaping closure
+/// parameter as a function pointer and a context pointer and never retains it, exactly as it passes this struct. The casts below
+/// depend on that; `BorrowedClosureTests` checks it for debug and release code.
 ///
 /// The owner must be a frame that holds the closure as a parameter until the call has ended.
 struct BorrowedClosure {
@@ -22,18 +22,18 @@ struct BorrowedClosure {
         unsafeBitCast(Identity(function: { $0 }), to: TakesAsync.self).function(closure)
     }
 
-    /// Calls what was borrowed as a blocking closure.
+    /// Calls the closure, which must have been borrowed as a blocking one.
     func callBlocking() {
         unsafeBitCast(CallsBlocking(function: { $0() }), to: CallsBlockingWords.self).function(self)
     }
 
-    /// Calls what was borrowed as an async closure, on the caller's executor.
+    /// Calls the closure, which must have been borrowed as an async one, on the caller's executor.
     func callAsync() async {
         await unsafeBitCast(CallsAsync(function: { await $0() }), to: CallsAsyncWords.self).function(self)
     }
 }
 
-// Functions are cast inside structs: alone they would be wrapped in thunks for a generic parameter.
+// Functions are cast inside structs: as bare generic arguments they would be wrapped in thunks.
 private struct Identity { let function: (BorrowedClosure) -> BorrowedClosure }
 private struct TakesBlocking { let function: (() -> Void) -> BorrowedClosure }
 private struct TakesAsync { let function: (() async -> Void) -> BorrowedClosure }

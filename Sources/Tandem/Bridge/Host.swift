@@ -1,12 +1,12 @@
 internal import CTandem
 
 extension Hub {
-    /// Runs `body` on a borrowed stack, in the running task, and awaits for it whatever it waits for. Like any allocation,
-    /// running out of memory for a stack ends the process.
+    /// Runs `body` on a borrowed stack in the running task, and awaits for it whatever it waits for. Ends the process if no
+    /// memory for a stack can be mapped.
     ///
-    /// This frame is the green thread's host: it stays on the hub's own stack, and each time the green stack hands the
-    /// thread back it suspends the task, or awaits the operation, as any async function would. Each parked green thread has
-    /// one, so what it need not hold is elsewhere.
+    /// This frame is the green thread's host frame. It stays on the hub's own stack. Each time the green stack returns control,
+    /// this function suspends the task or awaits the operation, as any async function would. Keep the frame small: every parked
+    /// green thread has one.
     func host(_ name: GreenThreadName, _ body: BorrowedClosure) async {
         let fiber = takeStack(name, body)
         while true {
@@ -36,18 +36,18 @@ extension Hub {
         return fiber
     }
 
-    /// The hub has stopped, and this task came back on another thread. A green stack must not go on there: compilers keep
-    /// thread-local addresses across calls. It is left where it stands, for ever.
+    /// Leaves a green stack suspended for ever, because its hub has stopped and its task was resumed on another thread. The stack
+    /// must not continue there: compilers keep thread-local addresses across calls.
     @inline(never)  // frame
     private func abandon(_ fiber: Fiber) async {
         let name = GreenThreadName(fiber.pointee.name!)
-        report(.abandoned, "\(name) outlived its hub by more than the grace and is abandoned where it waits")
+        report(.abandoned, "\(name) outlived its hub by more than the stop grace and is abandoned where it waits")
         await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
     }
 
-    /// As `host`, from a task that is not on a hub: it moves here for the length of the call.
+    /// Runs `body` for a task that is not on a hub: the task moves to this hub for the length of the call.
     func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {
-        // The caller is suspended until the body has ended: nobody else uses it.
+        // The caller is suspended until the body has ended, so the closure is never used by both.
         nonisolated(unsafe) let body = body
         await visit { await host(name, body) }
     }

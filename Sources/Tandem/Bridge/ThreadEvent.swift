@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Blocks a real OS thread until it is set, once.
-// @unchecked: the semaphore is made to be shared, and freed by the last owner.
+/// A signal that one OS thread blocks for. Each `set` lets one `wait` return, also a later one.
+// @unchecked: a semaphore may be used from any thread, and the last owner frees it.
 final class ThreadEvent: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
 

@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// The end of a green thread: what is linked to it is called, one after the other, and then who waits for it goes on. An
-/// error that nobody can ask for any more, and nobody has asked for, is reported.
+/// The end of a green thread. Calls the linked handlers one after the other, then wakes the callers that wait for the thread. If
+/// the thread failed and its last reference goes away before anyone has asked for the outcome, the hub reports the error.
 final class Completion<Success: Sendable>: Sendable {
     let ended = Event<Success>(waitedForAs: "GreenThread.wait")
     private let links = CompletionLinks()
-    /// Whether somebody has asked how it ended.
+    /// Whether anyone has asked for the outcome.
     private let isObserved = Atomic<Bool>(false)
-    /// Who failed, if it did so by itself.
+    /// The thread and its hub, if its body failed for a reason other than cancellation.
     private let failed = Mutex<FailedThread?>(nil)
 
     deinit {
@@ -18,7 +18,7 @@ final class Completion<Success: Sendable>: Sendable {
 
     func observe() { isObserved.store(true, ordering: .relaxed) }
 
-    /// Called once, where a thread ended: what its body did, or why it never ran.
+    /// Called once, where the thread ended, with the outcome of its body, or the reason why the body never ran.
     @inline(never)  // frame
     func end(
         _ outcome: Result<Success, any Error>?, _ neverRan: (any Error)?, thread name: GreenThreadName,
@@ -30,7 +30,7 @@ final class Completion<Success: Sendable>: Sendable {
         end((outcome ?? .failure(neverRan!)).mapError { reason.told($0, of: name) })
     }
 
-    /// Called once, where it ended. What a handler links meanwhile is called after it, from here.
+    /// Called once, where the thread ended. Handlers that are linked during this call are called by it too, after the others.
     func end(_ outcome: Result<Success, any Error>) {
         while let handler = links.next(orSettle: { ended.settle(outcome) }) { handler(outcome) }
     }
@@ -50,7 +50,7 @@ final class Completion<Success: Sendable>: Sendable {
     }
 }
 
-/// A green thread whose body has thrown.
+/// The name and hub of a green thread whose body has thrown.
 final class FailedThread: Sendable {
     let hub: Hub
     let name: GreenThreadName

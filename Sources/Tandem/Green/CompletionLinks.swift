@@ -1,17 +1,18 @@
 internal import Glibc
 internal import Synchronization
 
-/// The handlers that are linked to an end, first linked, first called. Not generic: each green thread passes through here
-/// when it ends, and code for all types alike would look up metadata each time.
+/// The handlers that are linked to the end of a green thread, called in the order in which they were linked. Not generic: every
+/// green thread passes through here when it ends, and generic code would look up metadata each time.
 final class CompletionLinks: Sendable {
-    /// Takes the outcome.
+    /// A handler, called with the outcome.
     typealias Handler = @Sendable (any Sendable) -> Void
 
     enum Added {
         case linked(Int)
-        /// It has ended: the handler is in line, and the caller calls what is in line.
+        /// The thread has ended. The handler was added, and the caller of `add` must call the pending handlers.
         case toBeCalled
-        /// It has ended, and another thread calls what is in line: that must not keep this one waiting.
+        /// The thread has ended, and another OS thread is calling the pending handlers. The caller must call its handler itself
+        /// rather than wait for that.
         case busy
     }
 
@@ -19,13 +20,14 @@ final class CompletionLinks: Sendable {
         var waiting: ArraySlice<(key: Int, handler: Handler)> = []
         var nextKey = 0
         var hasEnded = false
-        /// The OS thread that is calling handlers. What one of them links is called after it, so nesting is no recursion.
+        /// The OS thread that is calling handlers. Handlers that one of them links are called after it, so nesting does not
+        /// recurse.
         var caller: pthread_t?
     }
 
     private let state = Mutex(State())
 
-    /// The next to be called, on this thread; nil when there is none, and then it has ended: `settle` says so to others.
+    /// Returns the next handler to call on this thread. If there is none, calls `settle` under the lock and returns nil.
     func next(orSettle settle: () -> Void) -> Handler? {
         state.withLock { state in
             guard let link = state.waiting.popFirst() else {
@@ -51,9 +53,9 @@ final class CompletionLinks: Sendable {
         }
     }
 
-    /// Whether it was still there.
+    /// Removes a handler. Returns whether it was still linked.
     func remove(_ key: Int) -> Bool {
-        // Let go outside the lock: what the handler holds may link in turn.
+        // Released outside the lock: a deinit of what the handler holds may link another handler.
         let removed = state.withLock { state in
             state.waiting.firstIndex { $0.key == key }.map { state.waiting.remove(at: $0) }
         }

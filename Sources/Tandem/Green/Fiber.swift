@@ -3,10 +3,11 @@ internal import CTandem
 typealias Fiber = UnsafeMutablePointer<tandem_fiber>
 
 extension Fiber {
-    /// What to run on the stack; borrowed from the host frame.
+    /// The closure to run on the stack. Owned by the host frame.
     var body: UnsafeMutablePointer<BorrowedClosure> { closure(at: \.body) }
 
-    /// What the stack asks its host frame to await, in the task that borrowed the stack; borrowed from the frame that asks.
+    /// The closure that the host frame must await, in the task that borrowed the stack. Owned by the frame that called
+    /// `awaiting`.
     var operation: UnsafeMutablePointer<BorrowedClosure> { closure(at: \.operation) }
 
     private func closure(
@@ -20,7 +21,7 @@ extension Fiber {
 /// The first Swift frame on every green stack.
 func greenEntry(_ fiber: Fiber) { fiber.body.pointee.callBlocking() }
 
-/// The green stack that the caller may park, or an error that says what to do.
+/// Returns the green stack that the caller may park, or throws an error that says how to fix the call.
 func currentFiber(_ call: StaticString, _ file: StaticString, _ line: UInt) throws(TandemError) -> Fiber {
     guard let fiber = tandem_current_fiber() else { throw .misuse(call, file, line) }
     guard fiber.pointee.task == tandem_current_task() else { throw .wrongTask(call, file, line) }

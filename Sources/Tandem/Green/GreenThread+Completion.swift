@@ -1,11 +1,11 @@
 extension GreenThread {
-    /// Has `handler` called once, when this thread has ended and before those go on who wait for it; also when its body
-    /// never ran, with the error that `wait` throws. Handlers are called in the order in which they were linked.
+    /// Calls `handler` once, when this thread has ended, before the callers that wait for it continue. It is also called if the
+    /// body never ran, with the error that `wait` throws. Handlers are called in the order in which they were linked.
     ///
-    /// It runs on the hub where the thread ended, on the hub's own stack, so it must not block. When the thread has ended
-    /// already, it is called at once, by the caller. Any thread may link.
+    /// The handler runs on the hub where the thread ended, on the hub's own stack, so it must not block. If the thread has
+    /// already ended, the caller of this method calls the handler at once. May be called from any thread.
     ///
-    /// - Returns: What takes the handler back.
+    /// - Returns: A link that can remove the handler.
     @discardableResult
     public func onCompletion(_ handler: @escaping @Sendable (Result<Success, any Error>) -> Void) -> CompletionLink {
         completion.observe()
@@ -19,8 +19,8 @@ public struct CompletionLink: Sendable {
 
     init(remove: @escaping @Sendable () -> Bool) { self.remove = remove }
 
-    /// Takes the handler back, from any thread. Returns whether it was still linked: then it is never called; else it has
-    /// been, or is being, called, or was taken back before.
+    /// Removes the handler. May be called from any thread. Returns whether it was still linked: if so, it is never called; if
+    /// not, it has been called, is being called, or was removed before.
     @discardableResult
     public func unlink() -> Bool { remove() }
 }
