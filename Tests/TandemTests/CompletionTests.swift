@@ -126,7 +126,7 @@ struct CompletionTests {
             try await sleep(for: .zero)
             threads[2].cancel()
             for thread in threads { _ = try? await thread.wait() }
-            let cancelled = "the green thread that was waited for, 'victim', was cancelled"
+            let cancelled = "green thread 'victim' was cancelled"
             #expect(errors.all == [cancelled, "Failure(number: 4)", cancelled])
             #expect(ran.value == 0)
         }

@@ -25,12 +25,12 @@ struct WatchdogTests {
         let reports = Recorder<HubReport>()
         try await onHub(watched(20, reports), hubs: .one("its number is looked at")) {
             await blocking(name: "GET /legacy/report") { Self.computes(until: reports, say: .stalled, "GET /legacy/report") }
-            try await pause { reports.contain(.stallEnded, "\"GET /legacy/report\" has let the hub go after") }
+            try await pause { reports.contain(.stallEnded, "\"GET /legacy/report\" released the hub after") }
             #expect(Hub.counts.stalls >= 1)
         }
-        let held = try #require(reports.first(.stalled, "\"GET /legacy/report\" holds the hub for"))
+        let held = try #require(reports.first(.stalled, "\"GET /legacy/report\" has held the hub for"))
         #expect(held.hubIndex == 0)
-        #expect(held.message.hasSuffix("now and runs"))
+        #expect(held.message.hasSuffix(" and runs"))
         // The thread sanitizer puts signals off until the code calls something that it knows.
         if !Sanitizer.thread { #expect(held.description.contains("computes(until:"), "\(held)") }
     }
@@ -45,8 +45,8 @@ struct WatchdogTests {
                 let hub = Hub.current!
                 #expect(hub.stallThreshold == threshold)
                 hub.stallThreshold = .milliseconds(20)
-                Self.computes(until: reports, say: .stalled, "async code holds the hub for")
-                try await pause { reports.contain(.stallEnded, "async code has let the hub go after") }
+                Self.computes(until: reports, say: .stalled, "async code has held the hub for")
+                try await pause { reports.contain(.stallEnded, "async code released the hub after") }
                 let stalls = Hub.counts.stalls
                 #expect(stalls >= 1)
                 hub.stallThreshold = nil
@@ -61,8 +61,8 @@ struct WatchdogTests {
     @Test func `a hub held by async code is reported with its stack`() async throws {
         let reports = Recorder<HubReport>()
         try await onHub(watched(20, reports)) {
-            Self.computes(until: reports, say: .stalled, "async code holds the hub for")
-            try await pause { reports.contain(.stallEnded, "async code has let the hub go after") }
+            Self.computes(until: reports, say: .stalled, "async code has held the hub for")
+            try await pause { reports.contain(.stallEnded, "async code released the hub after") }
         }
         if !Sanitizer.thread { #expect(reports.all.contains { $0.description.contains("computes(until:") }, "\(reports.all)") }
     }
@@ -79,7 +79,7 @@ struct WatchdogTests {
             #expect(failed == 0, "EINTR is \(EINTR)")
             try await pause { reports.contain(.stallEnded, "really sleeps") }
         }
-        let held = try #require(reports.first(.stalled, "\"really sleeps\" holds the hub for"))
+        let held = try #require(reports.first(.stalled, "\"really sleeps\" has held the hub for"))
         #expect(held.message.contains("is blocked in a system call"))
         #expect(held.description.contains("sleepsReally"), "\(held)")
     }

@@ -1,17 +1,21 @@
 internal import CTandem
 internal import Glibc
 
-/// Reading, writing and accepting, without waiting and in both styles.
+/// Reading, writing and accepting: without waiting, and in both styles. All calls must be made on the hub's thread.
 extension Descriptor {
-    /// Reads what is there, without waiting: nil when nothing is, 0 bytes at the end. Throws `systemCall` or `closed`.
+    /// Reads what is available without waiting, read(2). Returns the number of bytes, 0 at the end of the stream, or nil if
+    /// nothing is available.
+    ///
+    /// - Throws: `TandemError` `systemCall` or `closed`.
     public func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
         guard reading.isReady else { return nil }
         while true {
             let got = Glibc.read(fd, buffer.baseAddress, buffer.count)
             if got >= 0 {
-                // Short: drained, and the next byte gives a new edge. Not so where messages keep their bounds, at the end
-                // of the stream, or once the peer has changed: those edges have passed.
+                // A short read has drained a stream, and the next byte brings a new edge. That does not hold for sockets with
+                // message boundaries, at the end of the stream, or after the state of the peer changed, because that edge has
+                // passed.
                 if got > 0, got < buffer.count, peer.isEmpty, isStream { foundNothing(to: .readable) }
                 return got
             }
@@ -25,11 +29,14 @@ extension Descriptor {
         }
     }
 
-    /// Writes what the kernel takes, without waiting: nil when it takes nothing. Throws `systemCall` or `closed`.
+    /// Writes as many bytes as the kernel accepts without waiting. Returns their number, or nil if the kernel accepts none. On
+    /// sockets it uses send(2) with MSG_NOSIGNAL, on all others write(2).
+    ///
+    /// - Throws: `TandemError` `systemCall` or `closed`.
     public func writeAvailable(_ buffer: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
         while true {
-            // A peer that has gone is an error here, not a SIGPIPE that ends the process.
+            // A write to a socket whose peer is gone is an error here, not a SIGPIPE that ends the process.
             let put =
                 isSocket
                 ? send(fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
@@ -46,10 +53,11 @@ extension Descriptor {
         }
     }
 
-    /// Accepts a connection that is there, without waiting: nil when none is. The new number is non-blocking and
-    /// close-on-exec, and the caller's to close. Throws `systemCall` or `closed`.
+    /// Accepts a connection without waiting, accept4(2). Returns nil if none is pending. The new descriptor is non-blocking and
+    /// close-on-exec. The caller owns it and must close it.
     ///
-    /// - Parameter address: Where the peer's `sockaddr` is put; room for a `sockaddr_storage`.
+    /// - Parameter address: Where to write the peer's `sockaddr`; must have room for a `sockaddr_storage`.
+    /// - Throws: `TandemError` `systemCall` or `closed`.
     public func acceptAvailable(
         address: UnsafeMutableRawBufferPointer
     ) throws(TandemError) -> (fd: CInt, addressLength: Int)? {
@@ -60,7 +68,7 @@ extension Descriptor {
             let accepted = tandem_accept(fd, address.baseAddress!, &length)
             if accepted >= 0 { return (accepted, Int(length)) }
             switch -accepted {
-            // The peer has gone again; the next may be there.
+            // ECONNABORTED: the peer has closed the connection; the next one may be pending.
             case EINTR, ECONNABORTED: continue
             case EAGAIN:
                 foundNothing(to: .readable)
@@ -70,7 +78,13 @@ extension Descriptor {
         }
     }
 
-    /// Reads at least one byte, or returns 0 at the end of the stream.
+    /// Reads at least one byte; suspends until one is available. Returns the number of bytes, or 0 at the end of the stream.
+    ///
+    /// - Parameters:
+    ///   - buffer: Where to write the bytes; valid until the call returns.
+    ///   - deadline: The time at which the call gives up.
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy` or `systemCall`. Then nothing was
+    ///   read.
     public func read(into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never) async throws -> Int {
         if hub.mustGiveWay { await hub.giveWay() }
         if mayTry(.readable), let got = try readAvailable(into: buffer) {
@@ -83,7 +97,8 @@ extension Descriptor {
         }
     }
 
-    /// Reads at least one byte, or returns 0 at the end of the stream; parks the green thread.
+    /// Reads at least one byte; parks the green thread until one is available. Otherwise the same as the async form. Also throws
+    /// `TandemError` `notOnGreenThread` or `wrongTask`, on ordinary OS threads too.
     @available(*, noasync)
     public func read(
         into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
@@ -100,7 +115,13 @@ extension Descriptor {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all bytes; suspends while the kernel accepts none.
+    ///
+    /// - Parameters:
+    ///   - buffer: The bytes; valid until the call returns.
+    ///   - deadline: The time at which the call gives up.
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy` or `systemCall`. Then some of the
+    ///   bytes may have been written.
     public func write(_ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never) async throws {
         var rest = buffer[...]
         while !rest.isEmpty {
@@ -114,7 +135,8 @@ extension Descriptor {
         }
     }
 
-    /// Writes all of it; parks the green thread.
+    /// Writes all bytes; parks the green thread while the kernel accepts none. Otherwise the same as the async form. Also throws
+    /// `TandemError` `notOnGreenThread` or `wrongTask`, on ordinary OS threads too.
     @available(*, noasync)
     public func write(
         _ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line

@@ -1,11 +1,12 @@
 internal import CTandem
 internal import Glibc
 
-/// Who waits for one direction of a descriptor, and whether the kernel has something for them.
+/// The state of one direction of a descriptor: its waiters, and whether the kernel may have something for them.
 struct Readiness {
-    /// Edge-triggered: until a call has found nothing, or fell short.
+    /// Whether the kernel may have something. Events are edge-triggered, so this is true until a call finds nothing or a read
+    /// falls short.
     var isReady = true
-    /// First come, first served. Only a shared descriptor has `others`.
+    /// The longest waiting call; `others` follow in order of arrival. Only a shared descriptor has `others`.
     private(set) var first: Wait?
     private var others: [Wait] = []
 
@@ -35,8 +36,10 @@ struct Readiness {
 }
 
 extension Descriptor {
-    /// Suspends until the kernel says the descriptor is ready. Throws `CancellationError`, or `TandemError` `timedOut`,
-    /// `closed` or `descriptorBusy`.
+    /// Suspends until the descriptor is ready. May return although another caller has taken what was available, unless the
+    /// descriptor is shared. Must be called on the hub's thread.
+    ///
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed` or `descriptorBusy`.
     public func wait(for direction: Direction, deadline: Deadline = .never) async throws {
         var wait = try begin(direction, deadline, isFirst: false)
         if wait == nil, hub.charge() { await hub.giveWay() }
@@ -46,8 +49,9 @@ extension Descriptor {
         }
     }
 
-    /// Parks the green thread until the kernel says the descriptor is ready. Throws `CancellationError`, or `TandemError`
-    /// `timedOut`, `closed`, `descriptorBusy` or `notOnGreenThread`.
+    /// Parks the green thread until the descriptor is ready. Otherwise the same as the async form.
+    ///
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy`, `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
     public func wait(
         for direction: Direction, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
@@ -61,18 +65,18 @@ extension Descriptor {
         }
     }
 
-    /// Suspends until the kernel says the descriptor is ready, `wakeReader` is called (when waiting to read), or the descriptor
-    /// is closed. Cancelling the task does not end the wait: whoever cancels it calls `wakeReader` too. So waiting costs less,
-    /// and never throws.
+    /// Suspends until the descriptor is ready or closed or, when waiting to read, until `wakeReader` is called. Cancelling the
+    /// task does not end the wait: code that cancels the task must also call `wakeReader`. This makes the wait cheaper, and it
+    /// never throws.
     ///
-    /// - Precondition: Nobody else waits for the same direction, and the descriptor is not shared.
+    /// - Precondition: No other caller waits for the same direction, and the descriptor is not shared.
     package func waitIgnoringCancellation(for direction: Direction) async {
         guard !isClosed else { return }
         guard !self[direction].isReady else {
             if hub.charge() { await hub.giveWay() }
             return
         }
-        precondition(self[direction].isEmpty && !isShared, "somebody else already waits for file descriptor \(fd)")
+        precondition(self[direction].isEmpty && !isShared, "another caller already waits for file descriptor \(fd)")
         let wait = beginWait(direction, .never)
         wait.pointee.ignores_cancellation = true
         self[direction].append(wait)
@@ -81,13 +85,14 @@ extension Descriptor {
         _ = hub.finishWait(wait)
     }
 
-    /// Lets a caller that waits to read go on and look for itself, whether or not something has arrived.
+    /// Makes a caller that waits to read continue and try again, whether or not something has arrived. Also calls the handler of
+    /// `whenReadable`. Must be called on the hub's thread.
     public func wakeReader() {
         hub.preconditionOnThread("Descriptor.wakeReader")
         becameReady(to: .readable)
     }
 
-    /// nil when it is ready already, and nobody who came earlier has yet to look.
+    /// Begins to wait. Returns nil if the descriptor is ready and no earlier caller has yet to try.
     private func begin(_ direction: Direction, _ deadline: Deadline, isFirst: Bool) throws -> Wait? {
         hub.preconditionOnThread("Descriptor.wait")
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
@@ -97,7 +102,7 @@ extension Descriptor {
             throw TandemError(
                 .descriptorBusy,
                 """
-                somebody else already waits for file descriptor \(fd) to become \(direction): one reader and one writer at a \
+                another caller already waits for file descriptor \(fd) to become \(direction): one reader and one writer at a \
                 time, unless it is adopted with sharing: true
                 """)
         }
@@ -110,38 +115,38 @@ extension Descriptor {
         hub.beginWait(deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
     }
 
-    /// Whether it is this caller's turn. Not so when somebody took what there was before it could look; then it waits again,
-    /// at the head of the line.
+    /// Ends a wait. Returns whether the caller may try. Returns false if another caller has taken what was available: then the
+    /// caller waits again, first in line.
     private func end(_ wait: Wait, _ direction: Direction) throws -> Bool {
         self[direction].remove(wait)
         let reason = hub.finishWait(wait)
         if isShared, !isClosed, self[direction].isReady, !isReadyNow(to: direction) { foundNothing(to: direction) }
-        // There may be more than this caller takes, or it may take nothing: the next one looks too, after it.
+        // There may be more than this caller takes, or it may take nothing: wake the next caller, which tries after this one.
         let isReady = self[direction].isReady
         if isReady, let next = self[direction].first { hub.wake(next, TANDEM_WAKE_READY) }
         try reason.check()
         return isReady
     }
 
-    /// What the kernel says. Who shares a descriptor asks, because another may have taken what there was: a caller that
-    /// found nothing would have lost its place.
+    /// Whether the kernel has something now, poll(2). A caller on a shared descriptor checks, because another may have taken what
+    /// was available: if it returned and found nothing, it would lose its place.
     private func isReadyNow(to direction: Direction) -> Bool {
         var entry = pollfd(fd: fd, events: Int16(direction == .readable ? POLLIN : POLLOUT), revents: 0)
         return tandem_poll(&entry, 1, 0) != 0
     }
 
-    /// Whether a call may try before it waits: not past others who wait.
+    /// Whether a call may try before it waits. On a shared descriptor it must not overtake the callers that wait.
     func mayTry(_ direction: Direction) -> Bool { !isShared || self[direction].isEmpty }
 
-    /// The kernel has something, as far as is known.
+    /// Records that the kernel may have something, and wakes the first waiter and the handler.
     func becameReady(to direction: Direction) {
         self[direction].isReady = true
         if let first = self[direction].first { hub.wake(first, TANDEM_WAKE_READY) }
         if direction == .readable { tellReader() } else { tellWriter() }
     }
 
-    /// A call has found nothing, or less than it asked for: the next event of the kernel tells of more. For libraries that do
-    /// the reading and writing themselves.
+    /// Records that a call has found nothing, or less than it asked for: the next event of the kernel reports more. Libraries
+    /// that read and write by themselves must call this.
     package func foundNothing(to direction: Direction) {
         self[direction].isReady = false
         guard hub.registrations.needsRearming else { return }

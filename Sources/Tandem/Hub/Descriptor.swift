@@ -1,64 +1,68 @@
 internal import CTandem
 internal import Glibc
 
-/// A file descriptor registered with a hub: both styles wait on it, one reader and one writer at a time, or any number
-/// where it is shared.
+/// A file descriptor that is registered with a hub, so that both styles can wait for it: one reader and one writer at a time, or
+/// any number if the descriptor is shared.
 ///
-/// Every call is made on the hub's thread. The descriptor owns the number: `close` closes it, wakes whoever waits, and
-/// from then on every call throws `closed`, also when the kernel has given the number to somebody else. When other code
-/// closes the number behind its back, it is as if `close` had been called, as soon as the hub notices: when the number is
-/// adopted again, or within a few of `HubConfiguration.auditInterval`.
+/// All calls must be made on the hub's thread. The descriptor owns the number: `close` closes it and wakes the callers that wait.
+/// From then on every call throws `closed`, also if the kernel has given the number to another file.
+///
+/// If other code closes the number, the hub closes the descriptor as soon as it notices: when the number is adopted again, or in
+/// one of the audits that an idle hub makes every `HubConfiguration.auditInterval`.
 public final class Descriptor {
-    /// What the kernel has said of the peer.
+    /// The state of the peer, as far as the kernel has reported it.
     public struct PeerState: OptionSet, Sendable {
-        /// The bits.
+        /// The bits of the set.
         public let rawValue: UInt32
-        /// A set of these bits.
+        /// Creates a set from its bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// The peer will send no more (FIN); it may still read.
+        /// The peer will send nothing more (FIN); it may still read.
         public static let halfClosed = PeerState(rawValue: 1)
-        /// The connection is gone in both directions (reset, error, or both sides shut).
+        /// The connection has ended in both directions (reset, error, or shut down by both sides).
         public static let gone = PeerState(rawValue: 2)
     }
 
-    /// A direction to wait for.
+    /// The direction to wait for: `readable` (data, the end of the stream, or a connection to accept) or `writable` (room for
+    /// more data).
     public enum Direction: Sendable { case readable, writable }
 
-    /// The hub it is registered with.
+    /// The hub that the descriptor is registered with.
     public let hub: Hub
-    /// The number; meaningless after `close`.
+    /// The file descriptor's number; invalid after `close`.
     public let fd: CInt
-    /// Called on the hub, once for each change, when the peer half-closes or goes away. Must not block.
+    /// Called on the hub's own stack with the new state, once per change, when the peer half-closes or goes away. Must not block.
     @exclusivity(unchecked) public var onPeerChange: ((PeerState) -> Void)?
-    /// Who is told, once, of the next thing to read. See `whenReadable`.
+    /// The handler to call once when there may be something to read. See `whenReadable`.
     @exclusivity(unchecked) private var readHandler: (() -> Void)?
-    /// Called once, when there is room to write. See `whenWritable`.
+    /// The handler to call once when there may be room to write. See `whenWritable`.
     @exclusivity(unchecked) private var writeHandler: (() -> Void)?
-    /// What is known of the peer.
+    /// The known state of the peer.
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
-    // Open once the poller has it: an initializer that throws leaves nothing to close.
+    // False once the poller has accepted it: an initializer that throws leaves nothing to close.
     @exclusivity(unchecked) private(set) var isClosed = true
-    // Until a send says otherwise.
+    // Assumed until a send reports ENOTSOCK.
     @exclusivity(unchecked) var isSocket = true
-    // Asked when it first matters.
+    // Determined when it is first needed.
     @exclusivity(unchecked) private var knownStream: Bool?
     @exclusivity(unchecked) var reading = Readiness()
     @exclusivity(unchecked) var writing = Readiness()
-    /// Whether several may wait for the same direction.
+    /// Whether several callers may wait for the same direction.
     public let isShared: Bool
-    // A level-triggered watcher, for libraries that do their own reading and writing.
+    // The handler of a level-triggered watch, for libraries that read and write by themselves.
     private let watcher: ((WatchEvents) -> Void)?
 
-    /// Takes over `fd`, which must be non-blocking, on the current hub.
+    /// Takes ownership of `fd`, which must be non-blocking, and registers it with the current hub.
     ///
-    /// - Parameter sharing: Lets several callers wait for the same direction. They take turns, first come, first served:
-    ///   when there is something the first looks, and each in turn until one of them finds nothing.
-    /// - Throws: `TandemError`: `invalidArgument` for a regular file, `descriptorBusy` for a number that is registered
-    ///   already, `systemCall` for a bad one.
+    /// - Parameters:
+    ///   - fd: The number to adopt. If this throws, the caller still owns it.
+    ///   - sharing: Whether several callers may wait for the same direction. They take turns in order of arrival: when there is
+    ///     something, the first tries, then each in turn until one of them finds nothing.
+    /// - Throws: `TandemError`: `invalidArgument` for a regular file or directory, `descriptorBusy` for a number that is already
+    ///   registered, `systemCall` for an invalid number, `hubStopped` if the calling thread has no hub.
     public init(adopting fd: CInt, sharing: Bool = false) throws(TandemError) {
         guard let hub = Hub.current else {
-            throw TandemError(.hubStopped, "a Descriptor is made on a hub's thread; this is none")
+            throw TandemError(.hubStopped, "a Descriptor must be created on the thread of a hub; this thread has none")
         }
         self.hub = hub
         self.fd = fd
@@ -69,25 +73,31 @@ public final class Descriptor {
         isClosed = false
     }
 
-    /// What a watcher is told.
+    /// The events of a level-triggered watch.
     public struct WatchEvents: OptionSet, Sendable {
-        /// The bits.
+        /// The bits of the set.
         public let rawValue: UInt32
-        /// A set of these bits.
+        /// Creates a set from its bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// There is something to read, or the end.
+        /// There is something to read, or the stream has ended.
         public static let readable = WatchEvents(rawValue: 1)
         /// There is room to write.
         public static let writable = WatchEvents(rawValue: 2)
-        /// An error, or both sides have shut.
+        /// There is an error, or both sides have shut the connection down.
         public static let failed = WatchEvents(rawValue: 4)
     }
 
-    /// Watches a number that somebody else owns (libcurl), level-triggered, calling `handler` on the hub's own stack.
-    /// End it with `stopWatching`; the number is never closed from here.
+    /// Watches a number that other code owns (such as libcurl), level-triggered, on the current hub. End the watch with
+    /// `stopWatching`; do not call `close`, which would close the number.
+    ///
+    /// - Parameters:
+    ///   - fd: The number to watch. Its owner must not close it before `stopWatching`.
+    ///   - events: The events to watch for. `failed` is always reported.
+    ///   - handler: Called with the events on the hub's own stack; must not block.
+    /// - Throws: `TandemError`, as `init(adopting:sharing:)` does.
     public init(watching fd: CInt, for events: WatchEvents, handler: @escaping (WatchEvents) -> Void) throws(TandemError) {
         guard let hub = Hub.current else {
-            throw TandemError(.hubStopped, "a Descriptor is made on a hub's thread; this is none")
+            throw TandemError(.hubStopped, "a Descriptor must be created on the thread of a hub; this thread has none")
         }
         self.hub = hub
         self.fd = fd
@@ -101,7 +111,7 @@ public final class Descriptor {
         precondition(isClosed, "Descriptor \(fd) was dropped without close() or stopWatching()")
     }
 
-    /// Whether a read that falls short has taken all there was.
+    /// Whether a read that falls short has taken everything that was available.
     var isStream: Bool {
         if let knownStream { return knownStream }
         let isStream = tandem_is_stream(fd)
@@ -111,22 +121,22 @@ public final class Descriptor {
 
     // MARK: Ending
 
-    /// Closes the number and wakes whoever waits with `closed`. Harmless when closed already.
+    /// Closes the number, close(2), and wakes the callers that wait: they throw `closed`. Does nothing if already closed.
     public func close() {
         guard release() else { return }
         _ = Glibc.close(fd)
     }
 
-    /// Gives the number up without closing it, and returns it.
+    /// Unregisters the number without closing it, and returns it: the caller owns it again. Callers that wait throw `closed`.
     public func relinquish() -> CInt {
         _ = release()
         return fd
     }
 
-    /// Ends a watch. The number belongs to somebody else and stays as it is.
+    /// Ends a watch. The number belongs to other code and stays open.
     public func stopWatching() { _ = release() }
 
-    /// Changes what is watched for.
+    /// Changes the events of a watch. Throws `TandemError` `systemCall`. Does nothing after `stopWatching`.
     public func watch(for events: WatchEvents) throws(TandemError) {
         guard !isClosed else { return }
         try hub.registrations.modify(fd: fd, events: Descriptor.epollEvents(events))
@@ -145,14 +155,15 @@ public final class Descriptor {
         return true
     }
 
-    /// The number is no longer what was adopted: somebody closed it. It must not be closed again, it may be another's.
+    /// Ends the descriptor because other code has closed its number. Must not close the number: it may belong to another file.
     func wasClosedElsewhere() { _ = release() }
 
-    /// Whether a call waits on it.
+    /// Whether a call or a handler waits for it.
     var isWaitedOn: Bool { !reading.isEmpty || !writing.isEmpty || readHandler != nil || writeHandler != nil }
 
-    /// Bytes that were written and that the peer's side has not acknowledged; nil where the kernel does not tell. The kernel
-    /// calls a socket writable only when a good part of its buffer is free: a peer that takes little at a time shows here.
+    /// The number of written bytes that the peer's side has not acknowledged; nil if the kernel does not report it. The kernel
+    /// reports a socket as writable only when a good part of its buffer is free, so this shows progress of a peer that takes
+    /// little at a time.
     package var unacknowledged: Int? {
         let bytes = tandem_send_queue(fd)
         return bytes < 0 ? nil : Int(bytes)
@@ -160,32 +171,32 @@ public final class Descriptor {
 
     // MARK: Without a task
 
-    /// Calls `handler` once, on the hub's own stack, when there may be something to read or the descriptor is closed: who has
-    /// nothing to do until then needs no task to wait with. At once, if that is so already. It must not block, and may spawn.
+    /// Calls `handler` once, on the hub's own stack, when there may be something to read or the descriptor is closed; at once if
+    /// that is already so. So code that only waits for the next byte needs no task. The handler must not block, and may spawn.
     ///
-    /// `wakeReader` calls it too. In place of an earlier handler.
+    /// `wakeReader` calls the handler too. Replaces an earlier handler.
     public func whenReadable(_ handler: @escaping () -> Void) {
         hub.preconditionOnThread("Descriptor.whenReadable")
         readHandler = handler
         if isClosed || reading.isReady { tellReader() }
     }
 
-    /// Calls `handler` once, on the hub's own stack, when there may be room to write or the descriptor is closed; at once, if
-    /// that is so already. It must not block, and may spawn. Replaces an earlier handler.
+    /// Calls `handler` once, on the hub's own stack, when there may be room to write or the descriptor is closed; at once if that
+    /// is already so. The handler must not block, and may spawn. Replaces an earlier handler.
     package func whenWritable(_ handler: @escaping () -> Void) {
         hub.preconditionOnThread("Descriptor.whenWritable")
         writeHandler = handler
         if isClosed || writing.isReady { tellWriter() }
     }
 
-    /// Calls the handler that waits for room to write, if there is one.
+    /// Calls the handler of `whenWritable`, if there is one.
     func tellWriter() {
         guard let handler = writeHandler else { return }
         writeHandler = nil
         handler()
     }
 
-    /// Calls the handler that waits for something to read, if there is one.
+    /// Calls the handler of `whenReadable`, if there is one.
     func tellReader() {
         guard let handler = readHandler else { return }
         readHandler = nil
@@ -194,7 +205,7 @@ public final class Descriptor {
 
     // MARK: Events
 
-    /// Called when the kernel has told something.
+    /// Handles the events that the poller has reported.
     func handle(_ events: UInt32) {
         let ended = EPOLLERR.rawValue | EPOLLHUP.rawValue
         if let watcher {
@@ -209,7 +220,7 @@ public final class Descriptor {
         if events & ended != 0 { change.insert(.gone) }
         if events & EPOLLRDHUP.rawValue != 0 { change.insert(.halfClosed) }
         let hasChanged = !change.isSubset(of: peer)
-        // First: a handler that reads what has come with the peer's end must know that the end is still to be read.
+        // Set first: a handler that reads the last bytes must know that the end is still to be read.
         peer.formUnion(change)
         if events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | ended) != 0 {
             becameReady(to: .readable)

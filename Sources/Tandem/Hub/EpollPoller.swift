@@ -1,7 +1,7 @@
 internal import CTandem
 internal import Glibc
 
-/// A hub's back end by epoll(7).
+/// A poller that uses epoll(7).
 final class EpollPoller: Poller {
     static let eventsPerWait = 256
 
@@ -28,7 +28,7 @@ final class EpollPoller: Poller {
         close(epoll)
     }
 
-    /// An epoll instance can itself be watched.
+    /// The epoll instance, which can itself be watched.
     var watchDescriptor: CInt? { epoll }
 
     func add(_ fd: CInt, events: UInt32, token: UInt64) throws(TandemError) {
@@ -46,11 +46,11 @@ final class EpollPoller: Poller {
 
     func remove(_ fd: CInt) { _ = tandem_epoll_control(epoll, EPOLL_CTL_DEL, fd, 0, 0) }
 
-    /// The kernel tells of each new arrival by itself.
+    /// Does nothing: the kernel reports each new arrival by itself.
     func rearm(_ fd: CInt, _ events: UInt32) {}
 
-    /// The kernel forgets a file when its last number is closed, and looks for it under number and file. Asking costs its
-    /// owner one more look: an edge that has passed comes again.
+    /// Asks the kernel by modifying the registration: it keeps registrations by number and file, and drops them when the last
+    /// number of a file is closed. Asking reports an edge that has passed once more, which costs the owner one more attempt.
     func stillNames(_ fd: CInt, events: UInt32, token: UInt64) -> Bool {
         tandem_epoll_control(epoll, EPOLL_CTL_MOD, fd, events, token) == 0
     }

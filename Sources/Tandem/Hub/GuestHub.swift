@@ -1,7 +1,7 @@
 internal import CTandem
 internal import Glibc
 
-/// A hub that has no loop of its own: it sits on the event loop of somebody else, which watches `fd` and calls `turn`.
+/// A hub without a loop of its own: it runs in another event loop, which watches `fd` and calls `turn`.
 ///
 ///     let guest = try GuestHub()
 ///     loop.watch(guest.fd, forReading: true) { guest.turn() }
@@ -9,26 +9,26 @@ internal import Glibc
 ///     ...
 ///     guest.stop()
 ///
-/// Belongs to the thread that made it: `turn` and `stop` are called there. `Hub.current` is the hub during a turn, and nil
-/// between turns; then work gets onto it as from any other thread.
+/// A guest hub belongs to the thread that created it: `turn` and `stop` must be called there. `Hub.current` is the hub during a
+/// turn, and nil between turns; then work is handed to the hub as from any other thread.
 public final class GuestHub {
-    /// The hub.
+    /// The hub, for spawning.
     public let hub: Hub
-    /// What the loop watches for reading, level- or edge-triggered: it becomes readable when a turn has something to do, also
-    /// when a deadline has passed. Owned by the hub; never read, written or closed by others.
+    /// The file descriptor that the loop must watch for reading, level- or edge-triggered. It becomes readable when a turn has
+    /// something to do, also when a deadline has passed. The hub owns it: other code must not read, write or close it.
     public let fd: CInt
     private let timer: CInt
     private let thread = pthread_self()
     private var armed = UInt64.max
     private var hasStopped = false
 
-    /// Makes the calling thread the hub's, during its turns.
+    /// Creates a hub whose turns run on the calling thread.
     ///
-    /// - Throws: `TandemError`: `invalidArgument` for a poller that cannot be watched (`poll`) or a virtual clock; `systemCall`
-    ///   when the kernel refuses what a hub needs.
+    /// - Throws: `TandemError`: `invalidArgument` for a poller that cannot be watched (`poll`), for a virtual clock, or for an
+    ///   unknown name in `TANDEM_HUB_POLLER`; `systemCall` if the kernel refuses a resource that a hub needs.
     public init(_ configuration: HubConfiguration = HubConfiguration()) throws(TandemError) {
         guard configuration.clock == .monotonic else {
-            throw TandemError(.invalidArgument, "a guest hub goes by the real clock: leave HubConfiguration.clock at .monotonic")
+            throw TandemError(.invalidArgument, "a guest hub needs the real clock: leave HubConfiguration.clock at .monotonic")
         }
         hub = try Hub(configuration: configuration)
         guard let watchDescriptor = hub.registrations.poller.watchDescriptor else {
@@ -52,11 +52,11 @@ public final class GuestHub {
         prepareNextTurn()
     }
 
-    /// Runs what is ready, within the hub's budget a turn, and what is due; never waits.
+    /// Runs jobs that are ready, up to `HubConfiguration.jobsPerTurn`, and timers that are due. Never waits.
     ///
-    /// What it runs must not call `turn` again.
+    /// Code that runs in a turn must not call `turn`.
     public func turn() {
-        precondition(pthread_equal(thread, pthread_self()) != 0, "a guest hub's turns are made on the thread that made it")
+        precondition(pthread_equal(thread, pthread_self()) != 0, "GuestHub.turn must be called on the thread that made the hub")
         guard !hasStopped else { return }
         tandem_inbox_finish_sleep(hub.inbox)
         tandem_pulse_enter(hub.pulse)
@@ -67,11 +67,12 @@ public final class GuestHub {
         prepareNextTurn()
     }
 
-    /// Cancels what was spawned and turns the hub until it has unwound, at most `stopGrace`. The second call does nothing.
+    /// Cancels the tasks that were spawned and runs the hub until they have ended, at most for `HubConfiguration.stopGrace`. The
+    /// loop is blocked meanwhile. A second call does nothing.
     ///
-    /// Blocks the loop meanwhile. Stop watching `fd` first; it is closed with the last reference to the hub.
+    /// The loop must stop watching `fd` first: it is closed with the last reference to the hub.
     public func stop() {
-        precondition(pthread_equal(thread, pthread_self()) != 0, "a guest hub is stopped on the thread that made it")
+        precondition(pthread_equal(thread, pthread_self()) != 0, "GuestHub.stop must be called on the thread that made the hub")
         guard !hasStopped else { return }
         hasStopped = true
         hub.requestStop()
@@ -83,13 +84,13 @@ public final class GuestHub {
 
     deinit { precondition(hasStopped, "a GuestHub was dropped without stop()") }
 
-    /// From here on, whoever brings work makes `fd` readable, and so does the time.
+    /// Makes sure that `fd` becomes readable when other threads hand work to the hub, and when the next deadline passes.
     private func prepareNextTurn() {
         let idle = hub.willPoll(hub.hasMore ? 0 : hub.timeToNextTimer())
         if idle == 0 || !tandem_inbox_prepare_sleep(hub.inbox) {
             tandem_eventfd_add(hub.registrations.poller.wakeDescriptor)
         }
-        // What the hub does when it is idle bounds its sleep too.
+        // The hub's idle work, such as trimming stacks, is due at a certain time too.
         let next = idle < 0 ? .max : min(hub.timers.earliest, tandem_monotonic_nanoseconds() + UInt64(idle))
         guard next != armed else { return }
         armed = next

@@ -1,32 +1,33 @@
 internal import CTandem
 
-/// A call that waited at one moment.
+/// A call that was waiting when the snapshot was taken.
 struct WaitSnapshot {
     let task: UnsafeRawPointer?
-    /// What for, as `beginWait` was told.
+    /// What the call waits for, as passed to `beginWait`.
     let what: String
     let detail: CInt
     let time: Duration
 
-    /// "Queue.get, for 1.5 seconds", or "descriptor readable (fd 7), for 0.001 seconds".
+    /// The wait as text: "Queue.get, for 1.5 seconds", or "descriptor readable (fd 7), for 0.001 seconds".
     var description: String { "\(what)\(detail < 0 ? "" : " (fd \(detail))"), for \(time)" }
 
     init(_ wait: tandem_wait, now: UInt64) {
         task = wait.task
         what = String(cString: wait.what!)
         detail = wait.detail
-        // Whole milliseconds: it is known by the turn of the loop.
+        // Whole milliseconds: the start is known only to the turn of the loop.
         time = .milliseconds(Int64(clamping: (now - min(now, wait.began)) / 1_000_000))
     }
 }
 
 extension Hub {
-    /// Lists every green thread with what it waits for and its stack, and every task that waits. Only on the hub's thread.
+    /// Lists every green thread with its stack and what it waits for, and every task that waits. Must be called on the hub's
+    /// thread.
     ///
-    /// Costs some microseconds for each green thread, and nothing is disturbed. The text, with the names of functions, is
-    /// made when `description` is asked for, which any thread may do.
+    /// Takes some microseconds per green thread and does not affect them. Text with the names of functions is made later, by
+    /// `description`, on any thread.
     ///
-    /// - Parameter limit: The most green threads, and the most tasks, to list.
+    /// - Parameter limit: The maximum number of green threads, and of tasks, to list.
     public func dump(limit: Int = 1000) -> HubDump {
         preconditionOnThread()
         let fibers = lentFibers()
@@ -45,7 +46,7 @@ extension Hub {
                 waiting.append(.init(name: wait.task.flatMap { names[$0] } ?? "task", state: "waits: \(wait.description)"))
             }
         }
-        // A task may also wait for what the hub knows nothing of.
+        // A task may also wait for something that the hub does not know of.
         for (task, name) in names where !seen.contains(task) && task != tandem_current_task() {
             if waiting.count == limit { omitted += 1; continue }
             waiting.append(.init(name: name, state: "is ready, or waits for a child task, an actor, or another executor"))
@@ -62,7 +63,7 @@ extension Hub {
             locals: dumpLocals(limit: limit), omitted: omitted)
     }
 
-    /// The calls that wait now. A `HubTimer` is none.
+    /// The calls that wait now. A `HubTimer` is not a call.
     func waitsNow() -> [WaitSnapshot] {
         let now = tandem_real_nanoseconds()
         var found: [WaitSnapshot] = []
@@ -74,7 +75,7 @@ extension Hub {
         return found
     }
 
-    /// Who the tasks are, for messages.
+    /// The tasks' names with their kind, for messages.
     func owners(of tasks: Set<UnsafeRawPointer>) -> [UnsafeRawPointer: String] {
         var owners = taskNames().filter { tasks.contains($0.key) }.mapValues { "task \"\($0)\"" }
         for fiber in lentFibers() {
@@ -96,7 +97,7 @@ extension Hub {
         }
     }
 
-    /// The fibers that run, each with the one that runs on top of it; the innermost stands by itself.
+    /// The fibers that run now, each with the fiber that runs on top of it. The innermost fiber maps to itself.
     private func runningFibers() -> [Fiber: Fiber] {
         var running: [Fiber: Fiber] = [:]
         var inner = tandem_current_fiber()
@@ -114,7 +115,7 @@ extension Hub {
             if fiber.pointee.task == tandem_current_task() { return "awaits async code, which runs" }
             return "awaits async code" + (wait.map { ", which waits: \($0.description)" } ?? "")
         }
-        guard let wait, fiber.pointee.waiting_on?.pointee.woken_by == 0 else { return "is ready to go on" }
+        guard let wait, fiber.pointee.waiting_on?.pointee.woken_by == 0 else { return "is ready to run" }
         return "waits: \(wait.description)"
     }
 

@@ -1,8 +1,8 @@
 internal import CTandem
 
-/// The loop, on the hub's own thread.
+/// The loop. Runs on the hub's own thread.
 extension Hub {
-    /// Makes the calling thread this hub's, until `requestStop`.
+    /// Runs the hub on the calling thread until `requestStop`, and stops it.
     func runLoop() {
         tandem_pulse_enter(pulse)
         enter()
@@ -11,7 +11,7 @@ extension Hub {
         leave()
     }
 
-    /// Makes the calling thread this hub's for as long as it exists.
+    /// Makes the calling thread this hub's thread, and prepares the thread for overflow reports and the watchdog.
     func enter() {
         take()
         let failed = tandem_overflow_watch_thread()
@@ -19,16 +19,16 @@ extension Hub {
         watch = configuration.stallThreshold.map { HubWatch(self, threshold: $0) }
     }
 
-    /// Makes the calling thread this hub's, which it must be of no other.
+    /// Makes this hub the calling thread's current hub. The thread must have no other hub.
     func take() {
         precondition(tandem_current_hub() == nil, "this thread already runs a hub")
         tandem_set_current_hub(Unmanaged.passUnretained(self).toOpaque(), virtualNow)
     }
 
-    /// The thread runs other code until `take`.
+    /// Ends `take`: the thread runs code outside the hub until the next `take`.
     func letGo() { tandem_set_current_hub(nil, nil) }
 
-    /// The loop has ended: what comes from now on ends elsewhere.
+    /// Closes the hub after its loop has ended. Jobs that arrive from now on run on Swift's global pool.
     func leave() {
         dropLocals()
         watch?.end()
@@ -40,8 +40,8 @@ extension Hub {
         ended.send(())
     }
 
-    /// One turn: what arrived, what is ready (within the budget), what is due, what the kernel says. With nothing to do it
-    /// waits in the kernel until there is.
+    /// Runs one turn: items that arrived, jobs that are ready (up to the budget), timers that are due, then events of the kernel.
+    /// If there is nothing to do, the hub waits in the kernel.
     private func turn() {
         runTurn()
         if hasMore || isStopping {
@@ -49,20 +49,20 @@ extension Hub {
         } else if virtualNow != nil, timers.count > 0 {
             jumpToNextTimer()
         } else if tandem_inbox_prepare_sleep(inbox) {
-            // The flag is set: `requestStop` from here on writes the eventfd.
+            // The `asleep` flag is set: a `requestStop` from now on writes to the eventfd.
             poll(nanoseconds: isStopping ? 0 : timeToNextTimer())
             tandem_inbox_finish_sleep(inbox)
         } else if jobsUnasked >= configuration.jobsPerTurn {
-            // Those who wake each other for ever must not keep the kernel from being asked.
+            // Jobs that wake each other through the inbox without end must not keep the hub from asking the kernel.
             poll(nanoseconds: 0)
         }
     }
 
-    /// The part of a turn that does not ask the kernel.
+    /// Runs the part of a turn that does not ask the kernel.
     ///
-    /// Timers fire after the jobs that the kernel's last answer has woken, and only those that were due when it was asked.
-    /// So whoever waits until a deadline for something that has come in time goes on with it, however long the process was
-    /// stopped or the hub was held meanwhile.
+    /// Timers fire after the jobs that the kernel's last answer has woken, and only timers that were due when the kernel was
+    /// asked. So if something arrives in time for a call with a deadline, the call gets it, however long the process was stopped
+    /// or the hub was held meanwhile.
     func runTurn() {
         turns &+= 1
         takeIn(tandem_inbox_take(inbox))
@@ -75,13 +75,13 @@ extension Hub {
         if !turnEnds.isEmpty { endTurn() }
     }
 
-    /// Whether there is something to do before the hub may sleep.
+    /// Whether there is work to do before the hub may sleep.
     var hasMore: Bool {
         woken.pointee.head != nil || ready.pointee.head != nil || !turnEnds.isEmpty || share.isWaitedFor
     }
 
-    /// Runs what is ready, in each queue within the budget, so that neither starves the other, timers or descriptors. Returns
-    /// what is left of the budget.
+    /// Runs at most `budget` jobs of a queue, so that neither queue starves the other, timers or descriptors. Returns what is
+    /// left of the budget.
     private func run(_ queue: UnsafeMutablePointer<tandem_job_queue>, atMost budget: Int) -> Int {
         var left = budget
         appendsToReady = true
@@ -93,15 +93,15 @@ extension Hub {
                 wake(wait, TANDEM_WAKE_READY)
             }
         }
-        // With an order from outside there is one queue, or it would not be the whole order.
+        // With a seeded order all jobs go into one queue, so that the seed decides the whole order.
         appendsToReady = order != nil
         jobsUnasked += budget - left
         return left
     }
 
-    /// Wakes the wait when the running job has ended, behind all that is ready then.
+    /// Wakes the wait when the running job has ended. Its task is queued after all jobs that are ready then.
     func wakeAfterJob(_ wait: Wait) {
-        // An actor runs several tasks in one job.
+        // An actor without its own executor runs several tasks in one job.
         if let earlier = yielding { wake(earlier, TANDEM_WAKE_READY) }
         yielding = wait
     }
@@ -123,7 +123,7 @@ extension Hub {
         }
     }
 
-    /// In the order in which it was put in, jobs and wakes alike.
+    /// Takes in jobs and wakes in the order in which they were put in.
     private func takeIn(_ list: UInt) {
         var item = list
         while item != 0 {
@@ -137,7 +137,7 @@ extension Hub {
         }
     }
 
-    /// Whether any timer has fired.
+    /// Fires the timers that may fire. Returns whether any has fired.
     private func fireTimers() -> Bool {
         var hasFired = false
         while let wait = timers.popDue(firingLimit.time) {
@@ -151,7 +151,7 @@ extension Hub {
         return hasFired
     }
 
-    /// Nothing is ready: the time of a virtual clock becomes that of the next timer, unless the kernel has something first.
+    /// Sets a virtual clock to the time of the next timer, unless the kernel or another thread has work first.
     private func jumpToNextTimer() {
         poll(nanoseconds: 0)
         guard !hasMore, tandem_inbox_is_empty(inbox), timers.count > 0, let virtualNow else { return }
@@ -159,7 +159,7 @@ extension Hub {
         firingLimit.asked(at: virtualNow.pointee)
     }
 
-    /// How long it is until a timer is due, in nanoseconds; -1 when there is none.
+    /// Returns the nanoseconds until the next timer is due; 0 if it is overdue, -1 if there is none.
     func timeToNextTimer() -> Int64 {
         let earliest = timers.earliest
         guard earliest != .max else { return -1 }
@@ -167,7 +167,7 @@ extension Hub {
         return earliest > now ? Int64(clamping: earliest - now) : 0
     }
 
-    /// Asks the kernel, for at most this long (negative: for ever), and tells those who are concerned.
+    /// Asks the kernel, waiting at most `nanoseconds` (negative: without limit), and delivers the events.
     func poll(nanoseconds: Int64) {
         let limit = willPoll(nanoseconds)
         let began = pulse.pointee.turn_began
@@ -176,12 +176,13 @@ extension Hub {
         jobsUnasked = 0
         for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index)) }
         if share.isWaitedFor { share.end { wake($0, TANDEM_WAKE_READY) } }
-        // With events the kernel may have answered before the time was over; without, it looked once more when it was.
+        // If there were events, the kernel may have answered before the time was over. Without events, it looked once more at the
+        // end.
         let asked = virtualNow?.pointee ?? (answer.count > 0 ? began : began + UInt64(max(limit, 0)))
         firingLimit.answered(at: asked, isComplete: answer.isComplete, registrations: registrations.count)
     }
 
-    /// Cancels what was spawned and turns until it has ended, or the grace is over.
+    /// Cancels the tasks that were spawned and runs turns until they have ended, or until `stopGrace` is over.
     func unwind() {
         let deadline = tandem_real_nanoseconds() + configuration.stopGrace.nanosecondsClamped
         tasks.cancelAll()
@@ -192,9 +193,9 @@ extension Hub {
                     "stopped with \(tasks.count) task(s) that did not end when cancelled: \(tasks.names.joined(separator: ", "))")
                 return
             }
-            // Within the budget: a task that yields for ever must not outlive the grace.
+            // `runTurn` has a budget, so a task that yields without end cannot exceed the grace.
             runTurn()
-            // Short, because nobody wakes a hub that does not announce its sleep.
+            // A short sleep: this hub has not set its `asleep` flag, so other threads do not wake it.
             if !hasMore, virtualNow != nil, timers.count > 0 {
                 jumpToNextTimer()
             } else {

@@ -1,12 +1,17 @@
 internal import CTandem
 
 extension Hub {
-    /// Makes the calling OS thread a hub, runs `body` on it, and returns when `body` has ended.
+    /// Turns the calling OS thread into a hub, runs `body` on it, and returns when `body` has ended.
     ///
-    /// What was spawned meanwhile and still lives is cancelled and waited for, at most `stopGrace`. Must not be called
-    /// on a thread that runs a hub already.
+    /// Tasks and green threads that were spawned meanwhile and have not ended are cancelled. The call waits for them, at most
+    /// `HubConfiguration.stopGrace`. Traps on a thread that already runs a hub.
     ///
-    /// - Throws: What `body` throws; `TandemError` when the kernel refuses what a hub needs.
+    /// - Parameters:
+    ///   - configuration: The configuration of the hub.
+    ///   - body: The code to run, in a new task on the hub.
+    /// - Returns: The result of `body`.
+    /// - Throws: The error that `body` throws. `TandemError` `systemCall` if the kernel refuses a resource that a hub needs, or
+    ///   `invalidArgument` for an unknown name in `TANDEM_HUB_POLLER`.
     public static func run<Success: Sendable>(
         _ configuration: HubConfiguration = HubConfiguration(), _ body: @escaping @Sendable () async throws -> Success
     ) throws -> Success {
@@ -20,14 +25,16 @@ extension Hub {
         return try outcome.outcome!.get()
     }
 
-    /// Starts an async task on this hub, from any thread. A hub that stops cancels it and waits for it. Cancelled before its
-    /// first step, `body` never runs.
+    /// Starts async code in a task on this hub. May be called from any thread. When the hub stops, it cancels the task and waits
+    /// for it. If the task is cancelled before its first step, `body` never runs.
     ///
-    /// Use this where `Task { }` would be used elsewhere: `Task { }` and `Task.detached` leave the hub.
+    /// Use this instead of `Task { }` and `Task.detached`, whose tasks leave the hub.
     ///
     /// - Parameters:
-    ///   - name: Who this is, in messages.
-    ///   - delay: How long it waits, at least, before it starts.
+    ///   - name: The name of the task, for dumps and messages.
+    ///   - delay: The minimum delay before the body starts.
+    ///   - body: The async code.
+    /// - Returns: The task. It throws `TandemError` `hubStopped` if the hub stopped before the body started.
     @discardableResult
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "task", after delay: Duration = .zero, _ body: @escaping @Sendable () async throws -> Success
@@ -35,7 +42,7 @@ extension Hub {
         Task(executorPreference: self) { try await self.registered(name, after: delay, body) }
     }
 
-    /// Runs `body` listed among the tasks that stopping this hub cancels. A task that comes too late never starts.
+    /// Runs `body` while the task is registered as one that the hub cancels when it stops. Throws if the hub has stopped already.
     private func registered<Success>(
         _ name: GreenThreadName, after delay: Duration, _ body: () async throws -> Success
     ) async throws -> Success {
@@ -45,7 +52,8 @@ extension Hub {
         return try await body()
     }
 
-    /// As `registered`, on a green stack. Returns why `body` never ran, when it did not. Owns `body` until then.
+    /// Runs `body` on a green stack while the task is registered. Returns the error because of which `body` never ran, or nil if
+    /// it ran. Holds `body` until then.
     @inline(never)
     func runThread(
         _ name: GreenThreadName, _ reason: CancellationReason, after delay: Duration, _ body: () -> Void
@@ -68,7 +76,7 @@ extension Hub {
         tasks.add(tandem_current_task()!, name: name, reason: reason)
     }
 
-    /// One that outlived its hub ends elsewhere, where the hub's list is out of reach.
+    /// Unregisters the running task. A task that outlived its hub runs on another thread and must not touch the hub's list.
     private func unregister() {
         if isCurrent { tasks.remove(tandem_current_task()!) }
     }

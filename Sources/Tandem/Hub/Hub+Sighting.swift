@@ -1,14 +1,14 @@
 internal import CTandem
 
 extension Hub {
-    /// Looks from another thread at what holds this hub now, for when it answers no more: as the watchdog does.
+    /// Reports the code that holds this hub now, as the watchdog would. For hubs that do not respond.
     ///
-    /// Blocks the caller for up to 50 ms; not on this hub's thread.
+    /// Call it from another thread than the hub's. It blocks the caller for up to 50 ms.
     ///
-    /// - Returns: nil when the hub waits for something to do, has ended, or has no watchdog (`stallThreshold`),
-    ///   which is what makes it safe to look.
+    /// - Returns: nil if the hub waits for work, has ended, or has no `stallThreshold`: only a hub with a watchdog can be
+    ///   inspected safely.
     public func sighting() -> HubReport? {
-        precondition(!isCurrent, "a hub cannot look at itself from outside: use dump()")
+        precondition(!isCurrent, "sighting() cannot be called on the hub's own thread: use dump()")
         guard !hasEnded, !tandem_pulse_is_polling(pulse), let seen = Watchdog.shared.sight(pulse) else { return nil }
         return HubReport(
             .stalled, configuration, index: index, "does not answer: \(seen.holder) holds it and \(seen.doing)", stack: seen.stack

@@ -2,39 +2,39 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
-// @unchecked: `inbox`, `stopRequested` and the constants may be used from any thread; everything else belongs to the
-// hub's own thread, and is reached through calls that only that thread makes.
-/// One thread, one poller, and an executor: async jobs, green threads, timers and descriptors all run here, one
-/// at a time.
+// @unchecked: `inbox`, `stopRequested`, `loopEnded` and the constants may be used from any thread; everything else belongs to the
+// hub's own thread, and is reached only by calls on that thread.
+/// One thread, one poller, and an executor: async jobs, green threads, timers and descriptors all run here, one at a time.
 ///
-/// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks get onto it by `spawn { }`,
-/// `GreenThread { }`, `hub.spawn { }`, or `Task(executorPreference: hub)`; structured child tasks and async functions
-/// stay on it. Plain `Task { }` and `Task.detached` do not: Swift gives them no preference.
+/// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks run on it if they are started by
+/// `spawn { }`, `GreenThread { }`, `hub.spawn { }` or `Task(executorPreference: hub)`; their structured child tasks and the async
+/// functions that they call stay on it. `Task { }` and `Task.detached` leave the hub, because Swift gives them no executor
+/// preference.
 public final class Hub: TaskExecutor, @unchecked Sendable {
     static let waitsPerSlab = 128
 
-    /// How it was set up.
+    /// The configuration that the hub was created with.
     public let configuration: HubConfiguration
-    /// Its number in its group, from 0.
+    /// The hub's number in its group, from 0.
     public let index: Int
 
     let inbox: UnsafeMutablePointer<tandem_inbox>
     let stacks: UnsafeMutablePointer<tandem_stack_pool>
     let registrations: Registrations
-    /// Happens when the loop has ended.
+    /// Settled when the loop has ended.
     let ended = Event<Void>()
-    // What timers, the kernel and other threads have woken runs before what is ready anyway.
+    // Jobs that timers, the kernel or other threads have woken. They run before the other jobs, which are in `ready`.
     let woken: UnsafeMutablePointer<tandem_job_queue>
     let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
     private let loopEnded = Atomic<Bool>(false)
     @exclusivity(unchecked) nonisolated(unsafe) var executor: UnownedTaskExecutor!
-    /// This hub as the executor of actors. Valid as long as the hub.
+    /// This hub as the serial executor of actors. Valid as long as the hub.
     @exclusivity(unchecked) public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
 
-    /// The time of a hub with a clock of its own.
+    /// The time of a virtual clock, in nanoseconds; nil for the real clock.
     let virtualNow: UnsafeMutablePointer<UInt64>?
-    /// Where the order comes from in which ready jobs run, when it is not that of their coming.
+    /// The seeded order in which ready jobs run; nil for the order of arrival.
     @exclusivity(unchecked) var order: SeededOrder?
     @exclusivity(unchecked) var timers = TimerHeap()
     @exclusivity(unchecked) var firingLimit = FiringLimit()
@@ -44,20 +44,21 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) var turns: UInt64 = 0
-    /// What the running job may still do without waiting.
+    /// What is left of the running job's share of the hub.
     @exclusivity(unchecked) var share = JobShare()
-    /// Jobs run since the kernel was asked.
+    /// Jobs that have run since the kernel was last asked.
     @exclusivity(unchecked) var jobsUnasked = 0
-    /// To wake when the running job has ended, behind all that is ready then.
+    /// A wait to wake when the running job has ended, behind all jobs that are ready then.
     @exclusivity(unchecked) var yielding: Wait?
-    /// Whether what becomes ready takes its place behind all that is: so when a job makes it ready.
+    /// Whether jobs that become ready go into `ready` rather than `woken`: so while a job runs.
     @exclusivity(unchecked) var appendsToReady = true
     let pulse: UnsafeMutablePointer<tandem_pulse>
     @exclusivity(unchecked) var idleness = Idleness()
     @exclusivity(unchecked) var watch: HubWatch?
     private var locals: [ObjectIdentifier: AnyObject] = [:]
 
-    /// Creates a hub that does not run yet. Throws `TandemError` when the kernel refuses an epoll instance or eventfd.
+    /// Creates a hub that does not run yet. Throws `TandemError` `systemCall` if the kernel refuses a poller or an eventfd, or
+    /// `invalidArgument` for an unknown name in `TANDEM_HUB_POLLER`.
     init(configuration: HubConfiguration, index: Int = 0) throws(TandemError) {
         self.configuration = configuration
         self.index = index
@@ -90,26 +91,26 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         for slab in waitSlabs { slab.deallocate() }
     }
 
-    /// The hub whose thread this is, if any.
+    /// The hub of the calling thread, or nil if it has none.
     public static var current: Hub? {
         guard let hub = tandem_current_hub() else { return nil }
         return Unmanaged<Hub>.fromOpaque(hub).takeUnretainedValue()
     }
 
-    /// Whether the caller is on this hub's thread.
+    /// Whether the caller is on this hub's thread. Any thread.
     public var isCurrent: Bool { tandem_current_hub() == Unmanaged.passUnretained(self).toOpaque() }
 
-    /// What time it is on this hub's clock, from a start that means nothing. Only on the hub's thread.
+    /// The time on this hub's clock, since an arbitrary start. Must be used on the hub's thread.
     public var now: Duration {
         preconditionOnThread()
         return .nanoseconds(Int64(clamping: tandem_monotonic_nanoseconds()))
     }
 
-    /// When this turn began, in nanoseconds on the hub's clock: the time that is good enough for what is looked at once a
-    /// request, without reading the clock. At most as old as the turn is long. Only on the hub's thread.
+    /// When this turn began, in nanoseconds on the hub's clock. Cheaper than reading the clock, and exact enough for checks per
+    /// request: it is at most as old as the turn is long. Must be used on the hub's thread.
     package var turnTime: UInt64 { virtualNow?.pointee ?? pulse.pointee.turn_began }
 
-    /// The time on this hub's clock, read anew, in nanoseconds. Only on the hub's thread.
+    /// The present time on this hub's clock, in nanoseconds. Reads the clock. Must be used on the hub's thread.
     package var clockTime: UInt64 { tandem_monotonic_nanoseconds() }
 
     func preconditionOnThread(_ function: StaticString = #function) {
@@ -118,7 +119,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     // MARK: Executor
 
-    /// Puts a job on the hub. Called by the Swift runtime, from any thread.
+    /// Enqueues a job on the hub. Called by the Swift runtime, from any thread.
     public func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job), isolated: false) }
 
     func enqueue(_ unowned: UnownedJob, isolated: Bool) {
@@ -133,15 +134,15 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     func append(_ job: UnsafeMutablePointer<tandem_job>) { tandem_job_queue_append(appendsToReady ? ready : woken, job) }
 
-    /// The hub has stopped. A task that outlived it ends on Swift's own pool rather than never.
+    /// Hands a job to Swift's global pool after the hub has ended, so that a task that outlived the hub can end.
     func handOn(_ job: UnsafeMutablePointer<tandem_job>) {
         (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
     }
 
     // MARK: Stop
 
-    /// Asks the loop to end, from any thread: what was spawned is cancelled, and the loop returns when it has unwound or
-    /// `stopGrace` is over.
+    /// Asks the loop to end. Any thread. The hub then cancels the tasks that were spawned, and the loop returns when they have
+    /// ended or `stopGrace` is over.
     func requestStop() {
         stopRequested.store(true, ordering: .sequentiallyConsistent)
         tandem_inbox_wake(inbox)
@@ -149,14 +150,20 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     var isStopping: Bool { stopRequested.load(ordering: .relaxed) }
 
-    /// Nothing runs or fires here any more. Any thread.
+    /// Whether the loop has ended, so that nothing runs or fires here any more. Any thread.
     var hasEnded: Bool { loopEnded.load(ordering: .relaxed) }
 
     func markEnded() { loopEnded.store(true, ordering: .relaxed) }
 
     // MARK: Locals
 
-    /// A value kept once a hub, made when first asked for. Only on the hub's thread.
+    /// Returns this hub's instance of `type`, and creates it with `make` on first use. The hub drops it on its own thread when it
+    /// stops. Must be called on the hub's thread.
+    ///
+    /// - Parameters:
+    ///   - type: The class of the instance; a hub has at most one instance per class.
+    ///   - make: Creates the instance.
+    /// - Throws: The error that `make` throws.
     public func local<Value: AnyObject>(_ type: Value.Type, make: () throws -> Value) rethrows -> Value {
         preconditionOnThread()
         if let value = locals[ObjectIdentifier(type)] { return unsafeDowncast(value, to: Value.self) }
@@ -165,15 +172,15 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         return value
     }
 
-    /// What the hub's locals say in a dump.
+    /// The lines that the hub's locals contribute to a dump.
     func dumpLocals(limit: Int) -> [String] {
         locals.values.flatMap { ($0 as? any DumpedLocal)?.dumpLines(limit: limit) ?? [] }
     }
 
-    /// Drops the hub's locals; their deinits run on the hub's thread.
+    /// Drops the hub's locals. Their deinits run on the hub's thread.
     func dropLocals() {
         while !locals.isEmpty {
-            // They go when the hub has let them go: a deinit may ask for another local.
+            // Cleared before they are released: a deinit may ask for another local.
             let dropped = locals
             locals = [:]
             withExtendedLifetime(dropped) {}
@@ -182,13 +189,13 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     // MARK: Counts
 
-    /// Green threads alive on this hub. Only on the hub's thread.
+    /// The number of green threads that hold a stack on this hub. Must be used on the hub's thread.
     public var greenThreadCount: Int {
         preconditionOnThread()
         return Int(stacks.pointee.in_use)
     }
 
-    /// What lives on this hub now. Only on the hub's thread.
+    /// The counters of this hub. Must be used on the hub's thread.
     public var statistics: HubStatistics {
         preconditionOnThread()
         return HubStatistics(

@@ -1,70 +1,74 @@
-/// How a hub is set up. Every value has a default that suits a server.
+/// The configuration of a hub. The defaults suit a server.
 public struct HubConfiguration: Sendable {
-    /// Bytes of stack a green thread borrows, without its guard; rounded up to whole pages. Only touched pages
-    /// cost memory. 256 KiB holds Foundation and TLS calls with room to spare.
+    /// Bytes of stack per green thread, without the guard. Rounded up to whole pages; at least 16 KiB. Only pages that are
+    /// touched use memory. 256 KiB is more than Foundation and TLS calls need.
     public var stackSize = 256 * 1024
 
-    /// Most jobs run between two looks at timers and descriptors, so that a flood of ready tasks cannot starve I/O.
+    /// The maximum number of jobs that a turn of the loop runs from each of its two queues (woken jobs, other ready jobs) before
+    /// it looks at timers and descriptors again. So a flood of ready tasks cannot starve I/O.
     public var jobsPerTurn = 256
 
-    /// How long `Hub.run` and `HubGroup.shutdown` let cancelled leftovers unwind before they say who did not end.
+    /// How long `Hub.run` and `HubGroup.shutdown` wait for cancelled tasks to end before they report those that did not.
     public var stopGrace: Duration = .seconds(5)
 
-    /// The name of the hub's thread, as seen in ps and gdb, cut to 15 bytes.
+    /// The name of the hub in reports and dumps. Threads of a `HubGroup` are named for it in ps and gdb, with the hub's index
+    /// appended and cut to 15 bytes; `Hub.run` does not rename its thread.
     public var name = "hub"
 
-    /// Which system call the hub waits in. By default what the environment variable `TANDEM_HUB_POLLER` says, read once a
-    /// process, else epoll. With a name there that no poller has, hubs do not start.
+    /// The system call in which the hub waits. By default the value of the environment variable `TANDEM_HUB_POLLER`, which is
+    /// read once per process, or else epoll. If the variable has an unknown value, hubs do not start.
     public var poller = PollerKind(rawValue: PollerKind.inEnvironment) ?? .epoll
 
-    /// How often an idle hub looks whether descriptors that somebody waits on were closed by other code, 1,024 of them at
-    /// a time; nil for never.
+    /// How often an idle hub checks whether other code has closed descriptors that are waited on. One audit checks at most 1,024
+    /// of them. nil turns audits off.
     public var auditInterval: Duration? = .seconds(5)
 
-    /// What deadlines, sleeps and timers on the hub go by.
+    /// The clock for deadlines, sleeps and timers on the hub.
     public var clock = HubClock.monotonic
 
-    /// In which order what is ready runs.
+    /// The order in which ready jobs run.
     public var order = ReadyOrder.arrival
 
-    /// How long one piece of code may hold the hub before a watchdog thread reports it, with its stack. nil, the default,
-    /// starts no watchdog. `Hub.stallThreshold` changes it while the hub runs.
+    /// How long one piece of code may hold the hub before the watchdog thread reports it with its stack; at least 2 ms. nil, the
+    /// default, means no watchdog. `Hub.stallThreshold` changes the value while the hub runs.
     public var stallThreshold: Duration?
 
-    /// How long a hub may be idle while calls wait that none of its timers and descriptors will end, before it reports what
-    /// they wait for. nil never does.
+    /// How long a hub may be idle, with calls that wait but without timers and descriptors that could wake them, before it
+    /// reports those calls. nil turns these reports off.
     public var stuckThreshold: Duration? = .seconds(10)
 
-    /// Whether an idle hub hands the memory that deep calls have touched, beyond 16 KiB of each free stack, back to the kernel.
+    /// Whether an idle hub gives memory that deep calls have touched back to the kernel: all but the topmost 16 KiB of each free
+    /// stack.
     public var trimsStacks = true
 
-    /// Where reports about the hub itself go; nil is a line on standard error. Called on the hub's thread, the
-    /// watchdog's, or that of who forgets a failed green thread: it must not wait, nor call the hub.
+    /// Receives reports about the hub. nil writes them to standard error. Called on the hub's thread, the watchdog's thread, or
+    /// the thread that drops the last reference to a failed green thread. It must not wait, and must not call the hub.
     public var onReport: (@Sendable (HubReport) -> Void)?
 
-    /// The defaults.
+    /// Creates a configuration with the defaults.
     public init() {}
 }
 
-/// What time is on a hub.
+/// The clock of a hub.
 public enum HubClock: Sendable {
     /// The kernel's CLOCK_MONOTONIC.
     case monotonic
-    /// A clock of the hub's own, for tests. It stands still while anything is ready, and jumps to the next deadline when
-    /// nothing is, so that waiting takes no time. Work on other threads takes none either: it may be overtaken.
+    /// A clock of the hub's own, for tests. It stands still while anything is ready, and jumps to the next deadline when nothing
+    /// is, so waiting takes no real time. The clock does not wait for work on other threads either: a deadline may pass before
+    /// that work is done.
     case virtual
 }
 
-/// In which order a hub runs what is ready.
+/// The order in which a hub runs ready jobs.
 public enum ReadyOrder: Hashable, Sendable {
-    /// First come, first served; what timers and descriptors have woken before what is ready anyway.
+    /// Order of arrival. Jobs that timers, descriptors and other threads have woken run before other ready jobs.
     case arrival
-    /// Drawn from this seed, for tests: the same seed gives the same order again, as long as nothing comes from other
+    /// A random order from this seed, for tests. The same seed gives the same order, as long as nothing arrives from other
     /// threads.
     case seeded(UInt64)
 }
 
-/// Draws from a seed. SplitMix64: any seed will do, and the same one draws the same.
+/// A random number generator (SplitMix64). Every seed is usable, and the same seed gives the same numbers.
 struct SeededOrder {
     private var state: UInt64
 

@@ -1,48 +1,48 @@
 internal import Runtime
 
-/// A hub's local that says in a dump what it keeps.
+/// A local of a hub that contributes lines to the hub's dump.
 package protocol DumpedLocal: AnyObject {
-    /// A line for each thing that it keeps, at most `limit`. On the hub's thread.
+    /// Returns a line per object that the local holds, at most `limit`. Called on the hub's thread.
     func dumpLines(limit: Int) -> [String]
 }
 
-/// What everybody on a hub was doing at one moment: made by `Hub.dump`, and readable as text.
+/// A snapshot of the green threads and tasks on a hub, made by `Hub.dump`. `description` is its text.
 public struct HubDump: Sendable, CustomStringConvertible {
     /// A green thread: a task that has borrowed a stack.
     public struct GreenThreadEntry: Sendable {
-        /// The number of its stack; see `GreenThreadIdentity.current`.
+        /// The number of its stack: see `GreenThreadIdentity.current`.
         public let number: Int
-        /// The name it was started with.
+        /// The name that it was started with.
         public let name: String
-        /// Whether it runs, or what it waits for.
+        /// What it does: whether it runs, or what it waits for.
         public let state: String
-        /// Where it is.
+        /// Its stack.
         public let stack: StackTrace
     }
 
-    /// A task that waits and has borrowed no stack.
+    /// A task that waits and has no stack.
     public struct TaskEntry: Sendable {
-        /// The name that `Hub.spawn` was given; "task" for one that was started otherwise.
+        /// The name given to `Hub.spawn`, or "task" for tasks that were started in another way.
         public let name: String
         /// What it waits for.
         public let state: String
     }
 
-    /// `HubConfiguration.name`, and the hub's number in its group.
+    /// The hub's `HubConfiguration.name`, and its number in its group.
     public let hubName: String, hubIndex: Int
-    /// The hub's counts.
+    /// The hub's counters.
     public let statistics: HubStatistics
-    /// The green threads, as many as were asked for.
+    /// The green threads, up to the limit.
     public let greenThreads: [GreenThreadEntry]
-    /// The tasks that wait, as many as were asked for.
+    /// The tasks that wait, up to the limit.
     public let tasks: [TaskEntry]
-    /// What libraries keep on the hub, a line each: the client's upstreams with their connections.
+    /// Lines of objects that libraries keep on the hub, such as the client's upstreams with their connections.
     public let locals: [String]
-    /// How many green threads and tasks were left out.
+    /// The number of green threads and tasks beyond the limit.
     public let omitted: Int
 
-    /// Everything, a line for each green thread, frame and task. Looks up symbols: the first time takes
-    /// milliseconds.
+    /// The dump as text: a line per green thread, stack frame and task. Looks up symbols, which takes milliseconds the first
+    /// time.
     public var description: String {
         let images = ImageMap.capture()
         var known: [StackTrace: String] = [:]

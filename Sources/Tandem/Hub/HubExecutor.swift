@@ -9,7 +9,7 @@ internal import CTandem
 ///         nonisolated var unownedExecutor: UnownedSerialExecutor { hub.serialExecutor.asUnownedSerialExecutor() }
 ///     }
 ///
-/// Apart from `Hub` because Swift must know of each job whether it was enqueued for an actor.
+/// A type of its own, apart from `Hub`, because Swift must be told of each job whether it was enqueued for an actor.
 public final class HubExecutor: SerialExecutor, @unchecked Sendable {
     unowned let hub: Hub
 
@@ -18,7 +18,7 @@ public final class HubExecutor: SerialExecutor, @unchecked Sendable {
     /// Puts a job on the hub. Called by the Swift runtime, from any thread.
     public func enqueue(_ job: consuming ExecutorJob) { hub.enqueue(UnownedJob(job), isolated: true) }
 
-    /// Traps off the hub's thread; behind `assumeIsolated` and its like.
+    /// Traps if the caller is not on the hub's thread. Swift calls this for `assumeIsolated` and similar functions.
     public func checkIsolated() { hub.preconditionOnThread("checkIsolated") }
 
     /// Whether the caller runs on the hub's thread.

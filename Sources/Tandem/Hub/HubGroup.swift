@@ -2,22 +2,25 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
-/// Several hubs, one a thread, which share nothing.
+/// Several hubs, each with a thread of its own. They share nothing.
 public final class HubGroup: Sendable {
-    /// The hubs, which run until `shutdown`.
+    /// The hubs. They run until `shutdown`.
     public let hubs: [Hub]
     private let threads: Mutex<[pthread_t]>
     private let turn = Atomic<Int>(0)
 
-    /// The group that serves callers who are on no hub: ordinary threads that call `awaiting`, tasks on Swift's own pool
-    /// that call `blocking`. One hub a core, started when first needed, never stopped.
+    /// The group for callers that are on no hub: ordinary threads that call `awaiting`, and tasks on Swift's own pool that call
+    /// `blocking`. It has one hub per core, is started on first use, and is never stopped.
     public static let shared: HubGroup = {
         do throws(TandemError) {
             return try HubGroup(count: max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))), name: "shared-hub")
         } catch { fatalError("the shared hubs cannot start: \(error.message)") }
     }()
 
-    /// Starts `count` hubs, each on a thread of its own. Throws `TandemError` when the kernel refuses what they need.
+    /// Starts `count` hubs, each on a thread of its own.
+    ///
+    /// - Throws: `TandemError` `invalidArgument` if `count` is less than 1 or `TANDEM_HUB_POLLER` has an unknown value;
+    ///   `systemCall` if the kernel refuses a resource that the hubs need.
     public convenience init(count: Int, configuration: HubConfiguration = HubConfiguration()) throws(TandemError) {
         try self.init(count: count, configuration: configuration, name: configuration.name)
     }
@@ -35,13 +38,13 @@ public final class HubGroup: Sendable {
         threads.withLock { $0 = started }
     }
 
-    /// The hubs in turn: a simple spread for work that belongs to none of them. Any thread.
+    /// Returns the hubs in turn, to spread work that belongs to no particular hub. Any thread.
     public func nextHub() -> Hub {
         hubs[turn.wrappingAdd(1, ordering: .relaxed).oldValue & Int.max % hubs.count]
     }
 
-    /// Stops every hub: what was spawned is cancelled and waited for, each at most its `stopGrace`. Blocks the calling OS
-    /// thread, which must be none of the hubs'. The second call does nothing.
+    /// Stops all hubs: cancels the tasks that were spawned and waits for them, at most `stopGrace` per hub. Blocks the calling OS
+    /// thread; traps on a thread of one of these hubs. A second call does nothing.
     @available(*, noasync)
     public func shutdown() {
         precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
@@ -53,7 +56,7 @@ public final class HubGroup: Sendable {
         for thread in running { pthread_join(thread, nil) }
     }
 
-    /// As the blocking form, without blocking: suspends until every hub has ended. Not from a task of these hubs.
+    /// Stops all hubs, as the blocking form does, and suspends until they have ended. Traps in a task on one of these hubs.
     public func shutdown() async {
         precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
         for hub in hubs { hub.requestStop() }
@@ -62,7 +65,7 @@ public final class HubGroup: Sendable {
             defer { threads = [] }
             return threads
         }
-        // They have left their loops: this is the time a thread takes to exit.
+        // The hubs have left their loops, so this takes only as long as their threads take to exit.
         for thread in running { pthread_join(thread, nil) }
     }
 

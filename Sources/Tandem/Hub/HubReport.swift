@@ -1,41 +1,41 @@
 internal import Glibc
 
-/// What a hub has to say about itself: that code holds it, that its waiters are stuck, that a task did not end.
+/// A report of a hub about itself: code holds it, its waiters are stuck, or a task did not end.
 public struct HubReport: Sendable, CustomStringConvertible {
-    /// What sort of report; others may be added.
+    /// The kind of a report. Later versions may add kinds.
     public struct Kind: RawRepresentable, Hashable, Sendable {
         /// The name of the kind.
         public let rawValue: String
-        /// A kind of this name.
+        /// Creates a kind from its name.
         public init(rawValue: String) { self.rawValue = rawValue }
-        /// One piece of code holds the hub for longer than `HubConfiguration.stallThreshold`.
+        /// One piece of code has held the hub for longer than `HubConfiguration.stallThreshold`.
         public static let stalled = Kind(rawValue: "stalled")
-        /// It has let the hub go.
+        /// The code that held the hub has released it.
         public static let stallEnded = Kind(rawValue: "stallEnded")
-        /// The hub is idle, and calls wait that it cannot wake by itself.
+        /// The hub is idle, and calls wait that only another thread can wake.
         public static let stuck = Kind(rawValue: "stuck")
-        /// A green thread outlived its hub, and is left where it waits.
+        /// A green thread outlived its hub and is left suspended for ever.
         public static let abandoned = Kind(rawValue: "abandoned")
         /// Tasks did not end within `HubConfiguration.stopGrace`.
         public static let unfinished = Kind(rawValue: "unfinished")
-        /// A green thread failed, and nobody can wait for it any more.
+        /// A green thread failed, and its last reference was dropped before anyone waited for it.
         public static let failed = Kind(rawValue: "failed")
-        /// Anything else.
+        /// Any other report.
         public static let other = Kind(rawValue: "other")
     }
 
-    /// What sort of report this is.
+    /// The kind of this report.
     public let kind: Kind
-    /// `HubConfiguration.name` of the hub.
+    /// The hub's `HubConfiguration.name`.
     public let hubName: String
     /// The hub's number in its group.
     public let hubIndex: Int
-    /// What happened.
+    /// The text of the report.
     public let message: String
-    /// Where the code was that holds the hub.
+    /// The stack of the code that holds the hub; nil for other kinds, and if it could not be read.
     public let stack: StackTrace?
 
-    /// The hub, the message, and below it the stack. Looks up symbols: the first time takes milliseconds.
+    /// The hub, the message, and the stack below it. Looks up symbols, which takes milliseconds the first time.
     public var description: String {
         let lines = stack?.description.split(separator: "\n") ?? []
         return "\(hubName)-\(hubIndex): \(message)" + lines.map { "\n    \($0)" }.joined()
@@ -49,17 +49,17 @@ public struct HubReport: Sendable, CustomStringConvertible {
         self.stack = stack
     }
 
-    /// Any thread.
+    /// Passes the report to `onReport`, or writes it to standard error. Any thread.
     func deliver(_ configuration: HubConfiguration) {
         if let onReport = configuration.onReport { return onReport(self) }
-        // The runtime has no logger of its own.
+        // The runtime does not depend on a logging package.
         let line = "tandem: \(description)\n"
         _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
 extension Hub {
-    /// Says something about the hub itself. Any thread.
+    /// Reports something about the hub itself. Any thread.
     func report(_ kind: HubReport.Kind = .other, _ message: String) {
         HubReport(kind, configuration, index: index, message).deliver(configuration)
     }

@@ -1,14 +1,14 @@
-/// What lives on a hub at one moment.
+/// Counters of a hub at one moment.
 public struct HubStatistics: Hashable, Sendable {
-    /// Green threads alive: stacks that are lent out.
+    /// Green threads that hold a stack.
     public var greenThreads: Int
-    /// The most green threads that ever were alive at once.
+    /// The maximum number of green threads that held a stack at the same time.
     public var greenThreadsHighWater: Int
-    /// Stacks that have been mapped, lent out or not.
+    /// Stacks that are mapped, in use or free.
     public var stacksMapped: Int
-    /// Tasks alive that were started by `GreenThread`, `Hub.spawn` or `withCancellationShield`.
+    /// Tasks that `GreenThread`, `Hub.spawn` or `withCancellationShield` started and that have not ended.
     public var tasks: Int
-    /// Calls that wait for anything, in either style.
+    /// Calls that wait, in either style, and `HubTimer`s, armed or not.
     public var waits: Int
     /// Deadlines that are armed.
     public var timers: Int
@@ -18,16 +18,16 @@ public struct HubStatistics: Hashable, Sendable {
     public var turns: UInt64
     /// Jobs run since the start.
     public var jobs: UInt64
-    /// Calls of blocking code from async code since the start: stacks that were borrowed.
+    /// Calls of blocking code from async code since the start. Each borrowed a stack.
     public var bridgesToBlocking: UInt64
     /// Calls of async code from blocking code since the start.
     public var bridgesToAsync: UInt64
-    /// Times a green thread was parked since the start.
+    /// How often a green thread was parked since the start.
     public var parks: UInt64
-    /// Times a green stack was switched to, and back, since the start.
+    /// How often a green stack was switched to, and back, since the start.
     public var switches: UInt64 { bridgesToBlocking + bridgesToAsync + parks }
-    /// Times the watchdog has seen this hub held longer than `HubConfiguration.stallThreshold`.
+    /// How often the watchdog has seen this hub held for longer than `HubConfiguration.stallThreshold`.
     public var stalls: UInt64
-    /// How long the turns of the loop took.
+    /// How long the turns of the loop took, since the start.
     public var loopDelays: LoopDelays
 }

@@ -1,14 +1,14 @@
 internal import CTandem
 
-/// Calls a handler on the hub when a time has come. Armed again and again; at most one deadline at a time.
+/// A timer that calls a handler on the hub. It can be armed any number of times, and has at most one deadline at a time.
 ///
-/// Belongs to one hub; every call is made on that hub's thread.
+/// A timer belongs to one hub. All calls must be made on that hub's thread; the last reference must be dropped there too.
 public final class HubTimer {
     let hub: Hub
     private let wait: Wait
     private let handler: () -> Void
 
-    /// The handler runs on the hub's own stack: it must not block, and may spawn.
+    /// Creates a timer that is not armed. The handler runs on the hub's own stack: it must not block, and may spawn.
     public init(on hub: Hub, handler: @escaping () -> Void) {
         hub.preconditionOnThread()
         self.hub = hub
@@ -17,15 +17,15 @@ public final class HubTimer {
         wait.pointee.timer = Unmanaged.passUnretained(self).toOpaque()
     }
 
-    /// Sets the deadline, in place of an earlier one. A deadline that has passed fires at the next turn.
+    /// Sets the deadline and replaces an earlier one. If it has passed, the timer fires in the next turn at the earliest.
     public func arm(_ deadline: Deadline) {
         disarm()
         if deadline != .never { hub.arm(wait, deadline) }
     }
 
-    /// Forgets the deadline. Harmless when there is none.
+    /// Removes the deadline. Does nothing if there is none.
     public func disarm() {
-        // What outlives its hub has nothing to disarm, and may be on another thread.
+        // After the hub has ended there is nothing to disarm, and the caller may be on another thread.
         guard !hub.hasEnded else { return }
         if wait.pointee.heap_position != 0 { hub.timers.remove(wait) }
     }

@@ -1,10 +1,10 @@
 internal import CTandem
 
 extension Hub {
-    /// Runs `body` on this hub, in the caller's task, which then goes on where it was.
+    /// Runs `body` on this hub in the caller's task, then returns to the caller's executor.
     ///
-    /// `withTaskExecutorPreference` alone does neither for sure: in optimized code it may leave out the change of executor on the
-    /// way there, when `body` does not suspend, and on the way back, where the caller would hold the hub until it suspends.
+    /// `withTaskExecutorPreference` alone guarantees neither. Optimized code may omit the change of executor on entry if `body`
+    /// does not suspend, and on return; then the caller would hold the hub until it suspends.
     package func visit<Success, Failure: Error>(
         _ body: () async throws(Failure) -> Success
     ) async throws(Failure) -> Success {
@@ -23,8 +23,8 @@ extension Hub {
     }
 }
 
-/// Goes over to the executor that the task prefers, and back to the caller's actor, if it has one.
+/// Changes to the executor that the task prefers; on return, the caller changes back to its actor, if it has one.
 ///
-/// Not inlined, and with a call in it: else the optimizer takes the change for redundant, or for needless.
+/// Not inlined, and with a call in its body: otherwise the optimizer removes the change as redundant.
 @concurrent @inline(never)
 private func changeExecutor() async { _ = tandem_current_hub() }

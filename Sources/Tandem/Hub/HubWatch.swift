@@ -1,10 +1,10 @@
 internal import CTandem
 
 extension Hub {
-    /// How long one piece of code may hold this hub before the watchdog reports it; nil for never. At first what
-    /// `HubConfiguration.stallThreshold` says; another value is in force at once, or, where the watchdog slept, within a second.
+    /// How long one piece of code may hold this hub before the watchdog reports it, at least 2 ms; nil turns the watchdog off for
+    /// this hub. Initially `HubConfiguration.stallThreshold`. A new value takes effect within a second.
     ///
-    /// On this hub's thread.
+    /// Must be used on this hub's thread.
     public var stallThreshold: Duration? {
         get {
             preconditionOnThread()
@@ -19,7 +19,7 @@ extension Hub {
     }
 }
 
-/// The watchdog's look after one hub, for as long as the hub runs. Begun and ended on the hub's thread.
+/// The registration of one hub with the watchdog. Must be created and ended on the hub's thread.
 struct HubWatch {
     /// How long one piece of code may hold the hub.
     let threshold: Duration
@@ -35,7 +35,7 @@ struct HubWatch {
         }
     }
 
-    /// Nothing is looked at any more when this has returned.
+    /// Ends the registration. After it has returned, the watchdog no longer looks at the hub.
     func end() {
         Watchdog.shared.remove(key)
         if forbadeInterrupts { _ = tandem_pulse_allow_interrupts(false) }

@@ -1,25 +1,26 @@
 internal import CTandem
 
-/// What a hub does before it sleeps, beside sleeping: it hands back the memory of deep calls, and notices that its waiters are
-/// stuck, or wait on numbers that other code has closed.
+/// The work of a hub before it sleeps: it gives memory of deep calls back to the kernel, closes descriptors whose numbers other
+/// code has closed, and reports waiters that are stuck.
 struct Idleness {
-    /// Stacks looked at before the hub looks for work again.
+    /// The maximum number of stacks to trim before the hub looks for jobs again.
     static let stacksPerTrim: Int = 64
-    /// Descriptors that somebody waits on looked at in an audit.
+    /// The maximum number of waited-on descriptors to check in one audit.
     static let descriptorsPerAudit = 1_024
 
-    /// When stacks are trimmed next, in nanoseconds of the real clock; 0 before there was something to trim.
+    /// When stacks are trimmed next, in nanoseconds of CLOCK_MONOTONIC; 0 before there was anything to trim.
     var nextTrim: UInt64 = 0
-    // When descriptors are looked at next; 0 before there were any.
+    // When descriptors are checked next; 0 before there were any.
     fileprivate var nextAudit: UInt64 = 0
-    // Since when there is nothing to do, and how many jobs had been run then.
+    // When the hub last became idle, and how many jobs had run by then.
     fileprivate var since: UInt64 = 0
     fileprivate var jobs: UInt64 = 0
     fileprivate var hasReported = false
 }
 
 extension Hub {
-    /// Called before the poller is asked, for at most this many nanoseconds (negative: for ever). Returns how many it may be.
+    /// Prepares for a poll of at most `nanoseconds` (negative: without limit). Returns the limit to use, which is shorter if idle
+    /// work is due earlier.
     func willPoll(_ nanoseconds: Int64) -> Int64 {
         let now = tandem_real_nanoseconds()
         tandem_pulse_will_poll(pulse, now, nanoseconds != 0)
@@ -43,7 +44,7 @@ extension Hub {
         if idleness.nextAudit == 0 { idleness.nextAudit = now + interval.nanosecondsClamped }
         if now >= idleness.nextAudit {
             idleness.nextAudit = now + interval.nanosecondsClamped
-            // Whom it wakes is ready at once.
+            // Tasks that the audit has woken are ready now.
             if registrations.audit(limit: Idleness.descriptorsPerAudit) { return 0 }
         }
         return Int64(clamping: idleness.nextAudit - now)
@@ -70,7 +71,7 @@ extension Hub {
 
     private func reportStuckWaiters() {
         let waits = waitsNow()
-        // Whoever waits for a pool's thread will be woken by it, and may then wake the others.
+        // A thread of a pool will wake the callers of `offload`, and these may then wake the others.
         guard !waits.isEmpty, !waits.contains(where: { $0.what.hasPrefix("offload") }) else { return }
         let shown = waits.prefix(20)
         let owners = owners(of: Set(shown.compactMap(\.task)))
@@ -78,7 +79,7 @@ extension Hub {
         let rest = waits.count > shown.count ? "\n    and \(waits.count - shown.count) more" : ""
         report(
             .stuck,
-            "idle for \(configuration.stuckThreshold!) while \(waits.count) call(s) wait that no timer or descriptor of this hub "
-                + "will end; only another thread can:\(list)\(rest)")
+            "idle for \(configuration.stuckThreshold!) while \(waits.count) call(s) wait that only another thread can wake, "
+                + "because this hub has no timer and no descriptor:\(list)\(rest)")
     }
 }

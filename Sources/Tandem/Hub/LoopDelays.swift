@@ -1,13 +1,14 @@
 internal import CTandem
 
-/// How long the turns of a hub's loop took, from the return of the poller to the next call of it: for so long, what had
-/// become ready or due had to wait. Counted in powers of two.
+/// How long the turns of a hub's loop took, without the time that the hub slept in the poller. Anything that became ready or due
+/// during a turn had to wait for its end. Counted in powers of two.
 public struct LoopDelays: Hashable, Sendable {
-    /// Element i: turns that took less than 2^i nanoseconds, and not less than half of that. The last one holds all above.
+    /// Element i counts the turns that took less than 2^i nanoseconds and at least half of that. The last element also counts all
+    /// longer turns.
     public let counts: [UInt64]
-    /// All turns together.
+    /// The duration of all turns together.
     public let total: Duration
-    /// The longest.
+    /// The duration of the longest turn.
     public let maximum: Duration
 
     init(_ pulse: tandem_pulse) {
@@ -16,13 +17,13 @@ public struct LoopDelays: Hashable, Sendable {
         maximum = .nanoseconds(Int64(clamping: pulse.delay_maximum))
     }
 
-    /// How many turns.
+    /// The number of turns.
     public var count: UInt64 { counts.reduce(0, +) }
 
-    /// A time that at least this part of the turns did not exceed: the upper end of the bucket in which it lies, and never
-    /// more than the maximum. Zero when there were none.
+    /// Returns a time that at least the fraction `part` of the turns did not exceed: the upper end of the bucket of that
+    /// quantile, but at most `maximum`. Zero if there were no turns.
     ///
-    /// - Parameter part: From 0 to 1.
+    /// - Parameter part: The quantile, from 0 to 1.
     public func quantile(_ part: Double) -> Duration {
         let wanted = part * Double(count)
         var seen: UInt64 = 0

@@ -1,31 +1,30 @@
 internal import CTandem
 
-/// Where tasks suspend without a continuation.
+/// The executor on which tasks suspend without a continuation.
 ///
-/// Waiting for a continuation is a change of executor, the continuation itself, its resumption through the task's list of
-/// executor preferences, and a change back. Here the task just goes over to this actor, whose executor, instead of running it,
-/// leaves its job in the wait; waking puts that job on the hub's queue, and the hub runs it as any other. So a wait is one
-/// change of executor there and one back.
+/// A wait with a continuation takes a change of executor, the continuation, its resumption through the task's list of executor
+/// preferences, and a change back. Here the task changes to this actor. Its executor does not run the job but stores it in the
+/// wait. Waking the wait puts the job into the hub's queue, and the hub runs it like any other. So a wait costs two changes of
+/// executor and nothing else.
 ///
-/// One for the process: which wait is meant is known by the thread, on which nothing else runs between the two.
+/// There is one instance per process. It finds the wait through the thread, because no other job runs on the thread in between.
 actor ParkingExecutor: SerialExecutor {
     static let shared = ParkingExecutor()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-    /// Suspends the running task until the job that `enqueue` has put into `wait` is run. Returns whether the wait is over.
+    /// Suspends the running task until the job that `enqueue` stored in `wait` is run. Returns whether the wait is over.
     static func enter(_ wait: Wait) async -> Bool {
-        // Used by this task alone, on this thread.
+        // Used only by this task, on this thread.
         nonisolated(unsafe) let wait = wait
         tandem_set_parking(wait)
         return await shared.isOver(wait)
     }
 
-    /// To get here is what the task is for. A body that reads no memory would not do: for that the compiler leaves out the
-    /// change of executor.
+    /// Calling this is what suspends the task. The body must read memory: otherwise the compiler omits the change of executor.
     private func isOver(_ wait: Wait) -> Bool { wait.pointee.woken_by != 0 }
 
-    /// Called by the Swift runtime, on the thread of the task that suspends.
+    /// Stores the job in the wait. Called by the Swift runtime, on the thread of the task that suspends.
     nonisolated func enqueue(_ job: consuming ExecutorJob) {
         let unowned = UnownedJob(job)
         let job = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
@@ -33,7 +32,7 @@ actor ParkingExecutor: SerialExecutor {
             tandem_set_parking(nil)
             wait.pointee.job = job
         } else if let hub = Hub.current {
-            // Swift has run others on the way here, and one of them has woken it: it looks again.
+            // Swift has run other jobs on the way here, and one of them has woken this task: it checks its wait again.
             hub.append(job)
         } else {
             (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)

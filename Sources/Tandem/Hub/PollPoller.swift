@@ -1,10 +1,10 @@
 internal import CTandem
 internal import Glibc
 
-/// A hub's back end by poll(2).
+/// A poller that uses poll(2).
 ///
-/// poll says what is so, not what is new. So an event that was told is no longer asked for until it is re-armed, which
-/// makes an edge of it; and who is told of an error or hang-up, which poll tells unasked, is passed over.
+/// poll reports states, not changes. To make edges of them, a reported event is not requested again until it is re-armed. poll
+/// reports errors and hang-ups without being asked, so after one of these the whole entry is skipped until it is re-armed.
 final class PollPoller: Poller {
     private struct Registration {
         var events: UInt32
@@ -17,7 +17,7 @@ final class PollPoller: Poller {
 
     let wakeDescriptor: CInt
     private var entries: [pollfd] = []
-    // As `entries`, which the kernel wants to have by themselves.
+    // Parallel to `entries`, which must be a plain array for the kernel.
     private var registrations: [Registration] = []
     private var indices: [CInt: Int] = [:]
     private var told: [PollerEvent] = []
@@ -51,7 +51,7 @@ final class PollPoller: Poller {
 
     func remove(_ fd: CInt) {
         guard let index = indices.removeValue(forKey: fd) else { return }
-        // The last takes its place.
+        // The last entry takes the place of the removed one.
         entries.swapAt(index, entries.count - 1)
         registrations.swapAt(index, registrations.count - 1)
         entries.removeLast()
@@ -95,6 +95,6 @@ final class PollPoller: Poller {
         if entries[index].revents & unasked != 0 { entries[index].fd = ~entries[index].fd }
     }
 
-    /// poll passes over negative numbers.
+    /// Returns the number of an entry. poll skips negative numbers, so skipped entries have the complement of their number.
     private func number(_ entry: pollfd) -> CInt { entry.fd < 0 ? ~entry.fd : entry.fd }
 }

@@ -1,68 +1,70 @@
 internal import Glibc
 
-/// What asks the kernel which descriptors are ready: a hub's back end.
+/// The part of a hub that asks the kernel which descriptors are ready.
 ///
-/// Events are epoll's bits, which are poll's too. Each registration carries a token that comes back with its events.
-/// With `EPOLLET` among its events a registration is told of each event once, until it is re-armed or a new one comes.
+/// Events are the bits of epoll, which poll shares. Each registration has a token, which is returned with its events. A
+/// registration with `EPOLLET` gets each event once, until it is re-armed or a new event occurs.
 protocol Poller: AnyObject {
-    /// Where other threads wake the hub: an eventfd that it owns.
+    /// The eventfd through which other threads wake the hub. The poller owns it.
     var wakeDescriptor: CInt { get }
 
-    /// What becomes readable when `wait` would find something, where there is such a thing.
+    /// A descriptor that becomes readable when `wait` would find something; nil if the poller has none.
     var watchDescriptor: CInt? { get }
 
-    /// Registers a number that is not registered. Throws `TandemError`: `invalidArgument` for what is always ready,
-    /// `systemCall` for a bad number.
+    /// Registers a number that is not registered. Throws `TandemError`: `invalidArgument` for files that are always ready,
+    /// `systemCall` for an invalid number.
     func add(_ fd: CInt, events: UInt32, token: UInt64) throws(TandemError)
 
-    /// Changes what a registered number is watched for.
+    /// Changes the events of a registered number.
     func modify(_ fd: CInt, events: UInt32, token: UInt64) throws(TandemError)
 
-    /// Forgets a registered number, which may have been closed already.
+    /// Removes a registered number, which may already have been closed.
     func remove(_ fd: CInt)
 
-    /// A call on the number has found nothing: these events are news again.
+    /// Makes the poller report these events again. Called when a call on the number has found nothing.
     func rearm(_ fd: CInt, _ events: UInt32)
 
-    /// Whether the number still names the file it was registered for. It does not when somebody closed it behind our back.
+    /// Whether the number still refers to the file that it was registered for. False if other code has closed it.
     func stillNames(_ fd: CInt, events: UInt32, token: UInt64) -> Bool
 
-    /// Asks, for at most this long (negative: for ever).
+    /// Waits for events, at most for `nanoseconds` (negative: without limit).
     func wait(nanoseconds: Int64) -> PollerAnswer
 
-    /// One of those that the last `wait` found, whatever was registered and forgotten since.
+    /// Returns an event of the last `wait`, even if its registration has been removed since.
     func event(_ index: Int) -> PollerEvent
 }
 
-/// What a `wait` has found.
+/// The result of a `wait`.
 struct PollerAnswer {
-    /// How many events there are.
+    /// The number of events.
     let count: Int
-    /// Whether these are all there were when the wait ended: not so when a signal cut it short, or there was no room for more.
+    /// Whether these are all events that there were when the wait ended. False if a signal cut it short or there was no room for
+    /// more.
     let isComplete: Bool
 }
 
-/// What the kernel has told of one registration.
+/// The events of one registration.
 struct PollerEvent {
     let token: UInt64
     let events: UInt32
 }
 
-/// Which system call a hub waits in.
+/// The system call in which a hub waits.
 public enum PollerKind: String, CaseIterable, Sendable {
-    /// epoll(7): costs the same however many descriptors there are.
+    /// epoll(7). Its cost does not depend on the number of descriptors.
     case epoll
-    /// poll(2): costs time for each registered descriptor at each turn. For comparison, and where epoll is not to be had.
+    /// poll(2). Its cost per turn grows with the number of registered descriptors. For comparison, and where epoll is not
+    /// available.
     case poll
 
-    /// What the environment asks for; empty for nothing.
+    /// The value of the environment variable `TANDEM_HUB_POLLER`; empty if it is not set.
     static let inEnvironment = getenv("TANDEM_HUB_POLLER").map { String(cString: $0) } ?? ""
 
-    /// Nobody should believe that a misspelled poller is in use.
+    /// Throws `invalidArgument` for an unknown value, so that a misspelled name is not ignored.
     static func checkEnvironment() throws(TandemError) {
         guard !inEnvironment.isEmpty, PollerKind(rawValue: inEnvironment) == nil else { return }
         let known = allCases.map(\.rawValue).joined(separator: " or ")
         throw TandemError(
-            .invalidArgument, "the environment variable TANDEM_HUB_POLLER is \(inEnvironment): set it to \(known), or not at all")
+            .invalidArgument, "the environment variable TANDEM_HUB_POLLER is \(inEnvironment): set it to \(known), or unset it")
     }
 }

@@ -1,21 +1,20 @@
 internal import CTandem
 internal import Glibc
 
-/// Who is registered under each descriptor number of a hub.
+/// The descriptors of a hub by number.
 ///
-/// Events carry the number and its generation, so that an event for a descriptor that has been closed never reaches
-/// the next owner of the number.
+/// Events carry the number and its generation, so an event for a closed descriptor never reaches the next owner of the number.
 final class Registrations {
-    /// The token of what belongs to no descriptor: generation 0.
+    /// The token of numbers that belong to no descriptor: generation 0.
     static let nobody: UInt64 = 0
 
     let poller: any Poller
-    /// Whether the poller has to be told what a call has found nothing of: epoll tells of each new arrival by itself.
+    /// Whether the poller must be told when a call has found nothing. epoll reports each new arrival without that.
     let needsRearming: Bool
     @exclusivity(unchecked) private var slots: UnsafeMutableBufferPointer<Slot>
     @exclusivity(unchecked) private var nextGeneration: UInt32 = 1
     @exclusivity(unchecked) private(set) var count = 0
-    // Where the next audit begins.
+    // The number at which the next audit begins.
     @exclusivity(unchecked) private var audited = 0
 
     private struct Slot {
@@ -38,7 +37,7 @@ final class Registrations {
 
     deinit { slots.deallocate() }
 
-    /// Registers the descriptor for these events. The caller keeps it alive until `remove`.
+    /// Registers the descriptor for these events. The caller must keep it alive until `remove`.
     func add(_ descriptor: Descriptor, fd: CInt, events: UInt32) throws(TandemError) {
         let number = Int(fd)
         guard number >= 0 else { throw .systemCall("epoll_ctl", EBADF) }
@@ -65,21 +64,21 @@ final class Registrations {
         count -= 1
     }
 
-    /// Tells the owner.
+    /// Passes an event to the descriptor that it belongs to.
     func deliver(_ event: PollerEvent) {
         let number = Int(UInt32(truncatingIfNeeded: event.token))
         guard event.token != Registrations.nobody, number < slots.count, let owner = slots[number].owner,
             slots[number].generation == UInt32(event.token >> 32)
         else { return }
-        // Retained: what it calls may close it, and drop its last owner.
+        // Retained: the handlers that it calls may close it and release its last reference.
         let descriptor = owner.takeUnretainedValue()
         if event.events & UInt32(POLLNVAL) != 0 { descriptor.wasClosedElsewhere() } else { descriptor.handle(event.events) }
     }
 
-    // MARK: Numbers closed behind our back
+    // MARK: Numbers closed by other code
 
-    /// Looks whether `limit` registrations that somebody waits on still name what they were made for, going on where the
-    /// last audit ended; wakes the waiters of those that do not. Returns whether there were any.
+    /// Checks up to `limit` waited-on registrations, starting where the last audit ended. Closes those whose number no longer
+    /// refers to the same file, which wakes their waiters. Returns whether there were any.
     func audit(limit: Int) -> Bool {
         var (left, found) = (limit, false)
         for _ in 0..<slots.count where left > 0 {
@@ -91,7 +90,7 @@ final class Registrations {
         return found
     }
 
-    /// Whether the number named something else, or nothing, and its registration is gone.
+    /// Removes a registration whose number no longer refers to the same file. Returns whether it did.
     private func evictIfForgotten(_ fd: CInt) -> Bool {
         let slot = slots[Int(fd)]
         guard let owner = slot.owner, !poller.stillNames(fd, events: slot.events, token: slot.token(fd)) else { return false }

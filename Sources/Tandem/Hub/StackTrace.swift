@@ -1,11 +1,11 @@
 internal import CTandem
 internal import Runtime
 
-/// Where a stack was: addresses, which are turned into names when somebody asks for the description.
+/// The addresses of a stack. `description` looks up their names.
 public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
-    /// Return addresses, the innermost call first.
+    /// The return addresses, innermost call first. In a stack that was interrupted, the first is where it was interrupted.
     public let addresses: [UInt]
-    // Whether the first is where the code was interrupted, and not a return address.
+    // Whether the first address is the program counter of interrupted code rather than a return address.
     private let startsWithCounter: Bool
 
     init(_ addresses: some Sequence<UInt>, startsWithCounter: Bool) {
@@ -13,13 +13,13 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         self.startsWithCounter = startsWithCounter
     }
 
-    /// A line for each call: the function, as far as this executable's symbols say.
+    /// The stack as text: a line per call with the function's name, as far as this executable has symbols.
     ///
-    /// The first time in a process takes some milliseconds, for reading the symbols; then it is quick.
+    /// The first use in a process takes some milliseconds to read the symbols; later ones are fast.
     public var description: String { names(ImageMap.capture()).joined(separator: "\n") }
 
-    /// As `description`, with the file and line of each call, and with calls that were inlined, as far as the debug information
-    /// says. Takes tens of milliseconds each time.
+    /// The stack as text, with file and line of each call, and with inlined calls, as far as there is debug information. Takes
+    /// tens of milliseconds each time.
     public var descriptionWithLines: String {
         symbols(ImageMap.capture(), .default) { symbol in
             guard let source = symbol.sourceLocation, source.line > 0 else { return "\(symbol.name) in \(symbol.imageName)" }
@@ -41,8 +41,9 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Swift's own type is made by its `capture`, of the calling thread, or from its coded form, which is documented: a byte
-    /// for version 0 with words of 64 bits, then for each frame a byte that says what it is, and eight of address.
+    /// The stack as Swift's own type. `Backtrace` can be made only by its `capture`, for the calling thread, or from its coded
+    /// form, which is documented: a byte for version 0 with 64-bit words, then per frame a byte with its kind and eight bytes of
+    /// address.
     private var backtrace: Backtrace? {
         var bytes: [UInt8] = [2]
         for (index, address) in addresses.enumerated() {
@@ -59,7 +60,7 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What the dynamic linker knows of an address: system libraries have no other symbols.
+/// Returns the name that the dynamic linker has for an address: system libraries have no other symbols.
 private func exportedName(_ address: UInt) -> String {
     var file: UnsafePointer<CChar>?
     guard let name = tandem_exported_name(address, &file), let file else { return "0x" + String(address, radix: 16) }
@@ -79,7 +80,7 @@ private func base64(_ bytes: [UInt8]) -> String {
     return String(decoding: text, as: UTF8.self)
 }
 
-/// A decoder of one flat list of strings.
+/// A decoder for one flat dictionary of strings.
 private struct Fields: Decoder {
     let values: [String: String]
     var codingPath: [any CodingKey] { [] }

@@ -1,11 +1,11 @@
 internal import CTandem
 
-/// Waits by when they are due, then by deadline, and equal deadlines in the order they were armed. A 4-ary heap; each wait knows
-/// its place, so that cancelling one costs what arming it did.
+/// A 4-ary heap of waits, ordered by the time when they are due, then by deadline, then by the order in which they were armed.
+/// Each wait has its position, so disarming costs no more than arming.
 struct TimerHeap: ~Copyable {
     typealias Wait = UnsafeMutablePointer<tandem_wait>
 
-    /// A wait and its key. With many waits, reading the key from the wait would miss the cache.
+    /// A wait and its key. The key is copied because reading it from the wait would cause a cache miss per comparison.
     private struct Slot {
         var due: UInt64
         var deadline: UInt64
@@ -22,14 +22,15 @@ struct TimerHeap: ~Copyable {
     private var capacity = 64
     private(set) var count = 0
     private var nextSequence: UInt64 = 0
-    // The last moment looked at. What is armed later and already due waits for the next look, behind what was due.
+    // The last time passed to `popDue`. A wait that is armed later and already due fires at the next call, after the waits that
+    // were due.
     private var looked: UInt64 = 0
 
     init() { slots = .allocate(capacity: capacity) }
 
     deinit { slots.deallocate() }
 
-    /// The time at which the first wait is due, in nanoseconds of the hub's clock; `UInt64.max` if there are no waits.
+    /// When the first wait is due, in nanoseconds of the hub's clock; `UInt64.max` if there are no waits.
     var earliest: UInt64 { count == 0 ? .max : slots[0].due }
 
     /// Rounds a deadline up, so that timers that are due close together share a wake-up of the hub. Adds less than 1/64 of the
@@ -40,7 +41,7 @@ struct TimerHeap: ~Copyable {
         return bits > 0 ? deadline | (1 << UInt64(bits) - 1) : deadline
     }
 
-    /// Adds a wait that is due at `deadline`, or later if `now` says so.
+    /// Adds a wait that is due at `deadline`, or at the rounded deadline if `now` is given.
     ///
     /// - Parameter now: The time from which `coalesced` rounds the deadline up; nil keeps it exact.
     mutating func insert(_ wait: Wait, deadline: UInt64, now: UInt64? = nil) {
@@ -65,7 +66,7 @@ struct TimerHeap: ~Copyable {
         }
     }
 
-    /// Removes and returns the first wait that is due at `now`.
+    /// Removes and returns the first wait that is due at `now`, or returns nil.
     mutating func popDue(_ now: UInt64) -> Wait? {
         looked = now
         guard count > 0, slots[0].due <= now else { return nil }

@@ -1,10 +1,10 @@
-/// Calls a handler once, at the end of the hub's present turn: after the turn's ready jobs and timers, and before the hub asks
-/// the kernel or sleeps.
+/// A handler that is called once at the end of the hub's present turn: after the turn's ready jobs and timers, before the hub
+/// asks the kernel or sleeps.
 ///
-/// For work that is done once for all that a turn brought, such as sending what several answers have buffered. Arming costs a
-/// few instructions: no memory, no clock, no system call.
+/// For work that is done once for everything in a turn, such as sending the answers that the turn has buffered. Arming costs a
+/// few instructions: no allocation, no reading of the clock, no system call.
 ///
-/// Belongs to one hub; every call is made on that hub's thread.
+/// A `TurnEnd` belongs to one hub. All calls must be made on that hub's thread.
 package final class TurnEnd {
     private let hub: Hub
     private let handler: () -> Void
@@ -12,23 +12,23 @@ package final class TurnEnd {
     @exclusivity(unchecked) fileprivate var previous: Unmanaged<TurnEnd>?
     @exclusivity(unchecked) fileprivate var next: Unmanaged<TurnEnd>?
 
-    /// The handler runs on the hub's own stack: it must not block, and may spawn. What it arms, itself too, comes at the end of
-    /// the next turn, which the hub begins without sleeping.
+    /// Creates a `TurnEnd` that is not armed. The handler runs on the hub's own stack: it must not block, and may spawn. A
+    /// `TurnEnd` that a handler arms, also its own, is called at the end of the next turn, which the hub begins without sleeping.
     package init(on hub: Hub, _ handler: @escaping () -> Void) {
         self.hub = hub
         self.handler = handler
     }
 
-    /// Calls the handler at the end of this turn. Handlers run in the order in which they were armed. Does nothing when armed
-    /// already.
+    /// Arms the handler for the end of this turn. Handlers run in the order in which they were armed. Does nothing if already
+    /// armed.
     package func arm() {
         guard !isArmed else { return }
         hub.turnEnds.append(self)
     }
 
-    /// Forgets it, as dropping the last reference does. Harmless when not armed.
+    /// Disarms the handler, as releasing the last reference does. Does nothing if not armed.
     package func disarm() {
-        // What outlives its hub has nothing to disarm, and may be on another thread.
+        // After the hub has ended there is nothing to disarm, and the caller may be on another thread.
         guard isArmed, !hub.hasEnded else { return }
         hub.turnEnds.remove(self)
     }
@@ -38,7 +38,7 @@ package final class TurnEnd {
     func fire() { handler() }
 }
 
-/// Those that are armed, in the order in which they were. A list through the objects themselves, which it does not retain.
+/// The armed handlers in order, as a list that is linked through the objects and does not retain them.
 struct TurnEndList {
     private var first: Unmanaged<TurnEnd>?
     private var last: Unmanaged<TurnEnd>?
@@ -70,7 +70,7 @@ struct TurnEndList {
 }
 
 extension Hub {
-    /// Calls those that are armed, and not what they arm in turn.
+    /// Calls the armed handlers, without those that they arm meanwhile.
     func endTurn() {
         for _ in 0..<turnEnds.count { turnEnds.popFirst()?.fire() }
     }

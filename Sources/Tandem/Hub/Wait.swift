@@ -1,12 +1,12 @@
 internal import CTandem
 
-/// A suspended task, in either style, and what may wake it: the one mechanism under every wait of Tandem.
+/// A suspended task, in either style, and the reasons that may wake it. Every wait of Tandem is one of these.
 ///
-/// The task's side is `beginWait`, then `park` (async code directly, blocking code through its host frame), then
-/// `finishWait`. The waker's side is `wake` on the hub's own thread, or `post` from anywhere, also under locks.
+/// The waiting side calls `beginWait`, then `park` (async code directly, blocking code through its host frame), then
+/// `finishWait`. The waking side calls `wake` on the hub's own thread, or `post` from any thread, also under locks.
 typealias Wait = UnsafeMutablePointer<tandem_wait>
 
-/// Why a wait ended. Where several reasons came together, readiness wins: what was handed over is never lost.
+/// Why a wait ended. If there are several reasons, readiness wins: anything that was handed over is never lost.
 enum WakeReason {
     case ready, closed, cancelled, timedOut
 
@@ -22,22 +22,23 @@ enum WakeReason {
         }
     }
 
-    /// Nothing when ready, else the error that the waiting call throws.
+    /// Returns if ready. Otherwise throws the error of the waiting call.
     func check() throws {
         switch self {
         case .ready: return
         case .closed: throw TandemError(.closed, "the descriptor was closed while a call waited on it")
         case .cancelled: throw Hub.cancellation
-        case .timedOut: throw TandemError(.timedOut, "the deadline passed before what was waited for")
+        case .timedOut: throw TandemError(.timedOut, "the deadline passed while the call waited")
         }
     }
 }
 
 extension Hub {
-    /// A wait for the running task. Only on the hub's thread.
+    /// Returns a wait for the running task. Must be called on the hub's thread.
     ///
     /// - Parameters:
-    ///   - what: What it waits for, in the words of the dump.
+    ///   - deadline: When the hub wakes it with `TANDEM_WAKE_TIMED_OUT`.
+    ///   - what: What the task waits for, as shown in dumps.
     ///   - detail: A number that goes with it, such as a descriptor's.
     func beginWait(deadline: Deadline, for what: StaticString, _ detail: CInt = -1) -> Wait {
         let wait = takeWait()
@@ -49,19 +50,19 @@ extension Hub {
         return wait
     }
 
-    /// Sets a wait's deadline: exactly under a virtual clock, else rounded up so that timers share wake-ups.
+    /// Sets a wait's deadline. It is exact under a virtual clock, otherwise rounded up so that timers share wake-ups.
     func arm(_ wait: Wait, _ deadline: Deadline) {
         timers.insert(wait, deadline: deadline.nanoseconds, now: virtualNow == nil ? clockTime : nil)
     }
 
-    /// Ends the wait and says why it ended. The memory is recycled; `wait` must not be used again.
+    /// Ends the wait and returns why it ended. Its memory is recycled: `wait` must not be used again.
     func finishWait(_ wait: Wait) -> WakeReason {
         let reason = WakeReason(wait.pointee.woken_by)
         release(wait)
         return reason
     }
 
-    /// Resumes whoever waits. Only on the hub's thread, and with no lock held: it calls the Swift runtime.
+    /// Resumes the task that waits. Must be called on the hub's thread with no lock held: it calls the Swift runtime.
     func wake(_ wait: Wait, _ reason: UInt32) {
         guard wait.pointee.woken_by == 0 else { return }
         wait.pointee.woken_by = reason
@@ -94,7 +95,7 @@ extension Hub {
         wait.pointee.what = nil
         if wait.pointee.heap_position != 0 { timers.remove(wait) }
         if tandem_wait_is_posted(wait) {
-            // It still stands in the inbox, posted by somebody who came second; the hub recycles it from there.
+            // A second reason was posted, and the wait is still in the inbox. The hub recycles it from there.
             wait.pointee.released = true
         } else {
             recycle(wait)
@@ -106,7 +107,7 @@ extension Hub {
         freeWaits = wait
     }
 
-    /// A wait came out of the inbox.
+    /// Handles a wait that came out of the inbox.
     func deliver(_ wait: Wait) {
         let reasons = tandem_wait_take_posted(wait)
         if wait.pointee.released {
@@ -117,16 +118,16 @@ extension Hub {
     }
 }
 
-/// Wakes whoever waits, from any thread and also under locks: it takes none and does not call the Swift runtime.
+/// Wakes the task that waits. May be called from any thread and under locks: it takes none and does not call the Swift runtime.
 func post(_ wait: Wait, _ reason: UInt32) {
     guard tandem_wait_post(wait, reason), let inbox = wait.pointee.inbox else { return }
-    // A closed inbox means the hub has stopped, and with it every task that could wait there.
+    // If the inbox is closed, the hub has stopped, and so have all tasks that could wait there.
     _ = tandem_inbox_put(inbox, wait, true)
 }
 
-/// Suspends the running task until the wait is woken; cancelling the task wakes it too, unless the wait ignores that.
+/// Suspends the running task until the wait is woken. Cancelling the task wakes it too, unless the wait ignores cancellation.
 ///
-/// Stays on the hub's thread until it suspends.
+/// Stays on the hub's thread until the task is suspended.
 func park(_ wait: Wait) async {
     guard wait.pointee.woken_by == 0 else { return }
     let handler = wait.pointee.ignores_cancellation ? nil : tandem_wait_heed_cancellation(wait)
@@ -134,7 +135,7 @@ func park(_ wait: Wait) async {
     if let handler { tandem_wait_ignore_cancellation(handler) }
 }
 
-/// Parks the current green thread until the wait is woken. Only on a green stack.
+/// Parks the current green thread until the wait is woken. Must be called on its green stack.
 func parkGreenThread(_ fiber: UnsafeMutablePointer<tandem_fiber>, _ wait: Wait) {
     fiber.pointee.waiting_on = wait
     tandem_fiber_suspend(fiber, .parked)

@@ -1,24 +1,24 @@
 internal import CTandem
 internal import Synchronization
 
-/// The thread that reports hubs which one piece of code holds for too long. One for the process, while a hub that sets
-/// `HubConfiguration.stallThreshold` runs.
+/// The thread that reports hubs that one piece of code holds for too long. There is one per process; it runs while any hub has a
+/// `stallThreshold`.
 ///
-/// It reads what each hub notes of itself and takes no part in any hub's loop.
+/// It reads what each hub records about itself, and takes no part in any hub's loop.
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
     typealias Report = @Sendable (HubReport.Kind, String, StackTrace?) -> Void
 
-    // @unchecked: `pulse` is valid until `remove` has returned, and is used under the lock.
+    // @unchecked: `pulse` is valid until `remove` has returned, and is used only under the lock.
     private struct Subject: @unchecked Sendable {
         let pulse: UnsafeMutablePointer<tandem_pulse>
         let threshold: UInt64
         let report: Report
         var beats: UInt64 = 0
-        /// When the watchdog last saw it alive.
+        /// When the watchdog last saw the hub make progress.
         var alive: UInt64
-        /// Who holds it, once that has been reported.
+        /// The code that holds the hub, once that has been reported.
         var holder: String?
     }
 
@@ -30,12 +30,12 @@ final class Watchdog: Sendable {
 
     private let state = Mutex(State())
 
-    /// Watches a hub until `remove` is called with the key that this returns.
+    /// Starts to watch a hub. Returns the key for `remove`.
     func add(
         _ pulse: UnsafeMutablePointer<tandem_pulse>, threshold: Duration,
         report: @escaping Report
     ) -> Int {
-        // The pointer goes into the list, where it is used under the lock.
+        // The pointer goes into the list, where it is used only under the lock.
         nonisolated(unsafe) let pulse = pulse
         return state.withLock { state in
             state.nextKey += 1
@@ -43,14 +43,14 @@ final class Watchdog: Sendable {
                 pulse: pulse, threshold: max(threshold.nanosecondsClamped, 2_000_000), report: report,
                 alive: tandem_real_nanoseconds())
             if !state.isRunning {
-                // No thread, no reports: the service matters more than who watches it.
+                // If the thread cannot be started, there are no reports, and the hub runs without them.
                 state.isRunning = tandem_pulse_prepare() == 0 && Watchdog.startThread()
             }
             return state.nextKey
         }
     }
 
-    /// Forgets the hub; its pulse is not looked at any more.
+    /// Stops watching a hub. After it has returned, the hub's pulse is no longer read.
     func remove(_ key: Int) { state.withLock { _ = $0.subjects.removeValue(forKey: key) } }
 
     private static func startThread() -> Bool {
@@ -67,16 +67,16 @@ final class Watchdog: Sendable {
         while true {
             tandem_pause(tick)
             let reports: [() -> Void]? = state.withLock { state in
-                // Under the lock: a hub that has just been added is then never alive after now.
+                // Read under the lock, so that a hub that has just been added has no later time.
                 let now = tandem_real_nanoseconds()
-                // The process was stopped, or the machine is overloaded: what others have not done meanwhile says nothing.
+                // The process was stopped or the machine is overloaded, so the lack of progress does not mean a stall.
                 let overslept = now - last > 10 * tick
                 last = now
                 guard let shortest = state.subjects.values.map(\.threshold).min() else {
                     state.isRunning = false
                     return nil
                 }
-                // A hub may come, or be given another threshold, that is shorter.
+                // A hub with a shorter threshold may be added meanwhile.
                 tick = min(shortest / 2, 1_000_000_000)
                 return state.subjects.keys.flatMap { key in look(&state.subjects[key]!, now, overslept) }
             }
@@ -85,7 +85,7 @@ final class Watchdog: Sendable {
         }
     }
 
-    /// What there is to say about one hub now. Called with the lock held, so that the hub does not go away.
+    /// Returns the reports that are due for one hub. Called with the lock held, so that the hub does not go away.
     private func look(_ subject: inout Subject, _ now: UInt64, _ overslept: Bool) -> [() -> Void] {
         let beats = tandem_pulse_beats(subject.pulse)
         let held = Duration.milliseconds(Int64(clamping: (now - subject.alive) / 1_000_000))
@@ -94,32 +94,33 @@ final class Watchdog: Sendable {
             subject.beats = beats
             subject.alive = now
             guard let holder = subject.holder.take() else { return [] }
-            return [{ report(.stallEnded, "\(holder) has let the hub go after \(held)", nil) }]
+            return [{ report(.stallEnded, "\(holder) released the hub after \(held)", nil) }]
         }
         if overslept, subject.holder == nil { subject.alive = now }
         guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
         let seen = Watchdog.look(subject.pulse)
-        // It has gone on while it was looked at: nobody's stack.
+        // The hub has continued meanwhile, so the stack is not of the code that held it.
         guard tandem_pulse_beats(subject.pulse) == beats else { return [] }
         tandem_pulse_count_stall(subject.pulse)
         subject.holder = seen.holder
         return [
-            { report(.stalled, "\(seen.holder) holds the hub for \(held) now and \(seen.doing)", seen.stack) }
+            { report(.stalled, "\(seen.holder) has held the hub for \(held) and \(seen.doing)", seen.stack) }
         ]
     }
 
-    /// What a hub's thread is seen to do.
+    /// What the thread of a hub is doing.
     struct Sighting {
-        /// Whose code holds it.
+        /// The code that holds the hub: a green thread by name, or async code.
         let holder: String
         let doing: String
         let stack: StackTrace?
     }
 
-    /// Looks at the thread of a hub; nil when it is not watched. Blocks for up to 50 ms; not from that thread.
+    /// Looks at the thread of a hub. Returns nil if the hub is not watched. Blocks for up to 50 ms. Must not be called on that
+    /// thread.
     func sight(_ pulse: UnsafeMutablePointer<tandem_pulse>) -> Sighting? {
         nonisolated(unsafe) let pulse = pulse
-        // One at a time.
+        // Under the lock, because only one thread may be interrupted at a time.
         return state.withLock { state in
             state.subjects.values.contains { $0.pulse == pulse } ? Watchdog.look(pulse) : nil
         }
