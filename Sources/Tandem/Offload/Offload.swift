@@ -1,18 +1,22 @@
-/// Runs `body`, which really blocks or computes for long, on a thread of the shared pool, and suspends until it has ended.
+/// Runs `body` on an OS thread of the shared pool, and suspends until it has ended. For code that really blocks or computes for
+/// long: files, CPU-heavy work, C libraries that block.
 ///
-/// For what no hub can wait for: files, CPU-heavy work, C libraries that block. The hub serves others meanwhile. Inside
-/// `body` there is no task: see `OffloadPool` for what that means.
+/// Meanwhile the hub runs other jobs. `body` runs outside any task: `OffloadPool` says what follows from that.
 ///
-/// - Throws: What `OffloadPool.run` throws.
+/// - Parameters:
+///   - deadline: The time at which the caller stops waiting for a thread and for the end of `body`.
+///   - body: The code to run.
+/// - Throws: The errors of `OffloadPool.run`.
 public func offload<Success: Sendable>(
     deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
 ) async throws -> Success {
     try await OffloadPool.shared.run(deadline: deadline, body)
 }
 
-/// As the async form: parks the green thread, or blocks the ordinary OS thread, until `body` has ended.
+/// Runs `body` on an OS thread of the shared pool; parks the green thread, or blocks the ordinary OS thread, until it has ended.
+/// Otherwise the same as the async form.
 ///
-/// - Throws: What `OffloadPool.run` throws.
+/// - Throws: The errors of `OffloadPool.run`.
 @available(*, noasync)
 public func offload<Success: Sendable>(
     deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,

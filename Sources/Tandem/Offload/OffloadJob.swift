@@ -1,8 +1,8 @@
-/// One call of `OffloadPool.run`, without its type.
+/// One call of `OffloadPool.run`, without its result type.
 struct OffloadJob: Sendable {
-    /// Runs the body, calls `hasEnded`, and only then wakes the caller: who has been answered finds the pool's counts settled.
+    /// Runs the body, calls `hasEnded`, and only then wakes the caller, so that the caller finds the pool's counters up to date.
     let run: @Sendable (_ hasEnded: () -> Void) -> Void
-    /// Answers the caller without running the body.
+    /// Makes the caller's wait throw, without running the body.
     let refuse: @Sendable (TandemError) -> Void
 
     init<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success, answering caller: Event<Success>) {

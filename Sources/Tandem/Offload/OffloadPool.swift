@@ -1,42 +1,43 @@
 internal import CTandem
 internal import Glibc
 
-/// A bounded number of OS threads for what no hub can wait for: files, CPU-heavy work, C libraries that block.
+/// A bounded pool of OS threads for code that really blocks or computes for long: files, CPU-heavy work, C libraries that block.
 ///
-/// Threads are started when there are jobs for them, up to the limit, and end by `shutdown` or when the pool is let go.
-/// A pool of one thread runs its jobs one at a time, in the order in which they came, always on that thread.
+/// The pool starts threads as jobs arrive, up to the limit. They end after `shutdown`, or after the last reference to the pool is
+/// released. A pool of one thread runs its jobs one at a time, in order of arrival, always on that thread.
 ///
-/// A job runs in no task, because the caller may leave while it runs:
+/// A job does not run in a task, because its caller may stop waiting while it runs:
 ///
-/// - The caller's task-locals are not visible. Read them before, and bind them inside the body by `withValue`.
-/// - `Task.isCancelled` is false, also when the caller was cancelled.
-/// - `awaiting { }`, `Event.wait` and all other blocking calls work, and really block the pool's thread, while what they
+/// - The caller's task-locals are not visible. Read them before, and bind them inside the body with `withValue`.
+/// - `Task.isCancelled` is false, also if the caller was cancelled.
+/// - `awaiting { }`, `Event.wait` and all other blocking calls work. They block the pool's thread, while the operation that they
 ///   wait for runs on a hub.
-/// - Offloading to the same pool runs the inner body at once, in the same thread. Only through async code
-///   (`awaiting { try await pool.run { } }`) does it queue, and waits for ever when all threads wait like that.
+/// - A blocking call of `run` or `offload` for the same pool runs the inner body at once, on the same thread. A call through
+///   async code (`awaiting { try await pool.run { } }`) is queued, and if all threads wait in such calls, they wait for ever.
 ///
-/// Every call may be made from any thread.
+/// All calls may be made from any thread.
 public final class OffloadPool: Sendable {
     private let workers: OffloadWorkers
     private let servesWholeProcess: Bool
 
-    /// The pool of the whole process that `offload` uses: a thread a core but at least four. It cannot be shut down.
+    /// The process-wide pool that `offload` uses. It has one thread per core, but at least four, and cannot be shut down.
     public static let shared = OffloadPool(forProcess: "offload", threads: max(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
 
-    /// The pool of the whole process that `resolve` uses, eight threads: apart, so that a slow DNS server does not keep
-    /// other jobs waiting, and a job may wait for a look-up in any way. It cannot be shut down.
+    /// The process-wide pool that `resolve` uses, with eight threads. It is separate so that a slow DNS server does not delay
+    /// other jobs, and so that a job may wait for a look-up. It cannot be shut down.
     public static let resolver = OffloadPool(forProcess: "resolver", threads: 8)
 
-    /// Most jobs that wait for a thread, unless said otherwise: 4,096.
+    /// The default limit of jobs that wait for a thread: 4,096.
     public static let defaultQueueLimit = 4096
 
     /// Creates a pool without starting a thread.
     ///
     /// - Parameters:
-    ///   - threads: Most jobs that run at once; 1 or more.
-    ///   - queueLimit: Most jobs that wait for a thread; one more is refused. 0 refuses whatever cannot start at once.
-    ///   - name: The name of its threads, as seen in ps and gdb, cut to 15 bytes, and of the pool in messages.
-    /// - Throws: `TandemError` `invalidArgument`.
+    ///   - threads: The maximum number of jobs that run at once; 1 or more.
+    ///   - queueLimit: The maximum number of jobs that wait for a thread; `run` refuses further jobs. With 0, it refuses every
+    ///     job that cannot start at once.
+    ///   - name: The name of the pool in messages, and of its threads in ps and gdb (with a number appended, cut to 15 bytes).
+    /// - Throws: `TandemError` `invalidArgument` if `threads` or `queueLimit` is out of range.
     public convenience init(
         threads: Int, queueLimit: Int = OffloadPool.defaultQueueLimit, name: String = "offload"
     ) throws(TandemError) {
@@ -59,17 +60,20 @@ public final class OffloadPool: Sendable {
 
     deinit { workers.stop() }
 
-    /// What the pool does now and has done so far.
+    /// The counters of the pool.
     public var statistics: OffloadStatistics { workers.statistics }
 
     /// Runs `body` on a thread of the pool, and suspends until it has ended.
     ///
-    /// A cancel of the caller's task, and a deadline that passes, end the wait at once. A body that has not started then
-    /// never runs; one that runs goes on to its end, and its result is dropped.
+    /// If the caller's task is cancelled or the deadline passes, the wait ends at once. A body that has not started never runs
+    /// then. A body that runs continues to its end, and its result is dropped.
     ///
-    /// - Parameter deadline: Until when the caller waits for a thread and for the end of `body`.
-    /// - Throws: What `body` throws, the same value; `CancellationError`; `TandemError` `timedOut`, `overloaded`,
-    ///   `poolStopped`, or `systemCall` when not even one thread can be started.
+    /// - Parameters:
+    ///   - deadline: The time at which the caller stops waiting for a thread and for the end of `body`.
+    ///   - body: The code to run.
+    /// - Throws: The error that `body` throws, unchanged. `CancellationError`, or the error given to
+    ///   `GreenThread.cancel(throwing:)`. `TandemError` `timedOut`, `overloaded`, `poolStopped`, or `systemCall` if not even one
+    ///   thread can be started.
     public func run<Success: Sendable>(
         deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
     ) async throws -> Success {
@@ -82,10 +86,13 @@ public final class OffloadPool: Sendable {
         }
     }
 
-    /// As the async form: parks the green thread, or blocks the ordinary OS thread, until `body` has ended. On a thread of
-    /// this pool `body` runs at once, whatever the deadline, and is counted as a part of the job that called.
+    /// Runs `body` on a thread of the pool; parks the green thread, or blocks the ordinary OS thread, until it has ended.
+    /// Otherwise the same as the async form.
     ///
-    /// - Throws: What the async form throws; `TandemError` `notOnGreenThread` when called directly in async code.
+    /// On a thread of this pool `body` runs at once, whatever the deadline, and counts as part of the calling job.
+    ///
+    /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or
+    ///   `wrongTask`.
     @available(*, noasync)
     public func run<Success: Sendable>(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,
@@ -102,28 +109,30 @@ public final class OffloadPool: Sendable {
         }
     }
 
-    /// Ends the pool: callers whose jobs are queued, and all who come later, get `TandemError` `poolStopped`. Suspends until
-    /// the jobs that run have ended and the threads have left. May be called again. Traps on a pool of the
-    /// whole process.
+    /// Stops the pool, and suspends until the running jobs have ended and the threads have exited. Queued jobs and all later ones
+    /// get `TandemError` `poolStopped`. May be called again. Traps on a process-wide pool.
     ///
-    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, when the wait ended first. The pool ends all the same.
+    /// - Parameter deadline: The time at which the caller stops waiting.
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, if the wait ended first. The pool stops nevertheless.
     public func shutdown(deadline: Deadline = .never) async throws {
         stop()
         try await workers.ended.wait(deadline: deadline)
     }
 
-    /// As the async form: parks the green thread, or blocks the OS thread. Traps on a thread of this pool.
+    /// Stops the pool; parks the green thread, or blocks the OS thread, until the threads have exited. Otherwise the same as the
+    /// async form. Traps on a thread of this pool.
     ///
-    /// - Throws: What the async form throws; `TandemError` `notOnGreenThread` when called directly in async code.
+    /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or
+    ///   `wrongTask`.
     @available(*, noasync)
     public func shutdown(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try checkPlace("OffloadPool.shutdown", file, line)
-        precondition(!workers.isCurrent, "a job cannot wait for the end of its own pool: call shutdown from elsewhere")
+        precondition(!workers.isCurrent, "a job cannot wait for the end of its own pool: call shutdown outside the pool")
         stop()
         try workers.ended.wait(deadline: deadline, file: file, line: line)
     }
 
-    /// Throws where nothing can be parked; first of all, so that a call that is refused has no effect.
+    /// Throws if the caller cannot be parked. Checked first, so that a call that is refused has no effect.
     private func checkPlace(_ call: StaticString, _ file: StaticString, _ line: UInt) throws(TandemError) {
         if tandem_current_fiber() != nil {
             _ = try currentFiber(call, file, line)
@@ -133,7 +142,7 @@ public final class OffloadPool: Sendable {
     }
 
     private func stop() {
-        precondition(!servesWholeProcess, "this pool serves the whole process: shut down only pools of your own")
+        precondition(!servesWholeProcess, "a process-wide pool cannot be shut down: shut down only pools that you have created")
         workers.stop()
     }
 }

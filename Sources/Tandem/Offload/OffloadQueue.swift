@@ -1,7 +1,7 @@
-/// Jobs that have not started, first come first served. A job in the middle is taken back in constant time and leaves
-/// nothing behind, so cancelled callers cost no memory.
+/// The jobs that have not started, in order of arrival. A job anywhere in the queue is removed in constant time and leaves
+/// nothing behind, so cancelled callers use no memory.
 struct OffloadQueue {
-    /// A job's place in the order of arrival, which no other job of the queue ever gets.
+    /// A job's position in the order of arrival. Tickets are never reused.
     typealias Ticket = UInt64
 
     private var jobs: [Ticket: OffloadJob] = [:]
@@ -19,12 +19,12 @@ struct OffloadQueue {
     mutating func popFirst() -> (ticket: Ticket, job: OffloadJob)? {
         while first < end {
             defer { first += 1 }
-            // nil: it was taken back.
+            // nil: the job was removed.
             if let job = jobs.removeValue(forKey: first) { return (first, job) }
         }
         return nil
     }
 
-    /// Takes a job back; nil when it has left the queue already.
+    /// Removes and returns a job. Returns nil if it has already left the queue.
     mutating func remove(_ ticket: Ticket) -> OffloadJob? { jobs.removeValue(forKey: ticket) }
 }

@@ -2,18 +2,19 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
-/// The threads of one `OffloadPool` and the jobs they take. Apart from the pool, so that its threads do not keep it alive.
+/// The threads of one `OffloadPool` and the jobs that they take. Separate from the pool, so that its threads do not keep the pool
+/// alive.
 ///
-/// No job, and nothing that one has captured, is run or let go while the lock is held.
+/// While the lock is held, no job is run, and no object that a job has captured is released.
 final class OffloadWorkers: Sendable {
     private struct State {
         var queue = OffloadQueue()
         var running: Set<OffloadQueue.Ticket> = []
         var threads: Set<pthread_t> = []
-        // Of the threads that have nothing to do. The last to come is woken first: its stack is warm.
+        // The signals of idle threads. The thread that became idle last is woken first: its stack is warm.
         var idle: [ThreadEvent] = []
         var isStopping = false
-        // Without `threads`, `running` and `queued`, which are counted above.
+        // All counters except `threads`, `running` and `queued`, which follow from the fields above.
         var counts = OffloadStatistics()
     }
 
@@ -26,7 +27,7 @@ final class OffloadWorkers: Sendable {
     let name: String
     let threadLimit: Int
     let queueLimit: Int
-    /// Happens when the pool has been stopped and its last thread has left.
+    /// Settled when the pool has been stopped and its last thread has exited.
     let ended = Event<Void>(waitedForAs: "offload shutdown")
     private let state = Mutex(State())
 
@@ -46,12 +47,12 @@ final class OffloadWorkers: Sendable {
         }
     }
 
-    /// Whether the caller runs in one of these threads.
+    /// Whether the caller runs on one of these threads.
     var isCurrent: Bool { state.withLock { $0.threads.contains(pthread_self()) } }
 
     // MARK: The caller's side
 
-    /// Queues a job for the next free thread.
+    /// Queues a job for the next idle thread.
     func submit(_ job: OffloadJob) throws(TandemError) -> OffloadQueue.Ticket {
         let (ticket, sleeper) = try state.withLock { state throws(TandemError) in
             do throws(TandemError) { try admit(&state) } catch {
@@ -66,9 +67,9 @@ final class OffloadWorkers: Sendable {
         return ticket
     }
 
-    /// The caller no longer waits. Does nothing when the job has ended.
+    /// Withdraws or abandons a job because its caller no longer waits. Does nothing if the job has ended.
     func leave(_ ticket: OffloadQueue.Ticket) {
-        // Let go when this returns, after the lock.
+        // The job is released when this returns, outside the lock.
         _ = state.withLock { state in
             let job = state.queue.remove(ticket)
             if job != nil {
@@ -80,7 +81,7 @@ final class OffloadWorkers: Sendable {
         }
     }
 
-    /// Refuses what is queued and what comes, and ends each thread when it has done what it does. Does not wait for that.
+    /// Refuses queued and later jobs, and makes each thread exit after its present job. Does not wait for that.
     func stop() {
         let (refused, sleepers, isEmpty) = state.withLock { state in
             state.isStopping = true
@@ -95,17 +96,17 @@ final class OffloadWorkers: Sendable {
         if isEmpty { ended.send(()) }
     }
 
-    /// Makes sure that one more job may come and that a thread will take it.
+    /// Checks that one more job is allowed, and starts a thread for it if needed.
     private func admit(_ state: inout State) throws(TandemError) {
         guard !state.isStopping else { throw .poolStopped(name) }
         let jobs = state.running.count + state.queue.count
         guard jobs < threadLimit + queueLimit else { throw .overloaded(name, threads: threadLimit, queueLimit: queueLimit) }
         guard state.threads.count < min(jobs + 1, threadLimit) else { return }
         do throws(TandemError) {
-            // Under the lock: the new thread's first step waits until it is listed.
+            // Under the lock, so that the new thread's first step waits until the thread is listed.
             state.threads.insert(try startThread(number: state.threads.count))
         } catch {
-            // Without a new thread it takes longer; without any, for ever.
+            // Without the new thread the job waits longer; without any thread it would wait for ever.
             if state.threads.isEmpty { throw error }
         }
     }
@@ -139,7 +140,7 @@ final class OffloadWorkers: Sendable {
         return thread
     }
 
-    /// One thread's life.
+    /// The loop of one thread.
     private func work() {
         let bell = ThreadEvent()
         while true {

@@ -1,17 +1,19 @@
 internal import Glibc
 
-/// Looks up the addresses of a host by the system's resolver (`/etc/hosts`, DNS, …), in the order in which to try them,
-/// and suspends until they are known.
+/// Looks up the addresses of a host with the system's resolver (`/etc/hosts`, DNS, …), getaddrinfo(3), and suspends until they
+/// are known.
 ///
-/// The look-up runs on a thread of `pool`; an address in digits needs none. A cancel, and a deadline that passes, end the
-/// wait at once, while the system's look-up goes on to its own time limit.
+/// The look-up runs on a thread of `pool`; a numeric address needs no thread. If the caller's task is cancelled or the deadline
+/// passes, the wait ends at once, while the system's look-up continues to its own time limit.
 ///
 /// - Parameters:
-///   - host: A name, or an address in digits, IPv6 without brackets.
-///   - port: The port that the endpoints get.
-///   - pool: Where to look up.
-/// - Returns: At least one endpoint, each once.
-/// - Throws: `TandemError` `nameNotResolved` with the resolver's reason, `invalidArgument`, and what `OffloadPool.run` throws.
+///   - host: A host name, or a numeric address (IPv6 without brackets).
+///   - port: The port of the returned endpoints.
+///   - deadline: The time at which the caller stops waiting.
+///   - pool: The pool whose threads do the look-up.
+/// - Returns: At least one endpoint, without duplicates, in the order in which to try them.
+/// - Throws: `TandemError` `nameNotResolved` with the resolver's reason, `invalidArgument` for a name with a zero byte, and the
+///   errors of `OffloadPool.run`.
 public func resolve(
     host: String, port: UInt16, deadline: Deadline = .never, on pool: OffloadPool = .resolver
 ) async throws -> [SocketEndpoint] {
@@ -19,9 +21,10 @@ public func resolve(
     return try await pool.run(deadline: deadline) { try lookUp(host, port) }
 }
 
-/// As the async form: parks the green thread, or blocks the ordinary OS thread, until the addresses are known.
+/// Looks up the addresses of a host; parks the green thread, or blocks the ordinary OS thread, until they are known. Otherwise
+/// the same as the async form.
 ///
-/// - Throws: What the async form throws; `TandemError` `notOnGreenThread` when called directly in async code.
+/// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
 public func resolve(
     host: String, port: UInt16, deadline: Deadline = .never, on pool: OffloadPool = .resolver,
@@ -31,14 +34,14 @@ public func resolve(
     return try pool.run(deadline: deadline, file: file, line: line) { try lookUp(host, port) }
 }
 
-/// What needs no look-up, and never blocks; nil for a name.
+/// Returns the endpoints of a numeric address, without blocking; nil for a name.
 private func endpoints(inDigits host: String, _ port: UInt16) throws(TandemError) -> [SocketEndpoint]? {
-    // C would look up what stands before it.
-    guard !host.utf8.contains(0) else { throw TandemError(.invalidArgument, "the name of a host contains a zero byte") }
+    // getaddrinfo would look up the text before the zero byte.
+    guard !host.utf8.contains(0) else { throw TandemError(.invalidArgument, "the host name contains a zero byte") }
     return try? lookUp(host, port, flags: AI_NUMERICHOST)
 }
 
-/// Blocks the thread.
+/// Looks up the addresses. Blocks the thread.
 private func lookUp(_ host: String, _ port: UInt16, flags: CInt = 0) throws(TandemError) -> [SocketEndpoint] {
     var hints = addrinfo()
     hints.ai_flags = flags
@@ -55,7 +58,7 @@ private func lookUp(_ host: String, _ port: UInt16, flags: CInt = 0) throws(Tand
             let found = SocketAddress(address, length: Int(entry.pointee.ai_addrlen))?.endpoint
         else { continue }
         let endpoint = SocketEndpoint(address: found.address, port: port, zone: found.zone)
-        // /etc/hosts may name an address twice.
+        // /etc/hosts may list an address twice.
         if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
     }
     guard !endpoints.isEmpty else { throw .nameNotResolved(host, EAI_NONAME, errno: 0) }

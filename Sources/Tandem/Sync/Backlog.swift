@@ -1,13 +1,13 @@
-/// What a `Queue` holds, in the order in which it leaves. FIFO and LIFO in O(1), by priority in O(log n).
+/// The items that a `Queue` holds, in its order. FIFO and LIFO in O(1), by priority in O(log n).
 struct Backlog<Element: Sendable>: Sendable {
     private struct Entry {
         let item: Element
-        /// When it came, to settle ties.
+        /// The item's number in order of arrival, which decides between equal items.
         let number: UInt64
     }
 
     private let order: QueueOrder<Element>
-    // FIFO: from `head` on, with taken items before it. LIFO: a stack. Priority: a binary heap.
+    // FIFO: the items from `head` on; slots before it are empty. LIFO: a stack. Priority: a binary heap.
     private var entries: [Entry?] = []
     private var head = 0
     private var arrived: UInt64 = 0
@@ -35,7 +35,7 @@ struct Backlog<Element: Sendable>: Sendable {
         }
     }
 
-    /// Takes all out, in no order.
+    /// Removes all items and returns them in no particular order.
     mutating func takeAll() -> [Element] {
         defer {
             entries = []
@@ -48,7 +48,7 @@ struct Backlog<Element: Sendable>: Sendable {
         let item = entries[head]!.item
         entries[head] = nil
         head += 1
-        // Moves the rest when at least as much was taken: each item moves at most once a doubling.
+        // Removes the empty slots once they are at least half, so that each item moves at most once per doubling.
         if head * 2 >= entries.count {
             entries.removeFirst(head)
             head = 0

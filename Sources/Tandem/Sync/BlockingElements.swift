@@ -1,17 +1,17 @@
 extension AsyncSequence {
-    /// This sequence for a blocking `for` loop: parks the green thread (or blocks the OS thread) for each element.
+    /// Returns this sequence for a blocking `for` loop, which parks the green thread (or blocks the OS thread) for each element.
     ///
     ///     for chunk in body.blockingElements() { try file.write(chunk.get()) }
     ///
-    /// No task and no buffer: each element is asked for by the loop's own task when the loop comes to it. So cancelling the
-    /// task cancels the sequence's `next`, and leaving the loop asks for no more.
+    /// There is no extra task and no buffer: the loop's own task awaits each element when the loop gets to it. So cancelling the
+    /// task cancels the sequence's `next`, and no element is awaited after the loop has ended.
     public func blockingElements(file: StaticString = #fileID, line: UInt = #line) -> BlockingElements<Self> {
         BlockingElements(iterator: makeAsyncIterator(), file: file, line: line)
     }
 }
 
-/// The elements of an `AsyncSequence`, for blocking code. Each is a `Result`, because Swift's `for` cannot throw: after a
-/// failure, which may also be `CancellationError` or `TandemError` `notOnGreenThread`, comes none.
+/// The elements of an `AsyncSequence` for blocking code. Each is a `Result`, because Swift's `for` cannot throw. The sequence
+/// ends after a failure. Failures include `CancellationError` and `TandemError` `notOnGreenThread`.
 public struct BlockingElements<Base: AsyncSequence>: Sequence, IteratorProtocol {
     var iterator: Base.AsyncIterator
     let file: StaticString
@@ -24,7 +24,7 @@ public struct BlockingElements<Base: AsyncSequence>: Sequence, IteratorProtocol 
         self.line = line
     }
 
-    /// The next element, or why there is none; nil at the end. Blocking: not to be called in async code.
+    /// Returns the next element or the failure; nil at the end. Blocking: must not be called directly in async code.
     public mutating func next() -> Result<Base.Element, any Error>? {
         guard !isOver else { return nil }
         if let hub = Hub.current, hub.charge() { hub.giveWay() }

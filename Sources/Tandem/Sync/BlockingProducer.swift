@@ -1,21 +1,25 @@
-/// What blocking code produces, read as an `AsyncSequence`.
+/// An `AsyncSequence` of the elements that blocking code sends.
 ///
 ///     for try await row in BlockingProducer<Row>(capacity: 16, { send in
 ///         while let row = try cursor.fetch() { try send(row) }
 ///     }) { ... }
 ///
-/// Each loop over it starts the body on a green thread of its own, on the reader's hub. When the body returns, the loop
-/// ends; when it throws, the loop gets what was sent before and then throws that error. When the reader leaves the loop or
-/// is cancelled, the body's call that waits throws `CancellationError`, and the next `send` throws `TandemError` `closed`.
+/// Each loop starts the body on a green thread of its own, on the reader's hub. When the body returns, the loop ends. When it
+/// throws, the loop gets the elements sent before, then throws that error. When the reader leaves the loop or is cancelled, the
+/// body's waiting call throws `CancellationError`, and the next `send` throws `TandemError` `closed`.
 public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
-    /// Sends one element; parks the green thread while the reader is `capacity` elements behind.
+    /// Sends one element. Parks the green thread while the reader is `capacity` elements behind.
     public typealias Send = (Element) throws -> Void
 
     private let capacity: Int
     private let body: @Sendable (Send) throws -> Void
 
-    /// - Parameter capacity: How many elements may lie between the body and its reader. With 0, `send` waits until the
-    ///   element was taken.
+    /// Creates a sequence. The body starts when a loop begins to read.
+    ///
+    /// - Parameters:
+    ///   - capacity: The maximum number of elements that the body may be ahead of its reader. With 0, `send` waits until the
+    ///     reader has taken the element.
+    ///   - body: The blocking code. It sends elements with the closure that it gets.
     /// - Precondition: `capacity` is not negative.
     public init(capacity: Int = 1, _ body: @escaping @Sendable (Send) throws -> Void) {
         precondition(capacity >= 0, "a BlockingProducer's capacity is 0 or more, not \(capacity)")
@@ -23,14 +27,14 @@ public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
         self.body = body
     }
 
-    /// Starts the body.
+    /// Starts the body on a green thread and returns an iterator over its elements.
     public func makeAsyncIterator() -> Iterator { Iterator(run: Run(capacity, body)) }
 
-    /// Reads a `BlockingProducer`.
+    /// The iterator of a `BlockingProducer`. Cancels the body when its last copy is dropped.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let run: Run
 
-        /// The next element; nil when the body has returned and all were read. Throws what the body threw, or
+        /// Returns the next element; nil when the body has returned and all elements were read. Throws the error of the body, or
         /// `CancellationError`.
         public mutating func next() async throws -> Element? {
             var elements = run.queue.makeAsyncIterator()
@@ -38,7 +42,7 @@ public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
         }
     }
 
-    /// One run of the body; ends with the iterator.
+    /// One run of the body. It is cancelled when the last copy of its iterator is dropped.
     fileprivate final class Run: Sendable {
         let queue: Queue<Element>
         private let thread: GreenThread<Void>

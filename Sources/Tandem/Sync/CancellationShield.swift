@@ -1,14 +1,15 @@
 internal import CTandem
 
-/// Runs `body` to its end, whatever is cancelled meanwhile: for cleanup that has to wait.
+/// Runs `body` to its end without cancelling it, for cleanup that has to wait.
 ///
-/// Inside, no wait, no foreign `await` and no `Task.isCancelled` sees the caller's cancellation, whether it came before or
-/// comes later; afterwards the caller sees it again. Time-outs inside the shield work; a `withTimeout` around it is heeded
-/// when it is left. Task-locals are the caller's. A hub that stops waits for `body`, within its `stopGrace`.
+/// Inside, neither waits nor `await`s of other async code nor `Task.isCancelled` see the cancellation of the caller, whether it
+/// came before or comes later. Afterwards the caller sees it again. Time-outs inside the shield work; a `withTimeout` around it
+/// takes effect after the shield has ended. Task-locals are the caller's. A hub that stops does not cancel `body`, and waits for
+/// it within its `stopGrace`.
 ///
-/// `body` runs in a task of its own on the caller's hub.
+/// `body` runs in a task of its own on the caller's hub or, if the caller is on no hub, on a hub of the shared group.
 ///
-/// - Throws: What `body` throws, the same value.
+/// - Throws: The error that `body` throws, unchanged.
 public func withCancellationShield<Success, Failure: Error>(
     _ body: () async throws(Failure) -> Success
 ) async throws(Failure) -> Success {
@@ -24,13 +25,13 @@ public func withCancellationShield<Success, Failure: Error>(
     return try outcome!.get()
 }
 
-/// As the async form, for blocking code: `body` runs on a green stack of its own.
+/// Runs blocking code without cancelling it, on a green stack of its own. Otherwise the same as the async form.
 ///
 /// Parks the calling green thread, or blocks the calling OS thread, until `body` has ended.
 ///
-/// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
+/// - Throws: The error that `body` throws; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
-@_disfavoredOverload  // As `withTimeout`'s.
+@_disfavoredOverload  // For the same reason as `withTimeout`.
 public func withCancellationShield<Success>(
     file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
@@ -39,13 +40,13 @@ public func withCancellationShield<Success>(
     }
 }
 
-/// Owns `body` until it has ended, in a task that nobody cancels.
+/// Holds `body` until it has ended, in a task that is never cancelled.
 @inline(never)
 private func shield(on hub: Hub, _ body: () async -> Void) async {
-    // Used by that task alone while this one only waits for it, which no cancellation ends.
+    // Used only by the new task, while this one waits for it; no cancellation ends that wait.
     nonisolated(unsafe) let body = BorrowedClosure.borrow(body)
     await Task(executorPreference: hub) {
-        // Else the hub has stopped meanwhile, and waits for nobody.
+        // If the hub has stopped meanwhile, its list must not be touched.
         guard hub.isCurrent else { return await body.callAsync() }
         let key = tandem_current_task()!
         hub.tasks.addShield(key)

@@ -1,8 +1,8 @@
 internal import Synchronization
 
-/// Something that happens once, with a value or an error, and that any number of callers wait for.
+/// An event that happens once, with a value or an error, and that any number of callers wait for.
 ///
-/// Works from green threads, async code and ordinary OS threads at once, on any hub.
+/// May be used from green threads, async code and ordinary OS threads at once, on any hub.
 public final class Event<Value: Sendable>: Sendable {
     private struct State {
         var outcome: Result<Value, any Error>?
@@ -19,23 +19,27 @@ public final class Event<Value: Sendable>: Sendable {
 
     private let purpose: StaticString
 
-    /// An event that has not happened.
+    /// Creates an event that has not happened.
     public convenience init() { self.init(waitedForAs: "Event.wait") }
 
-    /// - Parameter purpose: What its waiters wait for, in the words of the dump.
+    /// Creates an event that has not happened.
+    ///
+    /// - Parameter purpose: What its waiters wait for, as shown in dumps.
     init(waitedForAs purpose: StaticString) { self.purpose = purpose }
 
-    /// What has happened, if it has.
+    /// The value or error that the event happened with; nil if it has not happened. Any thread.
     public var outcome: Result<Value, any Error>? { state.withLock { $0.outcome } }
 
-    /// How many callers wait. Any thread.
+    /// The number of callers that wait. Any thread.
     public var waiting: Int { state.withLock { $0.waiters.count } }
 
-    /// Makes it happen, from any thread. Returns whether this call did: later ones change nothing until `reset`.
+    /// Makes the event happen with a value, and wakes all waiters. Any thread. Returns false if it had already happened; then the
+    /// call has no effect.
     @discardableResult
     public func send(_ value: Value) -> Bool { settle(.success(value)) }
 
-    /// Makes it happen with an error, from any thread. Returns whether this call did.
+    /// Makes the event happen with an error, and wakes all waiters. Any thread. Returns false if it had already happened; then
+    /// the call has no effect.
     @discardableResult
     public func fail(_ error: any Error) -> Bool { settle(.failure(error)) }
 
@@ -49,26 +53,27 @@ public final class Event<Value: Sendable>: Sendable {
         }
     }
 
-    /// Forgets what has happened, from any thread, so that it can happen again. Who waited for it still gets it; who
-    /// comes from now on waits for the next. Harmless when nothing has happened.
+    /// Resets the event, so that it can happen again. Any thread. Callers that were already woken still get the old outcome;
+    /// later callers wait for the next one. Does nothing if the event has not happened.
     public func reset() {
-        // What is forgotten is released outside the lock: its deinit may use this event.
+        // The old outcome is released outside the lock: its deinit may use this event.
         _ = state.withLock { state in
             defer { state.outcome = nil }
             return state.outcome
         }
     }
 
-    /// Suspends until it has happened. Returns the value or throws the error, the same one to every waiter; throws
-    /// `CancellationError` when this caller's task is cancelled first, and `TandemError` `timedOut`.
+    /// Suspends until the event has happened. Returns its value or throws its error; every waiter gets the same one.
+    ///
+    /// - Parameter deadline: The time at which the wait gives up.
+    /// - Throws: The event's error; `CancellationError` if the caller's task is cancelled first; `TandemError` `timedOut`.
     public func wait(deadline: Deadline = .never) async throws -> Value {
         try await state.waitInLine(
             deadline, purpose, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
-    /// Parks the green thread (or blocks the OS thread) until it has happened. Returns the value or throws the error;
-    /// throws `CancellationError` when this caller's task is cancelled first, and `TandemError` `timedOut` or
-    /// `notOnGreenThread`.
+    /// Parks the green thread (or blocks the OS thread) until the event has happened. Otherwise the same as the async form. Also
+    /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Value {
         try state.waitInLine(

@@ -2,12 +2,12 @@ internal import Synchronization
 
 /// A limit on how many green threads run at once: `spawn` waits for a free slot.
 ///
-/// Works from green threads, async code and ordinary OS threads at once, on any hub. A slot is free again whichever way
-/// its member ends, and goes to the caller that has waited longest.
+/// May be used from green threads, async code and ordinary OS threads at once, on any hub. A slot becomes free however its member
+/// ends, and goes to the caller that has waited longest.
 ///
-/// A member may spawn into its own pool: when the pool is full, the new body runs inline, in the caller's task, before
-/// `spawn` returns; waiting could wait for ever, for itself. What a member starts in turn (through task-locals: also in
-/// other pools) counts as within it.
+/// A member may spawn into its own pool. If the pool is full, the new body runs inline, in the caller's task, before `spawn`
+/// returns: waiting for a slot could mean to wait for itself. Tasks and green threads that a member starts count as within the
+/// member, also in other pools, because task-locals are inherited.
 public final class GreenPool: Sendable {
     private struct State {
         var limit: Int
@@ -31,7 +31,7 @@ public final class GreenPool: Sendable {
             }
         }
 
-        /// No slot is free while somebody waits for one, so with none taken nobody waits, unless the limit is 0.
+        /// A slot is never free while a caller waits for one. So if no slot is taken, no caller waits, unless the limit is 0.
         mutating func idle(orEnlist idler: Waiter<Void>?) -> Void? {
             guard running > 0 else { return () }
             if let idler { idlers.append(idler) }
@@ -45,11 +45,13 @@ public final class GreenPool: Sendable {
     private let state: Mutex<State>
     private let hub: Hub?
 
+    /// Creates a pool.
+    ///
     /// - Parameters:
-    ///   - limit: How many members may run at once.
-    ///   - hub: Where they run; by default on the hub of each caller of `spawn`, or for callers on none, one of the shared
-    ///     group's.
-    /// - Precondition: `limit` is not negative. With 0, all wait until `resize`.
+    ///   - limit: The maximum number of members that run at once. With 0, all callers wait until `resize`.
+    ///   - hub: The hub on which members run. By default the hub of each caller of `spawn`; for callers on no hub, one of the
+    ///     shared group.
+    /// - Precondition: `limit` is not negative.
     public init(limit: Int, on hub: Hub? = nil) {
         precondition(limit >= 0, "a GreenPool's limit is 0 or more, not \(limit)")
         state = Mutex(State(limit: limit))
@@ -58,10 +60,14 @@ public final class GreenPool: Sendable {
 
     // MARK: Spawn
 
-    /// Starts `body` on a green thread as soon as there is a free slot, and returns without waiting for its end.
+    /// Starts `body` on a green thread as soon as a slot is free, and returns without waiting for its end.
     ///
-    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, while it waits for a slot; then `body` never runs. What
-    ///   `body` throws, the member's `wait` throws.
+    /// - Parameters:
+    ///   - name: The name of the green thread, for dumps and messages.
+    ///   - deadline: The time at which the wait for a slot gives up.
+    ///   - body: The blocking code.
+    /// - Returns: The member. Its `wait` throws the error of `body`.
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, while waiting for a slot; then `body` never runs.
     @discardableResult
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "pool member", deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
@@ -73,8 +79,8 @@ public final class GreenPool: Sendable {
         return start(name, body)
     }
 
-    /// As the async form; parks the green thread (or blocks the OS thread) while the pool is full. Also throws
-    /// `TandemError` `notOnGreenThread`.
+    /// Starts `body` on a green thread; parks the calling green thread (or blocks the OS thread) while the pool is full.
+    /// Otherwise the same as the async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
     @discardableResult
     public func spawn<Success: Sendable>(
@@ -92,8 +98,7 @@ public final class GreenPool: Sendable {
         return start(name, body)
     }
 
-    /// Starts `body` if there is a free slot; nil when there is none. Never waits; legal everywhere, also on a hub's own
-    /// stack.
+    /// Starts `body` if a slot is free, or returns nil. Never waits. Allowed everywhere, also on a hub's own stack.
     public func trySpawn<Success: Sendable>(
         name: GreenThreadName = "pool member", _ body: @escaping @Sendable () throws -> Success
     ) -> GreenThread<Success>? {
@@ -105,16 +110,16 @@ public final class GreenPool: Sendable {
         _ name: GreenThreadName, _ body: @escaping @Sendable () throws -> Success
     ) -> GreenThread<Success> {
         let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
-        // Once is enough: members that start their successors, without end, must not make it longer and longer.
+        // Listed once per pool: if members start their successors without end, the list must not grow.
         let member = GreenPool.$enclosing.withValue(encloses ? GreenPool.enclosing : GreenPool.enclosing + [self]) {
             GreenThread(name: name, on: hub, body)
         }
-        // Before anybody who waits for it goes on, and also when the body never ran.
+        // The slot becomes free before waiters of the member continue, and also if the body never ran.
         member.completion.link { _ in self.leave() }
         return member
     }
 
-    /// Gives a slot back.
+    /// Gives a slot back, and wakes the callers that now can continue.
     private func leave() {
         state.withLock { state in
             state.running -= 1
@@ -127,17 +132,19 @@ public final class GreenPool: Sendable {
 
     // MARK: Wait
 
-    /// Suspends until no member runs and, with a limit above 0, nobody waits to spawn one. At once when that is so.
+    /// Suspends until no member runs and, with a limit above 0, no caller waits to spawn one. Returns at once if that is already
+    /// so.
     ///
-    /// - Throws: `CancellationError`, or `TandemError` `timedOut`; `wrongTask` when called within a member, which would
-    ///   wait for itself. Not what members throw: their own `wait` does.
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`; `wrongTask` if called within a member, which would wait for
+    ///   itself. Errors of members are thrown only by their own `wait`.
     public func waitAll(deadline: Deadline = .never) async throws {
         try checkNotMember()
         try await state.waitInLine(
             deadline, "GreenPool.waitAll", enter: { $0.idle(orEnlist: $1) }, leave: { $0.idlers.remove($1) })
     }
 
-    /// As the async form; parks the green thread (or blocks the OS thread). Also throws `TandemError` `notOnGreenThread`.
+    /// Waits until no member runs; parks the green thread (or blocks the OS thread). Otherwise the same as the async form. Also
+    /// throws `TandemError` `notOnGreenThread`.
     @available(*, noasync)
     public func waitAll(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try checkNotMember()
@@ -149,21 +156,22 @@ public final class GreenPool: Sendable {
     private func checkNotMember() throws(TandemError) {
         guard encloses else { return }
         throw TandemError(
-            .wrongTask, "GreenPool.waitAll was called within a member of the pool, which would wait for itself; call it outside")
+            .wrongTask, "GreenPool.waitAll was called within a member of the pool, which would wait for itself: call it outside")
     }
 
     // MARK: Counts
 
-    /// How many members run; those that run inline are not counted. Any thread.
+    /// The number of members that run, without those that run inline. Any thread.
     public var running: Int { state.withLock { $0.running } }
 
-    /// How many callers wait to spawn. Any thread.
+    /// The number of callers that wait to spawn. Any thread.
     public var waiting: Int { state.withLock { $0.spawners.count } }
 
-    /// How many members may run at once. Any thread.
+    /// The maximum number of members that run at once. Any thread.
     public var limit: Int { state.withLock { $0.limit } }
 
-    /// Changes the limit, from any thread. Growing lets waiting callers in; shrinking lets those run out that run.
+    /// Changes the limit. Any thread. A higher limit admits waiting callers. A lower one does not affect members that already
+    /// run.
     ///
     /// - Precondition: `limit` is not negative.
     public func resize(limit: Int) {

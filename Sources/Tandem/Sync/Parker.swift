@@ -1,26 +1,26 @@
 internal import CTandem
 
-/// Where one caller parks until another part of the same hub unparks it.
+/// A place where one caller parks until other code on the same hub unparks it.
 ///
-/// The smallest wait that both styles share, for building others: an `unpark` with nobody parked is kept, and lets the
-/// next `park` through at once. Belongs to one hub; every call is made on that hub's thread.
+/// The smallest wait that both styles share, for building other primitives. If no caller is parked, `unpark` stores one permit,
+/// and the next `park` returns at once. A parker belongs to one hub; all calls must be made on that hub's thread.
 public final class Parker {
     private var permit = false
     private var parked: Wait?
 
     private let purpose: StaticString
 
-    /// A parker with nobody parked and no permit.
+    /// Creates a parker without a parked caller and without a permit.
     ///
-    /// - Parameter purpose: What is waited for here, as `Hub.dump` and reports say it.
+    /// - Parameter purpose: What callers wait for here, as shown by `Hub.dump` and in reports.
     public init(for purpose: StaticString = "Parker.park") { self.purpose = purpose }
 
     /// Whether a caller is parked here.
     public var isOccupied: Bool { parked != nil }
 
-    /// Lets the parked caller go on, or the next one that comes.
+    /// Wakes the parked caller. If there is none, stores a permit for the next one.
     public func unpark() {
-        // One who was woken already, by a cancellation say, has no use for this: the next one has.
+        // A caller that was already woken, for example by a cancellation, does not use the permit; the next caller does.
         if let parked, parked.pointee.woken_by == 0, let hub = Hub.current {
             hub.wake(parked, TANDEM_WAKE_READY)
         } else {
@@ -28,15 +28,20 @@ public final class Parker {
         }
     }
 
-    /// Suspends until `unpark`. Throws `CancellationError`, or `TandemError` `timedOut`, or `hubStopped` off a hub.
+    /// Suspends until `unpark`.
+    ///
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, or `hubStopped` if the caller is on no hub.
+    /// - Precondition: No other caller is parked here.
     public func park(deadline: Deadline = .never) async throws {
         guard let (hub, wait) = try begin(deadline) else { return }
         await Tandem.park(wait)
         try end(hub, wait)
     }
 
-    /// Parks the green thread until `unpark`. Throws `CancellationError`, or `TandemError` `timedOut` or
-    /// `notOnGreenThread`.
+    /// Parks the green thread until `unpark`. Otherwise the same as the async form.
+    ///
+    /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `notOnGreenThread` or `wrongTask`.
+    /// - Precondition: No other caller is parked here.
     @available(*, noasync)
     public func park(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         let fiber = try currentFiber("Parker.park", file, line)
@@ -45,9 +50,9 @@ public final class Parker {
         try end(hub, wait)
     }
 
-    /// nil when there was a permit.
+    /// Begins to wait, or takes the permit and returns nil.
     private func begin(_ deadline: Deadline) throws(TandemError) -> (Hub, Wait)? {
-        guard let hub = Hub.current else { throw TandemError(.hubStopped, "a Parker is used on a hub's thread; this is none") }
+        guard let hub = Hub.current else { throw TandemError(.hubStopped, "a Parker must be used on a hub's thread") }
         precondition(parked == nil, "a Parker has room for one caller")
         if permit {
             permit = false

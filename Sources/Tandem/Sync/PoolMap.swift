@@ -1,8 +1,9 @@
 extension GreenPool {
-    /// Applies `transform` to each input on a member of its own, at most `limit` at once, and gives the results in the
-    /// order of the inputs.
+    /// Applies `transform` to each input on a member of its own, up to `limit` at once, and returns the results in the order of
+    /// the inputs.
     ///
-    /// Lazy: inputs are taken as results are asked for, at most `limit` ahead, so memory does not grow with their number.
+    /// The map is lazy: it takes inputs as results are requested, at most `limit` ahead, so its memory does not grow with the
+    /// number of inputs.
     public func map<Inputs: Sequence, Output: Sendable>(
         _ inputs: Inputs, _ transform: @escaping @Sendable (Inputs.Element) throws -> Output
     ) -> PoolMap<Inputs, Output> where Inputs.Element: Sendable {
@@ -10,16 +11,16 @@ extension GreenPool {
     }
 }
 
-/// The results of `GreenPool.map`, in the order of the inputs: read by `next`, or async code's `for`.
+/// The results of `GreenPool.map`, in the order of the inputs. Read them with `next`, or with `for` in async code.
 ///
-/// An error of `transform` is thrown at its position, and the call of `next` after it gives the result after it. A
-/// `next` that is cancelled or times out itself loses no position. Members that are running when the map is dropped run on.
+/// An error of `transform` is thrown at its position; the following `next` returns the next result. If a `next` is cancelled or
+/// times out, its position is not lost. Members that run when the map is dropped continue.
 public struct PoolMap<Inputs: Sequence, Output: Sendable>: AsyncSequence, AsyncIteratorProtocol
 where Inputs.Element: Sendable {
     let pool: GreenPool
     var inputs: Inputs.Iterator
     let transform: @Sendable (Inputs.Element) throws -> Output
-    /// An input that was taken, and has no slot yet.
+    /// An input that was taken and has no slot yet.
     private var pending: Inputs.Element?
     private var members: [GreenThread<Output>] = []
 
@@ -29,13 +30,13 @@ where Inputs.Element: Sendable {
         self.transform = transform
     }
 
-    /// Reads on from where this value stands.
+    /// Returns an iterator that continues at this value's position.
     public func makeAsyncIterator() -> PoolMap { self }
 
-    /// The next result, or nil at the end. Throws what `transform` threw for it, or `CancellationError`.
+    /// Returns the next result, or nil at the end. Throws the error of its `transform`, or `CancellationError`.
     public mutating func next() async throws -> Output? { try await next(deadline: .never) }
 
-    /// The next result, or nil at the end. Throws what `transform` threw for it, or `CancellationError`, or `TandemError`
+    /// Returns the next result, or nil at the end. Throws the error of its `transform`, or `CancellationError`, or `TandemError`
     /// `timedOut`.
     public mutating func next(deadline: Deadline) async throws -> Output? {
         startThoseWithSlots()
@@ -47,14 +48,15 @@ where Inputs.Element: Sendable {
         do {
             _ = try await first.wait(deadline: deadline)
         } catch {
-            // With the member still running, this is the error of waiting for it: it keeps its position.
+            // If the member still runs, this error is of the wait, not of the member, which keeps its position.
             if !first.isFinished { throw error }
         }
         members.removeFirst()
         return try first.outcome!.get()
     }
 
-    /// As the async form; parks the green thread (or blocks the OS thread). Also throws `TandemError` `notOnGreenThread`.
+    /// Returns the next result, or nil at the end; parks the green thread (or blocks the OS thread). Otherwise the same as the
+    /// async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
     public mutating func next(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
@@ -68,14 +70,15 @@ where Inputs.Element: Sendable {
         do {
             _ = try first.wait(deadline: deadline, file: file, line: line)
         } catch {
-            // With the member still running, this is the error of waiting for it: it keeps its position.
+            // If the member still runs, this error is of the wait, not of the member, which keeps its position.
             if !first.isFinished { throw error }
         }
         members.removeFirst()
         return try first.outcome!.get()
     }
 
-    /// Only with nothing under way does `next` wait for a slot: else there is a result to give meanwhile.
+    /// Starts members while slots are free. `next` waits for a slot only if no member runs: otherwise there will be a result to
+    /// return.
     private mutating func startThoseWithSlots() {
         while members.count < pool.limit, let body = body(), let member = pool.trySpawn(body) {
             members.append(member)
@@ -83,7 +86,7 @@ where Inputs.Element: Sendable {
         }
     }
 
-    /// What to run next; nil when there are no more inputs.
+    /// Returns the closure to run for the next input; nil if there are no more inputs.
     private mutating func body() -> (@Sendable () throws -> Output)? {
         if pending == nil { pending = inputs.next() }
         guard let input = pending else { return nil }

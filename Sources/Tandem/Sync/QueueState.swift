@@ -1,6 +1,6 @@
-/// What a `Queue` guards by its lock: who may go on at once, and who is handed what.
+/// The state that a `Queue` guards with its lock. It decides which callers may continue and which items they get.
 ///
-/// Getters wait only while the backlog is empty and no putter waits; putters wait only while the backlog is full.
+/// Getters wait only while the backlog is empty and no putter waits. Putters wait only while the backlog is full.
 struct QueueState<Element: Sendable>: Sendable {
     enum Ending { case finished, failed(any Error) }
 
@@ -9,9 +9,9 @@ struct QueueState<Element: Sendable>: Sendable {
     var getters = WaitList<Element>()
     var putters = WaitList<Element>()
     var joiners = WaitList<Void>()
-    /// Items that came in and are not done.
+    /// The number of items that were put and are not done.
     private(set) var unfinished = 0
-    /// Set by `close`.
+    /// How the queue was closed; nil while it is open.
     private(set) var ending: Ending?
 
     init(capacity: Int, backlog: Backlog<Element>) {
@@ -19,7 +19,7 @@ struct QueueState<Element: Sendable>: Sendable {
         self.backlog = backlog
     }
 
-    /// Returns the item when it has come in.
+    /// Puts an item. Returns it if that succeeded, or nil if the queue is full; then `putter` is enlisted.
     mutating func put(_ item: Element, orEnlist putter: Waiter<Element>?) throws -> Element? {
         guard ending == nil else { throw Self.closed }
         if let getter = getters.popFirst() {
@@ -52,7 +52,7 @@ struct QueueState<Element: Sendable>: Sendable {
         return nil
     }
 
-    /// Lets in as many as there is room for.
+    /// Admits as many waiting putters as there is room for.
     mutating func admitPutters() {
         while backlog.count < capacity, let putter = putters.popFirst() { backlog.push(accept(putter)) }
     }
@@ -76,7 +76,7 @@ struct QueueState<Element: Sendable>: Sendable {
         if unfinished == 0 { joiners.endAll(.success(())) }
     }
 
-    /// Returns what is dropped.
+    /// Closes the queue. Returns the items that were dropped.
     mutating func close(_ error: (any Error)?, discarding: Bool) -> [Element] {
         if ending == nil {
             ending = error.map { .failed($0) } ?? .finished

@@ -1,10 +1,10 @@
 internal import Synchronization
 
-/// A number of permits that callers take and give back; who finds none waits, first come, first served.
+/// A number of permits that callers acquire and release. A caller that finds none waits; callers are served in order of arrival.
 ///
-/// Works from green threads, async code and ordinary OS threads at once, on any hub. A permit that is given back goes to
-/// who has waited longest, so nobody who comes later gets it first; it is never lost: a caller whose cancellation or
-/// deadline comes together with its permit has the permit.
+/// May be used from green threads, async code and ordinary OS threads at once, on any hub. A released permit goes directly to the
+/// caller that has waited longest. No permit is lost: if a caller is cancelled or times out at the moment it gets its permit, it
+/// has the permit.
 public final class Semaphore: Sendable {
     private struct State {
         var permits: Int
@@ -21,12 +21,14 @@ public final class Semaphore: Sendable {
     }
 
     private let state: Mutex<State>
-    /// The most permits there can be; releasing more is a programming error.
+    /// The maximum number of available permits. Releasing more is a programming error.
     public let limit: Int
 
+    /// Creates a semaphore.
+    ///
     /// - Parameters:
-    ///   - permits: How many callers get through before the first `release`; 0 or more.
-    ///   - limit: The bounded variant: the most permits that may be there at once, not less than `permits`.
+    ///   - permits: The number of permits at the start; 0 or more.
+    ///   - limit: The maximum number of permits, for a bounded semaphore; not less than `permits`.
     /// - Precondition: `0 <= permits <= limit`.
     public init(_ permits: Int, limit: Int = .max) {
         precondition(permits >= 0 && permits <= limit, "a Semaphore has 0 to \(limit) permits, not \(permits)")
@@ -34,50 +36,52 @@ public final class Semaphore: Sendable {
         self.limit = limit
     }
 
-    /// Permits that nobody has; 0 while anyone waits. Any thread.
+    /// The number of available permits; 0 while any caller waits. Any thread.
     public var available: Int { state.withLock { $0.permits } }
 
-    /// How many callers wait. Any thread.
+    /// The number of callers that wait. Any thread.
     public var waiting: Int { state.withLock { $0.waiters.count } }
 
-    /// Takes a permit if there is one, without waiting. Legal everywhere, also on a hub's own stack.
+    /// Takes a permit if one is available. Returns whether it did. Never waits. Allowed everywhere, also on a hub's own stack.
     public func tryAcquire() -> Bool { state.withLock { $0.acquire(orEnlist: nil) } != nil }
 
-    /// Takes a permit; suspends until there is one. Throws `CancellationError`, or `TandemError` `timedOut`, and then has
-    /// taken none.
+    /// Takes a permit; suspends until one is available. Throws `CancellationError`, or `TandemError` `timedOut`; then no permit
+    /// was taken.
     public func acquire(deadline: Deadline = .never) async throws {
         try await state.waitInLine(
             deadline, "Semaphore.acquire", enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
-    /// Takes a permit; parks the green thread (or blocks the OS thread) until there is one. Throws `CancellationError`, or
-    /// `TandemError` `timedOut` or `notOnGreenThread`, and then has taken none.
+    /// Takes a permit; parks the green thread (or blocks the OS thread) until one is available. Throws `CancellationError`, or
+    /// `TandemError` `timedOut`, `notOnGreenThread` or `wrongTask`; then no permit was taken.
     @available(*, noasync)
     public func acquire(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try state.waitInLine(
             deadline, "Semaphore.acquire", file, line, enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
 
-    /// Gives a permit back, or adds one: to who has waited longest, or to keep. Never waits; legal everywhere.
+    /// Returns a permit, or adds one. It goes to the caller that has waited longest; if no caller waits, it becomes available.
+    /// Never waits. Allowed everywhere.
     ///
-    /// - Precondition: There are fewer than `limit` permits: one too many means that two callers believe they hold the
-    ///   same one, and what the semaphore guards is no longer guarded.
+    /// - Precondition: Fewer than `limit` permits are available. Otherwise two callers believe that they hold the same permit,
+    ///   and the semaphore no longer guards anything.
     public func release() {
         state.withLock { state in
             if let waiter = state.waiters.popFirst() { return waiter.end(.success(())) }
-            precondition(state.permits < limit, "Semaphore.release: all \(limit) permits are there already")
+            precondition(state.permits < limit, "Semaphore.release: all \(limit) permits were already available")
             state.permits += 1
         }
     }
 
-    /// Runs `body` holding a permit, which is given back however `body` ends. Throws what `acquire` or `body` throws.
+    /// Takes a permit, runs `body`, and releases the permit however `body` ends. Throws the errors of `acquire` and `body`.
     public func withPermit<Success>(deadline: Deadline = .never, _ body: () async throws -> Success) async throws -> Success {
         try await acquire(deadline: deadline)
         defer { release() }
         return try await body()
     }
 
-    /// As the async form; parks the green thread (or blocks the OS thread) until there is a permit.
+    /// Takes a permit, runs `body`, and releases the permit; parks the green thread (or blocks the OS thread) until a permit is
+    /// available. Otherwise the same as the async form.
     @available(*, noasync)
     public func withPermit<Success>(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success

@@ -1,10 +1,11 @@
 internal import CTandem
 internal import Glibc
 
-/// Suspends the task for at least this long; `.zero` lets others run once. On a hub this is the hub's own timer; a task
-/// that is on none sleeps by Swift's. The hub's timer may be late by 1/64 of the duration, at most 1.05 ms: see ``Deadline``.
+/// Suspends the task for at least `duration`; `.zero` lets other jobs run once. On a hub this uses the hub's timer, which may be
+/// late by less than 1/64 of the duration, and by less than 1.05 ms: see ``Deadline``. A task that is on no hub uses
+/// `Task.sleep`.
 ///
-/// - Throws: `CancellationError`, at once when the task is cancelled.
+/// - Throws: `CancellationError` as soon as the task is cancelled, or the error given to `GreenThread.cancel(throwing:)`.
 public func sleep(for duration: Duration) async throws {
     guard let hub = Hub.current else { return try await Task.sleep(for: duration) }
     guard duration > .zero else {
@@ -14,15 +15,14 @@ public func sleep(for duration: Duration) async throws {
     let wait = hub.beginWait(deadline: .after(duration), for: "sleep")
     await park(wait)
     let cancelled = hub.finishWait(wait) == .cancelled
-    // A short sleep may be over before a cancellation that came first was taken in.
+    // A short sleep may end before the hub has seen an earlier cancellation.
     if cancelled || Task.isCancelled { throw Hub.cancellation }
 }
 
-/// Parks the green thread for at least this long; `.zero` lets others run once, and is legal everywhere. An ordinary OS
-/// thread really sleeps. It may be as late as the async form.
+/// Parks the green thread for at least `duration`; `.zero` lets other jobs run once, and is allowed everywhere. On an ordinary OS
+/// thread this blocks the thread, nanosleep(2). Otherwise the same as the async form.
 ///
-/// - Throws: `CancellationError`, at once when the task is cancelled; `TandemError` `notOnGreenThread` when called
-///   directly in async code.
+/// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
 public func sleep(for duration: Duration, file: StaticString = #fileID, line: UInt = #line) throws {
     guard let hub = Hub.current, tandem_current_fiber() != nil else {

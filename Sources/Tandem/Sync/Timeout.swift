@@ -1,15 +1,19 @@
 internal import CTandem
 
-/// Runs `body`, and cancels it when it takes longer than `duration`.
+/// Runs `body`, and cancels it if it takes longer than `duration`.
 ///
-/// Only the scope is cancelled: `body` runs in a child task of its own, which shares the caller's task-locals, and the call
-/// returns when it has ended, so nothing that it waited for outlives the scope. A body that suppresses the cancellation has its
-/// result delivered. Scopes nest: the one that expired is the one that throws.
+/// Only this scope is cancelled: `body` runs in a child task with the caller's task-locals. The call returns when `body` has
+/// ended, so no wait of `body` outlives the scope. If `body` suppresses the cancellation, its result is returned. In nested
+/// scopes, the scope that expired throws.
 ///
-/// - Parameter duration: Zero or less has expired already: the body starts cancelled.
-/// - Throws: What `body` throws; `TandemError` `timedOut`, naming the caller's file and line, in place of the
-///   `CancellationError` that expiry caused; `CancellationError`, or the error given to `GreenThread.cancel(throwing:)`,
-///   when the caller's own task is cancelled.
+/// - Parameters:
+///   - duration: The time limit. With zero or less it has already expired, and `body` starts cancelled.
+///   - file: The caller's file, for the error message.
+///   - line: The caller's line, for the error message.
+///   - body: The code to run.
+/// - Throws: The error that `body` throws. `TandemError` `timedOut`, with the caller's file and line, in place of a
+///   `CancellationError` that the expiry caused. `CancellationError`, or the error given to `GreenThread.cancel(throwing:)`, if
+///   the caller's own task is cancelled.
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () async throws -> Success
 ) async throws -> Success {
@@ -24,17 +28,17 @@ public func withTimeout<Success>(
         do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
     }
     do { return try outcome!.get() } catch is CancellationError where scope.hasExpired && !Task.isCancelled {
-        throw TandemError(.timedOut, "\(file):\(line): withTimeout: \(duration) passed first")
+        throw TandemError(.timedOut, "\(file):\(line): withTimeout expired after \(duration)")
     }
 }
 
-/// As the async form, for blocking code: `body` runs on a green stack of its own.
+/// Runs blocking code with a time limit, on a green stack of its own. Otherwise the same as the async form.
 ///
 /// Parks the calling green thread, or blocks the calling OS thread, until `body` has ended.
 ///
-/// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
+/// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
-@_disfavoredOverload  // Else a body that never awaits would be taken for blocking code's, also in async code.
+@_disfavoredOverload  // Otherwise a body that never awaits would select this form, also in async code.
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
@@ -43,7 +47,7 @@ public func withTimeout<Success>(
     }
 }
 
-/// A deadline, and the task to cancel when it passes. Belongs to one hub.
+/// The deadline of a scope, and the task to cancel when it passes. Belongs to one hub.
 private final class TimeoutScope {
     private(set) var hasExpired: Bool
     private var task: UnsafeCurrentTask?
@@ -52,7 +56,7 @@ private final class TimeoutScope {
 
     init(on hub: Hub, after duration: Duration) {
         self.hub = hub
-        // The body begins in this turn, the timer would fire in the next.
+        // Set at once: the body begins in this turn, and the timer would fire only in the next.
         hasExpired = duration <= .zero
         timer = HubTimer(on: hub) { [unowned self] in
             hasExpired = true
@@ -61,10 +65,10 @@ private final class TimeoutScope {
         if !hasExpired { timer.arm(.after(duration)) }
     }
 
-    /// Runs `body` in a child task, which the deadline cancels, and owns it until it has ended.
+    /// Runs `body` in a child task that the deadline cancels, and holds it until it has ended.
     @inline(never)
     func run(_ body: () async -> Void) async {
-        // Used by the child alone, on the hub's thread, while this task only waits for it.
+        // Used only by the child task, on the hub's thread, while this task waits for it.
         nonisolated(unsafe) let (scope, body) = (self, BorrowedClosure.borrow(body))
         let reason = tandem_current_task().flatMap(hub.tasks.reason)
         await withTaskGroup { group in

@@ -1,18 +1,18 @@
 internal import CTandem
 internal import Synchronization
 
-/// How every primitive waits. A primitive is a value behind a `Mutex`, and two closures for each thing to wait for:
+/// The wait of every primitive. A primitive is a value behind a `Mutex`, with two closures per kind of wait:
 ///
-/// - `enter` has the caller's turn come at once and returns what it gets; or returns nil, and when there is a waiter has
-///   put it in a list. So `enter` without a waiter is the non-blocking form.
-/// - `leave` takes a waiter out of that list again.
+/// - `enter` tries to serve the caller at once. It returns the caller's item, or it returns nil after it has put the waiter, if
+///   there is one, into a list. So `enter` without a waiter is the non-blocking form.
+/// - `leave` removes a waiter from that list.
 ///
-/// Cancellation and deadlines are heeded where a call has to wait: what is there at once, is taken.
+/// Cancellation and deadlines take effect only if the call has to wait: an item that is available is returned.
 extension Mutex where Value: Sendable {
     typealias Enter<Item: Sendable> = @Sendable (inout Value, Waiter<Item>?) throws -> Item?
     typealias Leave<Item: Sendable> = @Sendable (inout Value, Waiter<Item>) -> Void
 
-    /// For async code, on a hub or on none.
+    /// Waits in async code, on a hub or on none.
     func waitInLine<Item: Sendable>(
         _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
     ) async throws -> Item {
@@ -33,7 +33,7 @@ extension Mutex where Value: Sendable {
         }
     }
 
-    /// For blocking code, on a green thread or on an ordinary OS thread.
+    /// Waits in blocking code, on a green thread or on an ordinary OS thread.
     @available(*, noasync)
     func waitInLine<Item: Sendable>(
         _ deadline: Deadline, _ call: StaticString, _ file: StaticString, _ line: UInt, enter: Enter<Item>, leave: Leave<Item>
@@ -50,7 +50,7 @@ extension Mutex where Value: Sendable {
         return try end(waiter, hub, leave)
     }
 
-    /// nil when it is listed. Else the wait is over.
+    /// Tries once more with a waiter. Returns nil if the waiter was put into the list; otherwise the wait is over.
     private func enlist<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub, _ enter: Enter<Item>) throws -> Item? {
         do {
             let item = try withLock { try enter(&$0, waiter) }
@@ -68,7 +68,7 @@ extension Mutex where Value: Sendable {
             return waiter.outcome
         }
         let reason = hub.finishWait(waiter.wait)
-        // Its turn may have come after the cancel, before it ran: then nothing is lost.
+        // The caller may have been served after the cancellation: then it gets its item, so that nothing is lost.
         if let outcome { return try outcome.get() }
         try reason.check()
         throw Hub.cancellation
