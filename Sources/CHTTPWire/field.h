@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-// What the scanners of request and response heads share.
+// Code shared by the scanners of request heads and response heads.
 
 TANDEM_WIRE_INLINE uint32_t load32(const uint8_t *bytes) {
   uint32_t value;
@@ -21,11 +21,13 @@ TANDEM_WIRE_INLINE uint64_t load64(const uint8_t *bytes) {
   return value;
 }
 
-/// Whether `count` bytes are those of a literal, compared as words.
+/// Whether `bytes` begins with a string literal. The length is constant, so the compiler compares whole words.
 #define IS(bytes, literal) (memcmp(bytes, literal, sizeof literal - 1) == 0)
 
-/// Whether a text of letters and `-` is `literal`, which is in lowercase. Setting a bit makes capital letters small. It also
-/// makes CR a `-`, so no control byte may be among `bytes`.
+/// Whether `bytes` begins with `literal` in any mix of upper and lower case. `literal` holds only lowercase letters and `-`.
+///
+/// Setting bit 0x20 turns capital letters into small ones. It also turns CR into `-`, so `bytes` must not hold control
+/// characters.
 #define IS_LOWERCASED(bytes, literal) equals_lowercased(bytes, literal, sizeof literal - 1)
 TANDEM_WIRE_INLINE bool equals_lowercased(const uint8_t *bytes, const char *literal, size_t count) {
   const uint64_t bit = 0x2020202020202020;
@@ -43,7 +45,7 @@ TANDEM_WIRE_INLINE bool equals_lowercased(const uint8_t *bytes, const char *lite
   return true;
 }
 
-/// Reads at most 18 digits, which cannot overflow.
+/// Reads a decimal number of 1 to 18 digits, which cannot overflow. Returns false for any other text.
 TANDEM_WIRE_INLINE bool read_length(const uint8_t *bytes, size_t start, size_t end, int64_t *length) {
   if (end == start || end - start > 18) return false;
   int64_t value = 0;
@@ -56,19 +58,19 @@ TANDEM_WIRE_INLINE bool read_length(const uint8_t *bytes, size_t start, size_t e
   return true;
 }
 
-/// Notes a field in a summary. Returns whether its value is one of the usual ones.
+/// Records a field in a summary. Returns whether the fast scan accepts the field.
 typedef bool note_field(const uint8_t *bytes, tandem_wire_field field, void *summary);
 
-/// Scans the field lines that start at `index`. Returns the end of the head, or 0 for one that is not accepted. `count` is at
-/// least 16.
+/// Scans the field lines that start at `index`. Returns the index after the empty line that ends the head, or 0 if the head is
+/// not accepted. `count` is at least 16.
 ///
-/// Only fields that may be noted are passed to `note`: each name that it knows has another length, and is told from most other
-/// names of that length by its first letter, `first_letters[length]`.
+/// The names that `note` knows differ in length. `first_letters[length]` is the first letter of the name with that length, in
+/// lowercase. Only fields whose name has the right length and first letter are passed to `note`.
 TANDEM_WIRE_INLINE size_t scan_fields(const uint8_t *bytes, size_t index, size_t count, size_t most_fields,
                                       tandem_wire_field *fields, uint8_t *field_count, const uint8_t first_letters[18],
                                       note_field *note, void *summary) {
   size_t found = 0;
-  // A line that starts needs at least the two bytes that end the head.
+  // Each line, also the empty one, has at least the two bytes of its CRLF.
   while (count - index >= 2) {
     if (IS(bytes + index, "\r\n")) {
       *field_count = (uint8_t)found;

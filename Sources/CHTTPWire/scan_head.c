@@ -2,10 +2,9 @@
 
 #include "field.h"
 
-// Each check accepts a subset of what the strict parser accepts. What is rare or doubtful is not worth a line here: the
-// strict parser gets it.
+// Each check accepts a subset of what the strict parser accepts. Rare or doubtful input is left to the strict parser.
 
-/// Returns the length of the method, or 0 for one that is not accepted.
+/// Sets the method and returns its length, or returns 0 if the method is not accepted.
 static inline size_t scan_method(const uint8_t *bytes, uint8_t *method) {
   if (IS(bytes, "GET ")) return *method = tandem_wire_get, 3;
   if (IS(bytes, "POST ")) return *method = tandem_wire_post, 4;
@@ -20,7 +19,7 @@ static inline bool is_hexadecimal(uint8_t byte) {
   return (uint8_t)(byte - '0') < 10 || (uint8_t)((byte | 0x20) - 'a') < 6;
 }
 
-/// Returns the end of the target that starts at `index`, and sets the end of its path.
+/// Returns the index after the target that starts at `index`, and sets the end of its path.
 static inline size_t scan_target(const uint8_t *bytes, size_t index, size_t count, uint16_t *path_end) {
   bool has_query = false;
   for (;; index++) {
@@ -39,7 +38,7 @@ static inline size_t scan_target(const uint8_t *bytes, size_t index, size_t coun
   return index;
 }
 
-/// Whether the value is a name or an IPv4 address, with a port of at most five digits or none.
+/// Whether the value is a name or an IPv4 address, with no port or one of 1 to 5 digits, at most 65,535.
 static bool is_host(const uint8_t *bytes, size_t start, size_t end) {
   size_t index = tandem_wire_end_of_word(bytes, start, end);
   if (index == start) return false;
@@ -56,10 +55,10 @@ static bool is_host(const uint8_t *bytes, size_t start, size_t end) {
   return port <= 65535;
 }
 
-/// The first letters of the names that `note` knows, by the length of the name.
+/// The first letters of the names that `note` knows, by the length of the name; see `scan_fields`.
 static const uint8_t first_letters[18] = {[4] = 'h', [6] = 'e', [10] = 'c', [14] = 'c', [17] = 't'};
 
-/// Notes a field that frames, routes or ends. Returns whether its value is one of the usual ones.
+/// Records a field that frames or routes the request, or controls the connection. Returns whether the fast scan accepts it.
 __attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_field field, void *into) {
   tandem_wire_summary *summary = into;
   const uint8_t *name = bytes + field.name.start;
@@ -68,7 +67,7 @@ __attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_fie
   switch (field.name.end - field.name.start) {
   case 4:
     if (!IS_LOWERCASED(name, "host")) return true;
-    // The end of a host cannot be 0.
+    // 0 means that no Host has been seen: no field ends at offset 0.
     if (summary->host.end != 0 || !is_host(bytes, field.value.start, field.value.end)) return false;
     summary->host = field.value;
     return true;
@@ -93,7 +92,7 @@ __attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_fie
 
 bool tandem_wire_scan_head(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_summary *summary,
                            tandem_wire_field *fields) {
-  // The shortest head there is. What reads ahead below relies on it.
+  // The shortest head that is accepted. The comparisons below rely on its length when they read ahead.
   if (count < sizeof "GET / HTTP/1.1\r\nHost:a\r\n\r\n" - 1) return false;
   if (count > UINT16_MAX) count = UINT16_MAX;
 

@@ -4,10 +4,11 @@
 
 // As in scan_head.c, each check accepts a subset of what the strict parser accepts.
 
-/// The first letters of the names that `note` knows, by the length of the name.
+/// The first letters of the names that `note` knows, by the length of the name; see `scan_fields`.
 static const uint8_t first_letters[18] = {[8] = 'l', [10] = 'c', [11] = 'r', [14] = 'c', [16] = 'c', [17] = 't'};
 
-/// Notes a field that frames, ends or is looked for. Returns whether its value is one of the usual ones.
+/// Records a field that frames the response, controls the connection or is looked up for each response. Returns whether the fast
+/// scan accepts it.
 __attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_field field, void *into) {
   tandem_wire_response_summary *summary = into;
   const uint8_t *name = bytes + field.name.start;
@@ -40,7 +41,7 @@ __attribute__((noinline)) static bool note(const uint8_t *bytes, tandem_wire_fie
   }
 }
 
-/// Scans the status line. Returns the index after it, or 0 for one that is not accepted.
+/// Scans the status line. Returns the index after it, or 0 if it is not accepted.
 static inline size_t scan_status_line(const uint8_t *bytes, size_t count, tandem_wire_response_summary *summary) {
   if (!IS(bytes, "HTTP/1.1 ")) return 0;
   unsigned hundreds = (unsigned)bytes[9] - '0', tens = (unsigned)bytes[10] - '0', ones = (unsigned)bytes[11] - '0';
@@ -58,7 +59,7 @@ static inline size_t scan_status_line(const uint8_t *bytes, size_t count, tandem
 
 bool tandem_wire_scan_response(const uint8_t *bytes, size_t count, size_t most_fields, tandem_wire_response_summary *summary,
                                tandem_wire_field *fields) {
-  // The shortest head there is. What reads ahead relies on it.
+  // The shortest head that is accepted. `scan_status_line` relies on its length when it reads ahead.
   if (count < sizeof "HTTP/1.1 200\r\n\r\n" - 1) return false;
   if (count > UINT16_MAX) count = UINT16_MAX;
 

@@ -1,4 +1,4 @@
-/// OpenSSL, and its macros as functions that Swift can call.
+/// OpenSSL's headers, and its macros as functions, because Swift cannot call macros.
 #ifndef TANDEM_OPENSSL_H
 #define TANDEM_OPENSSL_H
 
@@ -10,7 +10,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/// Nothing found and no more to come yet: OpenSSL is to ask again.
+/// Tells OpenSSL that a BIO has nothing to read, or no room to write, at the moment, so that it reports SSL_ERROR_WANT_READ or
+/// SSL_ERROR_WANT_WRITE instead of an error (BIO_set_retry_read(3)).
 static inline void tandem_bio_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void tandem_bio_retry_write(BIO *bio) { BIO_set_retry_write(bio); }
 static inline void tandem_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
@@ -29,7 +30,8 @@ static inline void tandem_ssl_ctx_disable_cache(SSL_CTX *context) {
 }
 static inline void tandem_ssl_ctx_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
 
-/// Partial writes from a buffer that may have moved, and no buffers while there is nothing in them.
+/// Allows partial writes, and retries of a write from other memory. Releases OpenSSL's buffers while they are empty
+/// (SSL_CTX_set_mode(3)).
 static inline void tandem_ssl_ctx_set_modes(SSL_CTX *context) {
   SSL_CTX_set_mode(
       context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -49,7 +51,7 @@ static inline int tandem_error_library(unsigned long error) { return ERR_GET_LIB
 static inline int tandem_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
 
 /// Prepares the cipher and the MAC of a session ticket: AES-256-CBC and HMAC-SHA-256 (RFC 5077, 4), with keys of 32 bytes each.
-/// Returns 1 on success, else 0.
+/// Returns 1 on success and 0 on failure.
 static inline int tandem_ticket_prepare(
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const EVP_CIPHER *algorithm, const unsigned char *cipher_key,
     const unsigned char *mac_key, const unsigned char *iv, int encrypt) {
@@ -67,7 +69,7 @@ static inline int tandem_ssl_writes_tickets(const SSL *ssl) {
   return SSL_get_state(ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl) == TLS1_3_VERSION;
 }
 
-/// RFC 4514, in UTF-8.
+/// Prints the subject of a certificate as a distinguished name by RFC 4514, in UTF-8.
 static inline int tandem_x509_print_subject(BIO *bio, const X509 *certificate) {
   return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
 }

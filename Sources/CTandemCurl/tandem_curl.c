@@ -17,7 +17,7 @@ CURLcode tandem_curl_set_pointer(CURL *easy, CURLoption option, const void *valu
   return curl_easy_setopt(easy, option, value);
 }
 
-// Setting a callback cannot fail: libcurl only stores it.
+// These calls cannot fail: libcurl only stores the pointers.
 
 void tandem_curl_set_receivers(CURL *easy, curl_write_callback header, curl_write_callback body, void *context) {
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header);
@@ -76,7 +76,8 @@ curl_socket_t tandem_curl_socket(CURL *easy) {
   return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK ? socket : CURL_SOCKET_BAD;
 }
 
-// Only functions that look at OpenSSL's state may be called with what this returns: libcurl's own I/O is behind the others.
+// Returns OpenSSL's object for the connection, or NULL. Use it only with functions that inspect or configure it: the others
+// would do I/O that libcurl does not know of.
 static SSL *tls(CURL *easy) {
   struct curl_tlssessioninfo *info = NULL;
   if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL) return NULL;

@@ -1,10 +1,10 @@
 /// The grammar of `uri-host [":" port]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
 enum Authority {
-    /// Whether `bytes` is a host that is not empty and an optional port of at most 65,535. User information is refused, as
-    /// RFC 9110 section 4.2.4 asks of a recipient.
+    /// Returns whether `bytes` is a non-empty host and an optional port of at most 65,535. User information is refused, as
+    /// RFC 9110 section 4.2.4 recommends.
     ///
-    /// The grammar lets a port be empty after its colon, which means the default; `portRequired` does not (RFC 9110 section
-    /// 9.3.6).
+    /// The grammar allows an empty port after the colon, which means the default port. With `portRequired` the port must be there
+    /// and not empty, as for CONNECT (RFC 9110 section 9.3.6).
     static func isValid(_ bytes: Span<UInt8>, portRequired: Bool = false) -> Bool {
         guard let hostEnd = bytes.isEmpty ? nil : endOfHost(bytes), hostEnd > 0 else { return false }
         guard hostEnd < bytes.count else { return !portRequired }
@@ -12,7 +12,7 @@ enum Authority {
         return isPort(bytes.extracting((hostEnd + 1)..<bytes.count), required: portRequired)
     }
 
-    /// The index after the host, or nil if it is malformed.
+    /// Returns the index after the host, or nil if the host is malformed.
     private static func endOfHost(_ bytes: Span<UInt8>) -> Int? {
         if bytes[0] == UInt8(ascii: "[") {
             guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
@@ -45,15 +45,16 @@ enum Authority {
         return port <= 65_535
     }
 
-    /// Eight groups of one to four hexadecimal digits; `::` once for any number of zero groups; the last two may be an IPv4
-    /// address (RFC 3986 section 3.2.2). Zones are refused: they mean something on the client's machine only.
+    /// Returns whether `bytes` is an IPv6 address (RFC 3986 section 3.2.2): eight groups of one to four hexadecimal digits,
+    /// with at most one `::` in place of zero groups. An IPv4 address may replace the last two groups. Zone identifiers are
+    /// refused, because they are meaningful only on the client's machine.
     private static func isIPv6(_ bytes: Span<UInt8>) -> Bool {
         var groups = 0
         var isShortened = false
         var index = 0
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: ":") {
-                // A colon where a group should start is the second of a `::`, so there must be one before or after it.
+                // A colon in place of a group is part of a `::`, so there must be another colon before or after it.
                 guard !isShortened, index + 1 < bytes.count || index > 0 else { return false }
                 if index == 0 {
                     guard bytes.count > 1, bytes[1] == UInt8(ascii: ":") else { return false }
@@ -78,8 +79,8 @@ enum Authority {
         return isShortened ? groups < 8 : groups == 8
     }
 
-    /// `v`, a version in hexadecimal digits, a dot, and an address of which nothing is known yet but its characters (RFC 3986
-    /// section 3.2.2).
+    /// Returns whether `bytes` is `v`, a version in hexadecimal digits, a dot, and an address (`IPvFuture` in RFC 3986 section
+    /// 3.2.2). Only the characters of the address are checked, because no such version has been defined.
     private static func isIPvFuture(_ bytes: Span<UInt8>) -> Bool {
         guard bytes.count >= 4, bytes[0].lowercased == UInt8(ascii: "v") else { return false }
         guard let dot = bytes.firstIndex(of: UInt8(ascii: ".")), dot > 1, dot + 1 < bytes.count else { return false }
@@ -90,7 +91,7 @@ enum Authority {
         return true
     }
 
-    /// Four decimal numbers of at most 255, without leading zeros.
+    /// Returns whether `bytes` is four decimal numbers of at most 255, without leading zeros, separated by dots.
     private static func isIPv4(_ bytes: Span<UInt8>) -> Bool {
         var numbers = 0
         var start = 0

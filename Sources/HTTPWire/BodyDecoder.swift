@@ -1,24 +1,25 @@
 public import HTTPTypes
 
-/// What one call of a body decoder did.
+/// The result of one call of a body decoder.
 public struct BodyStep: Sendable, Hashable {
-    /// What the consumed bytes come to.
+    /// What the decoder found in the consumed bytes.
     public enum Outcome: Sendable, Hashable {
-        /// Content: this range of the bytes passed in, never empty, ending where the consumed bytes end.
+        /// Content of the body: a non-empty range of the bytes that were passed in. It ends where the consumed bytes end.
         case data(Range<Int>)
-        /// All bytes are consumed and the body has not ended.
+        /// The decoder has consumed all bytes, and the body has not ended.
         case needMore
-        /// The body has ended. What follows the consumed bytes is the next message.
+        /// The body has ended. The next message starts after the consumed bytes.
         case end
     }
 
-    /// How many of the bytes passed in are done with; they are not to be passed in again.
+    /// The number of bytes that the decoder has consumed, from the start of those passed in. Do not pass them in again.
     public let consumed: Int
-    /// What the consumed bytes come to.
+    /// What the decoder found in the consumed bytes.
     public let outcome: Outcome
 }
 
-/// Takes the body of a request or a response out of the bytes of a connection, whatever its framing (RFC 9112 section 6).
+/// A decoder that extracts the body of a request or a response from the bytes of a connection, by any framing (RFC 9112 section
+/// 6).
 ///
 ///     var decoder = BodyDecoder(framing: head.framing)
 ///     reading: while true {
@@ -32,12 +33,13 @@ public struct BodyStep: Sendable, Hashable {
 ///         }
 ///     }
 public struct BodyDecoder: Sendable {
-    /// Bytes still to come, without chunks.
+    /// The bytes of the body that are still to come. Not used for a chunked body.
     private var remaining: Int
-    /// One with chunks, else none. In an array, because its state is large and most bodies have no use for it.
+    /// The decoder of a chunked body; empty for any other body. It is in an array because its state is large and most bodies do
+    /// not need it.
     private var chunks: [ChunkedDecoder] = []
 
-    /// A decoder for the one body that follows a head. Without chunks, only the length counts and no limit applies.
+    /// Creates a decoder for the body of one request. The limits apply to a chunked body only.
     public init(framing: BodyFraming, limits: HTTPWireLimits = HTTPWireLimits()) {
         switch framing {
         case .none: remaining = 0
@@ -46,10 +48,11 @@ public struct BodyDecoder: Sendable {
         }
     }
 
-    // Else a literal such as `.chunked` would be ambiguous.
-    /// A decoder for the one body that follows the head of a response.
+    // Disfavored: otherwise a literal such as `.chunked` would be ambiguous.
+    /// Creates a decoder for the body of one response. The limits apply to a chunked body only.
     ///
-    /// A body that ends with the connection never is complete: all bytes are content, and the caller sees the connection end.
+    /// With ``ResponseBodyFraming/untilClose`` all bytes are content and the decoder never reports the end of the body: the
+    /// caller sees the connection end.
     @_disfavoredOverload
     public init(framing: ResponseBodyFraming, limits: HTTPWireLimits = HTTPWireLimits()) {
         switch framing {
@@ -60,17 +63,18 @@ public struct BodyDecoder: Sendable {
         }
     }
 
-    /// Whether the whole body has been consumed. A connection that closes before has cut the body short.
+    /// Whether the decoder has consumed the whole body. If the connection closes while this is false, the body is truncated.
     public var isComplete: Bool { chunks.isEmpty ? remaining == 0 : chunks[0].isComplete }
 
-    /// The fields after the last chunk, once the body is complete. Those that are valid in the header only are left out.
+    /// The trailer fields that followed the last chunk; empty until the body is complete. Fields that are valid only in the
+    /// header are left out (RFC 9110 section 6.5.1).
     public var trailers: HTTPFields { chunks.isEmpty ? [:] : chunks[0].trailers }
 
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
     ///
-    /// - Parameter bytes: What follows the bytes consumed so far.
-    /// - Throws: What is wrong with a chunk, and the same error at each later call: nothing further can be parsed from this
-    ///   connection.
+    /// - Parameter bytes: The bytes of the connection that follow those consumed so far.
+    /// - Throws: ``HTTPParseError`` if a chunk or a trailer is malformed or exceeds a limit. Each later call throws the same
+    ///   error, because nothing further can be parsed from this connection.
     public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
         if !chunks.isEmpty { return try chunks[0].decode(bytes) }
         guard remaining > 0 else { return BodyStep(consumed: 0, outcome: .end) }

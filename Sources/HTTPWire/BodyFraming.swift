@@ -1,13 +1,13 @@
-/// How the end of a request's body is known (RFC 9112 section 6.3).
+/// How a server finds the end of a request's body (RFC 9112 section 6.3).
 public enum BodyFraming: Sendable, Hashable {
-    /// Neither `Content-Length` nor `Transfer-Encoding`: a request has no body.
+    /// The request has neither `Content-Length` nor `Transfer-Encoding`, and so has no body.
     case none
-    /// `Content-Length`, in bytes; may be 0, but not negative.
+    /// The request has a `Content-Length`: the body has this many bytes, 0 or more.
     case length(Int)
-    /// `Transfer-Encoding: chunked`.
+    /// The request has `Transfer-Encoding: chunked`.
     case chunked
 
-    /// Whether no byte of body follows the head.
+    /// Whether no byte of a body follows the head. False for a chunked body, which has at least its last chunk.
     public var isEmpty: Bool {
         switch self {
         case .none, .length(0): true

@@ -1,4 +1,4 @@
-/// Writes bytes one after the other into memory whose size has been checked for all of them at once.
+/// A writer that appends bytes to memory whose size was checked once for all of them.
 @safe struct ByteWriter: ~Copyable {
     private let start: UnsafeMutableRawPointer
     private var next: UnsafeMutableRawPointer
@@ -13,7 +13,7 @@
 
     fileprivate var count: Int { unsafe next - start }
 
-    /// Returns where `count` bytes go, and moves on behind them.
+    /// Returns the address for the next `count` bytes, and advances past them.
     @inline(__always)
     private mutating func take(_ count: Int) -> UnsafeMutableRawPointer {
         assert(unsafe count <= end - next, "more bytes than were reserved")
@@ -39,7 +39,7 @@
         }
     }
 
-    /// Writes a number of at most ``ByteWriter/mostDigits`` digits that is not negative.
+    /// Writes a non-negative number in decimal, as at most ``ByteWriter/mostDigits`` digits.
     @inline(__always)
     mutating func put(decimal number: Int) {
         var count = 1
@@ -57,7 +57,7 @@
         }
     }
 
-    /// Writes a number that is not negative in lowercase hexadecimal digits, at most ``ByteWriter/mostDigits``.
+    /// Writes a non-negative number in lowercase hexadecimal, as at most 16 digits.
     @inline(__always)
     mutating func put(hexadecimal number: Int) {
         let count = max(1, (Int.bitWidth - number.leadingZeroBitCount + 3) / 4)
@@ -69,17 +69,17 @@
         }
     }
 
-    /// The digits of `Int.max`; fewer in hexadecimal.
+    /// The number of decimal digits in `Int.max`.
     static var mostDigits: Int { 19 }
 }
 
 extension OutputSpan<UInt8> {
-    /// Appends what `body` writes, which is at most `most` bytes. If `body` throws, nothing is appended.
+    /// Appends the bytes that `body` writes, at most `most`. If `body` throws, nothing is appended.
     @inline(__always)
     mutating func write<R, E: Error>(atMost most: Int, _ body: (inout ByteWriter) throws(E) -> R) throws(E) -> R {
         precondition(most <= freeCapacity, "the caller has reserved too little room")
         return try unsafe withUnsafeMutableBufferPointer { buffer, initialized throws(E) in
-            // The writer stays within the free capacity: no body writes more than it says, which debug builds check.
+            // The writer stays within the free capacity, because no body writes more than `most` bytes. Debug builds check that.
             var writer = unsafe ByteWriter(buffer[initialized...])
             let result = try body(&writer)
             initialized += writer.count

@@ -1,22 +1,23 @@
-/// Checks chunk extensions (RFC 9112 section 7.1.1) byte by byte, and forgets them: nothing here gives any a meaning.
+/// A scanner that checks the syntax of chunk extensions (RFC 9112 section 7.1.1) byte by byte and discards them. No extension
+/// has a meaning here.
 ///
-/// The whitespace that the grammar lets a recipient tolerate around `;` and `=` is refused.
+/// The grammar has a recipient tolerate whitespace around `;` and `=` (`BWS`); this scanner refuses it.
 struct ChunkExtensionScanner: Sendable {
     private enum Phase { case nameStart, name, valueStart, value, quoted, escaped, afterQuoted }
 
     private var phase = Phase.nameStart
-    /// The bytes of this chunk's extensions, and of those of all chunks.
+    /// The bytes of the extensions so far: of the current chunk, and of the whole body.
     private var chunkBytes = 0
     private var bodyBytes = 0
 
-    /// Starts the extensions of a chunk, whose first `;` has been read.
+    /// Starts to scan the extensions of a chunk, after their first `;`.
     mutating func start(limits: HTTPWireLimits) throws(HTTPParseError) {
         phase = .nameStart
         chunkBytes = 0
         try count(limits)
     }
 
-    /// Reads one byte, and says whether it is the CR that ends the extensions.
+    /// Reads one byte. Returns whether it is the CR that ends the extensions.
     mutating func readsEnd(_ byte: UInt8, limits: HTTPWireLimits) throws(HTTPParseError) -> Bool {
         let mayEnd = phase == .name || phase == .value || phase == .afterQuoted
         if byte == .carriageReturn, mayEnd { return true }

@@ -1,8 +1,9 @@
 public import HTTPTypes
 
-/// Takes a chunked body apart (RFC 9112 section 7.1). ``BodyDecoder`` uses it.
+/// A decoder for a chunked body (RFC 9112 section 7.1). ``BodyDecoder`` uses it.
 ///
-/// It is pushed bytes as they arrive, in pieces of any size, and keeps none of them but an unfinished trailer section.
+/// The caller passes bytes as they arrive, in pieces of any size. The decoder copies none of them except an incomplete trailer
+/// section.
 public struct ChunkedDecoder: Sendable {
     private enum Phase { case size, sizeExtension, sizeLineFeed, data, dataReturn, dataLineFeed, trailers, done }
 
@@ -10,17 +11,18 @@ public struct ChunkedDecoder: Sendable {
     private let message: HTTPParseError.Message
     private var phase = Phase.size
     private var sizeDigits = 0
-    /// The chunk's size as far as it is read, then the bytes of content that are still to come.
+    /// While the size is read, its value so far; after that, the bytes of the chunk's content that are still to come.
     private var remaining = 0
     private var chunkExtension = ChunkExtensionScanner()
     private var trailerScanner: FieldScanner
-    /// The trailer section as far as it was received, when it did not arrive in one piece.
+    /// The part of the trailer section that has arrived; empty if the section arrives in one piece.
     private var trailerBytes: [UInt8] = []
 
-    /// The fields after the last chunk, once the body is complete. Those that are valid in the header only are left out.
+    /// The trailer fields that followed the last chunk; empty until the body is complete. Fields that are valid only in the
+    /// header are left out (RFC 9110 section 6.5.1).
     public private(set) var trailers = HTTPFields()
 
-    /// A decoder for the body of one request.
+    /// Creates a decoder for the body of one request.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
         self.init(limits: limits, message: .request)
     }
@@ -31,17 +33,18 @@ public struct ChunkedDecoder: Sendable {
         trailerScanner = FieldScanner(start: 0, sectionBytes: limits.trailerBytes, acceptsFolds: message == .response)
     }
 
-    /// The error that ended the decoding. The scanners have passed bytes that were never consumed, so they cannot go on.
+    /// The error that ended the decoding. The scanners cannot continue after an error, because they have scanned bytes that
+    /// were not consumed.
     private var failure: HTTPParseError?
 
-    /// Whether the last chunk and the trailers have been consumed.
+    /// Whether the decoder has consumed the whole body, including the last chunk and the trailers.
     public var isComplete: Bool { phase == .done }
 
     /// Consumes bytes up to the next piece of content, the end of the body or the end of `bytes`.
     ///
-    /// - Parameter bytes: What follows the bytes consumed so far.
-    /// - Throws: What is wrong, as soon as it is seen, and the same error at each later call: nothing further can be parsed from
-    ///   this connection.
+    /// - Parameter bytes: The bytes of the connection that follow those consumed so far.
+    /// - Throws: ``HTTPParseError`` at the first byte that is malformed or exceeds a limit. Each later call throws the same
+    ///   error, because nothing further can be parsed from this connection.
     public mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> BodyStep {
         if let failure { throw failure }
         do throws(HTTPParseError) {
@@ -85,7 +88,7 @@ public struct ChunkedDecoder: Sendable {
         return BodyStep(consumed: index, outcome: phase == .done ? .end : .needMore)
     }
 
-    /// Hexadecimal digits only: no sign, no `0x`, no whitespace.
+    /// Reads a byte of the chunk size: hexadecimal digits only, without a sign, `0x` or whitespace.
     private mutating func readSize(_ byte: UInt8) throws(HTTPParseError) {
         if let digit = byte.hexDigitValue {
             guard sizeDigits < limits.chunkSizeDigits, remaining <= Int.max >> 4 else { throw HTTPParseError(.chunkSizeTooLarge) }
@@ -107,12 +110,12 @@ public struct ChunkedDecoder: Sendable {
         if try chunkExtension.readsEnd(byte, limits: limits) { phase = .sizeLineFeed }
     }
 
-    /// Reads as much of the trailer section as there is, and returns how many of `bytes` belong to it.
+    /// Reads the trailer section as far as it has arrived. Returns how many of `bytes` belong to it.
     private mutating func readTrailers(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Int {
         if trailerBytes.isEmpty {
             if try scanTrailers(bytes) { return trailerScanner.position }
         }
-        // More than the limit and one byte need not be kept: the scanner refuses the byte after the limit.
+        // One byte more than the limit is enough: the scanner refuses the byte after the limit.
         let kept = trailerBytes.count
         let count = min(bytes.count, trailerScanner.sectionEnd + 1 - kept)
         trailerBytes.append(bytes.extracting(0..<count))
@@ -124,7 +127,7 @@ public struct ChunkedDecoder: Sendable {
         return bytes.count
     }
 
-    /// Scans what is new in `bytes`, which start where the section does, and says whether the section is complete.
+    /// Scans the new bytes in `bytes`, which starts at the start of the section. Returns whether the section is complete.
     private mutating func scanTrailers(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Bool {
         while true {
             switch try trailerScanner.next(in: bytes, limits: HeadLimits(limits)) {
@@ -138,7 +141,7 @@ public struct ChunkedDecoder: Sendable {
     }
 
     private mutating func note(_ entry: FieldEntry, in bytes: Span<UInt8>) throws(HTTPParseError) {
-        // The scanner has checked that the name is a token, which is all that the initialiser asks for.
+        // The initializer returns nil only if the name is not a token, and the scanner has checked that.
         let name = HTTPField.Name(bytes.extracting(entry.name.range).text)!
         let value = bytes.extracting(entry.value.range)
         switch TrailerUse(of: name, in: message) {

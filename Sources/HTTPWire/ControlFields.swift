@@ -1,4 +1,4 @@
-/// What the fields of a request head say about its framing, its host and its connection, gathered line by line.
+/// The framing, the host and the connection options of a request, collected from its fields line by line.
 struct RequestControlFields: Sendable {
     private(set) var host: ByteRange?
     private(set) var body = FramingFields()
@@ -6,7 +6,7 @@ struct RequestControlFields: Sendable {
     private var expectsContinue = false
     private var expectsMore = false
 
-    /// Takes note of one field line. Five names matter, each of another length.
+    /// Records one field line. Five names matter, and their lengths differ.
     mutating func note(_ entry: FieldEntry, in bytes: Span<UInt8>) throws(HTTPParseError) {
         let name = bytes.extracting(entry.name.range)
         let value = bytes.extracting(entry.value.range)
@@ -23,7 +23,8 @@ struct RequestControlFields: Sendable {
         }
     }
 
-    /// Whether the client waits for 100 Continue. HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1).
+    /// Returns whether the client waits for 100 Continue. Expectations in an HTTP/1.0 request are ignored (RFC 9110 section
+    /// 10.1.1).
     func expectsContinue(version: HTTPVersion) throws(HTTPParseError) -> Bool {
         guard version == .http11 else { return false }
         guard !expectsMore else { throw HTTPParseError(.unsupportedExpectation) }
@@ -41,8 +42,8 @@ struct RequestControlFields: Sendable {
     }
 }
 
-/// What the fields of a response head say about its framing and its connection, gathered line by line, and whether it has the
-/// fields that a client looks for in every response.
+/// The framing and the connection options of a response, collected from its fields line by line, and whether it has the fields
+/// that a client looks up in every response.
 struct ResponseControlFields: Sendable {
     private(set) var body = FramingFields()
     private(set) var connection = ConnectionOptions()
@@ -50,10 +51,10 @@ struct ResponseControlFields: Sendable {
     private(set) var hasLocation = false
     private(set) var hasRetryAfter = false
 
-    /// Takes note of one field. Six names matter, each of another length.
+    /// Records one field. Six names matter, and their lengths differ.
     ///
-    /// - Parameter isFolded: Whether the field continues over several lines. A field that frames the response or is about the
-    ///   connection must not.
+    /// - Parameter isFolded: Whether the field continues over several lines. This is an error in a field that frames the
+    ///   response or controls the connection.
     mutating func note(_ entry: FieldEntry, isFolded: Bool, in bytes: Span<UInt8>) throws(HTTPParseError) {
         let name = bytes.extracting(entry.name.range)
         let value = bytes.extracting(entry.value.range)
@@ -79,18 +80,18 @@ struct ResponseControlFields: Sendable {
     }
 }
 
-/// What `Content-Length` and `Transfer-Encoding` say (RFC 9112 section 6.3).
+/// The values of `Content-Length` and `Transfer-Encoding` (RFC 9112 section 6.3).
 struct FramingFields: Sendable {
     private(set) var contentLength: Int?
     private(set) var isChunked = false
 
-    /// Takes note of a `Content-Length` of which there may be one only, with one number.
+    /// Records a `Content-Length` that may occur only once and holds one number.
     mutating func noteOnlyLength(_ value: Span<UInt8>) throws(HTTPParseError) {
         guard contentLength == nil else { throw HTTPParseError(.duplicateContentLength) }
         contentLength = try Self.decimal(value)
     }
 
-    /// Takes note of a `Content-Length` that may be repeated, on several lines or in a list, if all numbers are equal.
+    /// Records a `Content-Length` that may be repeated, on several lines or in a list, if all values are equal.
     mutating func noteEqualLengths(_ value: Span<UInt8>) throws(HTTPParseError) {
         try value.forEachListElement { element throws(HTTPParseError) in
             let length = try Self.decimal(element)
@@ -99,27 +100,28 @@ struct FramingFields: Sendable {
         }
     }
 
-    /// Takes note of a `Transfer-Encoding`.
+    /// Records a `Transfer-Encoding`, which may occur only once.
     mutating func noteCoding(_ value: Span<UInt8>) throws(HTTPParseError) {
         guard !isChunked else { throw HTTPParseError(.invalidTransferEncoding) }
         try Self.requireChunked(value)
         isChunked = true
     }
 
-    /// Refuses fields that contradict each other or the version.
+    /// Throws if the fields contradict each other or the version.
     func check(version: HTTPVersion) throws(HTTPParseError) {
         guard isChunked else { return }
         guard contentLength == nil else { throw HTTPParseError(.conflictingFraming) }
         guard version == .http11 else { throw HTTPParseError(.transferEncodingInHTTP10) }
     }
 
-    /// What follows the head of a request.
+    /// Returns the framing of a request's body.
     func framing(version: HTTPVersion) throws(HTTPParseError) -> BodyFraming {
         try check(version: version)
         return isChunked ? .chunked : contentLength.map { .length($0) } ?? .none
     }
 
-    /// Digits only: a sign, a list, a blank or a hexadecimal number is read differently by different recipients.
+    /// Returns the value of a text that holds decimal digits only. Recipients differ in how they read signs, lists, blanks and
+    /// hexadecimal numbers, so these are refused.
     private static func decimal(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Int {
         var value = 0
         for index in bytes.indices {
@@ -133,8 +135,8 @@ struct FramingFields: Sendable {
         return value
     }
 
-    /// Returns for exactly `chunked`. Whatever would leave the end of the body unknown is malformed (`chunked` twice or not
-    /// last, an empty element); any other coding, `xchunked` too, is one that is not implemented.
+    /// Throws unless the value is exactly `chunked`. A list in which `chunked` occurs twice or not last, or an element is
+    /// empty, is malformed, because the end of the body would be unknown. Any other coding is unsupported.
     private static func requireChunked(_ value: Span<UInt8>) throws(HTTPParseError) {
         if value.equalsIgnoringCase("chunked") { return }
         var wasChunked = false
@@ -146,10 +148,10 @@ struct FramingFields: Sendable {
     }
 }
 
-/// The options of `Connection` that say whether the connection is kept.
+/// The options in `Connection` that decide whether the connection is kept (RFC 9112 section 9.3).
 struct ConnectionOptions: Sendable {
     private var closes = false
-    /// Whether `keep-alive` is among them, which HTTP/1.1 does not need.
+    /// Whether `keep-alive` is among the options. HTTP/1.1 does not need it.
     private(set) var asksForKeepAlive = false
 
     mutating func note(_ value: Span<UInt8>) {
@@ -159,7 +161,7 @@ struct ConnectionOptions: Sendable {
         }
     }
 
-    /// Whether the connection can carry another request (RFC 9112 section 9.3).
+    /// Returns whether the connection can carry another request (RFC 9112 section 9.3).
     func keepsAlive(version: HTTPVersion) -> Bool {
         !closes && (version == .http11 || asksForKeepAlive)
     }

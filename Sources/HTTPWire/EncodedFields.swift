@@ -1,11 +1,11 @@
 package import HTTPTypes
 
-/// The field lines of a response, checked and encoded, so that many responses can use them.
+/// The field lines of a response, checked and encoded once, so that many responses can use them.
 package struct EncodedFields: Sendable {
     /// The field lines, each with its CRLF.
     let bytes: [UInt8]
 
-    /// No field lines.
+    /// Creates an instance without field lines.
     package init() {
         bytes = []
     }
@@ -15,7 +15,7 @@ package struct EncodedFields: Sendable {
     /// - Throws: ``HTTPSerializeError/invalidFieldValue(name:)`` for a value with a control byte.
     package init(_ fields: HTTPFields) throws(HTTPSerializeError) {
         var bytes: [UInt8] = []
-        // Usually enough for all of them, in one allocation.
+        // Usually enough for all lines, so that there is one allocation.
         bytes.reserveCapacity(fields.count * 48)
         for field in fields where !field.name.isWrittenBySerializer { try Self.append(field, to: &bytes) }
         self.bytes = bytes
@@ -24,7 +24,8 @@ package struct EncodedFields: Sendable {
     /// The number of bytes in all field lines.
     package var byteCount: Int { bytes.count }
 
-    /// Appends one field line. A name is a token by its type; a value may hold control bytes, and is checked.
+    /// Appends one field line. `HTTPField.Name` guarantees that the name is a token. The value may hold control bytes and is
+    /// checked.
     static func append(_ field: HTTPField, to bytes: inout [UInt8]) throws(HTTPSerializeError) {
         let name = field.name.rawName
         try unsafe field.withUnsafeBytesOfValue { value throws(HTTPSerializeError) in

@@ -1,19 +1,19 @@
 internal import CHTTPWire
 
-/// A complete head of the usual kind, found in one pass.
+/// A parser for complete request heads of the usual kind, in one pass.
 ///
-/// It accepts a subset of what ``RequestHeadScan`` accepts: common methods, a target in origin form, at most 16 fields, a name or
-/// an IPv4 address as `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` with their usual values, no `Expect`, and no
-/// tab. It knows no errors: what it does not accept is scanned strictly from the first byte.
+/// It accepts a subset of what ``RequestHeadScan`` accepts: a common method, a target in origin form, at most 16 fields, `Host`
+/// with a name or an IPv4 address, the usual values of `Connection`, `Content-Length` and `Transfer-Encoding`, no `Expect`, and
+/// no tab. It reports no errors: a head that it does not accept is scanned strictly from the first byte.
 enum FastHead {
-    /// Returns the head at the start of `bytes`, or nil for a head that has to be looked at closely.
+    /// Returns the head at the start of `bytes`, or nil if the head has to be scanned strictly.
     static func parse(_ bytes: Span<UInt8>, limits: HeadLimits, reusing spare: inout RequestHead?) -> RequestHead? {
         unsafe withUnsafeTemporaryAllocation(of: FieldEntry.self, capacity: mostFields) { table -> RequestHead? in
             guard let entries = table.baseAddress else { return nil }
             var found = tandem_wire_summary()
             let isAccepted = unsafe bytes.withUnsafeBufferPointer { source in
                 guard let start = source.baseAddress else { return false }
-                // A head that is complete within the least of the limits exceeds none of them.
+                // A head that is complete within the smallest limit exceeds no limit.
                 let count = min(source.count, limits.surelyAllowed)
                 // A FieldEntry is laid out as a tandem_wire_field: four numbers of 16 bits.
                 return unsafe tandem_wire_scan_head(
@@ -21,7 +21,7 @@ enum FastHead {
                     UnsafeMutableRawPointer(entries).assumingMemoryBound(to: tandem_wire_field.self))
             }
             guard isAccepted else { return nil }
-            // The scanner has written as many entries as it counts.
+            // The scanner has initialized the first `field_count` entries.
             let fields = unsafe UnsafeBufferPointer(start: entries, count: Int(found.field_count))
             return unsafe RequestHead(RequestSummary(found), bytes: bytes, entries: fields.span, reusing: &spare)
         }

@@ -1,18 +1,18 @@
 internal import CHTTPWire
 
-/// A complete response head of the usual kind, found in one pass; see ``FastHead``.
+/// A parser for complete response heads of the usual kind, in one pass; see ``FastHead``.
 ///
 /// It accepts a subset of what ``ResponseHeadScan`` accepts: HTTP/1.1, at most 32 fields, each on one line, one `Content-Length`
-/// or `Transfer-Encoding`, `Connection` with its usual values, and no tab.
+/// or `Transfer-Encoding`, the usual values of `Connection`, and no tab.
 enum FastResponseHead {
-    /// Returns the head at the start of `bytes`, or nil for a head that has to be looked at closely.
+    /// Returns the head at the start of `bytes`, or nil if the head has to be scanned strictly.
     static func parse(_ bytes: Span<UInt8>, limits: HeadLimits, reusing spare: inout ResponseHead?) -> ResponseHead? {
         unsafe withUnsafeTemporaryAllocation(of: FieldEntry.self, capacity: mostFields) { table -> ResponseHead? in
             guard let entries = table.baseAddress else { return nil }
             var found = tandem_wire_response_summary()
             let isAccepted = unsafe bytes.withUnsafeBufferPointer { source in
                 guard let start = source.baseAddress else { return false }
-                // A head that is complete within the least of the limits exceeds none of them.
+                // A head that is complete within the smallest limit exceeds no limit.
                 let count = min(source.count, limits.surelyAllowed)
                 // A FieldEntry is laid out as a tandem_wire_field: four numbers of 16 bits.
                 return unsafe tandem_wire_scan_response(
@@ -20,7 +20,7 @@ enum FastResponseHead {
                     UnsafeMutableRawPointer(entries).assumingMemoryBound(to: tandem_wire_field.self))
             }
             guard isAccepted else { return nil }
-            // The scanner has written as many entries as it counts.
+            // The scanner has initialized the first `field_count` entries.
             let fields = unsafe UnsafeBufferPointer(start: entries, count: Int(found.field_count))
             return unsafe ResponseHead(ResponseSummary(found), bytes: bytes, entries: fields.span, reusing: &spare)
         }

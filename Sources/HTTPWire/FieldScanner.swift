@@ -1,12 +1,12 @@
-/// Finds the field lines of a header or trailer section, one at a time, and refuses what RFC 9112 section 5 lets a recipient
-/// refuse. It can stop after any byte and go on where it was, so that no byte is scanned twice.
+/// A scanner that finds the field lines of a header or trailer section, one at a time. It refuses everything that RFC 9112
+/// section 5 allows a recipient to refuse. It can stop after any byte and continue there, so it scans no byte twice.
 struct FieldScanner: Sendable {
     enum Event {
-        /// All bytes are scanned and the section has not ended.
+        /// The scanner has scanned all bytes, and the section has not ended.
         case needMore
-        /// A field line has ended.
+        /// A complete field.
         case field(FieldEntry)
-        /// The empty line has ended the section just before ``FieldScanner/position``.
+        /// The section has ended. ``FieldScanner/position`` is after its empty line.
         case end
     }
 
@@ -19,15 +19,15 @@ struct FieldScanner: Sendable {
     private var fieldCount = 0
     private var phase = Phase.lineStart
     private let acceptsFolds: Bool
-    /// Whether the field found last continues over several lines. Then its value holds their ends.
+    /// Whether the last field found is folded over several lines. If so, its value holds their line ends.
     private(set) var isFolded = false
-    /// The first offset at which the section is too large.
+    /// The first offset beyond the limit for the section.
     let sectionEnd: Int
 
-    /// A scanner for the section that starts at `start`, with at most `sectionBytes`.
+    /// Creates a scanner for the section that starts at `start` and has at most `sectionBytes` bytes.
     ///
-    /// If it accepts folds, a line that starts with a blank continues the field before it (RFC 9112 section 5.2), and the limit
-    /// for a line applies to all lines of the field together.
+    /// With `acceptsFolds`, a line that starts with a blank continues the previous field (RFC 9112 section 5.2), and the limit
+    /// for a field line applies to all lines of the field together.
     init(start: Int, sectionBytes: Int, acceptsFolds: Bool = false) {
         position = start
         self.acceptsFolds = acceptsFolds
@@ -35,9 +35,9 @@ struct FieldScanner: Sendable {
         sectionEnd = HeadLimits.end(of: sectionBytes, from: start)
     }
 
-    /// Scans to the end of the next field line. `bytes` holds all bytes that were there at the call before, and more.
+    /// Scans to the end of the next field. `bytes` holds all bytes of the previous call, and any that have arrived since.
     mutating func next(in bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Event {
-        // The phases of a line come in this order, and a whole line passes through all of them at once.
+        // The phases of a line follow in this order. A whole line passes through all of them in one call.
         if phase == .lineStart, try hasByte(bytes) { try startLine(with: bytes[position], limits: limits) }
         if phase == .name { try scanName(in: bytes, limits: limits) }
         repeat {
@@ -45,7 +45,7 @@ struct FieldScanner: Sendable {
             if phase == .lineFeed || phase == .finalLineFeed, try hasByte(bytes) { try readLineFeed(bytes[position]) }
             if phase == .done { return .end }
             guard phase == .lineEnd else { return .needMore }
-            // Only the byte after the line tells whether the field continues.
+            // Only the byte after the line shows whether the field continues.
             if acceptsFolds { guard try hasByte(bytes) else { return .needMore } }
         } while acceptsFolds && startsFold(with: bytes[position])
         phase = .lineStart
@@ -67,7 +67,7 @@ struct FieldScanner: Sendable {
         return true
     }
 
-    /// Whether there is a byte to scan. If it is one too many for the section, that is an error.
+    /// Returns whether there is a byte to scan. Throws if that byte exceeds the limit for the section.
     @inline(__always)
     private func hasByte(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Bool {
         guard position < bytes.count else { return false }
@@ -121,7 +121,7 @@ struct FieldScanner: Sendable {
             position = bytes.firstControl(from: position, to: end)
             guard position < bytes.count else { return }
             switch bytes[position] {
-            // The line's CR may stand where the line's limit is, but the section's limit includes it.
+            // The limit for a line does not count its CRLF; the limit for the section does.
             case .carriageReturn where position < sectionEnd:
                 position += 1
                 phase = .lineFeed
@@ -134,17 +134,17 @@ struct FieldScanner: Sendable {
         }
     }
 
-    /// The first offset at which the current line, or the section that it is in, is too long.
+    /// Returns the first offset beyond the limit for the current line or for the section.
     private func lineLimit(_ limits: HeadLimits) -> Int {
         min(HeadLimits.end(of: limits.fieldLine, from: lineStart), sectionEnd)
     }
 
-    /// The error for a line that reached its ``lineLimit(_:)``.
+    /// The error for a line that has reached its ``lineLimit(_:)``.
     private var tooLong: HTTPParseError {
         HTTPParseError(position >= sectionEnd ? .fieldSectionTooLarge : .fieldLineTooLong)
     }
 
-    /// The entry of the line that has just ended, the blanks around its value left out.
+    /// Returns the entry of the field that has just ended. Its value has no leading and trailing blanks.
     @inline(__always)
     private func entry(in bytes: Span<UInt8>) -> FieldEntry {
         let value = bytes.trimmingBlanks((colon + 1)..<(position - 2))

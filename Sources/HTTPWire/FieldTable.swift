@@ -1,4 +1,4 @@
-/// Where something is in a head: offsets from its first byte. 16 bits, because a head is at most 65,535 bytes.
+/// A range of bytes in a head, as offsets from its first byte. 16 bits are enough, because a head has at most 65,535 bytes.
 struct ByteRange: BitwiseCopyable, Hashable, Sendable {
     var start: UInt16
     var end: UInt16
@@ -16,16 +16,16 @@ struct ByteRange: BitwiseCopyable, Hashable, Sendable {
     var count: Int { Int(end) - Int(start) }
 }
 
-/// Where a field line's name and value are.
+/// The positions of a field's name and value.
 struct FieldEntry: BitwiseCopyable, Sendable {
     var name: ByteRange
     var value: ByteRange
 }
 
-/// The entries of the fields seen so far. Sixteen live in the table itself, so that a usual head allocates nothing here.
+/// The entries of the fields found so far. The table itself has room for 16, so that a usual head needs no allocation.
 struct FieldTable: Sendable {
     private var inline = InlineArray<16, FieldEntry>(repeating: FieldEntry(name: ByteRange(0, 0), value: ByteRange(0, 0)))
-    /// All entries, once there are more than sixteen.
+    /// All entries, if there are more than 16.
     private var overflow: [FieldEntry] = []
     private(set) var count = 0
 

@@ -1,7 +1,7 @@
-/// A moment as HTTP writes it (IMF-fixdate, RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 bytes.
+/// A date in the format of HTTP (IMF-fixdate, RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 bytes.
 ///
-/// It is formatted when it is created, by arithmetic alone, so that a server can create one per second and use it for all
-/// responses of that second.
+/// The initializer formats the text, without locale or system calls. A server can create one instance per second and use it for
+/// all responses of that second.
 public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
     /// Seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
     public let unixSeconds: Int
@@ -9,8 +9,8 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
     /// The `Date` field line of a response, with its CRLF.
     let fieldLine: InlineArray<37, UInt8>
 
-    /// Formats a moment. Those beyond the years 1 and 9999, which four digits cannot write, become the first or the last
-    /// second of these.
+    /// Creates a date from seconds since 1970-01-01 00:00:00 UTC. The year has four digits, so a time before year 1 becomes the
+    /// first second of year 1, and a time after year 9999 becomes the last second of year 9999.
     public init(unixSeconds: Int) {
         let seconds = min(max(unixSeconds, -62_135_596_800), 253_402_300_799)
         let (days, time) = seconds.flooredDivision(by: 86_400)
@@ -36,12 +36,12 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
         fieldLine = text
     }
 
-    /// The text.
+    /// The date as 29 characters, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     public var description: String {
         fieldLine.span.extracting(6..<35).text
     }
 
-    /// Two dates are equal if they are the same second.
+    /// Returns whether two dates are the same second.
     public static func == (left: HTTPDate, right: HTTPDate) -> Bool {
         left.unixSeconds == right.unixSeconds
     }
@@ -51,14 +51,15 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
         hasher.combine(unixSeconds)
     }
 
-    /// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+    /// Returns the date in the Gregorian calendar of a day counted from 1970-01-01.
     ///
-    /// Years are counted from March, so that a leap day is the last of its year, in eras of 400 years, which are all alike.
+    /// The calculation starts years in March, so that a leap day is the last day of its year, and counts in eras of 400 years,
+    /// which all have the same number of days.
     private static func date(ofDay day: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = (day + 719_468).flooredDivision(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        // The months from March on have 31, 30, 31, 30, 31 days, and again: 153 days in five of them.
+        // From March on, the lengths of the months repeat as 31, 30, 31, 30, 31 days: 153 days in five months.
         let monthFromMarch = (5 * dayOfYear + 2) / 153
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
@@ -82,7 +83,7 @@ public struct HTTPDate: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Int {
-    /// Quotient and remainder of a division that rounds down, so that the remainder is never negative.
+    /// Returns the quotient rounded down, and the remainder, which is never negative.
     fileprivate func flooredDivision(by divisor: Int) -> (quotient: Int, remainder: Int) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)

@@ -1,4 +1,4 @@
-/// The cases behind ``HTTPParseError/Code``, each with the status and the sentence it is reported with.
+/// The cases behind ``HTTPParseError/Code``, each with its status and the sentence that describes it.
 extension HTTPParseError {
     enum Kind: UInt8 {
         case bareCarriageReturn, bareLineFeed
@@ -25,13 +25,13 @@ extension HTTPParseError {
             }
         }
 
-        /// Most sentences serve both kinds of messages.
+        /// Returns the sentence that describes the error. Most sentences are the same for requests and responses.
         func reason(in message: Message) -> String {
             switch (message, self) {
             case (.response, .unsupportedVersion): "The version of the response is neither HTTP/1.0 nor HTTP/1.1."
             case (.response, .foldedField):
-                "The first header field, or one that frames the response, is folded over several lines."
-            case (.response, .conflictingFraming): "There are both Transfer-Encoding and Content-Length."
+                "The first header field, or one that controls framing or the connection, is folded over several lines."
+            case (.response, .conflictingFraming): "The response has both Transfer-Encoding and Content-Length."
             case (.response, .transferEncodingInHTTP10): "The response is HTTP/1.0 and has Transfer-Encoding."
             case (.response, .forbiddenTrailer): "A trailer field frames the response."
             default: reason
@@ -44,16 +44,17 @@ extension HTTPParseError {
             case .bareLineFeed: "An LF is not preceded by CR; lines end with CRLF."
             case .requestLineTooLong: "The request line is too long."
             case .invalidMethod: "The request does not start with a method name followed by one space."
-            case .invalidTarget: "The request target is not one that the method allows, or holds a character that no URI holds."
+            case .invalidTarget:
+                "The request target has an invalid character, or a form that the method does not allow."
             case .invalidPercentEncoding: "A % in the request target is not followed by two hexadecimal digits; write %25 for %."
             case .missingVersion: "The request line has no HTTP version."
             case .invalidVersion: "The request line does not end with HTTP/1.1 after one space."
-            case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are served here."
+            case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are supported."
             case .invalidStatusLine: "The response does not start with a status line such as HTTP/1.1 200 OK."
             case .statusLineTooLong: "The status line is too long."
             case .fieldLineTooLong: "A header field is too long."
             case .tooManyFields: "There are too many header fields."
-            case .fieldSectionTooLarge: "The header fields are too large in all."
+            case .fieldSectionTooLarge: "The header fields are too large in total."
             case .invalidFieldName: "A header field name is empty or holds a character that is not allowed in a name."
             case .whitespaceBeforeColon: "There is whitespace between a header field name and its colon."
             case .missingColon: "A header field line has no colon."
@@ -65,16 +66,16 @@ extension HTTPParseError {
             case .invalidContentLength: "Content-Length is not one decimal number in range."
             case .duplicateContentLength: "There is more than one Content-Length."
             case .conflictingContentLength: "There are several values of Content-Length, and they differ."
-            case .invalidTransferEncoding: "Transfer-Encoding is malformed; chunked must be there once, and last."
+            case .invalidTransferEncoding: "Transfer-Encoding is malformed; chunked must occur once, as the last coding."
             case .unsupportedTransferCoding: "Only the transfer coding chunked is implemented."
-            case .conflictingFraming: "There are both Transfer-Encoding and Content-Length; send one of them."
+            case .conflictingFraming: "The request has both Transfer-Encoding and Content-Length; send one of them."
             case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding; send Content-Length."
-            case .unsupportedExpectation: "The only expectation that can be met is 100-continue."
-            case .invalidChunkSize: "A chunk size is not made of hexadecimal digits only."
+            case .unsupportedExpectation: "The only supported expectation is 100-continue."
+            case .invalidChunkSize: "A chunk size is empty or holds a character that is not a hexadecimal digit."
             case .chunkSizeTooLarge: "A chunk size is too large."
             case .invalidChunkExtension: "A chunk extension is malformed."
             case .chunkExtensionsTooLong: "The chunk extensions are too long."
-            case .missingChunkEnd: "A chunk is not followed by CRLF where its size says that it ends."
+            case .missingChunkEnd: "The content of a chunk is not followed by CRLF, so its size is wrong."
             case .forbiddenTrailer: "A trailer field frames or routes the message; send it in the header."
             }
         }

@@ -1,16 +1,16 @@
-/// A response that cannot be written, because what would be on the wire would not be what was meant. Nothing is written then.
+/// The reason why a response cannot be written: the bytes on the wire would not mean what the caller meant. Nothing is written.
 public enum HTTPSerializeError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A status code that does not have three digits.
+    /// The status code does not have three digits.
     case invalidStatus(Int)
-    /// A reason phrase that holds a control byte.
+    /// The reason phrase holds a control byte other than tab.
     case invalidReasonPhrase
-    /// The value of the named field holds a control byte. With CR and LF the rest of it would be fields, or a response, of
-    /// an attacker's choice.
+    /// The value of the named field holds a control byte other than tab. With CR and LF in a value, an attacker could add
+    /// fields or a whole response.
     case invalidFieldValue(name: String)
     /// The named field is not allowed in trailers (RFC 9110 section 6.5.1).
     case forbiddenTrailer(name: String)
 
-    /// One sentence that says what is wrong.
+    /// One sentence that says what is wrong and, where it helps, the remedy.
     public var description: String {
         switch self {
         case .invalidStatus(let code): "The status code \(code) does not have three digits."

@@ -1,51 +1,55 @@
-/// How much a peer may send before it is refused: every limit of the parser and of the body decoders, in one place.
+/// All limits of the parsers and the body decoders on what a peer may send.
 ///
-/// A limit is enforced at the first byte beyond it, whether or not the line it belongs to has ended, so that what a
-/// connection has to buffer is bounded by these numbers whatever the peer does.
+/// The parser throws at the first byte beyond a limit, even if the line has not ended. So these numbers bound the bytes that a
+/// connection has to buffer.
 public struct HTTPWireLimits: Sendable, Hashable {
-    /// The request line, or the status line of a response, without its CRLF, in bytes; beyond it is 414.
+    /// The maximum length in bytes of the request line, or of the status line of a response, without its CRLF. A longer request
+    /// line is refused with 414.
     ///
-    /// The default, 8,192, is above the 8,000 that RFC 9112 section 3 asks every recipient to support.
+    /// The default is 8,192, more than the 8,000 bytes that RFC 9112 section 3 recommends as a minimum.
     public var requestLine: Int
 
-    /// One field line without its CRLF, in bytes; beyond it is 431.
+    /// The maximum length in bytes of one field line without its CRLF. In a response it applies to all lines of a folded field
+    /// together. A longer field is refused with 431.
     ///
-    /// The default, 8,192, has room for a cookie jar or a bearer token, which are the longest fields seen in practice.
+    /// The default is 8,192: room for cookies and bearer tokens, the longest fields in practice.
     public var fieldLine: Int
 
-    /// The number of field lines; one more is 431.
+    /// The maximum number of field lines in a head, and in a trailer section. More are refused with 431.
     ///
-    /// The default, 100, is three times what browsers send behind two proxies, and keeps look-ups by name cheap.
+    /// The default is 100, three times what a browser sends through two proxies. A low number keeps look-ups by name cheap.
     public var fieldCount: Int
 
-    /// The whole field section with every CRLF and the empty line that ends it, in bytes; beyond it is 431.
+    /// The maximum size in bytes of the field section of a head, with each CRLF and the empty line that ends it, but without
+    /// the first line. A larger section is refused with 431.
     ///
-    /// The default, 32,768, is four field lines of the greatest length. A head is addressed with 16-bit offsets, so the
-    /// first line and the field section together never exceed 65,535 bytes, however high the limits are set.
+    /// The default is 32,768, four field lines of the maximum length. Offsets in a head have 16 bits, so the first line and the
+    /// field section together never exceed 65,535 bytes, even if the limits are higher.
     public var headBytes: Int
 
-    /// The extensions of one chunk, in bytes; beyond it is 400.
+    /// The maximum size in bytes of the extensions of one chunk. More are refused with 400.
     ///
-    /// The default, 1,024, is generous: nobody has found a use for them, except to make a server read for nothing.
+    /// The default is 1,024. Extensions have no common use, but an attacker can use them to waste a server's time.
     public var chunkExtensionBytes: Int
 
-    /// The extensions of all the chunks of one body, in bytes; beyond it is 400.
+    /// The maximum size in bytes of the extensions of all chunks of one body together. More are refused with 400.
     ///
-    /// The default, 16,384, stops a peer that sends one byte of content with a kilobyte of extensions for ever.
+    /// The default is 16,384. It stops a peer that keeps sending a kilobyte of extensions with each byte of content.
     public var bodyExtensionBytes: Int
 
-    /// The hexadecimal digits of a chunk size, leading zeros included; beyond it is 400.
+    /// The maximum number of hexadecimal digits in a chunk size, leading zeros included. More are refused with 400.
     ///
-    /// The default, 16, writes every 64-bit number.
+    /// The default is 16, enough for every 64-bit number.
     public var chunkSizeDigits: Int
 
-    /// The whole trailer section with every CRLF and the empty line that ends it, in bytes; beyond it is 431.
+    /// The maximum size in bytes of the trailer section of a body, with each CRLF and the empty line that ends it. A larger
+    /// section is refused with 431.
     ///
-    /// The default, 8,192, is a quarter of a head: trailers carry a checksum or a status. They also count against
-    /// ``fieldLine`` and ``fieldCount``.
+    /// The default is 8,192, a quarter of ``headBytes``: trailers usually carry a checksum or a status. The limits
+    /// ``fieldLine`` and ``fieldCount`` apply to trailers too.
     public var trailerBytes: Int
 
-    /// The limits of a server on the open internet; see each property for the reason of its default.
+    /// Creates limits. The defaults suit a server on the public internet; each property gives the reason for its default.
     public init(
         requestLine: Int = 8_192,
         fieldLine: Int = 8_192,

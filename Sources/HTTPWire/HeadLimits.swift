@@ -1,6 +1,6 @@
-/// The part of ``HTTPWireLimits`` that applies to lines, in 8 bytes, because each connection has a copy.
+/// The limits in ``HTTPWireLimits`` that apply to a head. They take only 8 bytes, because each connection has a copy.
 ///
-/// 16 bits are enough: a head is at most 65,535 bytes, so a greater limit allows no more.
+/// 16 bits per limit are enough, because a head has at most 65,535 bytes.
 struct HeadLimits: Sendable {
     private let requestLineBytes, fieldLineBytes, fields, sectionBytes: UInt16
 
@@ -16,10 +16,10 @@ struct HeadLimits: Sendable {
     var fieldCount: Int { Int(fields) }
     var headBytes: Int { Int(sectionBytes) }
 
-    /// The greatest size of a head which exceeds none of the limits, whatever its lines are.
+    /// The largest size in bytes at which a head cannot exceed a limit on bytes, however it is divided into lines.
     var surelyAllowed: Int { Int(min(requestLineBytes, fieldLineBytes, sectionBytes)) }
 
-    /// The first offset beyond `limit` bytes from `start`, capped at what 16 bits can address.
+    /// Returns the first offset beyond `limit` bytes from `start`, at most 65,535.
     static func end(of limit: Int, from start: Int) -> Int {
         start + min(limit, Int(UInt16.max) - start)
     }

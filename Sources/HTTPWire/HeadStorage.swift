@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// What a parser found out about a head, beside its fields.
+/// The result of parsing a head, apart from its fields.
 protocol HeadSummary: Sendable {
     var fieldCount: UInt16 { get }
     var byteCount: UInt16 { get }
@@ -18,7 +18,7 @@ struct RequestSummary: HeadSummary {
     var methodRange: ByteRange
     var targetRange: ByteRange
     var path: ByteRange
-    /// What follows the first `?` of the target. It ends where the target does.
+    /// The offset after the first `?` of the target; nil without a `?`. The query ends at the end of the target.
     var queryStart: UInt16?
     var authority: ByteRange?
     var fieldCount: UInt16
@@ -32,7 +32,7 @@ struct ResponseSummary: HeadSummary {
     var reason: ByteRange
     var version: HTTPVersion
     var isChunked: Bool
-    /// Whether the connection may carry another request, as far as version and `Connection` say.
+    /// Whether the version and `Connection` allow another request on the connection.
     var keepAlive: Bool
     var hasContentEncoding: Bool
     var hasLocation: Bool
@@ -41,32 +41,33 @@ struct ResponseSummary: HeadSummary {
     var byteCount: UInt16
 }
 
-/// One head in one heap object: the summary, then the head's bytes, then the table of its fields.
+/// A head in one heap object: the summary, the bytes of the head, and the table of its fields, in this order.
 struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
     private struct Header {
         var summary: Summary
-        /// Bytes that the object has room for.
+        /// The number of bytes that the object has room for after this header.
         let capacity: UInt32
     }
 
-    /// Written only while nothing else refers to it, which is what makes sharing it safe.
+    /// Written only while there is no other reference to it, so sharing it between threads is safe.
     private var buffer: ManagedBuffer<Header, UInt8>
 
-    /// Read by address: `buffer.header` would be checked for overlapping accesses each time, and no shared one is written.
+    /// The summary. It is read through a pointer, because each access to `buffer.header` would be checked for exclusivity. The
+    /// check is not needed, because a shared buffer is never written.
     var summary: Summary {
         @inline(__always) get { unsafe buffer.withUnsafeMutablePointerToHeader { unsafe $0.pointee.summary } }
     }
 
-    /// Copies the bytes and the entries next to the summary.
+    /// Creates a storage with copies of the bytes and the entries.
     init(_ summary: Summary, bytes: Span<UInt8>, entries: Span<FieldEntry>) {
         let size = Self.size(summary)
-        // Rounded up, so that the object has room for other heads of the same client.
+        // Rounded up, so that the object has room for later heads of the same client, which may be a little longer.
         let capacity = (size | 63) + 1
         buffer = ManagedBuffer.create(minimumCapacity: capacity) { _ in Header(summary: summary, capacity: UInt32(capacity)) }
         copy(bytes, entries, summary)
     }
 
-    /// Replaces the head by another one, if nothing else refers to this one and there is room. Returns whether it did.
+    /// Replaces the head if this is the only reference to it and the new head fits. Returns whether it did.
     @inline(__always)
     mutating func replace(_ summary: Summary, bytes: Span<UInt8>, entries: Span<FieldEntry>) -> Bool {
         guard isKnownUniquelyReferenced(&buffer) else { return false }
@@ -88,7 +89,7 @@ struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
     @inline(__always)
     private func copy(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>, _ summary: Summary) {
         precondition(entries.count == Int(summary.fieldCount))
-        // Both copies are within the capacity, which is at least the size of the summary; the extraction checks the source.
+        // Both copies are within the capacity, which is at least `size(summary)`. `extracting` checks the bounds of the source.
         unsafe buffer.withUnsafeMutablePointerToElements { elements in
             let elements = UnsafeMutableRawPointer(elements)
             unsafe bytes.extracting(0..<Int(summary.byteCount)).withUnsafeBytes { source in
@@ -101,7 +102,7 @@ struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
         }
     }
 
-    /// The entry of the field at `index`.
+    /// Returns the entry of the field at `index`.
     func entry(at index: Int) -> FieldEntry {
         precondition(index >= 0 && index < Int(summary.fieldCount))
         let offset = Int(summary.byteCount) + index * MemoryLayout<FieldEntry>.stride
@@ -110,7 +111,7 @@ struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
         }
     }
 
-    /// The memory of the bytes at `range`, valid as long as this storage is referenced.
+    /// Returns the memory of the bytes at `range`, which is valid while there is a reference to this storage.
     func memory(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> {
         precondition(range.start <= range.end && range.end <= summary.byteCount)
         return unsafe buffer.withUnsafeMutablePointerToElements { elements in
@@ -126,7 +127,7 @@ struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
         return try unsafe body(memory(range).span)
     }
 
-    /// The bytes at `range` as text, repaired if it is not UTF-8.
+    /// Returns the bytes at `range` as text. Invalid UTF-8 is replaced by U+FFFD.
     func string(_ range: ByteRange) -> String {
         withBytes(range) { $0.text }
     }
@@ -140,14 +141,14 @@ extension HeadStorage {
         fields.reserveCapacity(count)
         for index in 0..<count {
             let entry = entry(at: index)
-            // The parser has checked that the name is a token, which is all that the initialiser asks for.
+            // The initializer returns nil only if the name is not a token, and the parser has checked that.
             let name = HTTPField.Name(string(entry.name))!
             fields.append(withBytes(entry.value) { HTTPField(name, bytes: $0) })
         }
         return fields
     }
 
-    /// The values of all lines of a field, joined as `HTTPFields` joins them, or nil without that field.
+    /// Returns the values of all lines of a field, joined as `HTTPFields` joins them, or nil without that field.
     func value(of name: HTTPField.Name) -> String? {
         var result: String?
         forEachValue(of: name) { value in
@@ -160,7 +161,7 @@ extension HeadStorage {
         return result
     }
 
-    /// The value of each line of a field, in the order received.
+    /// Returns the value of each line of a field, in the order received.
     func values(of name: HTTPField.Name) -> [String] {
         var result: [String] = []
         forEachValue(of: name) { result.append(string($0)) }
@@ -178,7 +179,7 @@ extension HeadStorage {
 }
 
 extension HTTPField {
-    /// A field with a value of any bytes, UTF-8 or not.
+    /// Creates a field from the bytes of its value, which need not be UTF-8.
     @inline(__always)
     init(_ name: Name, bytes: Span<UInt8>) {
         self = unsafe bytes.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }

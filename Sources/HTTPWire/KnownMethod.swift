@@ -1,16 +1,16 @@
 package import HTTPTypes
 
-/// The methods of RFC 9110 and PATCH as numbers, so that code which handles every request compares no strings.
+/// The methods of RFC 9110 and PATCH (RFC 5789) as numbers, so that code on the path of every request compares no strings.
 package enum KnownMethod: UInt8, Sendable, CaseIterable {
     case other, get, head, post, put, delete, connect, options, trace, patch
 
-    /// Methods are case-sensitive (RFC 9110 section 9.1).
+    /// Creates the number for the bytes of a method. Methods are case-sensitive (RFC 9110 section 9.1).
     init(_ bytes: Span<UInt8>) {
         guard bytes.count <= 7 else {
             self = .other
             return
         }
-        // The ASCII bytes of the name as one number, which is compared in one instruction.
+        // The ASCII bytes of the name as one number, so that each comparison is one instruction.
         var name: UInt64 = 0
         for index in bytes.indices { name = name << 8 | UInt64(bytes[index]) }
         switch name {
@@ -27,7 +27,7 @@ package enum KnownMethod: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// The number for a method of swift-http-types.
+    /// Creates the number for a method of swift-http-types.
     package init(_ method: HTTPRequest.Method) {
         let name = method.rawValue.utf8.span
         self.init(name)

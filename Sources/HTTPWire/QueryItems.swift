@@ -1,8 +1,8 @@
-/// One name and its value, decoded.
+/// A name and its value in a query, both decoded.
 public struct QueryItem: Sendable, Hashable {
-    /// What is before the first `=`.
+    /// The decoded text before the first `=`.
     public let name: String
-    /// What is after it; empty without one.
+    /// The decoded text after the first `=`; empty without a `=`.
     public let value: String
 
     /// Creates an item.
@@ -12,14 +12,14 @@ public struct QueryItem: Sendable, Hashable {
     }
 }
 
-/// The items of a query or of a form's body, as `application/x-www-form-urlencoded` writes them: `name=value` joined by `&`,
-/// percent-encoded, with `+` for a space. They keep their order, and a name may come more than once.
+/// The items of a query or of a form's body in the format `application/x-www-form-urlencoded`: `name=value` pairs joined by `&`,
+/// percent-encoded, with `+` for a space. They keep their order, and a name may occur more than once.
 public struct QueryItems: Sendable, Hashable, RandomAccessCollection {
     private var items: [QueryItem] = []
 
-    /// Decodes a query, as ``RequestHead/query`` gives it: without its `?`. Empty items are left out.
+    /// Decodes a query without its `?`, such as ``RequestHead/query``. Empty items are left out.
     ///
-    /// - Returns: Nil if a name or a value does not decode; see ``PercentDecoding``.
+    /// - Returns: Nil if a name or a value cannot be decoded; see ``PercentDecoding/decode(_:plusIsSpace:)``.
     public init?(_ query: String) {
         let bytes = query.utf8.span
         var start = 0
@@ -37,22 +37,22 @@ public struct QueryItems: Sendable, Hashable, RandomAccessCollection {
         }
     }
 
-    /// The value of the first item of that name, or nil.
+    /// The value of the first item with this name, or nil.
     public subscript(name: String) -> String? {
         items.first { $0.name == name }?.value
     }
 
-    /// The values of all items of that name, in order.
+    /// Returns the values of all items with this name, in order.
     public func values(of name: String) -> [String] {
         var values: [String] = []
         for item in items where item.name == name { values.append(item.value) }
         return values
     }
 
-    /// 0.
+    /// The index of the first item: 0.
     public var startIndex: Int { items.startIndex }
     /// The number of items.
     public var endIndex: Int { items.endIndex }
-    /// The item at an index.
+    /// The item at `index`, from 0 to the number of items minus 1.
     public subscript(index: Int) -> QueryItem { items[index] }
 }

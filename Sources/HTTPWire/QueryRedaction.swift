@@ -1,17 +1,18 @@
-/// Queries without the secrets that grant access to what they ask for, for logs and traces.
+/// Removal of secrets from queries, for logs and traces.
 public enum QueryRedaction {
-    /// What stands in the place of a secret.
+    /// The text that replaces a secret.
     public static let placeholder = "REDACTED"
 
-    /// The keys whose values are secrets: those that OpenTelemetry's conventions for URLs name (`url.query`), which are keys of
-    /// signed URLs of the large clouds, and of AWS's newer signature.
+    /// The keys whose values are secrets. They occur in the signed URLs of large cloud providers: the keys that OpenTelemetry's
+    /// conventions list for `url.query`, and those of version 4 of AWS's signature.
     public static let sensitiveKeys: Set<String> = [
         "AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
     ]
 
-    /// The query with each sensitive value replaced; all else as it is, keys included. Keys are compared decoded, and case counts.
+    /// Returns the query with the value of each sensitive key replaced by ``placeholder``. Everything else is unchanged. Keys are
+    /// decoded before they are compared, and the comparison is case-sensitive.
     ///
-    /// - Parameter query: As ``RequestHead/query`` gives it: percent-encoded, without its `?`.
+    /// - Parameter query: A percent-encoded query without its `?`, such as ``RequestHead/query``.
     public static func redacted(_ query: String) -> String {
         var result = ""
         var start = query.startIndex

@@ -1,5 +1,6 @@
 extension ResponseSerializer {
-    /// The reason phrase of a registered status (RFC 9110 section 15), for a status made from a bare number; else empty.
+    /// Returns the reason phrase of a registered status, for a status that was created from a number only. Returns an empty
+    /// text for any other status.
     static func standardReasonPhrase(_ code: Int) -> String {
         switch code {
         case 100: "Continue"

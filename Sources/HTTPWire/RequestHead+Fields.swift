@@ -7,15 +7,16 @@ extension RequestHead {
     /// All fields in the order received.
     public var fields: HTTPFields { storage.fields }
 
-    /// The value of a field, found without making ``fields``. Several lines are joined as `HTTPFields` joins them: with `, `,
-    /// those of `Cookie` with `; `. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// The value of a field; nil without that field. The values of several lines are joined with `, `, those of `Cookie` with
+    /// `; `, as `HTTPFields` joins them. Bytes that are not UTF-8 are replaced by U+FFFD. This does not create ``fields``.
     public subscript(name: HTTPField.Name) -> String? { storage.value(of: name) }
 
-    /// The value of each line of a field, in the order received.
+    /// Returns the value of each line of a field, in the order received.
     public func values(of name: HTTPField.Name) -> [String] { storage.values(of: name) }
 
-    /// The request as swift-http-types has it. The scheme is that of an absolute target, else nil: whether the connection is
-    /// secure is not known here. `Host` is its authority, and so not among its fields.
+    /// The request as a value of swift-http-types. It is created each time. The scheme is that of an absolute target, otherwise
+    /// nil, because a head does not tell whether the connection is secure. `Host` is left out of the fields: it is the
+    /// authority, unless the target has one.
     public var request: HTTPRequest {
         let pathAndQuery: String? =
             switch targetForm {

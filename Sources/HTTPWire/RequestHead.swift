@@ -1,9 +1,9 @@
 public import HTTPTypes
 
-/// The request line and the fields of one request, checked.
+/// The request line and the fields of a request, checked.
 ///
-/// It is one reference to one heap object, which holds the bytes as they were received. Strings and ``fields`` are made each
-/// time they are asked for: keep what is needed twice.
+/// A head is a reference to one heap object that holds the bytes as received, so a copy costs a retain. Strings and ``fields``
+/// are created at each access: keep those that you need more than once.
 public struct RequestHead: Sendable {
     private(set) var storage: HeadStorage<RequestSummary>
 
@@ -17,18 +17,19 @@ public struct RequestHead: Sendable {
         }
     }
 
-    /// The bytes of the head, with the empty line that ends it, and with one before the request line if there was one.
+    /// The number of bytes in the head, at most 65,535. They include the empty line that ends the head, and one before the
+    /// request line if there was one.
     public var byteCount: Int { Int(storage.summary.byteCount) }
 
     /// Whether the method is HEAD.
     package var isHead: Bool { storage.summary.method == .head }
 
-    /// The method as a number, without a string to build or compare.
+    /// The method as a number, which needs no string.
     package var knownMethod: KnownMethod { storage.summary.method }
 
-    /// The method. It may be one that nobody knows: answer that with 501.
+    /// The method, which may be any token. Answer a method that the server does not know with 501 (RFC 9110 section 9.1).
     public var method: HTTPRequest.Method {
-        // The parser has checked that an unknown method is a token, which is all that the initialiser asks for.
+        // The initializer returns nil only if the method is not a token, and the parser has checked that.
         storage.summary.method.method ?? HTTPRequest.Method(storage.string(storage.summary.methodRange))!
     }
 
@@ -41,45 +42,45 @@ public struct RequestHead: Sendable {
     /// The request target as received.
     public var target: String { storage.string(storage.summary.targetRange) }
 
-    /// The path, still percent-encoded, without the query: `/` for an absolute target without one, `*` in asterisk form and
-    /// empty in authority form.
+    /// The path, percent-encoded and without the query. It is `/` for an absolute target without a path, `*` in asterisk form,
+    /// and empty in authority form.
     public var path: String { storage.string(storage.summary.path) }
 
-    /// What follows the first `?` of the target, still percent-encoded; nil without a `?`. See ``QueryItems``.
+    /// The query: the text after the first `?` of the target, percent-encoded; nil without a `?`. ``QueryItems`` decodes it.
     public var query: String? {
         storage.summary.queryStart.map { storage.string(ByteRange(start: $0, end: storage.summary.targetRange.end)) }
     }
 
-    /// The host and the port, as received: of the target if it has them, which wins (RFC 9112 section 3.2.2), else of
-    /// `Host`. Nil only for an HTTP/1.0 request with neither.
+    /// The host and the optional port, as received. They come from the target if it has a host, which overrides `Host` (RFC 9112
+    /// section 3.2.2), and otherwise from `Host`. Nil only for an HTTP/1.0 request that has neither.
     public var authority: String? { storage.summary.authority.map(storage.string) }
 
-    /// Where the body ends.
+    /// How the end of the body is marked.
     public var framing: BodyFraming { storage.summary.framing }
 
-    /// The value of `Content-Length`, in bytes.
+    /// The value of `Content-Length`, in bytes; nil without that field.
     public var contentLength: Int? {
         if case .length(let length) = framing { length } else { nil }
     }
 
-    /// Whether the client lets the connection be used again (RFC 9112 section 9.3).
+    /// Whether the client allows the server to keep the connection open for another request (RFC 9112 section 9.3).
     public var keepAlive: Bool { storage.summary.keepAlive }
 
-    /// Whether the client asked for that in so many words, as `Connection: keep-alive`: such a client may look for `Keep-Alive`
-    /// in the answer (RFC 9112 appendix C.2.2), which says how long it may leave the connection idle.
+    /// Whether the client sent `Connection: keep-alive`. Such a client may look for `Keep-Alive` in the response, which tells
+    /// how long the server keeps an idle connection (RFC 9112 appendix C.2.2).
     public var asksForKeepAlive: Bool { storage.summary.asksForKeepAlive }
 
-    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1).
+    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1). False for HTTP/1.0.
     public var expectsContinue: Bool { storage.summary.expectsContinue }
 
-    /// Calls `body` with the bytes of ``path``, so that a route can be found without a string.
+    /// Calls `body` with the bytes of ``path``, so that a router needs no string. Rethrows what `body` throws.
     @inlinable
     public func withPathBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
         defer { extendLifetime(self) }
         return try unsafe body(pathMemory.span)
     }
 
-    // Not inlinable: where an optional head is at hand, the optimizer would copy it at a cost of 200 instructions.
+    // Not inlinable: in a caller that has an optional head, the optimizer would copy the head, at a cost of 200 instructions.
     /// Calls `body` with the bytes of ``method`` and ``target``, as received. All of them are visible ASCII.
     public func withRequestLine(_ body: (_ method: Span<UInt8>, _ target: Span<UInt8>) -> Void) {
         defer { extendLifetime(self) }
@@ -87,14 +88,14 @@ public struct RequestHead: Sendable {
         unsafe body(method.span, target.span)
     }
 
-    /// Calls `body` with the bytes of the whole head, as received.
+    /// Calls `body` with the bytes of the whole head, as received. Rethrows what `body` throws.
     @inlinable
     public func withBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
         defer { extendLifetime(self) }
         return try unsafe body(memory.span)
     }
 
-    /// Valid as long as this head is referenced.
+    /// The memory of the path, which is valid while there is a reference to this head.
     @usableFromInline var pathMemory: UnsafeBufferPointer<UInt8> { unsafe storage.memory(storage.summary.path) }
     @usableFromInline var memory: UnsafeBufferPointer<UInt8> {
         unsafe storage.memory(ByteRange(start: 0, end: storage.summary.byteCount))

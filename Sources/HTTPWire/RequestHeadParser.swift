@@ -1,11 +1,11 @@
-/// Parses request heads (RFC 9112 sections 2 to 5) out of the bytes of a connection, one after the other.
+/// A parser for the request heads of a connection (RFC 9112 sections 2 to 5), one after the other.
 ///
 /// The parser reads the caller's buffer and keeps only offsets: it copies no byte before the head is complete. A complete head
-/// is one heap object; see ``RequestHead``. Between heads, and while a head that arrives whole is parsed, the parser holds no
-/// memory beside its own 16 bytes.
+/// is one heap object; see ``RequestHead``. Between heads, and while it parses a head that has arrived whole, the parser needs
+/// no memory other than its own 16 bytes.
 ///
-/// The parser refuses what recipients are known to read differently, because that is how requests are smuggled past a proxy: see
-/// ``HTTPParseError/Code`` for the list.
+/// The parser refuses input that different recipients are known to read differently, because such input is used to smuggle
+/// requests past a proxy. ``HTTPParseError/Code`` lists what it refuses.
 ///
 ///     var parser = RequestHeadParser()
 ///     if let head = try parser.parse(buffer.span.bytes) {
@@ -15,40 +15,43 @@ public struct RequestHeadParser: Sendable {
     private let limits: HeadLimits
     private var strict = StrictParser<RequestHeadScan>()
 
-    /// Creates a parser for one connection.
+    /// Creates a parser for one connection. The limits for chunks and trailers do not matter here.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
         self.limits = HeadLimits(limits)
     }
 
-    /// Whether a byte of the next request line has been seen: from then on a client that stalls is slow, not idle.
+    /// Whether the parser has seen a byte of the next request line. From then on a client that sends nothing is slow, not idle.
     ///
-    /// The empty line that may come before a request line does not count.
+    /// The empty line that may precede a request line does not count.
     public var hasStarted: Bool { strict.isIdle ? false : strict.scans[0].hasStarted }
 
-    /// Whether the head that is not complete yet, or was refused, asks by HEAD, so that an answer to it has no content. False
-    /// until the whole request line has been read and is correct.
+    /// Whether the current head, which is incomplete or was refused, has the method HEAD, so that a response to it has no
+    /// content. False until the parser has read the whole request line and found it correct.
     public var isHead: Bool { strict.isIdle ? false : strict.scans[0].isHead }
 
-    /// Scans the bytes that are new, and returns the head once it is complete.
+    /// Scans the bytes that have arrived since the previous call, and returns the head once it is complete.
     ///
-    /// After a head the parser is ready for the next one, which starts ``RequestHead/byteCount`` bytes further on.
+    /// After it has returned a head, the parser is ready for the next one. The caller first consumes ``RequestHead/byteCount``
+    /// bytes, and the body.
     ///
-    /// - Parameter bytes: All bytes received and not yet consumed. They start with the same byte at each call until a head
-    ///   is returned.
+    /// - Parameter bytes: All bytes that were received and not consumed. Until a head is returned, each call passes the bytes
+    ///   of the previous call, followed by any new ones.
     /// - Returns: The head, or nil if more bytes are needed.
-    /// - Throws: What is wrong, as soon as it is seen, and the same error at each later call: nothing further can be parsed from
-    ///   this connection.
+    /// - Throws: ``HTTPParseError`` at the first byte that is malformed or exceeds a limit. Each later call throws the same
+    ///   error, because nothing further can be parsed from this connection.
     public mutating func parse(_ bytes: RawSpan) throws(HTTPParseError) -> RequestHead? {
         var spare: RequestHead?
         return try parse(bytes, reusing: &spare)
     }
 
-    /// The same, with the memory of a head that has been answered, so that a new head usually allocates nothing.
+    /// Parses as ``parse(_:)`` does, and reuses the memory of an earlier head, so that a new head usually needs no allocation.
     ///
     /// - Parameters:
     ///   - bytes: As for ``parse(_:)``.
-    ///   - spare: A head that the caller no longer needs, or nil. When a head is returned, this is nil. The memory is used again
-    ///     if nothing else holds that head and the new one fits; otherwise it is released.
+    ///   - spare: A head that the caller no longer needs, or nil. It becomes nil when a head is returned. The parser reuses its
+    ///     memory if there is no other reference to it and the new head fits; otherwise the memory is released.
+    /// - Returns: The head, or nil if more bytes are needed.
+    /// - Throws: ``HTTPParseError``, as ``parse(_:)``.
     public mutating func parse(
         _ bytes: RawSpan, reusing spare: inout RequestHead?
     ) throws(HTTPParseError) -> RequestHead? {

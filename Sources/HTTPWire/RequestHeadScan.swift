@@ -1,4 +1,4 @@
-/// The strict scan of one request head: how far it has come, and what it has found.
+/// The state of the strict scan of one request head: its position, and what it has found so far.
 struct RequestHeadScan: StrictScan {
     static let message = HTTPParseError.Message.request
 
@@ -10,10 +10,10 @@ struct RequestHeadScan: StrictScan {
     private var table = FieldTable()
     var failure: HTTPParseError?
 
-    /// Whether a byte of the request line has been seen.
+    /// Whether the scan has seen a byte of the request line.
     var hasStarted: Bool { line.hasStarted }
 
-    /// Whether the whole request line has been read, is correct, and asks by HEAD.
+    /// Whether the scan has read the whole request line, and it is correct and has the method HEAD.
     var isHead: Bool { target != nil && method == .head }
 
     mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {

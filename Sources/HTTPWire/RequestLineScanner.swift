@@ -1,28 +1,29 @@
-/// Scans the request line (RFC 9112 section 3) with at most one empty line before it (section 2.2). It can stop after any
-/// byte and go on where it was, so that no byte is scanned twice.
+/// A scanner for the request line (RFC 9112 section 3) and at most one empty line before it (section 2.2). It can stop after
+/// any byte and continue there, so it scans no byte twice.
 struct RequestLineScanner: Sendable {
     private enum Phase { case first, emptyLine, method, target, version, lineEnd, lineFeed, done }
 
     private var phase = Phase.first
     /// The next byte to scan.
     private(set) var position = 0
-    /// Where the line starts: 0, or 2 after an empty line.
+    /// The offset at which the line starts: 0, or 2 after an empty line.
     private(set) var start = 0
-    /// The space after the method, and the one after the target.
+    /// The offsets of the space after the method and of the space after the target.
     private(set) var methodEnd = 0
     private(set) var targetEnd = 0
-    /// The first `?` of the target; 0 for none.
+    /// The offset of the first `?` in the target; 0 without a `?`.
     private(set) var query = 0
-    /// How many hexadecimal digits a `%` still needs.
+    /// The number of hexadecimal digits that must follow because of a `%`.
     private var pendingHexDigits = 0
     private(set) var version = HTTPVersion.http11
 
-    /// Whether a byte of the request line itself has been seen.
+    /// Whether the scanner has seen a byte of the request line itself.
     var hasStarted: Bool { position > start && phase != .emptyLine }
 
-    /// Scans to the end of the request line and says whether it is there. `bytes` holds all bytes of the call before, and more.
+    /// Scans to the end of the request line, and returns whether the line is complete. `bytes` holds all bytes of the previous
+    /// call, and any that have arrived since.
     mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {
-        // The phases come in this order, and a whole line passes through all of them at once.
+        // The phases follow in this order. A whole line passes through all of them in one call.
         if phase == .first, position < bytes.count { startLine(with: bytes[position]) }
         if phase == .emptyLine, position < bytes.count {
             try expectLineFeed(bytes[position])
@@ -80,7 +81,8 @@ struct RequestLineScanner: Sendable {
                 switch byte {
                 case UInt8(ascii: "%"): pendingHexDigits = 2
                 case UInt8(ascii: "?"): if query == 0 { query = position }
-                // In a path some recipients take it for a slash; in a query browsers send it, and it means nothing.
+                // Accepted in a query, where browsers send it and it has no meaning. Refused in a path, where some recipients
+                // take it for a slash.
                 case UInt8(ascii: "\\") where query > 0: break
                 case .space where position > methodEnd + 1:
                     targetEnd = position
@@ -97,7 +99,7 @@ struct RequestLineScanner: Sendable {
         guard position < limit || position == bytes.count else { throw HTTPParseError(.requestLineTooLong) }
     }
 
-    /// `HTTP/` digit `.` digit, and nothing else.
+    /// Scans the version: `HTTP/`, a digit, `.`, and a digit.
     @inline(__always)
     private mutating func scanVersion(in bytes: Span<UInt8>, limit: Int) throws(HTTPParseError) {
         let versionStart = targetEnd + 1
@@ -129,7 +131,7 @@ struct RequestLineScanner: Sendable {
 
     private mutating func endLine(with byte: UInt8, limit: Int) throws(HTTPParseError) {
         switch byte {
-        // The CR may stand where the limit is: the limit is without CRLF.
+        // The limit does not count the CRLF, so the CR may be at the limit.
         case .carriageReturn: position += 1
         case _ where position >= limit: throw HTTPParseError(.requestLineTooLong)
         case .lineFeed: throw HTTPParseError(.bareLineFeed)

@@ -1,12 +1,12 @@
 /// The four forms of a request target (RFC 9112 section 3.2).
 public enum RequestTargetForm: UInt8, Sendable, Hashable {
-    /// `/path?query`: the usual one.
+    /// `/path?query`: the form of most requests.
     case origin
-    /// `http://host/path?query`: sent to proxies, and to be accepted by every server.
+    /// `http://host/path?query`: clients send it to proxies, and every server must accept it.
     case absolute
-    /// `host:port`: of `CONNECT` only.
+    /// `host:port`: for `CONNECT` only.
     case authority
-    /// `*`: of `OPTIONS` only, meaning the server as a whole.
+    /// `*`: for `OPTIONS` only. It means the server as a whole.
     case asterisk
 }
 
@@ -15,12 +15,13 @@ struct RequestTarget: Sendable {
     var form: RequestTargetForm
     /// Percent-encoded, without the query. Empty in authority form.
     var path: ByteRange
-    /// What follows the first `?`.
+    /// The bytes after the first `?`; nil without a `?`.
     var query: ByteRange?
-    /// Of absolute and authority form.
+    /// The host and the port, in absolute and authority form; nil in the other forms.
     var authority: ByteRange?
 
-    /// Takes apart the target at `range`, whose bytes have been scanned. `query` is the offset of its first `?`, or 0.
+    /// Splits the target at `range`, whose bytes the line scanner has checked. `query` is the offset of its first `?`, or 0
+    /// without one.
     init(_ bytes: Span<UInt8>, range: Range<Int>, query: Int, method: KnownMethod) throws(HTTPParseError) {
         let pathEnd = query == 0 ? range.upperBound : query
         self.query = query == 0 ? nil : ByteRange(query + 1, range.upperBound)
@@ -42,12 +43,13 @@ struct RequestTarget: Sendable {
             let hostEnd = min(slash, pathEnd)
             guard Authority.isValid(bytes.extracting(hostStart..<hostEnd)) else { throw HTTPParseError(.invalidTarget) }
             authority = ByteRange(hostStart, hostEnd)
-            // An empty path means "/" (RFC 9110 section 4.2.3), and the scheme's "//" has one to point at.
+            // An empty path means "/" (RFC 9110 section 4.2.3). The range points at the second slash of the scheme's "//".
             path = hostEnd < pathEnd ? ByteRange(hostEnd, pathEnd) : ByteRange(hostStart - 1, hostStart)
         }
     }
 
-    /// The index after `http://` or `https://`; no other scheme is served by HTTP/1.1 (RFC 9110 section 4.2).
+    /// Returns the index after `http://` or `https://`. Throws for any other scheme, which is not served over HTTP (RFC 9110
+    /// section 4.2).
     private static func endOfScheme(_ bytes: Span<UInt8>, range: Range<Int>) throws(HTTPParseError) -> Int {
         let target = bytes.extracting(range)
         if target.count > 7, target.extracting(0..<7).equalsIgnoringCase("http://") { return range.lowerBound + 7 }

@@ -1,16 +1,17 @@
-/// How the end of a response's body is marked (RFC 9112 section 6.3).
+/// How a server marks the end of a response's body (RFC 9112 section 6.3).
 public enum ResponseFraming: Sendable, Hashable {
-    /// No body, and no field that speaks of one.
+    /// The response has no body, and neither `Content-Length` nor `Transfer-Encoding`.
     case none
-    /// `Content-Length`, in bytes; not negative.
+    /// The response has a `Content-Length`: the body has this many bytes, 0 or more.
     case length(Int)
-    /// `Transfer-Encoding: chunked`: see ``ResponseSerializer/writeChunkHeader(size:into:)``.
+    /// The response has `Transfer-Encoding: chunked`; see ``ResponseSerializer/writeChunk(_:into:)``.
     case chunked
-    /// The end of the connection.
+    /// The body ends when the server closes the connection.
     case untilClose
 
-    /// The framing that the response can have: none for a status that never has a body (RFC 9110 section 6.4.1), length 0 for
-    /// 205 (section 15.3.6), and the end of the connection in place of chunks for HTTP/1.0, which knows none.
+    /// Returns the framing that a response with this status and version can have: none for a status that never has a body (RFC
+    /// 9110 section 6.4.1), a length of 0 for 205 (section 15.3.6), and the end of the connection in place of chunks for
+    /// HTTP/1.0.
     func allowed(for code: Int, version: HTTPVersion) -> ResponseFraming {
         switch code {
         case 100..<200, 204, 304: .none

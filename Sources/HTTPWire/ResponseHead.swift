@@ -1,9 +1,10 @@
 public import HTTPTypes
 
-/// The status line and the fields of one response, checked.
+/// The status line and the fields of a response, checked.
 ///
-/// It is one reference to one heap object, which holds the bytes as they were received, except that a field which the server
-/// folded over several lines is on one. Strings and ``fields`` are made each time they are asked for: keep what is needed twice.
+/// A head is a reference to one heap object that holds the bytes as received, so a copy costs a retain. Only fields that the
+/// server folded over several lines are changed: each is unfolded into one line. Strings and ``fields`` are created at each
+/// access: keep those that you need more than once.
 public struct ResponseHead: Sendable {
     private var storage: HeadStorage<ResponseSummary>
 
@@ -17,7 +18,7 @@ public struct ResponseHead: Sendable {
         }
     }
 
-    /// The bytes of the head as received, with the empty line that ends it. At most 65,535.
+    /// The number of bytes in the head as received, with the empty line that ends it. At most 65,535.
     public var byteCount: Int { Int(storage.summary.byteCount) }
 
     /// The status code, 100 to 599.
@@ -35,14 +36,14 @@ public struct ResponseHead: Sendable {
     /// All fields in the order received.
     public var fields: HTTPFields { storage.fields }
 
-    /// The value of a field, found without making ``fields``. Several lines are joined as `HTTPFields` joins them: with `, `,
-    /// those of `Cookie` with `; `. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// The value of a field; nil without that field. The values of several lines are joined with `, `, those of `Cookie` with
+    /// `; `, as `HTTPFields` joins them. Bytes that are not UTF-8 are replaced by U+FFFD. This does not create ``fields``.
     public subscript(name: HTTPField.Name) -> String? { storage.value(of: name) }
 
-    /// The value of each line of a field, in the order received.
+    /// Returns the value of each line of a field, in the order received.
     public func values(of name: HTTPField.Name) -> [String] { storage.values(of: name) }
 
-    /// The value of `Content-Length`, in bytes, whatever the framing: answers to HEAD and 304 announce a length without content.
+    /// The value of `Content-Length`, in bytes; nil without that field. A response to HEAD and a 304 may have it without content.
     public var contentLength: Int? { storage.summary.contentLength }
 
     /// Whether there is a `Content-Encoding` field.
@@ -54,12 +55,11 @@ public struct ResponseHead: Sendable {
     /// Whether there is a `Retry-After` field.
     public var hasRetryAfter: Bool { storage.summary.hasRetryAfter }
 
-    /// Returns how the end of the content is known (RFC 9112 section 6.3).
+    /// Returns how the end of the content is marked (RFC 9112 section 6.3).
     ///
-    /// After a 2xx answer to CONNECT there is no content but a tunnel, and after 101 another protocol: that is for the caller to
-    /// know.
+    /// The caller has to handle two cases itself: a tunnel follows a 2xx response to CONNECT, and another protocol follows a 101.
     ///
-    /// - Parameter toHead: Whether the request was HEAD, whose answers have no content.
+    /// - Parameter toHead: Whether the request was HEAD. A response to HEAD has no content.
     public func framing(toHead: Bool) -> ResponseBodyFraming {
         let summary = storage.summary
         if toHead || summary.neverHasContent { return .none }
@@ -67,33 +67,34 @@ public struct ResponseHead: Sendable {
         return summary.contentLength.map { .length($0) } ?? .untilClose
     }
 
-    /// Returns whether the connection may carry another request after this response (RFC 9112 section 9.3): the server keeps it,
-    /// the response ends before the connection does, and the response does not announce content that its status cannot have.
+    /// Returns whether the connection may carry another request after this response (RFC 9112 section 9.3). It may if the
+    /// server keeps it open, the response ends before the connection does, and the response does not announce content that its
+    /// status cannot have.
     ///
     /// - Parameter toHead: Whether the request was HEAD.
     public func keepsAlive(toHead: Bool) -> Bool {
         let summary = storage.summary
         guard summary.keepAlive, framing(toHead: toHead) != .untilClose else { return false }
         guard summary.neverHasContent else { return true }
-        // The length in a 304 is that of the content which a 200 would have.
+        // The length in a 304 is that of the content that a 200 would have had.
         let announcesContent = summary.status != 304 && summary.contentLength ?? 0 > 0
         return !summary.isChunked && !announcesContent
     }
 }
 
 extension ResponseSummary {
-    /// Whether the status is one without content, whatever the request and the fields (RFC 9110 section 6.4.1).
+    /// Whether a response with this status never has content (RFC 9110 section 6.4.1).
     fileprivate var neverHasContent: Bool { status < 200 || status == 204 || status == 304 }
 }
 
-/// How the end of a response's content is known (RFC 9112 section 6.3).
+/// How a client finds the end of a response's content (RFC 9112 section 6.3).
 public enum ResponseBodyFraming: Sendable, Hashable {
     /// There is no content.
     case none
-    /// `Content-Length`, in bytes; may be 0, but not negative.
+    /// The response has a `Content-Length`: the content has this many bytes, 0 or more.
     case length(Int)
-    /// `Transfer-Encoding: chunked`.
+    /// The response has `Transfer-Encoding: chunked`.
     case chunked
-    /// The server closes the connection.
+    /// The content ends when the server closes the connection.
     case untilClose
 }

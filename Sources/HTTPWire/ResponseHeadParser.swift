@@ -1,45 +1,48 @@
-/// Parses response heads (RFC 9112 sections 2, 4 and 5) out of the bytes of a connection, one after the other. A client reads
-/// its responses with it.
+/// A parser for the response heads of a connection (RFC 9112 sections 2, 4 and 5), one after the other. Clients use it.
 ///
-/// The parser reads the caller's buffer and keeps only offsets, as ``RequestHeadParser`` does. Interim responses (1xx) are heads
-/// like all others.
+/// The parser reads the caller's buffer and keeps only offsets, as ``RequestHeadParser`` does. It returns interim responses
+/// (1xx) as it returns all others.
 ///
-/// Lines end with CRLF, and what recipients are known to read differently is refused: see ``HTTPParseError/Code``. A response may
-/// repeat `Content-Length` with the same value, and may fold a field over several lines; a request may not.
+/// The parser refuses lines that do not end with CRLF, and other input that recipients are known to read differently; see
+/// ``HTTPParseError/Code``. Unlike a request, a response may repeat `Content-Length` with the same value, and may fold a field
+/// over several lines.
 ///
-/// Offsets have 16 bits, so a head is at most 65,535 bytes, whatever ``HTTPWireLimits`` say; the field count is limited likewise.
+/// Offsets have 16 bits, so a head has at most 65,535 bytes, even if ``HTTPWireLimits`` allow more.
 public struct ResponseHeadParser: Sendable {
     private let limits: HeadLimits
     private var strict = StrictParser<ResponseHeadScan>()
 
-    /// Creates a parser for one connection.
+    /// Creates a parser for one connection. The limits for chunks and trailers do not matter here.
     public init(limits: HTTPWireLimits = HTTPWireLimits()) {
         self.limits = HeadLimits(limits)
     }
 
-    /// Whether a byte of the next head has been seen.
+    /// Whether the parser has seen a byte of the next head, and the head is not complete.
     public var hasStarted: Bool { !strict.isIdle }
 
-    /// Scans the bytes that are new, and returns the head once it is complete.
+    /// Scans the bytes that have arrived since the previous call, and returns the head once it is complete.
     ///
-    /// After a head the parser is ready for the next one, which starts after ``ResponseHead/byteCount`` bytes and the content.
+    /// After it has returned a head, the parser is ready for the next one. The caller first consumes ``ResponseHead/byteCount``
+    /// bytes, and the content.
     ///
-    /// - Parameter bytes: All bytes received and not yet consumed. They start with the same byte at each call until a head
-    ///   is returned.
+    /// - Parameter bytes: All bytes that were received and not consumed. Until a head is returned, each call passes the bytes
+    ///   of the previous call, followed by any new ones.
     /// - Returns: The head, or nil if more bytes are needed.
-    /// - Throws: What is wrong, as soon as it is seen, and the same error at each later call: nothing further can be parsed from
-    ///   this connection.
+    /// - Throws: ``HTTPParseError`` at the first byte that is malformed or exceeds a limit. Each later call throws the same
+    ///   error, because nothing further can be parsed from this connection.
     public mutating func parse(_ bytes: RawSpan) throws(HTTPParseError) -> ResponseHead? {
         var spare: ResponseHead?
         return try parse(bytes, reusing: &spare)
     }
 
-    /// The same, with the memory of a head that is no longer needed, so that a new head usually allocates nothing.
+    /// Parses as ``parse(_:)`` does, and reuses the memory of an earlier head, so that a new head usually needs no allocation.
     ///
     /// - Parameters:
     ///   - bytes: As for ``parse(_:)``.
-    ///   - spare: A head that the caller no longer needs, or nil. When a head is returned, this is nil. The memory is used again
-    ///     if nothing else holds that head and the new one fits; otherwise it is released.
+    ///   - spare: A head that the caller no longer needs, or nil. It becomes nil when a head is returned. The parser reuses its
+    ///     memory if there is no other reference to it and the new head fits; otherwise the memory is released.
+    /// - Returns: The head, or nil if more bytes are needed.
+    /// - Throws: ``HTTPParseError``, as ``parse(_:)``.
     public mutating func parse(
         _ bytes: RawSpan, reusing spare: inout ResponseHead?
     ) throws(HTTPParseError) -> ResponseHead? {

@@ -1,4 +1,4 @@
-/// The strict scan of one response head: how far it has come, and what it has found.
+/// The state of the strict scan of one response head: its position, and what it has found so far.
 struct ResponseHeadScan: StrictScan {
     static let message = HTTPParseError.Message.response
 
@@ -49,14 +49,15 @@ struct ResponseHeadScan: StrictScan {
         }
     }
 
-    /// Returns the head with each value that has folds on one line, which is shorter: bytes that belong to no field follow it.
+    /// Returns the bytes and the entries of the head with each folded value on one line. The entries are the only valid positions
+    /// afterwards, because an unfolded value may be shorter than the bytes it replaces.
     private func unfolded(_ bytes: Span<UInt8>, _ entries: Span<FieldEntry>) -> ([UInt8], [FieldEntry]) {
         var (head, table): ([UInt8], [FieldEntry]) = ([], [])
         head.append(bytes.extracting(0..<fields.position))
         for index in entries.indices {
             var entry = entries[index]
             let value = bytes.extracting(entry.value.range)
-            // Only a fold has a CR in a value.
+            // A value contains a CR only if it is folded.
             if value.firstIndex(of: .carriageReturn) != nil {
                 let line = value.unfolded
                 let start = Int(entry.value.start)

@@ -1,27 +1,31 @@
 public import HTTPTypes
 
-/// Writes responses (RFC 9112 sections 4 to 6) to the end of a byte array, or into reserved memory.
+/// A serializer for responses (RFC 9112 sections 4 to 7). It appends to a byte array, or writes into reserved memory.
 public enum ResponseSerializer {
-    /// `HTTP/1.1 100 Continue` as a whole (RFC 9110 section 15.2.1).
+    /// The whole interim response `HTTP/1.1 100 Continue` (RFC 9110 section 15.2.1).
     public static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
-    /// Writes the status line, the fields and the empty line.
+    /// Writes the head of a response: the status line, the fields and the empty line.
     ///
-    /// The serializer itself writes framing, `Connection`, `Keep-Alive` and `Date`: it leaves out those among `fields`, so that
-    /// there are never two. An interim response (1xx) has none of them.
+    /// The serializer itself writes `Content-Length`, `Transfer-Encoding`, `Connection`, `Keep-Alive` and `Date`. It leaves
+    /// these names out of `fields`, so that none occurs twice. It writes none of them for an interim response (1xx).
     ///
     /// - Parameters:
-    ///   - status: Its reason phrase is written, or the usual one if it is empty.
-    ///   - framing: How the body is framed. A status that never has a body has no framing, and HTTP/1.0 has no chunks: then
-    ///     the body goes on until the connection closes.
-    ///   - version: That of the request. The response is HTTP/1.1 in any case (RFC 9110 section 2.5).
-    ///   - isHead: Whether the request was `HEAD`: the same fields, no body.
-    ///   - keepAlive: Whether the connection is to be kept; if not, the response says so.
-    ///   - idleSeconds: How long a connection that is kept may stand idle, for a client that asked for that: see
-    ///     ``RequestHead/asksForKeepAlive``. Nil says nothing.
-    ///   - date: The current second, or nil without a clock.
-    ///   - output: The head is appended to it. If an error is thrown, it is left as it was.
-    /// - Returns: How the body has to be written. After ``ResponseFraming/untilClose`` the connection has to be closed.
+    ///   - status: The status. If its reason phrase is empty, the registered one is written.
+    ///   - fields: The other fields of the response.
+    ///   - framing: How the body is framed. The serializer omits the framing for a status that never has a body, writes a
+    ///     length of 0 for 205, and replaces chunks by ``ResponseFraming/untilClose`` for HTTP/1.0.
+    ///   - version: The version of the request. The response itself is always HTTP/1.1 (RFC 9110 section 2.5).
+    ///   - isHead: Whether the request was `HEAD`. The response then has the same fields, but no body.
+    ///   - keepAlive: Whether the server keeps the connection open. If not, the head has `Connection: close`. It also has that
+    ///     if the body ends with the connection.
+    ///   - idleSeconds: How long the server keeps an idle connection, in seconds. Nil omits `Keep-Alive`. Only for a client that
+    ///     sent `Connection: keep-alive`; see ``RequestHead/asksForKeepAlive``.
+    ///   - date: The current second, or nil for a server without a clock.
+    ///   - output: The array to append to. It is left unchanged if an error is thrown.
+    /// - Returns: How the caller must write the body. After ``ResponseFraming/untilClose`` the caller must close the connection.
+    /// - Throws: ``HTTPSerializeError`` for a status that does not have three digits, or a control byte in the reason phrase or
+    ///   in the value of a field.
     @discardableResult
     public static func writeHead(
         status: HTTPResponse.Status,
@@ -44,12 +48,12 @@ public enum ResponseSerializer {
         return body
     }
 
-    /// The bytes of free capacity that an output needs for a head.
+    /// Returns the free capacity in bytes that an output needs for a head.
     package static func room(_ status: HTTPResponse.Status, _ fields: EncodedFields) -> Int {
         fields.byteCount + status.reasonPhrase.utf8.count + mostBytes
     }
 
-    /// The same, with field lines that are encoded already, into reserved memory. See ``room(_:_:)``.
+    /// Writes a head with encoded field lines into reserved memory; see ``room(_:_:)``.
     package static func writeHead(
         status: HTTPResponse.Status,
         fields: EncodedFields,
@@ -78,8 +82,8 @@ public enum ResponseSerializer {
         return body
     }
 
-    /// More than a head has beside its field lines and its own reason phrase: the longest usual reason phrase, three numbers, and
-    /// the serializer's own fields.
+    /// An upper bound in bytes for a head without its field lines and its own reason phrase: the longest registered reason
+    /// phrase, three numbers, and the fields that the serializer writes itself.
     private static var mostBytes: Int { 256 }
 
     @inline(__always)
@@ -90,7 +94,7 @@ public enum ResponseSerializer {
         try writeAnyStatusLine(status.code, status.reasonPhrase, into: &head)
     }
 
-    /// The status line of the statuses that servers send most, each with its usual reason phrase.
+    /// Returns the status line if the status is a frequent one with its registered reason phrase, otherwise nil.
     @inline(__always)
     private static func frequentStatusLine(_ code: Int, _ reason: String) -> StaticString? {
         switch code {
@@ -130,7 +134,7 @@ public enum ResponseSerializer {
         }
     }
 
-    /// Writes only what the version does not imply (RFC 9112 section 9.3), or the client asked for.
+    /// Writes `Connection` if the version does not imply it (RFC 9112 section 9.3), and `Keep-Alive` if `idleSeconds` is set.
     @inline(__always)
     private static func writeConnection(
         _ keepAlive: Bool, _ idleSeconds: Int?, version: HTTPVersion, into head: inout ByteWriter

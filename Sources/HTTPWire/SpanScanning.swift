@@ -1,5 +1,5 @@
 extension RawSpan {
-    /// Calls `body` with the same memory as bytes. Every bit pattern is a `UInt8`, so nothing can be misread.
+    /// Calls `body` with the same memory as a span of bytes. Every bit pattern is a valid `UInt8`.
     func withBytes<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
         try unsafe withUnsafeBytes { raw throws(E) in
             try unsafe body(raw.bindMemory(to: UInt8.self).span)
@@ -8,9 +8,10 @@ extension RawSpan {
 }
 
 extension Span<UInt8> {
-    /// The first index in `start..<end` whose byte is a control (below 0x20, or DEL), or `end`.
+    /// Returns the first index in `start..<end` whose byte is a control character (below 0x20, or DEL), or `end` if there is
+    /// none.
     ///
-    /// Eight bytes a step: field values are most of a head, and nearly all of their bytes are unremarkable.
+    /// The loop tests eight bytes per step, because field values make up most of a head and rarely hold control characters.
     @inline(__always)
     func firstControl(from start: Int, to end: Int) -> Int {
         precondition(start >= 0 && end <= count)
@@ -21,7 +22,8 @@ extension Span<UInt8> {
             let loaded = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
             let word = UInt64(littleEndian: loaded)
             let deleted = word ^ (ones &* 0x7F)
-            // The high bit of each byte that is below 0x20, or DEL. A borrow can set wrong bits, but only above a right one.
+            // The high bit of each byte that is below 0x20 or DEL is set. A borrow can set a wrong bit too, but only above a
+            // correct one, and only the lowest bit is used.
             let hits = (((word &- ones &* 0x20) & ~word) | ((deleted &- ones) & ~deleted)) & (ones &* 0x80)
             if hits != 0 { return index &+ hits.trailingZeroBitCount &>> 3 }
             index &+= 8
@@ -30,7 +32,7 @@ extension Span<UInt8> {
         return index
     }
 
-    /// Whether all bytes may stand in a field value: no control byte except tab.
+    /// Whether all bytes are allowed in a field value: no control character except tab.
     var isFieldContent: Bool {
         var index = 0
         while true {
@@ -41,25 +43,26 @@ extension Span<UInt8> {
         }
     }
 
-    /// These bytes as text, repaired where they are not UTF-8.
+    /// The bytes as text. Invalid UTF-8 is replaced by U+FFFD.
     var text: String {
         unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Whether these bytes are those of `lowercase`, ASCII letters in either case.
+    /// Returns whether the bytes equal `lowercase` when the case of ASCII letters is ignored.
     func equalsIgnoringCase(_ lowercase: Span<UInt8>) -> Bool {
         guard count == lowercase.count else { return false }
         for index in indices where self[index].lowercased != lowercase[index] { return false }
         return true
     }
 
-    /// The same for a literal, whose bytes are immortal.
+    /// Returns whether the bytes equal a lowercase literal when the case of ASCII letters is ignored. The bytes of a literal
+    /// are never freed.
     func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
         let bytes = unsafe UnsafeBufferPointer(start: lowercase.utf8Start, count: lowercase.utf8CodeUnitCount)
         return unsafe equalsIgnoringCase(bytes.span)
     }
 
-    /// `range` without the blanks at both of its ends.
+    /// Returns `range` without leading and trailing blanks.
     @inline(__always)
     func trimmingBlanks(_ range: Range<Int>) -> Range<Int> {
         var (start, end) = (range.lowerBound, range.upperBound)
@@ -68,8 +71,8 @@ extension Span<UInt8> {
         return start..<end
     }
 
-    /// The value of a field that continues over several lines: each line end and the blanks around it are one space
-    /// (RFC 9112 section 5.2), and there are no blanks at both ends.
+    /// The value of a folded field on one line: each line end, with the blanks around it, becomes one space (RFC 9112 section
+    /// 5.2). Leading and trailing blanks are removed.
     var unfolded: [UInt8] {
         var result: [UInt8] = []
         var start = 0
@@ -84,7 +87,7 @@ extension Span<UInt8> {
         return Array(result[value])
     }
 
-    /// The index of `byte` at or after `start`, or nil.
+    /// Returns the first index of `byte` at or after `start`, or nil if there is none.
     func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         var index = start
         while index < count {
@@ -94,7 +97,8 @@ extension Span<UInt8> {
         return nil
     }
 
-    /// Calls `body` with every element of a comma-separated list (RFC 9110 section 5.6.1), blanks trimmed, empty ones too.
+    /// Calls `body` with each element of a comma-separated list (RFC 9110 section 5.6.1), without leading and trailing blanks.
+    /// Empty elements are included.
     func forEachListElement<E: Error>(_ body: (Span<UInt8>) throws(E) -> Void) throws(E) {
         var start = 0
         while true {

@@ -1,5 +1,4 @@
-/// Scans the status line (RFC 9112 section 4). It can stop after any byte and go on where it was, so that no byte is scanned
-/// twice.
+/// A scanner for the status line (RFC 9112 section 4). It can stop after any byte and continue there, so it scans no byte twice.
 struct StatusLineScanner: Sendable {
     private enum Phase { case versionAndStatus, statusEnd, reason, lineFeed, done }
 
@@ -8,12 +7,13 @@ struct StatusLineScanner: Sendable {
     private(set) var position = 0
     private(set) var version = HTTPVersion.http11
     private(set) var status: UInt16 = 0
-    /// What follows the status and a space; empty without that space.
+    /// The reason phrase; empty if no space follows the status.
     private(set) var reason = ByteRange(0, 0)
 
-    /// Scans to the end of the status line and says whether it is there. `bytes` holds all bytes of the call before, and more.
+    /// Scans to the end of the status line, and returns whether the line is complete. `bytes` holds all bytes of the previous
+    /// call, and any that have arrived since.
     mutating func scan(_ bytes: Span<UInt8>, limits: HeadLimits) throws(HTTPParseError) -> Bool {
-        // The phases come in this order, and a whole line passes through all of them at once.
+        // The phases follow in this order. A whole line passes through all of them in one call.
         let limit = limits.requestLine
         if phase == .versionAndStatus { try scanVersionAndStatus(in: bytes, limit: limit) }
         if phase == .statusEnd, position < bytes.count { try endStatus(with: bytes[position], limit: limit) }
@@ -26,7 +26,7 @@ struct StatusLineScanner: Sendable {
         return phase == .done
     }
 
-    /// `HTTP/1.` and the minor version, a space and three digits: 12 bytes, each checked as it arrives.
+    /// Scans `HTTP/1.`, the minor version, a space and three digits: 12 bytes, each checked as it arrives.
     @inline(__always)
     private mutating func scanVersionAndStatus(in bytes: Span<UInt8>, limit: Int) throws(HTTPParseError) {
         while position < 12 {
@@ -62,7 +62,7 @@ struct StatusLineScanner: Sendable {
         return true
     }
 
-    /// Reads a digit of the status. The first is 1 to 5: there are no other classes (RFC 9110 section 15).
+    /// Reads a digit of the status. The first is 1 to 5, because no other classes are defined (RFC 9110 section 15).
     private mutating func readStatus(_ byte: UInt8) -> Bool {
         guard byte.isDigit, position > 9 || (UInt8(ascii: "1")...UInt8(ascii: "5")).contains(byte) else { return false }
         status = status * 10 + UInt16(byte - UInt8(ascii: "0"))
@@ -72,7 +72,7 @@ struct StatusLineScanner: Sendable {
     /// Reads the byte after the status. Many servers omit the space that should come before an empty reason.
     private mutating func endStatus(with byte: UInt8, limit: Int) throws(HTTPParseError) {
         switch byte {
-        // The CR may stand where the limit is: the limit is without CRLF.
+        // The limit does not count the CRLF, so the CR may be at the limit.
         case .carriageReturn: phase = .lineFeed
         case _ where position >= limit: throw HTTPParseError(.statusLineTooLong)
         case .space: phase = .reason

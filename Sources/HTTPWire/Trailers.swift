@@ -1,14 +1,14 @@
 import HTTPTypes
 
-/// What becomes of a field that comes after the content (RFC 9110 section 6.5.1).
+/// How a recipient treats a trailer field (RFC 9110 section 6.5.1).
 enum TrailerUse {
-    /// The field is kept.
+    /// The field is kept among the trailers.
     case kept
-    /// The field is ignored: it modifies, controls or authenticates the message, or says how to read its content, and is valid in
-    /// the header only. A recipient that merged it into the header would be misled.
+    /// The field is ignored. It controls or authenticates the message, or describes its content, and is valid only in the
+    /// header. It would mislead an application that merges trailers into the header.
     case dropped
-    /// The message is refused: the field frames the message, so that somebody on the way may have read it differently. A request
-    /// is also refused for a field that routes it or is about the connection.
+    /// The message is refused. The field frames the message, so an intermediary may have read the message differently. In a
+    /// request, this also applies to fields that route it or control the connection.
     case refused
 
     init(of name: HTTPField.Name, in message: HTTPParseError.Message) {
