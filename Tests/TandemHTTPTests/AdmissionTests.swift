@@ -159,7 +159,7 @@ extension ServerTests {
                     client.close()
                 }
                 #expect(try eventually { try live.get("/").status == 200 })
-                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "its address has too many")
+                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "its address has too many connections")
             }
         }
 

@@ -9,7 +9,7 @@ struct AnswerHead {
 }
 
 /// The body of an answer that a handler's code writes. Puts the head of the answer on the wire, then the written bytes.
-/// One per streamed answer. On its hub.
+/// One per streamed answer; used only on its hub.
 final class AnswerStream: AnswerSink {
     private let head: AnswerHead
     private let code: ResponseStream
@@ -40,7 +40,7 @@ final class AnswerStream: AnswerSink {
     /// Whether the head of the answer has been put into the output: then there can be no other answer.
     var hasBegun: Bool { framing != nil }
 
-    /// Whether the end of the connection is the end of the body.
+    /// Whether the end of the connection marks the end of the body.
     var endsWithConnection: Bool { framing == .untilClose }
 
     /// Whether the code that writes it needs a green thread.
@@ -52,7 +52,7 @@ final class AnswerStream: AnswerSink {
     /// is shorter than announced.
     func run(name: GreenThreadName, draining: Draining) async throws {
         let writer = ResponseWriter(self, contentLength: length, draining: draining)
-        // A writer that the handler's code has kept cannot write any more.
+        // If the handler's code has kept the writer, it cannot write any more.
         defer { _ = try? writer.end() }
         try await code.write(to: writer, name: name)
         try writer.end()

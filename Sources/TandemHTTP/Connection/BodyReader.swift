@@ -2,8 +2,8 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// The body of one request on its way from the wire to its handler: framing, limit, timeout, and 100 Continue. It also drops
-/// what the handler leaves unread. On its hub.
+/// The reader of one request's body: framing, limit, timeout, and 100 Continue. It also drops the part of the body that the
+/// handler leaves unread. Used only on its hub.
 final class BodyReader: BodySource {
     private let wire: Wire
     private let hub: Hub
@@ -43,7 +43,7 @@ final class BodyReader: BodySource {
             return piece
         } catch {
             wire.mustClose = true
-            // A client's reset cancels its request, and `CancellationError` says more than ECONNRESET.
+            // A client's reset cancels its request, and `CancellationError` tells the handler more than ECONNRESET.
             throw Task.isCancelled ? CancellationError() : error
         }
     }
@@ -96,7 +96,7 @@ final class BodyReader: BodySource {
         }
     }
 
-    /// Returns the error for a reader whose wait failed.
+    /// Returns the error to throw when a wait failed.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? TandemError, error.code == .timedOut else { return error }
         wire.mustClose = true
@@ -123,10 +123,10 @@ final class BodyReader: BodySource {
         }
     }
 
-    // MARK: What the handler left
+    // MARK: Unread bodies
 
-    /// Keeps the connection when the rest of the body that the handler left is short, or has arrived already; else the connection
-    /// has to close. Does not wait.
+    /// Decides whether the connection can be kept although the handler left a part of the body unread. It is kept if the
+    /// announced rest is short, or if the whole rest has arrived already; otherwise it has to close. Does not wait.
     func settleUnread() {
         guard !isComplete else { return }
         if owesContinue {
@@ -138,7 +138,7 @@ final class BodyReader: BodySource {
         }
     }
 
-    /// Drops what has arrived, at most about `drainLimit` bytes. Returns whether that completes the body.
+    /// Drops the part of the body that has arrived, up to about `drainLimit` bytes. Returns whether that completes the body.
     private func dropArrived() -> Bool {
         let end = received + settings.drainLimit
         while received <= end {
@@ -151,8 +151,8 @@ final class BodyReader: BodySource {
         return false
     }
 
-    /// Reads and drops what the handler left of the body, if it is short and arrives within `lingerTimeout`; else the connection
-    /// has to close.
+    /// Reads and drops the rest of the body, which the handler left unread. If the rest is too long or does not arrive within
+    /// `lingerTimeout`, the connection has to close.
     func dropUnread() async throws {
         guard !wire.mustClose, !isComplete else { return }
         let end = Deadline.after(settings.lingerTimeout)

@@ -1,6 +1,7 @@
 /// The buffers that one hub's connections borrow, so that an idle connection holds none.
 final class BufferPool {
-    /// Capacity of a buffer when it is lent, in bytes. Output beyond it is sent before more is taken.
+    /// The capacity in bytes of a buffer when it is lent. When the output reaches this size, the server sends it before it
+    /// accepts more.
     static let bufferSize = 16 * 1024
     private static let most = 64
 
@@ -8,7 +9,7 @@ final class BufferPool {
     /// Memory that any code on the hub may use until its next suspension. Received bytes arrive here first.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
 
-    /// Room for an answer that is sent at once.
+    /// Memory for an answer that is sent at once.
     let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: BufferPool.bufferSize, alignment: 16)
 
     deinit {
@@ -16,7 +17,7 @@ final class BufferPool {
         outgoing.deallocate()
     }
 
-    /// Returns an empty buffer with room.
+    /// Returns an empty buffer with a capacity of at least `bufferSize` bytes.
     func lend() -> [UInt8] {
         if let buffer = buffers.popLast() { return buffer }
         var buffer: [UInt8] = []
@@ -24,8 +25,8 @@ final class BufferPool {
         return buffer
     }
 
-    /// Takes a buffer back, and leaves an empty array without memory in its place. Frees a buffer that has grown large, or is
-    /// small.
+    /// Takes a buffer back, and leaves an empty array without memory in its place. Frees the buffer if it has grown too large, is
+    /// too small, or is not needed.
     func takeBack(_ buffer: inout [UInt8]) {
         guard buffer.capacity > 0 else { return }
         var returned: [UInt8] = []

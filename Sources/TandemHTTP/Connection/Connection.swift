@@ -3,8 +3,8 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
-// @unchecked: lives on one hub, in one task at a time; the Descriptor underneath checks it.
-/// One client's connection: reads requests one after the other, answers each through an `Exchange`, and ends.
+// @unchecked: used on one hub, in one task at a time; the Descriptor underneath checks that.
+/// A client's connection. It reads requests one after the other, and answers each through an `Exchange`.
 ///
 /// | state | timer | bytes arrive | the client half-closes | the client resets | `drain` | `cut` | next |
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -17,10 +17,11 @@ internal import Tandem
 /// | `finishing` | the waits': `writeTimeout`; `bodyTimeout` and in all `lingerTimeout` for an unread body | an unread body is dropped | nothing; end while a body is dropped | end | answer, end | cancel, end | `handling` for a stream or the next request, `head`, `idle`, `lingering` |
 /// | `lingering` | the wait's: `lingerTimeout`, or 1 s of silence | dropped | end | end | nothing | end | |
 ///
-/// A request that cannot be parsed, a head or an unread body that takes too long, and the last request lead to `lingering`. When
-/// the transport fails, the connection ends without an answer. Under TLS the read of a head may have to wait until the client
-/// takes bytes, for at most `writeTimeout`. `wire.mustClose` is never cleared. It is set by the last request, by a refusal, by an
-/// answer that cannot be sent or ends with the connection, by a body after which nothing more can be read, by `drain` and by `cut`.
+/// A request that cannot be parsed, a head or an unread body that takes too long, and the last request lead to `lingering`.
+/// When the transport fails, the connection ends without an answer. Under TLS the read of a head may have to wait until the
+/// client takes bytes, for at most `writeTimeout`. `wire.mustClose` is never cleared. It is set by the last request, by a
+/// refusal, by an answer that cannot be sent or ends with the connection, by a body after which nothing more can be read, by
+/// `drain` and by `cut`.
 ///
 /// A connection at rest has no task: it is an object and a descriptor that waits for a byte. After it wakes, the server starts a
 /// task. A connection borrows buffers only while something waits in them, and a stack only for a blocking handler.
@@ -29,18 +30,18 @@ final class Connection: @unchecked Sendable {
 
     /// Why the loop over requests ends.
     private enum LoopExit {
-        /// A handler kept a copy of the logger. `run` makes another exchange, so that the copy goes on naming its own request.
+        /// A handler kept a copy of the logger. `run` makes another exchange, so that the copy continues to name its own request.
         case rebind
-        /// No bytes have arrived for a while: the connection goes on without a task.
+        /// No bytes have arrived for a while. The connection continues without a task.
         case rest
         /// The client has been answered, and may still be sending.
         case linger
         case end
     }
 
-    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has sent a second request is likely to send
-    /// more, and a request that wakes a connection from rest costs a task. A client that connects for one request does not hold a
-    /// task for long.
+    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has sent a second request is likely to
+    /// send more, and a request that wakes a connection from rest costs a task. A client that connects for one request does not
+    /// hold a task for long.
     private var restsAfter: UInt64 { served > 1 ? 1_000_000_000 : 100_000_000 }
 
     let context: ServingContext
@@ -59,7 +60,7 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var idleSince: UInt64
     /// Whether the client has half-closed, or has gone.
     @exclusivity(unchecked) private var hasPeerChanged = false
-    /// Requests so far.
+    /// The number of requests so far.
     @exclusivity(unchecked) private var served = 0
     @exclusivity(unchecked) private var parser: RequestHeadParser
     /// nil at rest, and before the connection can take its first request.
@@ -108,7 +109,7 @@ final class Connection: @unchecked Sendable {
                     await linger()
                     break serving
                 case .end:
-                    // Send the answers that wait for the end of the turn.
+                    // Send the answers that would be sent at the end of the turn.
                     if wire.unsent > 0 { try await wire.flush(timeout: context.settings.writeTimeout) }
                     break serving
                 }
@@ -192,7 +193,8 @@ final class Connection: @unchecked Sendable {
         case exit(LoopExit)
     }
 
-    /// Takes in what has arrived, begins the next request if it is complete, and returns what to do. Does not wait.
+    /// Reads the bytes that have arrived, begins the next request if its head is complete, and returns the next step. Does not
+    /// wait.
     @inline(never)  // frame
     private func advance(_ exchange: Exchange) throws -> Step {
         if isCut { throw CancellationError() }
@@ -203,7 +205,7 @@ final class Connection: @unchecked Sendable {
             exchange.forgetAnswer()
             idleSince = now
             if exchange.isLoggerKept { return .exit(.rebind) }
-            // This job has used up its share: a client that sends request after request lets others go on.
+            // This job has used up its share. A client that sends request after request must let others run.
             if hub.charge() { return .giveWay }
         }
         switch try wire.nextHead(&parser, reusing: &context.spareHead) {
@@ -240,7 +242,7 @@ final class Connection: @unchecked Sendable {
 
     // MARK: State
 
-    /// Enters a state, whose timer is due at `time`.
+    /// Enters a state. Its timer fires at `time`, in nanoseconds of the hub's clock.
     private func enter(_ state: State, until time: UInt64 = .max) {
         self.state = state
         deadline.set(time) { HubTimer(on: hub) { [unowned self] in timerFired() } }
@@ -259,7 +261,8 @@ final class Connection: @unchecked Sendable {
 
     // MARK: TLS
 
-    /// Completes the TLS handshake. Throws when no client is left to serve, and `HTTPError` for a client that speaks plain HTTP.
+    /// Completes the TLS handshake. Throws `CancellationError` when there is no client left to serve, and `HTTPError` for a
+    /// client that speaks plain HTTP.
     private func handshake() async throws {
         guard let session = wire.session else { return }
         // A server that stops, or needs room, treats a handshake like an idle connection between requests.
@@ -290,8 +293,8 @@ final class Connection: @unchecked Sendable {
 
     func endHandling() { enter(.finishing) }
 
-    /// Cancels the handler when the client has gone. A client that has sent FIN may still read the answer: the handler then goes
-    /// on for the grace.
+    /// Cancels the handler when the client has gone. A client that has sent FIN may still read the answer, so the handler then
+    /// continues for `halfCloseGrace`.
     private func peerChanged(_ peer: Descriptor.PeerState) {
         hasPeerChanged = true
         guard state == .handling else { return }
@@ -309,7 +312,7 @@ final class Connection: @unchecked Sendable {
 
     // MARK: At rest
 
-    /// Calls `wake` when there is something to do: a byte has come, the client has gone, or the idle time is over.
+    /// Enters `atRest`. Calls `wake` when a byte has arrived, the client has gone, the idle time is over, or the server stops.
     func rest(until wake: @escaping () -> Void) {
         enter(.atRest, until: idleSince.after(context.idleNanoseconds))
         wire.descriptor.whenReadable { [unowned self] in
@@ -331,7 +334,7 @@ final class Connection: @unchecked Sendable {
     /// Ends the connection on behalf of the server, whatever its state.
     func cut() {
         (isCut, wire.mustClose) = (true, true)
-        // A connection at rest, or just woken, has no task: the server cancels its next task.
+        // A connection that is at rest, or has just been woken, has no task. The server then cancels its next task.
         guard let task else { return drain() }
         task.cancel()
         wire.descriptor.wakeReader()
@@ -343,7 +346,7 @@ final class Connection: @unchecked Sendable {
         wire.close()
     }
 
-    /// Sends a refusal, and lingers. A request that has been answered already gets no second answer.
+    /// Sends a refusal, unless the current request has been answered already. Then lingers.
     private func refuse(_ refusal: Refusal) async {
         wire.mustClose = true
         let hasAnswered = exchange?.hasAnswered == true

@@ -13,7 +13,7 @@ internal import Tracing
 ///     put(response)          the answer is written and sent; usually that is all
 ///     finish(remainder)      what has to wait: a stream, a client that reads slowly, an unread body
 final class Exchange: @unchecked Sendable {
-    /// What is left to do after an answer was put on the wire.
+    /// The remaining work after an answer was put on the wire.
     enum Remainder {
         case nothing
         /// The connection has to wait, to send the answer or for the rest of the request's body.
@@ -74,13 +74,13 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: The logger of its requests
 
-    /// Bound as `Logger.current` while requests are served.
+    /// The logger that is bound as `Logger.current` while requests are served.
     var logger: Logger { observation.logger }
 
     /// Records how many references the binding of `logger` holds. Call it inside the binding: `isLoggerKept` compares with it.
     func bindLogger() { observation.bind() }
 
-    /// Whether a handler has kept a copy of `logger` beyond the last request. The copy must go on naming that request, so the
+    /// Whether a handler has kept a copy of `logger` beyond the last request. The copy must continue to name that request, so the
     /// next request takes another exchange.
     var isLoggerKept: Bool { observation.isKept }
 
@@ -89,8 +89,8 @@ final class Exchange: @unchecked Sendable {
     /// Makes `hasAnswered` false again.
     func forgetAnswer() { hasAnswered = false }
 
-    /// Dispatches a request, which has arrived at `now` by the hub's clock. The observer keeps its head in `scope`, where
-    /// `request` finds it.
+    /// Dispatches a request that arrived at `now`, in nanoseconds of the hub's clock. The observer keeps its head in `scope`,
+    /// from where `request` reads it.
     func begin(_ head: RequestHead, now: UInt64) {
         isUnderWay = true
         bytesPutBefore = wire.bytesPut
@@ -151,20 +151,20 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Answering
 
-    /// Writes an answer and sends it, as far as that needs no waiting.
+    /// Writes an answer and sends as much of it as it can without waiting.
     @inline(never)  // frame
     func put(_ response: Response) -> Remainder { write(response) ?? completeOrWait() }
 
-    /// Writes and sends the answer to a handler that threw. Rethrows when the client has gone.
+    /// Writes and sends the answer for an error that the handler threw. Throws when the client has gone.
     @inline(never)  // frame
     func put(failure error: any Error) throws -> Remainder { put(try answer(to: error)) }
 
     private func answer(to error: any Error) throws -> Response {
         if Task.isCancelled || hasClientGone { throw CancellationError() }
-        // The handler's error is a consequence of this failure.
+        // The connection failed first, and that made the handler throw.
         if let failure = wire.failure { throw failure }
         let answer = (error as? HTTPError) ?? HTTPError(.internalServerError, "internal server error")
-        // The handler has chosen any other status on purpose.
+        // A handler that throws any other status does so on purpose.
         if answer.status == .internalServerError {
             observation.error = error
             log(.error, "handler threw", ["error": "\(error)"])
@@ -172,8 +172,8 @@ final class Exchange: @unchecked Sendable {
         return answer.response
     }
 
-    /// Writes an answer, or 500 in place of one that cannot be sent. Sends an answer in one piece at once, unless the next request
-    /// has arrived already. Returns the stream that writes its body, if there is one.
+    /// Writes an answer, or 500 in place of one that cannot be sent. Sends an answer whose body is in memory at once, unless
+    /// the next request has arrived already. Returns the stream that writes the body, if there is one.
     private func write(_ response: Response) -> Remainder? {
         do throws(Unsendable) {
             return try writeOrThrow(response)
@@ -217,7 +217,7 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    /// Whether the next request has arrived already: then its answer is sent together with this one.
+    /// Whether the next request has arrived already. The server then sends its answer together with this one.
     private var isFollowed: Bool {
         wire.hasInput && isBodyComplete && !wire.mustClose && wire.unsent < BufferPool.bufferSize
     }
@@ -230,7 +230,7 @@ final class Exchange: @unchecked Sendable {
         return try write(head, [], framing, sends: false)
     }
 
-    /// Writes the head of an answer and these bytes behind it. Returns how the body is framed.
+    /// Writes the head of an answer, followed by these bytes. Returns how the body is framed.
     private func write(
         _ head: AnswerHead, _ bytes: [UInt8], _ framing: ResponseFraming, sends: Bool
     ) throws(Unsendable) -> ResponseFraming {
@@ -252,14 +252,14 @@ final class Exchange: @unchecked Sendable {
         return framed
     }
 
-    /// Sends what is still in the output, or leaves that to the end of the turn when the next request has arrived, and completes
-    /// the exchange. Returns `wait` when the client does not take all of it at once, or when the request's body has not arrived.
+    /// Sends the output and completes the exchange. If the next request has arrived, the output is sent at the end of the turn.
+    /// Returns `wait` if the client does not take all of it at once, or if the request's body has not arrived.
     private func completeOrWait() -> Remainder {
         if wire.unsent > 0 {
             if isFollowed {
                 context.flushLater(wire)
             } else {
-                // What fails here fails again in `finish`.
+                // A failure persists, so `finish` reports it.
                 guard (try? wire.flushAvailable()) == true else { return .wait }
             }
         }
@@ -268,9 +268,9 @@ final class Exchange: @unchecked Sendable {
         return .nothing
     }
 
-    // MARK: What waits
+    // MARK: Waiting
 
-    /// Does what is left of the answer, then drops what the handler left of the request's body.
+    /// Sends the rest of the answer, then drops the part of the request's body that the handler left unread.
     func finish(_ remainder: Remainder) async throws {
         if case .stream(let stream) = remainder {
             try await withSpan { try await run(stream) }
@@ -281,7 +281,7 @@ final class Exchange: @unchecked Sendable {
         try await reader?.dropUnread()
     }
 
-    /// Runs a stream. When it fails before its first bytes, the client gets an answer of its own.
+    /// Runs a stream. If it fails before its first bytes, the client gets the answer for that error.
     private func run(_ stream: AnswerStream) async throws {
         do {
             connection { $0.beginHandling() }
@@ -293,7 +293,8 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    /// Handles the failure of a stream: answers with the error when the stream has not begun, else cuts the answer by throwing.
+    /// Handles the failure of a stream. If the stream has not begun, answers with the error; otherwise throws, which cuts the
+    /// answer.
     private func answerOrCut(_ stream: AnswerStream, failed error: any Error) throws {
         if stream.endsWithConnection { wire.mustReset = true }
         if Task.isCancelled || hasClientGone { throw CancellationError() }
@@ -301,11 +302,11 @@ final class Exchange: @unchecked Sendable {
             _ = write(try answer(to: error))
             return
         }
-        // A client that takes nothing, or sends a body that is malformed, too long or too slow, must not fill the log.
+        // Not an error in the log: a client could fill it by not reading, or by a body that is malformed, too long or too slow.
         let isClients = wire.failure != nil || (error as? HTTPError)?.status.kind == .clientError
         log(isClients ? .info : .error, "streamed answer cut short", ["error": "\(error)"])
         _ = try? wire.flushAvailable()
-        // The client can tell by the missing end; a second answer must not follow.
+        // The missing end tells the client of the failure. A second answer must not follow.
         throw TandemError(.closed, "the answer was cut short")
     }
 
@@ -336,7 +337,7 @@ final class Exchange: @unchecked Sendable {
         record(isCancelled ? .cancelled : .failed)
     }
 
-    /// Counts and logs the request, and lets go of what belongs to it.
+    /// Counts and logs the request, and releases its resources.
     private func record(_ outcome: AccessLogEntry.Outcome) {
         isUnderWay = false
         if case .some = ownAnswer { ownAnswer = nil }

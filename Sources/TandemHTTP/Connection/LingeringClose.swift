@@ -3,7 +3,7 @@ internal import Tandem
 /// The end of a connection whose client may still be sending. Closing a socket with unread bytes in its receive buffer sends
 /// a reset, which can overtake the last answer (RFC 9112, 9.6).
 struct LingeringClose {
-    /// How long to wait for a client that is silent.
+    /// The time after which a silent client is given up.
     private static let silence = Duration.seconds(1)
 
     private let wire: Wire
@@ -14,8 +14,8 @@ struct LingeringClose {
         self.timeout = timeout
     }
 
-    /// Sends FIN, then reads and drops input until the client has ended its side too, is silent, or the time is over. Cancelling
-    /// the task cuts a client that goes on sending.
+    /// Sends FIN, then reads and drops input until the client has ended its side too, is silent, or the timeout is over.
+    /// Cancelling the task cuts a client that continues to send.
     func run() async {
         guard !wire.descriptor.peer.contains(.gone) else { return }
         wire.endOutput()
@@ -28,7 +28,7 @@ struct LingeringClose {
                 case let dropped?:
                     guard wire.descriptor.hub.charge(bytes: dropped) else { continue }
                     await wire.descriptor.hub.giveWay()
-                    // Not earlier: even if the task was cancelled during the request, it drops what has arrived.
+                    // Checked only here: even a task that was cancelled during the request drops the input that has arrived.
                     if Task.isCancelled { return }
                 }
             }

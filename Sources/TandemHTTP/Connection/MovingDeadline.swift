@@ -4,7 +4,7 @@ internal import Tandem
 /// fire too late. A timer that fires early is armed again for the deadline. So a busy connection never touches the hub's timers.
 struct MovingDeadline {
     private var timer: HubTimer?
-    /// In nanoseconds of the hub's clock, as all times here; `max` for none.
+    /// The deadline, or `max` for none. All times here are in nanoseconds of the hub's clock.
     private var deadline = UInt64.max
     private var armed = UInt64.max
     /// Whether the deadline has passed since it was last set.

@@ -8,8 +8,8 @@ struct Refusal {
 
     init(_ error: HTTPError) { self.error = error }
 
-    /// Creates the answer to an error that ended a connection. Returns nil when no client can read one: it has gone, takes too
-    /// long, or the server has cut the connection.
+    /// Creates the answer to an error that ended a connection. Returns nil when the client cannot read one: it has gone or takes
+    /// too long, or the server has cut the connection.
     init?(to error: any Error) {
         if let error = error as? HTTPParseError {
             self.error = HTTPError(.init(code: error.status), error.reason)
@@ -20,7 +20,7 @@ struct Refusal {
         }
     }
 
-    /// Puts the answer into the output. Returns whether that was possible.
+    /// Puts the answer into the output. Returns false if the answer cannot be written.
     ///
     /// - Parameter isHead: Whether the request was HEAD.
     func put(on wire: Wire, isHead: Bool, peer: Peer, _ context: ServingContext) -> Bool {

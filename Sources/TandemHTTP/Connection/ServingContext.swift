@@ -3,11 +3,11 @@ internal import HTTPWire
 internal import Logging
 internal import Tandem
 
-/// The state that the connections of one hub share: settings, routes, observers, buffers, the date. On its hub.
+/// The state that the connections of one hub share: settings, routes, observers, buffers, the date. Used only on its hub.
 final class ServingContext {
     let hub: Hub
     @exclusivity(unchecked) var settings: ConnectionSettings { didSet { readSettings() } }
-    // The settings that every request reads, copied here so that reading them counts no reference.
+    // The settings that every request reads, copied here so that reading them costs no reference counting.
     @exclusivity(unchecked) private(set) var logsAccess = false
     @exclusivity(unchecked) private(set) var trustsRequestID = false
     @exclusivity(unchecked) private(set) var returnsRequestID = false
@@ -23,7 +23,7 @@ final class ServingContext {
     let noBody = RequestBody([])
     /// The head of the last answered request; the next head reuses its memory.
     @exclusivity(unchecked) var spareHead: RequestHead?
-    /// Whether connections end after their present request.
+    /// Whether connections end after their current request.
     @exclusivity(unchecked) var isDraining = false
     /// Whether a connection has become idle since this was last reset.
     @exclusivity(unchecked) var mayHaveIdle = false
@@ -81,7 +81,7 @@ final class ServingContext {
     func checkGreenThreads() throws(HTTPError) {
         guard hub.greenThreadCount >= settings.maxGreenThreads else { return }
         throw HTTPError(
-            .serviceUnavailable, "the server is busy with as many requests as it takes; try again later", headers: .retryLater)
+            .serviceUnavailable, "the server is handling as many requests as it can; try again later", headers: .retryLater)
     }
 
     // MARK: Sending once per turn

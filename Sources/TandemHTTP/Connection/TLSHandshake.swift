@@ -7,7 +7,7 @@ struct TLSHandshake {
         case completed
         /// The client speaks HTTP without TLS.
         case plainHTTP
-        /// Client and server do not agree; the alert is in the socket.
+        /// Client and server do not agree. The alert is in the socket's send buffer.
         case refused
         /// The client has gone, or took too long.
         case ended
@@ -23,7 +23,7 @@ struct TLSHandshake {
         self.context = context
     }
 
-    /// Runs the handshake and returns its outcome. Throws `CancellationError` when `mayGoOn` returns false meanwhile.
+    /// Runs the handshake and returns its outcome. Throws `CancellationError` if `mayGoOn` returns false before a wait.
     func run(while mayGoOn: () -> Bool) async throws -> Outcome {
         let deadline = Deadline.after(session.context.handshakeTimeout)
         do {
@@ -35,7 +35,8 @@ struct TLSHandshake {
         } catch let error as TLSHandshakeError where error.kind == .plainHTTP {
             return .plainHTTP
         } catch let error as TLSHandshakeError {
-            // A refusal may need a correction by the operator; the other failures are mostly scanners and proxies' health checks.
+            // The operator may have to correct the cause of a refusal. Most other failures come from scanners and health checks
+            // of proxies.
             report(level: error.kind == .refused ? .info : .debug, error.reason)
             return error.kind == .refused ? .refused : .ended
         } catch let error as TandemError where error.code == .timedOut {

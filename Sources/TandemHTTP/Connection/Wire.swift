@@ -3,12 +3,12 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
 
-/// The socket of one connection, plain or under TLS, with its unused input and its unsent output. On its hub.
+/// The socket of one connection, plain or under TLS, with its unused input and its unsent output. Used only on its hub.
 ///
-/// A wire borrows a buffer only while bytes wait in it. It parses input in the hub's scratch memory, and keeps only what is
-/// left over.
+/// A wire borrows a buffer only while bytes wait in it. It parses input in the hub's scratch memory, and keeps only the bytes
+/// that were not used.
 final class Wire {
-    /// The outcome of looking for something that arrives.
+    /// The outcome of a read that does not wait.
     enum Arrival<Value> {
         case value(Value)
         /// Nothing more has arrived yet.
@@ -17,19 +17,20 @@ final class Wire {
         case end
     }
 
-    /// Input of fewer bytes is kept without borrowing a buffer.
+    /// The least number of input bytes for which a buffer is borrowed. Less input is kept in an array of its own size.
     private static let leastForBuffer = 256
 
     /// The socket, on which the connection waits and which reports the peer's state.
     let descriptor: Descriptor
-    /// TLS between the socket and these bytes; nil without TLS. A branch, so that plain HTTP allocates and counts nothing.
+    /// TLS between the socket and these bytes; nil without TLS. Optional, so that plain HTTP needs no allocation and no reference
+    /// counting for it.
     @exclusivity(unchecked) private(set) var session: TLSSession?
     private let buffers: BufferPool
     @exclusivity(unchecked) private var input: [UInt8] = []
     @exclusivity(unchecked) private var inputStart = 0
     @exclusivity(unchecked) private var output: [UInt8] = []
     @exclusivity(unchecked) private var outputStart = 0
-    /// Bytes put into the output since the connection began.
+    /// The number of bytes put into the output since the connection began.
     @exclusivity(unchecked) private(set) var bytesPut = 0
     /// Whether the current answer, or the next, is the last on this connection.
     @exclusivity(unchecked) var mustClose = false
@@ -46,7 +47,7 @@ final class Wire {
         self.buffers = buffers
     }
 
-    /// Goes on without TLS, with a client that has sent plain HTTP to a TLS port.
+    /// Continues without TLS, for a client that has sent plain HTTP to a TLS port.
     func dropTLS() {
         session?.release()
         session = nil
@@ -86,19 +87,19 @@ final class Wire {
 
     // MARK: Input
 
-    /// Whether bytes have arrived that nobody has used yet.
+    /// Whether there are bytes that have arrived and have not been used.
     var hasInput: Bool { inputStart < input.count }
 
-    /// Takes out the next head, if all of it has arrived. Does not wait.
+    /// Returns the next head if all of it has arrived. Does not wait.
     func nextHead(_ parser: inout RequestHeadParser, reusing spare: inout RequestHead?) throws -> Arrival<RequestHead> {
-        // Bytes that a client sends ahead are kept, so no more than one buffer is read.
+        // Pipelined bytes are kept, so at most one buffer is read.
         try next(upTo: BufferPool.bufferSize) { bytes in
             guard let head = try parser.parse(bytes, reusing: &spare) else { return (0, nil) }
             return (head.byteCount, head)
         }
     }
 
-    /// Takes out the next piece of a body: nil at its end. Does not wait.
+    /// Returns the next piece of a body, or nil as the value at its end. Does not wait.
     @inline(never)  // frame
     func nextPiece(_ decoder: inout BodyDecoder) throws -> Arrival<[UInt8]?> {
         try next(upTo: buffers.scratch.count) { bytes in
@@ -152,7 +153,7 @@ final class Wire {
 
     // MARK: Output
 
-    /// Bytes that wait to be sent.
+    /// The number of bytes that wait to be sent.
     var unsent: Int { output.count - outputStart }
 
     /// Puts these bytes into the output.
@@ -162,7 +163,7 @@ final class Wire {
         bytesPut += bytes.count
     }
 
-    /// Puts what `body` writes, at most `room` bytes, into the output.
+    /// Puts the bytes that `body` writes, at most `room`, into the output.
     func append<Result, Failure: Error>(
         atMost room: Int, _ body: (inout OutputSpan<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -174,23 +175,22 @@ final class Wire {
         return result!
     }
 
-    /// How an answer is framed and what its head says of the connection.
+    /// The framing of an answer, and the values for its connection fields.
     struct Framing {
         var framing: ResponseFraming
         var version: HTTPVersion
         /// Whether the request was HEAD.
         var isHead: Bool
-        /// How long the connection may be idle, for a client that asks for keep-alive; else nil.
+        /// How long the connection may be idle, in seconds, for a client that asks for keep-alive; otherwise nil.
         var idleSeconds: Int?
         var date: HTTPDate
     }
 
-    /// Puts the head of an answer into the output, and `body` behind it if the answer may have one. Returns how its body is
-    /// framed.
+    /// Puts the head of an answer into the output, followed by `body` if the answer may have one. Returns how the body is framed.
     ///
-    /// - Parameter sends: Whether to call send() now. With an empty output, an answer that fits is then written into the hub's
-    ///   `outgoing` memory, sent from there, and only what the socket did not take is copied. The next flush throws if sending
-    ///   failed.
+    /// - Parameter sends: Whether to send the output now. If the output is empty and the answer fits, the answer is written
+    ///   into the hub's `outgoing` memory and sent from there, and only the bytes that the socket did not take are copied. If
+    ///   sending fails, the next flush throws.
     func put(
         _ status: HTTPResponse.Status, _ fields: EncodedFields, _ body: [UInt8], _ framing: Framing, sends: Bool
     ) throws(HTTPSerializeError) -> ResponseFraming {
@@ -221,7 +221,7 @@ final class Wire {
         return written
     }
 
-    /// Sends what the client takes of these bytes, and keeps the rest in the output.
+    /// Sends as many of these bytes as the socket takes, and keeps the rest in the output.
     private func send(_ memory: UnsafeMutableBufferPointer<UInt8>, _ count: Int) {
         bytesPut += count
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count])
@@ -235,7 +235,8 @@ final class Wire {
         if output.capacity == 0 { output = buffers.lend() }
     }
 
-    /// Sends what the transport takes; returns whether that was all. A failure persists: the next call throws too.
+    /// Sends as much of the output as the transport takes. Returns whether that was all. A failure persists: the next call
+    /// throws too.
     @inline(never)  // frame
     func flushAvailable() throws(TandemError) -> Bool {
         while outputStart < output.count {
@@ -249,7 +250,8 @@ final class Wire {
         return true
     }
 
-    /// Sends the output as the client takes it, without a task that waits. A failure persists, and the next flush throws it.
+    /// Sends the output as fast as the client takes it, without a task that waits. A failure persists, and the next flush
+    /// throws it.
     ///
     /// In the middle of a handshake message, TLS has to read the rest before it can write. The next read or flush then sends the
     /// output.
@@ -259,8 +261,8 @@ final class Wire {
         descriptor.whenWritable { [weak self] in self?.flushInBackground() }
     }
 
-    /// Sends all of the output. Throws `CancellationError`, or `TandemError` when the client has gone, or takes nothing for
-    /// as long as `timeout` (`timedOut`).
+    /// Sends all of the output. Throws `CancellationError`, or `TandemError` when the client has gone or takes nothing for
+    /// `timeout` (`timedOut`).
     func flush(timeout: Duration) async throws {
         while try !flushAvailable() {
             let before = descriptor.unacknowledged
@@ -285,8 +287,8 @@ final class Wire {
         }
     }
 
-    /// Throws `timedOut` unless the client has acknowledged bytes since `before` were unacknowledged. A slow client may take
-    /// bytes, but too few for the kernel to accept more.
+    /// Throws `timedOut` unless the client has acknowledged bytes since there were `before` unacknowledged ones. A slow client
+    /// may take bytes, but too few for the kernel to accept more.
     private func expectProgress(since before: Int?, _ timeout: Duration) throws(TandemError) {
         if let before, let now = descriptor.unacknowledged, now < before { return }
         let error = TandemError(.timedOut, "the client took nothing of the answer for \(timeout)")
@@ -301,7 +303,7 @@ final class Wire {
 
     // MARK: Ending
 
-    /// Tells the peer that nothing more will come; it may still send. Does not wait.
+    /// Ends the output: sends "close notify" under TLS, and FIN. The peer may still send. Does not wait.
     func endOutput() {
         session?.sendCloseNotify()
         shutdown(descriptor.fd, CInt(SHUT_WR))
@@ -313,8 +315,8 @@ final class Wire {
 
     /// Closes the connection and gives its buffers back. Does not wait.
     ///
-    /// Resets the connection when part of an answer is unsent: the client can tell, and the kernel keeps nothing for a client
-    /// that does not read.
+    /// Resets the connection if part of an answer is unsent. The client then notices the failure, and the kernel keeps no bytes
+    /// for a client that does not read.
     func close() {
         if mustReset || unsent > 0 {
             var now = linger(l_onoff: 1, l_linger: 0)

@@ -28,8 +28,8 @@ final class InheritedSockets: Sendable {
         sockets = Mutex(found)
     }
 
-    /// Returns the sockets of this name, non-blocking and listening; the caller has to close them. Throws `TandemError`:
-    /// `invalidArgument` when there is none, or when one is not a stream socket that listens.
+    /// Returns the sockets with this name, non-blocking and listening; the caller has to close them. Throws `TandemError`
+    /// `invalidArgument` if there is no such socket, or if one is not a listening stream socket.
     func take(_ name: String) throws(TandemError) -> [CInt] {
         let (mine, others) = sockets.withLock { sockets in
             let mine = sockets.filter { $0.name == name }.map(\.fd)
@@ -40,9 +40,9 @@ final class InheritedSockets: Sendable {
             throw TandemError(
                 .invalidArgument,
                 """
-                cannot listen on systemd:\(name): no socket of that name was passed to this process. \
-                \(others.isEmpty ? "None was: is it started by its socket unit?" : "Passed were: \(others.joined(separator: ", ")).") \
-                The name is FileDescriptorName= of the socket unit, or the unit's own.
+                cannot listen on systemd:\(name): no socket with that name was passed to this process. \
+                \(others.isEmpty ? "No sockets were passed: did its socket unit start it?" : "Sockets passed: \(others.joined(separator: ", ")).") \
+                The name is FileDescriptorName= of the socket unit, by default the name of the unit.
                 """)
         }
         for fd in mine { try InheritedSockets.check(fd, name) }
@@ -58,7 +58,7 @@ final class InheritedSockets: Sendable {
             throw TandemError(
                 .invalidArgument,
                 """
-                cannot listen on systemd:\(name): file descriptor \(fd) is no stream socket that listens. The socket unit needs \
+                cannot listen on systemd:\(name): file descriptor \(fd) is not a listening stream socket. The socket unit needs \
                 ListenStream= and Accept=no.
                 """)
         }

@@ -2,7 +2,7 @@ internal import Tandem
 
 /// An address that a server listens on.
 ///
-/// Its text, which `init(_:)` reads and `description` writes:
+/// `init(_:)` parses these texts, and `description` returns them:
 ///
 ///     127.0.0.1:8080                          IPv4
 ///     [::1]:8443 tls                          IPv6, and TLS on it
@@ -16,38 +16,45 @@ public struct ListenAddress: Hashable, Sendable {
     }
 
     let place: Place
-    /// Whether connections to the address use TLS, as `HTTPServerConfiguration.tls` says.
+    /// Whether connections to the address use TLS, with the settings in `HTTPServerConfiguration.tls`.
     public let isTLS: Bool
 
     /// Returns the address of a TCP port.
     ///
     /// - Parameters:
-    ///   - host: A numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). "::" is every IPv6 address of the
-    ///     machine and no IPv4 one (IPV6_V6ONLY is always set): the server listens on exactly the listed addresses, and no
-    ///     peer has an IPv4-mapped IPv6 address. To listen on both, list "0.0.0.0" too, with the same port.
-    ///   - port: 0 to 65535; 0 lets the kernel choose.
+    ///   - host: A numeric IPv4 or IPv6 address, or "localhost" (which is 127.0.0.1). "::" means every IPv6 address of the
+    ///     machine, and no IPv4 address: the server always sets IPV6_V6ONLY, so no peer has an IPv4-mapped IPv6 address. To
+    ///     listen on both, list "0.0.0.0" too, with the same port.
+    ///   - port: The port, 0 to 65,535. With 0 the kernel chooses one.
+    ///   - tls: Whether connections use TLS.
     public static func tcp(_ host: String, port: Int, tls: Bool = false) -> ListenAddress {
         ListenAddress(place: .tcp(host: host, port: port), isTLS: tls)
     }
 
-    /// Returns the address of a unix socket, unix(7). The server replaces a file that a killed process left behind; a file on
-    /// which another process listens is an error. The server removes the file when it stops.
+    /// Returns the address of a unix socket, unix(7).
+    ///
+    /// The server replaces a socket file that a killed process left behind. It does not start if another process listens on the
+    /// file. It removes the file when it stops.
     ///
     /// - Parameters:
-    ///   - path: At most 107 bytes. Its directory must exist.
-    ///   - mode: The file's permissions: a process that may write to the file may connect. By default those are processes of
-    ///     the owner and the group; a proxy in front gets access through the group.
+    ///   - path: The path of the socket file, at most 107 bytes. Its directory must exist.
+    ///   - mode: The permissions of the file. A process that may write to the file may connect. By default these are processes
+    ///     of the owner and the group; a proxy in front of the server gets access through the group.
     public static func unix(_ path: String, mode: UInt16 = 0o660) -> ListenAddress {
         ListenAddress(place: .unix(path: path, mode: mode), isTLS: false)
     }
 
-    /// Returns the address of the listening sockets that the service manager passed under a name, as systemd does
-    /// (sd_listen_fds(3)): `FileDescriptorName=` of the socket unit, or the unit's name without one.
+    /// Returns the address of the listening sockets that a service manager such as systemd passed to this process under a name
+    /// (sd_listen_fds(3)).
+    ///
+    /// - Parameters:
+    ///   - name: The value of `FileDescriptorName=` in the socket unit, by default the name of the unit.
+    ///   - tls: Whether connections use TLS.
     public static func inherited(_ name: String, tls: Bool = false) -> ListenAddress {
         ListenAddress(place: .inherited(name: name), isTLS: tls)
     }
 
-    /// Parses the text of an address. Returns nil for any other text.
+    /// Parses the text of an address; see `ListenAddress` for the syntax. Returns nil for any other text.
     public init?(_ text: String) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         let isTLS = words.last == "tls" && words.count == 2
@@ -89,18 +96,18 @@ public struct ListenAddress: Hashable, Sendable {
         self.isTLS = isTLS
     }
 
-    /// The port of a TCP address.
+    /// The port of a TCP address; nil for any other address.
     public var port: Int? {
         if case .tcp(_, let port) = place { port } else { nil }
     }
 
-    /// The host of a TCP address.
+    /// The host of a TCP address; nil for any other address.
     public var host: String? {
         if case .tcp(let host, _) = place { host } else { nil }
     }
 
-    /// Returns the endpoint to bind to; nil for a host that is neither a numeric address nor "localhost", and a port that is out
-    /// of range.
+    /// Returns the endpoint to bind to. Returns nil if the host is neither a numeric address nor "localhost", or the port is
+    /// out of range.
     static func endpoint(host: String, port: Int) -> SocketEndpoint? {
         guard let port = UInt16(exactly: port), let address = IPAddress(host == "localhost" ? "127.0.0.1" : host) else {
             return nil
@@ -108,12 +115,13 @@ public struct ListenAddress: Hashable, Sendable {
         return SocketEndpoint(address: address, port: port)
     }
 
-    /// The path of a unix socket.
+    /// The path of a unix socket; nil for any other address.
     public var path: String? {
         if case .unix(let path, _) = place { path } else { nil }
     }
 
-    /// For people: "https://[::1]:8443", "unix:/run/tandemd/http.sock", "systemd:https tls".
+    /// The address for messages, as a URL if it has one: "https://[::1]:8443", "unix:/run/tandemd/http.sock", "systemd:https
+    /// tls".
     public var url: String {
         switch place {
         case .tcp(let host, let port): "\(isTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
@@ -134,7 +142,7 @@ public struct ListenAddress: Hashable, Sendable {
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// The text of the address.
+    /// The text of the address, which `init(_:)` parses.
     public var description: String {
         let text =
             switch place {

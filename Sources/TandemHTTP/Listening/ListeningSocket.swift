@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Tandem
 
-/// A bound socket that listens, non-blocking and close-on-exec. Its holder closes the descriptor.
+/// A listening socket, non-blocking and close-on-exec. Its owner has to close it.
 struct ListeningSocket {
     let fd: CInt
     /// Whether connections speak TLS on it.
@@ -10,20 +10,20 @@ struct ListeningSocket {
     var file: UnixSocketFile?
 
     func close() {
-        // First the file, so that new clients do not find the socket.
+        // The file goes first, so that new clients do not find the socket.
         file?.remove()
         Glibc.close(fd)
     }
 }
 
-/// The listening sockets of a server: for each hub a socket for each address.
+/// The listening sockets of a server. Each hub has one for each address.
 ///
-/// TCP: each hub has a socket of its own (SO_REUSEPORT), and the kernel spreads the clients over them. Other sockets exist
-/// once: each hub has its own descriptor for the socket, and the hub that looks first accepts the waiting clients.
+/// For a TCP address each hub has its own socket (SO_REUSEPORT), and the kernel distributes the clients. Any other socket
+/// exists only once: each hub has its own descriptor for it, and the hub that polls first accepts the waiting clients.
 struct Listeners {
-    /// The addresses as they are bound: with the ports that the kernel has chosen.
+    /// The bound addresses, with the ports that the kernel has chosen.
     private(set) var addresses: [ListenAddress] = []
-    /// By hub.
+    /// The sockets of each hub, by the index of the hub.
     private(set) var sockets: [[ListeningSocket]]
 
     /// Listens on all addresses, or on none. Throws a `TandemError` that names the address.
@@ -63,7 +63,8 @@ struct Listeners {
         }
     }
 
-    /// Listens on a TCP port and returns the port. The first socket binds without SO_REUSEPORT, so that a busy port is noticed.
+    /// Listens on a TCP port and returns the port. The first socket binds without SO_REUSEPORT, so that a port in use is an
+    /// error.
     private mutating func openTCP(_ host: String, _ port: Int, _ isTLS: Bool, _ backlog: Int) throws(TandemError) -> Int {
         let isShared = sockets.count > 1
         let first = try TCPListener.open(host: host, port: port, backlog: backlog, shared: false)
@@ -80,7 +81,7 @@ struct Listeners {
         return port
     }
 
-    /// Takes over `fd`, and gives every hub a descriptor for its socket.
+    /// Takes ownership of `fd`, and gives every hub a descriptor for its socket.
     private mutating func share(_ fd: CInt, isTLS: Bool, file: UnixSocketFile? = nil) throws(TandemError) {
         sockets[0].append(ListeningSocket(fd: fd, isTLS: isTLS, file: file))
         for hub in sockets.indices.dropFirst() {

@@ -3,9 +3,12 @@ internal import Tandem
 
 /// Binding and listening on a TCP port.
 enum TCPListener {
-    /// Binds and listens, non-blocking and close-on-exec. `shared` lets several hubs of this process listen on one port.
-    /// Throws `TandemError`: `invalidArgument` for a host that is no numeric address, `systemCall` with EADDRINUSE, …
-    /// A socket with an IPv6 address accepts IPv6 alone, whatever net.ipv6.bindv6only says.
+    /// Returns a listening socket, non-blocking and close-on-exec. The caller has to close it. A socket with an IPv6 address
+    /// accepts only IPv6 clients, regardless of net.ipv6.bindv6only.
+    ///
+    /// - Parameter shared: Whether several hubs of this process listen on the port (SO_REUSEPORT).
+    /// - Throws: `TandemError`: `invalidArgument` for a host that is not a numeric address or a port out of range, otherwise
+    ///   `systemCall` with the errno, such as EADDRINUSE.
     static func open(host: String, port: Int, backlog: Int, shared: Bool) throws(TandemError) -> CInt {
         guard let endpoint = ListenAddress.endpoint(host: host, port: port) else {
             throw TandemError(

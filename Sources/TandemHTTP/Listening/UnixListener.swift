@@ -4,15 +4,16 @@ internal import Tandem
 
 /// Binding and listening on a unix socket, unix(7).
 enum UnixListener {
-    /// Binds and listens, non-blocking and close-on-exec. Throws `TandemError`: `invalidArgument` for a path that is too long,
-    /// else `systemCall`; EADDRINUSE when another process listens there.
+    /// Returns a listening socket, non-blocking and close-on-exec, and its file. The caller has to close the socket and remove
+    /// the file. Throws `TandemError`: `invalidArgument` for a path that is empty or too long, otherwise `systemCall`, with
+    /// EADDRINUSE if another process listens there.
     static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
         guard let address = SocketAddress(unixPath: path) else {
             throw TandemError(
                 .invalidArgument,
                 """
-                cannot listen on unix:\(path): the path has \(path.utf8.count) bytes, and a unix socket's has 1 to \
-                \(SocketAddress.longestPath): choose a shorter one
+                cannot listen on unix:\(path): the path has \(path.utf8.count) bytes, but the path of a unix socket has 1 to \
+                \(SocketAddress.longestPath): choose another one
                 """)
         }
         let fd = newSocket()
@@ -40,17 +41,18 @@ enum UnixListener {
         }
     }
 
-    /// Removes the file of a socket on which no process listens any more, because its process was killed.
+    /// Removes a socket file that a killed process left behind. Throws EADDRINUSE if a process listens on it, or it is not a
+    /// socket.
     private static func removeStale(_ path: String, _ address: SocketAddress) throws(TandemError) {
         var status = stat()
         guard lstat(path, &status) == 0 else {
-            // Gone meanwhile.
+            // Another process has removed it.
             if errno == ENOENT { return }
             throw failure("stat", path)
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw failure(
-                "bind", path, EADDRINUSE, "something that is no socket has that name: remove it, or choose another path")
+                "bind", path, EADDRINUSE, "a file that is not a socket has that name: remove it, or choose another path")
         }
         let probe = newSocket()
         guard probe >= 0 else { throw failure("socket", path) }
@@ -62,8 +64,9 @@ enum UnixListener {
         guard unlink(path) == 0 || errno == ENOENT else { throw failure("unlink", path) }
     }
 
-    /// Locks the path's directory for a moment, so that two servers that start at once do not take each other's new file for a
-    /// stale one. Best effort: a process that holds the lock for long does not keep this one from starting.
+    /// Locks the directory of the path, so that of two servers that start at the same time neither takes the other's new file
+    /// for a stale one. Returns a descriptor whose `close` releases the lock, or -1. After about 50 ms it gives up and goes on
+    /// without the lock.
     private static func lockDirectory(of path: String) -> CInt {
         let end = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let directory = path[..<end]

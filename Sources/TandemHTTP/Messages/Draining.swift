@@ -1,9 +1,9 @@
 public import Tandem
 
-/// The signal that a server drains, for handlers whose answers have no end of their own, such as event streams and long polls.
+/// The signal that a server drains, for handlers whose answers do not end by themselves, such as event streams and long polls.
 ///
-/// A server that drains waits for its requests until the grace is over, then cuts those that are left. When a stream ends by
-/// itself as draining begins, the server closes the connection in order, and the client connects to the next server at once.
+/// A server that drains waits for its requests until the grace is over, then cuts the remaining ones. If a stream ends as soon as
+/// draining begins, the server closes the connection cleanly, and the client can connect to the next server at once.
 ///
 ///     Response(streaming: { writer in
 ///         while let event = try await writer.draining.cancelling({ try await events.get() }) {
@@ -15,10 +15,10 @@ public struct Draining: Sendable {
 
     init(_ event: Event<Void>) { self.event = event }
 
-    /// Whether the server drains, or has stopped. Any thread.
+    /// Whether the server drains, or has stopped. Call it from any thread.
     public var hasBegun: Bool { event.outcome != nil }
 
-    /// Suspends until the server drains. Throws `CancellationError`, and `TandemError` `timedOut`.
+    /// Suspends until the server drains. Throws `CancellationError`, and `TandemError` `timedOut` at the deadline.
     public func wait(deadline: Deadline = .never) async throws { try await event.wait(deadline: deadline) }
 
     /// Parks the green thread, or blocks the OS thread, until the server drains. Throws as the async form, and `TandemError`
@@ -56,7 +56,7 @@ public struct Draining: Sendable {
     ///
     /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
     @available(*, noasync)
-    @_disfavoredOverload  // Else a body that never awaits would be taken for blocking code's, also in async code.
+    @_disfavoredOverload  // Otherwise a closure that never awaits would select this form, also in async code.
     public func cancelling<Success: Sendable>(
         file: StaticString = #fileID, line: UInt = #line, _ body: @escaping @Sendable () throws -> Success
     ) throws -> Success? {

@@ -10,16 +10,21 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
     public var headers: HTTPFields
 
     /// Creates an error.
+    ///
+    /// - Parameters:
+    ///   - status: The status of the answer.
+    ///   - message: One sentence for the client. It is the body of the answer.
+    ///   - headers: Further header fields of the answer.
     public init(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
         self.status = status
         self.message = message
         self.headers = headers
     }
 
-    /// Status and message.
+    /// The status code and the message.
     public var description: String { "\(status.code): \(message)" }
 
-    /// The answer.
+    /// The answer that the error stands for.
     var response: Response {
         var response = Response(status: status, text: message + "\n")
         response.headers.append(contentsOf: headers)
@@ -28,6 +33,6 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
 }
 
 extension HTTPFields {
-    /// One second: long enough to spread the clients that obey it, short enough for a peak that has passed.
+    /// `Retry-After` of one second: long enough to spread out the clients that obey it, and short enough after a peak.
     static let retryLater: HTTPFields = [.retryAfter: "1"]
 }

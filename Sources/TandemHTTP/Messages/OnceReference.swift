@@ -16,10 +16,10 @@ struct OnceReference<Object: AnyObject & Sendable>: ~Copyable, Sendable {
         UnsafeRawPointer(bitPattern: bits.load(ordering: .acquiring)).map(Unmanaged.fromOpaque)
     }
 
-    /// The object that is stored, if there is one.
+    /// The stored object, or nil.
     var object: Object? { reference?.takeUnretainedValue() }
 
-    /// Stores an object, unless one is stored already. Returns the stored object.
+    /// Stores an object, unless there is one already. Returns the stored object.
     @discardableResult
     func store(_ object: Object) -> Object {
         let new = Unmanaged.passRetained(object)

@@ -1,12 +1,12 @@
 internal import Tandem
 
-/// The client at the other end of a connection, as a request knows it. One per connection; any thread.
+/// The client at the other end of a connection. One per connection, shared by its requests; used from any thread.
 final class Peer: Sendable {
     /// The client's address.
     let address: SocketAddress
-    /// Whether the client's server stops, and a way to wait for that.
+    /// Whether the server drains, and a way to wait for that.
     let draining: Draining
-    // @unchecked: asked on the connection's hub only, as `Request.tls` says.
+    // @unchecked: read on the connection's hub only, as `Request.tls` requires.
     private struct Session: @unchecked Sendable {
         let tls: TLSSession?
     }

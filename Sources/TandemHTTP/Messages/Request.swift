@@ -2,14 +2,14 @@ public import HTTPTypes
 public import HTTPWire
 internal import Tandem
 
-/// A request, as its handler sees it. Cheap to copy; each access to a string or to `headers` builds it anew.
+/// A request for a handler. It is cheap to copy. Each access to a string or to `headers` creates the value again.
 ///
 /// A test can create a request and call the handler without a server:
 ///
 ///     let response = try await showOrder(Request(path: "/orders/7", parameters: ["id": "7"]))
 ///     #expect(response.status == .ok)
 public struct Request: Sendable {
-    /// The head as it was parsed.
+    /// The parsed head.
     public let head: RequestHead
     /// The values of the route's `{name}` segments, percent-decoded.
     public let parameters: PathParameters
@@ -29,10 +29,14 @@ public struct Request: Sendable {
     ///
     /// The server's own parser reads these values, so the handler sees the request as if a client had sent it. `Host` is
     /// `localhost` unless `headers` has it, and a body without framing fields gets a `Content-Length`.
-    /// Traps when no client could send such a request: a path that does not begin with `/`, or a malformed field.
+    ///
+    /// Traps if no client could send such a request, for example if the path does not begin with `/` or a field is malformed.
     ///
     /// - Parameters:
+    ///   - method: The method.
     ///   - path: The path, percent-encoded, and the query if there is one.
+    ///   - headers: The header fields.
+    ///   - body: The body.
     ///   - parameters: The values of the route's `{name}` segments; no route is looked up.
     ///   - remoteAddress: A numeric address and port, "127.0.0.1:4711" or "[::1]:4711".
     public init(
@@ -40,7 +44,7 @@ public struct Request: Sendable {
         parameters: PathParameters = [:], remoteAddress: String = "127.0.0.1:1"
     ) {
         guard let endpoint = SocketEndpoint(remoteAddress) else {
-            fatalError("\"\(remoteAddress)\" is no numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
+            fatalError("\"\(remoteAddress)\" is not a numeric address with a port, such as 127.0.0.1:4711 or [::1]:4711")
         }
         self.init(
             head: RequestHead(composing: method, path, headers, bodyLength: body.count), parameters: parameters,
@@ -53,7 +57,7 @@ public struct Request: Sendable {
     /// The path, still percent-encoded, without the query.
     public var path: String { head.path }
 
-    /// The query's items, decoded. Throws `HTTPError` 400 when the query does not decode.
+    /// The query's items, decoded; empty without a query. Throws `HTTPError` 400 when the query cannot be decoded.
     public var query: QueryItems {
         get throws(HTTPError) {
             guard let query = head.query else { return QueryItems("")! }
@@ -64,20 +68,21 @@ public struct Request: Sendable {
         }
     }
 
-    /// All header fields, in order. Each access builds them: keep the result, or read one field by subscript.
+    /// All header fields, in the order received. Each access creates them: keep the result, or read one field by subscript.
     public var headers: HTTPFields { head.fields }
 
-    /// The value of one header field, or nil; several lines of it are joined by ", " (RFC 9110, 5.3).
+    /// The value of one header field, or nil. The values of several lines are joined by ", ", those of `Cookie` by "; " (RFC 9110
+    /// section 5.3).
     public subscript(name: HTTPField.Name) -> String? { head[name] }
 
-    /// The peer's address and port ("127.0.0.1:4711", "[::1]:4711"), or "unix".
+    /// The peer's address and port, such as "127.0.0.1:4711" or "[::1]:4711"; "unix" for a unix socket.
     public var remoteAddress: String { peer.description }
 
     /// The result of the TLS handshake, including the subject of the client's verified certificate; nil without TLS. Each access
-    /// builds it. Use it on the connection's hub, until the handler returns.
+    /// creates it. Read it only on the connection's hub, and only until the handler returns.
     public var tls: TLSDetails? { peer.tlsDetails }
 
-    /// Whether the server stops, and a way to wait for that: for handlers without an end of their own.
+    /// Whether the server drains, and a way to wait for that, for handlers that do not end by themselves.
     public var draining: Draining { peer.draining }
 }
 
@@ -85,12 +90,12 @@ public struct Request: Sendable {
 public struct PathParameters: Sendable, ExpressibleByDictionaryLiteral {
     private let entries: [(name: String, value: String)]
 
-    /// No parameters.
+    /// Creates an empty collection.
     public init() { entries = [] }
 
     init(names: [String], values: [String]) { entries = Array(zip(names, values)) }
 
-    /// These names and decoded values.
+    /// Creates a collection of these names and decoded values.
     public init(dictionaryLiteral elements: (String, String)...) { entries = elements }
 
     var isEmpty: Bool { entries.isEmpty }

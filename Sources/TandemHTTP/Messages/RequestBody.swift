@@ -17,19 +17,20 @@ protocol BodySource: AnyObject {
 enum BodyPiece {
     case bytes([UInt8])
     case end
-    /// More has to arrive first.
+    /// The next piece has not arrived.
     case needsMore
-    /// The message that tells the client to send the body still has to be sent.
+    /// The output has to be flushed first: it holds the 100 Continue that tells the client to send the body.
     case needsFlush
-    /// The caller has read for so long without waiting that others have to run first.
+    /// The caller has read so much without waiting that it must let other jobs run first.
     case givesWay
 }
 
-// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
-/// A request's body: pieces as they arrive, read in either style, at the pace of the reader.
+// @unchecked: used on the hub of its connection only; the Descriptor underneath checks that.
+/// The body of a request, which a handler reads in pieces as they arrive, in either style. A handler that does not read makes
+/// the client wait.
 ///
-/// The first read tells a client that sends `Expect: 100-continue` to go on. Belongs to the connection's hub, and ends with
-/// its handler: from then on a read throws `TandemError` `closed`.
+/// The first read tells a client that has sent `Expect: 100-continue` to send the body. Use the body only on the connection's
+/// hub. It ends when the handler, or its streamed answer, returns: from then on a read throws `TandemError` `closed`.
 public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// A piece of the body, as it arrived.
     public typealias Element = [UInt8]
@@ -123,14 +124,14 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
 
     // MARK: AsyncSequence
 
-    /// Returns an iterator that consumes the pieces: a second iteration goes on where the first stopped.
+    /// Returns an iterator that consumes the pieces. A second iterator continues where the first stopped.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(body: self) }
 
-    /// The pieces, in order.
+    /// An iterator over the pieces, in order.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let body: RequestBody
 
-        /// Returns the next piece, or nil at the end.
+        /// Returns the next piece, or nil at the end. Throws as `RequestBody.read()`.
         public mutating func next() async throws -> [UInt8]? { try await body.read() }
     }
 }

@@ -38,7 +38,7 @@ public struct Response: Sendable {
     /// The length of a body in memory; 0 for a streamed one.
     var bodyCount: Int { if case .bytes(let bytes) = body { bytes.count } else { 0 } }
 
-    /// Whether its status allows a body (RFC 9110, 6.4.1, 15.3.6).
+    /// Whether the status allows a body (RFC 9110 sections 6.4.1 and 15.3.6).
     var mayHaveBody: Bool { ![204, 205, 304].contains(status.code) && status.kind != .informational }
 
     private init(_ status: HTTPResponse.Status, _ headers: HTTPFields, _ body: Body, encoded: Encoded? = nil) {
@@ -65,9 +65,18 @@ public struct Response: Sendable {
         self.init(status, Response.json.fields, .bytes(jsonBytes), encoded: Response.json.encoded)
     }
 
-    /// Creates an answer whose body an async closure writes. The body is chunked unless its length is given. The server sends the
-    /// head with the first bytes; when `body` throws before that, it answers as if the handler had thrown the error. When `body`
-    /// throws later, or writes less than it announced, the server cuts the connection, so that the client can tell.
+    /// Creates an answer whose body an async closure writes.
+    ///
+    /// The server sends the head with the first bytes of the body. If `body` throws before that, the server answers as if the
+    /// handler had thrown the error. If `body` throws later, or writes less than it announced, the server cuts the connection,
+    /// so that the client notices.
+    ///
+    /// - Parameters:
+    ///   - status: The status.
+    ///   - headers: The header fields.
+    ///   - contentLength: The length of the body in bytes. Nil sends the body in chunks, or to an HTTP/1.0 client until the
+    ///     connection closes.
+    ///   - body: Writes the body. It runs on the connection's hub, after the handler has returned.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) async throws -> Void
@@ -75,8 +84,8 @@ public struct Response: Sendable {
         self.init(status, headers, .stream(length: contentLength, .async(body)))
     }
 
-    /// Creates an answer whose body a blocking closure writes on a green thread; otherwise as the async form. The closure's own
-    /// style selects the form: a closure that awaits is async.
+    /// Creates an answer whose body a blocking closure writes, on a green thread. Otherwise as the async form. The closure's
+    /// own style selects the form: a closure that awaits is async.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) throws -> Void
@@ -86,10 +95,10 @@ public struct Response: Sendable {
 
     // MARK: Reading a body
 
-    /// Returns all bytes of the body, including a body that a closure writes; for tests that call a handler. When called on a
-    /// hub, it runs a blocking closure on that hub.
+    /// Returns all bytes of the body, also of a body that a closure writes; for tests that call a handler. Called on a hub, it
+    /// runs a blocking closure on that hub.
     ///
-    /// - Throws: What the closure throws; `HTTPError` 500 when it writes more or less than it announced.
+    /// - Throws: Any error that the closure throws; `HTTPError` 500 if it writes more or less than it announced.
     public func collectBody() async throws -> [UInt8] {
         switch body {
         case .bytes(let bytes): return bytes
@@ -102,8 +111,8 @@ public struct Response: Sendable {
         }
     }
 
-    /// Returns all bytes of the body. A blocking closure runs on the calling thread, which may be any; while an async closure
-    /// writes, this parks the green thread or blocks the OS thread. Throws as the async form, and `TandemError`
+    /// Returns all bytes of the body. A blocking closure runs on the calling thread, which may be any thread. While an async
+    /// closure writes, this parks the green thread, or blocks the OS thread. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func collectBody(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
@@ -121,13 +130,13 @@ public struct Response: Sendable {
 
     // MARK: Storage
 
-    // @unchecked: changed only while one `Response` alone refers to it, and `encoded` is atomic.
+    // @unchecked: changed only while a single `Response` refers to it, and `encoded` is atomic.
     /// The one object behind a response, which copies share.
     private final class Storage: @unchecked Sendable {
         @exclusivity(unchecked) var status: HTTPResponse.Status
         @exclusivity(unchecked) var headers: HTTPFields
         let body: Body
-        /// The encoded field lines. Stored when they are sent for the second time, because many requests then share the response.
+        /// The encoded field lines. They are stored when the response is sent for the second time: many requests then share it.
         let encoded: OnceReference<Encoded>
         let wasSent = Atomic(false)
 
@@ -150,7 +159,7 @@ public struct Response: Sendable {
         storage = Storage(storage.status, storage.headers, storage.body, encoded: nil)
     }
 
-    /// Returns the field lines as they are sent.
+    /// Returns the encoded field lines, checked. Throws for a value with a control byte.
     func encodedFields() throws(HTTPSerializeError) -> EncodedFields {
         if let encoded = storage.encoded.object { return encoded.fields }
         let fields = try EncodedFields(storage.headers)

@@ -3,39 +3,41 @@ internal import Tandem
 
 /// The destination of a streamed answer: a connection or memory. On one hub.
 protocol AnswerSink: AnyObject {
-    /// Takes bytes of the body, without waiting. Returns what the writer has to do before it writes more.
+    /// Accepts bytes of the body, without waiting. Returns what the writer has to do before it writes more.
     func put(_ bytes: [UInt8]) throws -> WriteStep
-    /// Sends what has been taken, beginning with the head of the answer.
+    /// Sends the accepted bytes, and before them the head of the answer.
     func flush() async throws
-    /// Sends what has been taken; parks the green thread while the client takes no more.
+    /// Sends the accepted bytes, as the async form; parks the green thread while the client takes no more.
     @available(*, noasync)
     func flush(file: StaticString, line: UInt) throws
-    /// Lets others run.
+    /// Lets other jobs run.
     func giveWay() async
-    /// Parks the green thread to let others run.
+    /// Parks the green thread to let other jobs run.
     @available(*, noasync)
     func giveWay(file: StaticString, line: UInt)
 }
 
-/// The next action of a writer after the sink has taken a piece.
+/// The next action of a writer after the sink has accepted a piece.
 enum WriteStep {
     case goesOn
     /// The output holds so much that the writer has to flush it first.
     case flushes
-    /// The caller has written for so long without waiting that others have to run first.
+    /// The caller has written so much without waiting that it must let other jobs run first.
     case givesWay
 }
 
-// @unchecked: used on the hub of its connection only; the Descriptor underneath checks it.
-/// The writer of a streamed body. The head of the answer is sent with the first bytes. Written bytes are sent at the end of
-/// the hub's turn, which comes when this code waits for anything, or when 16 KiB have gathered. `flush` sends at once.
+// @unchecked: used on the hub of its connection only; the Descriptor underneath checks that.
+/// The writer of a streamed body.
 ///
-/// Belongs to the connection's hub; valid until the closure that got it returns.
+/// The server sends the head of the answer with the first bytes. It sends written bytes when 16 KiB have gathered, or at the
+/// end of the hub's turn, which comes when this code waits for anything. `flush` sends them at once.
+///
+/// Use a writer only on the connection's hub, and only until the closure that got it returns.
 public final class ResponseWriter: @unchecked Sendable {
-    /// Whether the server stops, and a way to wait for that: for streams without an end of their own.
+    /// Whether the server drains, and a way to wait for that, for streams that do not end by themselves.
     public let draining: Draining
     private var sink: (any AnswerSink)?
-    /// Bytes that were announced and not written yet; nil when no length was announced.
+    /// The number of bytes that were announced and have not been written; nil when no length was announced.
     private var left: Int?
 
     init(_ sink: any AnswerSink, contentLength: Int?, draining: Draining) {
@@ -46,9 +48,8 @@ public final class ResponseWriter: @unchecked Sendable {
 
     /// Writes these bytes; suspends while the client takes no more. Does nothing for an empty array.
     ///
-    /// Throws `CancellationError`, `TandemError` when the client has gone, takes too long (`timedOut`) or the answer has
-    /// ended (`closed`), or `HTTPError` 500 for more bytes than were announced. A failure to send what was written earlier
-    /// is thrown here.
+    /// Throws `CancellationError`; `TandemError` if the client has gone or takes too long (`timedOut`), or the answer has ended
+    /// (`closed`); `HTTPError` 500 for more bytes than were announced. It also throws if earlier bytes could not be sent.
     public func write(_ bytes: [UInt8]) async throws {
         let sink = try sinkTaking(bytes)
         switch try sink.put(bytes) {
@@ -70,12 +71,12 @@ public final class ResponseWriter: @unchecked Sendable {
         }
     }
 
-    /// Sends everything written so far at once, and the head of the answer if it has not been sent. For events that must not
-    /// wait for the next one, and for a head that must not wait for the body. Throws as `write`.
+    /// Sends all written bytes at once, and before them the head of the answer if it has not been sent. For events that must
+    /// not wait for the next one, and for a head that must not wait for the body. Throws as `write`.
     public func flush() async throws { try await open().flush() }
 
-    /// Sends the head of the answer and all that was written, at once; parks the green thread while the client takes no
-    /// more. Throws as the async form, and `TandemError` `notOnGreenThread`.
+    /// Sends all written bytes at once, as the async form; parks the green thread while the client takes no more. Throws as the
+    /// async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
     public func flush(file: StaticString = #fileID, line: UInt = #line) throws { try open().flush(file: file, line: line) }
 

@@ -1,5 +1,6 @@
-/// A reference that does not retain its object, which something else keeps alive for longer. A call through it does no
-/// reference counting. A call through a `var`, an `unowned(unsafe)` property, or an element of an array counts twice.
+/// A reference that does not retain its object; its user guarantees that something else keeps the object alive for longer. A
+/// call through it needs no reference counting, while a call through a `var`, an `unowned(unsafe)` property or an array element
+/// retains and releases the object.
 struct Unretained<Object: AnyObject>: Equatable {
     private let reference: Unmanaged<Object>
 

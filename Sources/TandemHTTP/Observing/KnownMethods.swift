@@ -1,6 +1,6 @@
 internal import HTTPTypes
 
-/// The names of methods in metrics and spans: few, whatever clients send.
+/// The names of methods in metrics and spans. Clients cannot add any.
 enum KnownMethods {
     /// The name of every method that is not known here.
     static let other = "_OTHER"

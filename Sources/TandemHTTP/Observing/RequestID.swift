@@ -22,14 +22,14 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
         number = 0
     }
 
-    /// Assigns `other`; counts no references when the server made both.
+    /// Assigns `other`. This needs no reference counting when the server made both ids.
     mutating func become(_ other: RequestID) {
         number = other.number
         if case .none = given, case .none = other.given { return }
         given = other.given
     }
 
-    /// The text.
+    /// The id as text.
     public var description: String { given ?? hexadecimal(number) }
 
     /// The 16 digits of an id that the server made; nil for an id from a client.
@@ -41,11 +41,12 @@ extension HTTPField.Name {
     public static let xRequestID = HTTPField.Name("X-Request-Id")!
 }
 
-/// Numbers that do not repeat: a counter, mixed so that the numbers of two hubs or processes are not close together. One hub.
+/// A generator of numbers that do not repeat. It mixes the value of a counter, so that the numbers of two hubs or processes are
+/// not close together. Used on one hub.
 struct RequestNumbers {
     private var state = UInt64.random(in: 0 ... .max)
 
-    /// Returns the next number. SplitMix64 is one to one: within one counter no number repeats before 2^64.
+    /// Returns the next number. SplitMix64 is one-to-one, so a generator repeats no number within 2^64 calls.
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
@@ -61,7 +62,7 @@ func hexadecimal(_ number: UInt64) -> String {
     return digits.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
 
-/// Returns the same digits as bytes.
+/// Returns the number as 16 hexadecimal digits in lower case, as bytes.
 private func hexadecimalDigits(_ number: UInt64) -> InlineArray<16, UInt8> {
     let halves: InlineArray<2, UInt64> = [digits(of: UInt32(number >> 32)), digits(of: UInt32(truncatingIfNeeded: number))]
     return unsafeBitCast(halves, to: InlineArray<16, UInt8>.self)

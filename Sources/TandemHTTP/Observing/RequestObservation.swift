@@ -3,11 +3,11 @@ internal import HTTPWire
 internal import Logging
 internal import Tracing
 
-/// The logger, the span and the outcome so far of one request. On its hub. An exchange reuses one observation for request
-/// after request.
+/// The logger, the span and the outcome so far of one request. An exchange reuses one observation for request after request.
+/// Used only on its hub.
 ///
 /// `logger` is bound as `Logger.current` once, for many requests, and reads `scope`, which changes from request to request.
-/// A copy of the logger that outlives its request must go on naming that request. If `isKept` reports such a copy, the next
+/// A copy of the logger that outlives its request must continue to name that request. If `isKept` reports such a copy, the next
 /// request needs another observation.
 final class RequestObservation {
     let logger: Logger
@@ -22,7 +22,7 @@ final class RequestObservation {
     @exclusivity(unchecked) private(set) var isTraced = false
     /// The counter of requests under way that includes this one. The metrics own it, and no reload replaces the metrics.
     @exclusivity(unchecked) var active: Unretained<ServerMetrics.Active>?
-    /// When the request began, in nanoseconds of the hub's clock.
+    /// The time when the request began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
     /// The error that the handler threw, or that cut the answer.
     @exclusivity(unchecked) var error: (any Error)? { didSet { hasFailed = error != nil } }
@@ -47,7 +47,7 @@ final class RequestObservation {
     /// Whether anything besides the binding held a copy of the logger when the request ended, such as a task that outlives it.
     @exclusivity(unchecked) private(set) var isKept = false
 
-    /// Whether a `Logger` is a single reference, whose count tells of copies. swift-log does not promise it.
+    /// Whether a `Logger` consists of a single reference, whose count reveals copies. swift-log does not guarantee that.
     private static var hasCount: Bool { MemoryLayout<Logger>.size == MemoryLayout<AnyObject>.size }
 
     /// The number of references to the one object that a `Logger` consists of.
@@ -69,13 +69,13 @@ final class RequestObservation {
     /// Ends the observation of the request. Returns its head unless something holds the logger; the holder keeps the scope too.
     func end() -> RequestHead? {
         if isTraced || hasFailed { dropSpanAndError() }
-        // Without a count the logger may have been kept, which costs another exchange for each request.
+        // Without a reference count the logger must be assumed to be kept, which costs a new exchange for each request.
         isKept = !Self.hasCount || references != ownReferences
         return isKept ? nil : scope.end()
     }
 
     private func dropSpanAndError() {
-        // Taken out first: these objects must not be released inside an access.
+        // Moved out first: these objects must not be released during an access to the properties.
         let (span, error) = (span, error)
         self.span = nil
         self.error = nil

@@ -3,20 +3,20 @@ internal import HTTPWire
 internal import Tandem
 internal import Tracing
 
-/// The metrics, spans and log entries of the requests on one hub's part of a server. On its hub.
+/// The metrics, spans and log entries of the requests on one hub of a server. Used only on its hub.
 final class RequestObserver {
     /// nil when nothing is counted.
     let metrics: ServerMetrics?
     private let spans: RequestSpans?
     @exclusivity(unchecked) private var numbers = RequestNumbers()
 
-    /// Creates an observer that reports to the metrics factory and the tracer in force for the caller.
+    /// Creates an observer that reports to the current metrics factory and tracer of the caller.
     init(_ configuration: ObservingConfiguration, routes: [Route]) {
         metrics = configuration.recordsMetrics ? ServerMetrics(routes) : nil
         spans = configuration.tracesRequests ? RequestSpans(routes) : nil
     }
 
-    /// Begins the observation of a request. `now` is the hub's time.
+    /// Begins the observation of a request. `now` is the hub's time in nanoseconds.
     func begin(
         _ observation: RequestObservation, _ head: RequestHead, route: Unretained<Route>?, peer: Peer, trustsID: Bool, now: UInt64
     ) {
@@ -27,17 +27,18 @@ final class RequestObserver {
         if let spans { observation.span = spans.start(head, route: route?.object, peer: peer.address, isSecure: peer.isSecure) }
     }
 
-    /// Bytes of one request and its answer.
+    /// The number of bytes in one request and its answer.
     struct Transferred {
-        /// Of the request's body, without the framing of chunks.
+        /// The bytes of the request's body, without the framing of chunks.
         var received: Int
-        /// Of the answer, head included.
+        /// The bytes of the answer, head included.
         var sent: Int
-        /// Of the answer's head.
+        /// The bytes of the answer's head.
         var sentHead: Int
     }
 
-    /// Ends the observation of a request. `now` is the hub's time. Returns the request's head, unless something keeps it.
+    /// Ends the observation of a request. `now` is the hub's time in nanoseconds. Returns the request's head, unless a kept
+    /// logger still refers to it.
     func end(
         _ observation: RequestObservation, _ outcome: AccessLogEntry.Outcome, _ bytes: Transferred,
         peer: Peer, hub: Int, log: (any AccessLog)?, now: UInt64

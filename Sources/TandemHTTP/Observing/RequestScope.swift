@@ -3,8 +3,8 @@ internal import HTTPWire
 internal import Logging
 internal import Tracing
 
-// @unchecked: changed only while no logger but the bound one leads to it; read from any thread.
-/// The request that `Logger.current` names. Read only when a line is logged.
+// @unchecked: changed only while no logger except the bound one refers to it; read from any thread.
+/// The request that `Logger.current` names. It is read only when a line is logged.
 final class RequestScope: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var head: RequestHead?
     @exclusivity(unchecked) private(set) var route: Route?

@@ -3,14 +3,15 @@ internal import HTTPWire
 internal import Tandem
 internal import Tracing
 
-/// Spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that reading it copies nothing.
+/// The spans of requests, by OpenTelemetry's conventions for HTTP servers. A class, so that reading a reference copies nothing
+/// else.
 final class RequestSpans {
     private let instrument: any Instrument
     private let tracer: any Tracer
     /// The names of spans, by route.
     private let names: [String]
 
-    /// Uses the instrument and the tracer in force for the caller. Returns nil when nothing traces: a request then costs only a
+    /// Uses the current instrument and tracer of the caller. Returns nil when nothing traces: a request then costs only the
     /// check of an optional.
     init?(_ routes: [Route]) {
         instrument = InstrumentationSystem.instrument
@@ -61,7 +62,7 @@ final class RequestSpans {
     }
 }
 
-/// The reader of a request's fields. Several lines of `traceparent` arrive joined, and are therefore malformed.
+/// The reader of a request's fields. The values of several `traceparent` lines are joined, and therefore malformed.
 private struct HeadExtractor: Extractor {
     func extract(key: String, from head: RequestHead) -> String? {
         switch key {

@@ -2,15 +2,15 @@ internal import CoreMetrics
 internal import HTTPTypes
 internal import HTTPWire
 
-/// The metrics of one hub's part of a server, under OpenTelemetry's names where it has any. On its hub.
+/// The metrics of one hub of a server, with OpenTelemetry's names where they exist. Used only on its hub.
 ///
-/// The server asks the factory for each series once (for the requests under way once per version), and then finds it by its route
-/// and a number: a request costs a look into a short array and some additions. There is one series for each route, method, status, version and scheme that occurred.
-/// Clients cannot cause more, whatever they send.
+/// The server asks the factory for each series once (for the requests under way once per version). It then finds the series by
+/// its route and a number, so a request costs a look-up in a short array and some additions. There is one series for each
+/// combination of route, method, status, version and scheme that has occurred. Clients cannot cause more.
 final class ServerMetrics {
-    /// The requests under way of one route, method, scheme and version. (Those that differ in version share a series.)
+    /// The counter of requests under way for one route, method, scheme and version. Versions share a series.
     ///
-    /// A closure around a handler can be called without counting references; a stored existential cannot.
+    /// It stores closures, because a call of a stored existential would retain and release the metrics handler.
     final class Active {
         fileprivate let key: UInt32
         fileprivate let begin: () -> Void
@@ -25,7 +25,7 @@ final class ServerMetrics {
         }
     }
 
-    /// The requests that have ended of one route, method, status, version and scheme.
+    /// The series of ended requests for one route, method, status, version and scheme.
     fileprivate final class Ended {
         let key: UInt32
         let record: (_ nanoseconds: Int64, _ requestBody: Int64, _ responseBody: Int64) -> Void
@@ -52,7 +52,7 @@ final class ServerMetrics {
 
     private let factory: any MetricsFactory
     private let routes: [Route]
-    /// By route; the last is for requests that no route has matched.
+    /// The series by the index of the route. The last one is for requests that no route matched.
     private let series: [Series]
     private let seriesByRoute: [Unretained<Series>]
     private let connections: any MeterHandler
@@ -61,7 +61,7 @@ final class ServerMetrics {
     @exclusivity(unchecked) private var refusedRequests: [Int: any CounterHandler] = [:]
     @exclusivity(unchecked) private var cut: [AccessLogEntry.Outcome: any CounterHandler] = [:]
 
-    /// Uses the factory that is in force for the caller. Returns nil when that factory counts nothing.
+    /// Uses the current factory of the caller. Returns nil when that factory counts nothing.
     init?(_ routes: [Route]) {
         factory = MetricsSystem.factory
         if factory is NOOPMetricsHandler { return nil }
@@ -76,7 +76,7 @@ final class ServerMetrics {
 
     // MARK: Requests
 
-    /// Counts a request that begins. `requestEnded` takes the result, which is valid as long as these metrics.
+    /// Counts a request that begins. Pass the result to `requestEnded`. It is valid as long as these metrics exist.
     func requestBegan(_ head: RequestHead, route: Unretained<Route>?, isSecure: Bool) -> Unretained<Active> {
         let (index, method) = place(of: head, route)
         let key = method << 2 | (isSecure ? 2 : 0) | (head.version == .http11 ? 1 : 0)
@@ -142,8 +142,8 @@ final class ServerMetrics {
                 label: "http.server.response.body.size", dimensions: dimensions, aggregate: true))
     }
 
-    /// Returns the number of the series, and that of the method in it. A route's own method is 0, and HEAD in place of GET is 1.
-    /// Without a route, the number is that of the method's name.
+    /// Returns the index of the series, and a number for the method: 0 for the route's own method, and 1 for HEAD on a route
+    /// for GET. Without a route it is the number of the method's name.
     @inline(__always)
     private func place(of head: RequestHead, _ route: Unretained<Route>?) -> (series: Int, method: UInt32) {
         guard let route else { return (routes.count, UInt32(KnownMethods.number(of: head.method))) }

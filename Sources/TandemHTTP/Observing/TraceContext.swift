@@ -2,16 +2,16 @@ internal import HTTPTypes
 internal import HTTPWire
 public import Tracing
 
-/// The place of a request in a trace, as in the W3C's Trace Context: the ids that `traceparent` carries, whether the caller
-/// records, and `tracestate`, which is passed on. https://www.w3.org/TR/trace-context/
+/// The position of a request in a trace, by the W3C's Trace Context: the ids in `traceparent`, whether the caller records its
+/// span, and `tracestate`, which is passed on. https://www.w3.org/TR/trace-context/
 public struct TraceContext: Sendable, Hashable {
-    /// The trace's id, never 0.
+    /// The two halves of the trace's id, which is never 0.
     public var traceIDHigh: UInt64, traceIDLow: UInt64
     /// The id of the parent span, never 0.
     public var parentID: UInt64
     /// Whether the caller may have recorded its span.
     public var isSampled: Bool
-    /// `tracestate`, when it was well-formed and not empty.
+    /// The value of `tracestate`; nil if it was malformed or empty.
     public var state: String?
 
     /// Creates a context with these ids.
@@ -23,8 +23,8 @@ public struct TraceContext: Sendable, Hashable {
         self.state = state
     }
 
-    /// Parses a `traceparent`. Returns nil when it is malformed; the request then does not join the caller's trace. A later
-    /// version may have more fields after those of version 00.
+    /// Parses a `traceparent`. Returns nil if it is malformed; the request then does not join the caller's trace. A malformed
+    /// `tracestate` is dropped. A version later than 00 may have more fields after those of version 00.
     public init?(traceparent: String, tracestate: String? = nil) {
         let text = Array(traceparent.utf8)
         guard text.count >= 55, text[2] == dash, text[35] == dash, text[52] == dash else { return nil }
@@ -38,7 +38,7 @@ public struct TraceContext: Sendable, Hashable {
             state: tracestate.flatMap(TraceState.checked))
     }
 
-    /// Reads the context of a request. Returns nil without exactly one `traceparent`.
+    /// Reads the context of a request. Returns nil unless there is exactly one well-formed `traceparent`.
     init?(_ head: RequestHead) {
         // Nearly every request has none.
         guard let parent = head[.traceparent] else { return nil }
@@ -48,10 +48,11 @@ public struct TraceContext: Sendable, Hashable {
     /// The trace's id as 32 hexadecimal digits.
     public var traceID: String { hexadecimal(traceIDHigh) + hexadecimal(traceIDLow) }
 
-    /// The span's id as 16 hexadecimal digits.
+    /// The parent span's id as 16 hexadecimal digits.
     public var spanID: String { hexadecimal(parentID) }
 
-    /// The value of the field `traceparent`, in version 00. Only the flag "sampled" is known; others must not be passed on.
+    /// The value of the field `traceparent`, in version 00. Its only flag is "sampled", because unknown flags must not be
+    /// passed on.
     public var traceparent: String { "00-\(traceID)-\(spanID)-\(isSampled ? "01" : "00")" }
 }
 
@@ -61,7 +62,7 @@ extension ServiceContext {
         static let nameOverride: String? = "w3c-trace-context"
     }
 
-    /// The innermost span's place in its trace, when its tracer uses W3C Trace Context.
+    /// The position of the innermost span in its trace, if its tracer uses W3C Trace Context; otherwise nil.
     public var traceContext: TraceContext? {
         get { self[Key.self] }
         set { self[Key.self] = newValue }

@@ -1,12 +1,12 @@
-/// `tracestate`: a list of entries from the systems on the way, which is passed on or dropped as a whole.
+/// The field `tracestate`: a list of entries from the systems on the path of a request. It is passed on or dropped as a whole.
 enum TraceState {
-    /// The longest list that is passed on, in bytes: the length that the specification asks every system to accept. A longer one
-    /// is dropped.
+    /// The longest list that is passed on, in bytes. The specification asks every system to pass on at least this length. A
+    /// longer list is dropped.
     static let longest = 512
     /// The most members that a list may have.
     static let members = 32
 
-    /// Returns the list without its empty members, or nil when it has no others, or when any of it is malformed.
+    /// Returns the list without its empty members. Returns nil if there are no other members, too many, or a malformed one.
     static func checked(_ text: String) -> String? {
         guard text.utf8.count <= longest else { return nil }
         let parts = text.split(separator: ",").map { $0.trimmed }.filter { !$0.isEmpty }
@@ -20,7 +20,7 @@ enum TraceState {
         return parts.joined(separator: ",")
     }
 
-    /// `key`, or `tenant@system`.
+    /// Returns whether the key is `key` or `tenant@system`, in the characters and the length that are allowed.
     private static func isKey(_ key: Substring.UTF8View) -> Bool {
         guard let first = key.first, key.count <= 256, isLetter(first) || isDigit(first) else { return false }
         return key.allSatisfy { isLetter($0) || isDigit($0) || "_-*/@".utf8.contains($0) }

@@ -24,8 +24,8 @@ final class Dispatcher: Sendable {
         notFound = routes.wrapped(.async { throw HTTPError(.notFound, "nothing is at \($0.path)") }, name: "not found")
     }
 
-    /// Returns the route whose path equals the request's path byte for byte. Returns nil if no route has that path, if the body is
-    /// too long, or if fast paths are off; then call `target`.
+    /// Returns the route whose path equals the request's path byte for byte. Returns nil if no route has that path, if the body
+    /// is too long, or if fast paths are off; then call `target`.
     func literalRoute(of head: RequestHead, maxBodyBytes: Int) -> Unretained<Route>? {
         guard FastPaths.isEnabled else { return nil }
         if case .length(let length) = head.framing, length > maxBodyBytes { return nil }
@@ -39,9 +39,9 @@ final class Dispatcher: Sendable {
                 closes: true, .contentTooLarge,
                 "the body of \(length) bytes is longer than the \(maxBodyBytes) that this server takes")
         }
-        // The bytes that follow are meant for a tunnel, and must not be read as requests.
+        // The bytes that follow are for the tunnel, and must not be read as requests.
         if head.method == .connect {
-            return refusal(closes: true, .notImplemented, "this server is no proxy: it opens no tunnels")
+            return refusal(closes: true, .notImplemented, "this server is not a proxy: it opens no tunnels")
         }
         switch routes.match(head) {
         case .found(let route, let parameters):

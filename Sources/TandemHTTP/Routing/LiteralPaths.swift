@@ -2,16 +2,16 @@ internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire
 
-/// Routes without named segments, by the bytes of their path and a well-known method. Uses open addressing over flat memory,
-/// so that a look-up counts no references.
+/// A hash table of the routes without named segments, by the bytes of their path and by their method. It uses open addressing
+/// over flat memory, so that a look-up needs no reference counting.
 struct LiteralPaths: Sendable {
     private struct Slot {
         var hash: UInt64 = 0
-        /// Where the path is in `bytes`.
+        /// The offset of the path in `bytes`.
         var start: Int32 = 0
-        /// -1 for an empty slot.
+        /// The number of bytes in the path; -1 for an empty slot.
         var count: Int32 = -1
-        /// The number of the route per method; -1 for none.
+        /// The index of the route for each method; -1 for none.
         var routes = InlineArray<10, Int16>(repeating: -1)
     }
 
@@ -19,7 +19,7 @@ struct LiteralPaths: Sendable {
     private var bytes: [UInt8] = []
     private var count = 0
 
-    /// Adds a route. Does nothing for a method that is not well known, and for a route beyond the first 32,767.
+    /// Adds a route. Does nothing for a method that `KnownMethod` does not name, or for a route beyond the first 32,768.
     mutating func add(_ path: String, _ method: HTTPRequest.Method, _ route: Int) {
         guard let method = KnownMethod.allCases.first(where: { $0 != .other && $0.method == method }),
             let route = Int16(exactly: route)
@@ -38,7 +38,7 @@ struct LiteralPaths: Sendable {
         if method == .get, slots[position].routes[head] < 0 { slots[position].routes[head] = route }
     }
 
-    /// Returns the number of the route that answers, if there is one.
+    /// Returns the index of the route for this path and method, or nil.
     func route(_ path: Span<UInt8>, _ method: KnownMethod) -> Int? {
         let position = position(of: path)
         guard slots[position].count >= 0 else { return nil }
@@ -46,7 +46,7 @@ struct LiteralPaths: Sendable {
         return route < 0 ? nil : Int(route)
     }
 
-    /// Returns the slot of the path, or the slot where it would be put.
+    /// Returns the slot of the path, or the empty slot where it would be stored.
     private func position(of path: Span<UInt8>) -> Int {
         let hash = Self.hash(path)
         var position = Int(truncatingIfNeeded: hash) & (slots.count - 1)
@@ -62,7 +62,7 @@ struct LiteralPaths: Sendable {
         }
     }
 
-    /// Hashes eight bytes at a time: multiplies and folds.
+    /// Hashes eight bytes at a time, by a multiplication whose halves are combined.
     private static func hash(_ path: Span<UInt8>) -> UInt64 {
         path.withUnsafeBytes { path in
             var hash = UInt64(path.count)

@@ -1,10 +1,10 @@
 internal import HTTPTypes
 
-/// Paths by segment. A look-up tries a literal child first, then the named one, then the rest; it leaves a branch without a
-/// route for the method. It visits no node twice, so it costs at most the size of the tree.
+/// A tree of routes by path segment. A look-up tries the literal child first, then the named segment, then the rest of the
+/// path. It backtracks out of a branch that has no route for the method. It visits each node at most once.
 struct PathTree: Sendable {
     private var literals: [String: PathTree] = [:]
-    // None or one; an array because a struct cannot hold itself.
+    // At most one element. An array, because a struct cannot contain itself.
     private var parameter: [PathTree] = []
     private var rest = MethodMap()
     private var methods = MethodMap()
@@ -24,8 +24,8 @@ struct PathTree: Sendable {
         }
     }
 
-    /// Looks for the route of a path that answers `search.method`. Returns whether there is one. `search` then holds the route,
-    /// or else the methods of all the routes that the path matches.
+    /// Looks for a route that matches the path and answers `search.method`. Returns whether there is one. `search` then holds the
+    /// route; otherwise it holds the methods of all routes that match the path.
     func find(_ segments: ArraySlice<String>, _ search: inout PathSearch) -> Bool {
         guard let segment = segments.first else { return search.takes(methods) }
         if let child = literals[segment], child.find(segments.dropFirst(), &search) { return true }
@@ -52,7 +52,7 @@ struct PathSearch {
 
     init(method: HTTPRequest.Method) { self.method = method }
 
-    /// Ends the search at these handlers if one of them answers the method. Returns whether one does.
+    /// Ends the search if one of these handlers answers the method. Returns whether one does.
     mutating func takes(_ methods: MethodMap) -> Bool {
         index = methods.index(for: method)
         if index == nil, !methods.isEmpty { others.append(methods) }
@@ -60,7 +60,7 @@ struct PathSearch {
     }
 }
 
-/// The handlers of one path.
+/// The handlers of one path, by method.
 struct MethodMap: Sendable {
     private var entries: [(method: HTTPRequest.Method, index: Int)] = []
 

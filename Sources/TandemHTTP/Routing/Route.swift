@@ -3,7 +3,7 @@ internal import Tandem
 
 /// A handler, and the requests that it answers. A class, so that finding one copies a single reference.
 final class Route: Sendable, CustomStringConvertible {
-    /// Its number in the table.
+    /// The index of the route in the table.
     let index: Int
     let method: HTTPRequest.Method
     /// Whether the route also answers HEAD, because it answers GET.
@@ -12,9 +12,9 @@ final class Route: Sendable, CustomStringConvertible {
     let handler: Handler
     /// Whether the handler, or any middleware around it, runs on a green thread.
     let needsGreenThread: Bool
-    /// For messages about overflow and stalls.
+    /// The name of the green thread, for messages about stack overflow and stalls.
     let name: GreenThreadName
-    /// The group whose middleware is innermost around the handler.
+    /// The index of the group that the route was added to.
     let group: Int
 
     init(

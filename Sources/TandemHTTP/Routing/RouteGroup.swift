@@ -13,15 +13,16 @@ public import HTTPTypes
 /// runs on the hub's own stack; one that does not await is blocking, and runs on a green thread. Write `{ _ async in … }` for an
 /// async closure that awaits nothing. A named function has the style of its declaration.
 ///
-/// A handler runs inside its group's middleware, then that of the group around it, and so on to the router's. A group's middleware
-/// applies to all of its routes and nested groups, whether they are added before or after it. The server's own answers belong to
-/// no group: a request for an unknown path under the prefix of a group passes only through the router's middleware.
+/// A handler runs inside its group's middleware, then that of the group around it, and so on to the router's. A group's
+/// middleware applies to all of its routes and nested groups, whether they are added before or after it. The server's own
+/// answers belong to no group: a request for an unknown path under the prefix of a group passes only through the router's
+/// middleware.
 public class RouteGroup {
     /// A handler in async style.
     public typealias AsyncHandler = @Sendable (Request) async throws -> Response
     /// A handler in blocking style, which runs on a green thread.
     public typealias BlockingHandler = @Sendable (Request) throws -> Response
-    /// A middleware in async style: calls `next` for the answer of what it wraps, or answers by itself.
+    /// A middleware in async style. It calls `next` for the answer of the inner middleware or handler, or answers itself.
     public typealias AsyncMiddleware = @Sendable (Request, _ next: AsyncHandler) async throws -> Response
     /// A middleware in blocking style, which runs on a green thread.
     public typealias BlockingMiddleware = @Sendable (Request, _ next: BlockingHandler) throws -> Response
@@ -41,48 +42,54 @@ public class RouteGroup {
 
     // MARK: Routes
 
-    /// Answers `method` on `path` in async style. Traps on a malformed path or a route that exists already: both are
+    /// Adds a route with a handler in async style. Traps if the path is malformed or the route exists already, which are
     /// mistakes in the program.
     ///
-    /// - Parameter path: Follows the group's prefix. "" is the prefix itself; a router, which has none, needs at least "/".
+    /// - Parameters:
+    ///   - method: The method.
+    ///   - path: The path after the group's prefix; see `Router` for its syntax. "" is the prefix itself. A router has no
+    ///     prefix and needs at least "/".
+    ///   - handler: Answers the requests. An error that it throws is answered with its status if it is an `HTTPError`, otherwise
+    ///     with 500.
     public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping AsyncHandler) {
         storage.table.add(method, path, .async(handler), to: index)
     }
 
-    /// Answers `method` on `path` in blocking style. Traps on a malformed path or a route that exists already.
+    /// Adds a route with a handler in blocking style, which runs on a green thread. Otherwise as the async form.
     public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping BlockingHandler) {
         storage.table.add(method, path, .blocking(handler), to: index)
     }
 
-    /// Answers GET, and HEAD, in async style.
+    /// Adds a route for GET and HEAD with a handler in async style; see `on`.
     public func get(_ path: String, _ handler: @escaping AsyncHandler) { on(.get, path, handler) }
-    /// Answers GET, and HEAD, in blocking style.
+    /// Adds a route for GET and HEAD with a handler in blocking style; see `on`.
     public func get(_ path: String, _ handler: @escaping BlockingHandler) { on(.get, path, handler) }
-    /// Answers POST in async style.
+    /// Adds a route for POST with a handler in async style; see `on`.
     public func post(_ path: String, _ handler: @escaping AsyncHandler) { on(.post, path, handler) }
-    /// Answers POST in blocking style.
+    /// Adds a route for POST with a handler in blocking style; see `on`.
     public func post(_ path: String, _ handler: @escaping BlockingHandler) { on(.post, path, handler) }
-    /// Answers PUT in async style.
+    /// Adds a route for PUT with a handler in async style; see `on`.
     public func put(_ path: String, _ handler: @escaping AsyncHandler) { on(.put, path, handler) }
-    /// Answers PUT in blocking style.
+    /// Adds a route for PUT with a handler in blocking style; see `on`.
     public func put(_ path: String, _ handler: @escaping BlockingHandler) { on(.put, path, handler) }
-    /// Answers PATCH in async style.
+    /// Adds a route for PATCH with a handler in async style; see `on`.
     public func patch(_ path: String, _ handler: @escaping AsyncHandler) { on(.patch, path, handler) }
-    /// Answers PATCH in blocking style.
+    /// Adds a route for PATCH with a handler in blocking style; see `on`.
     public func patch(_ path: String, _ handler: @escaping BlockingHandler) { on(.patch, path, handler) }
-    /// Answers DELETE in async style.
+    /// Adds a route for DELETE with a handler in async style; see `on`.
     public func delete(_ path: String, _ handler: @escaping AsyncHandler) { on(.delete, path, handler) }
-    /// Answers DELETE in blocking style.
+    /// Adds a route for DELETE with a handler in blocking style; see `on`.
     public func delete(_ path: String, _ handler: @escaping BlockingHandler) { on(.delete, path, handler) }
 
     // MARK: Middleware
 
-    /// Wraps every handler of this group and the groups in it, including those added earlier. Of several, the first added is
-    /// outermost. A router's middleware wraps everything: every route of every group, and the server's own answers (404, 405,
-    /// 413, 501 and those to OPTIONS). The server refuses malformed requests without calling middleware.
+    /// Adds a middleware around every handler of this group and its nested groups, including handlers that were added earlier.
+    /// Of several middlewares, the one added first is outermost. A router's middleware applies to every route of every group,
+    /// and to the server's own answers (404, 405, 413, 501 and those to OPTIONS). The server refuses malformed requests without
+    /// calling middleware.
     public func use(_ middleware: @escaping AsyncMiddleware) { storage.table.use(.async(middleware), in: index) }
 
-    /// Wraps every handler as the async form does, with blocking code, which runs on a green thread.
+    /// Adds a middleware in blocking style, which runs on a green thread. Otherwise as the async form.
     public func use(_ middleware: @escaping BlockingMiddleware) { storage.table.use(.blocking(middleware), in: index) }
 
     // MARK: Groups
@@ -97,6 +104,6 @@ public class RouteGroup {
         RouteGroup(storage, index: storage.table.addGroup(prefix, in: index))
     }
 
-    /// Creates a group in this one, and calls `routes` to fill it.
+    /// Creates a group in this one, and calls `routes` with it to add its routes. Rethrows the error that `routes` throws.
     public func group(_ prefix: String, _ routes: (RouteGroup) throws -> Void) rethrows { try routes(group(prefix)) }
 }

@@ -12,15 +12,15 @@ struct RouteTable: Sendable {
     }
 
     private struct Group: Sendable {
-        /// The whole prefix, including those of the groups around this one.
+        /// The whole prefix, including the prefixes of the outer groups.
         let prefix: String
-        /// The group around it; nil for the router itself.
+        /// The index of the outer group; nil for the router itself.
         let parent: Int?
         var middleware: [Middleware] = []
     }
 
     private(set) var routes: [Route] = []
-    /// The first is the router itself.
+    /// All groups. The first is the router itself.
     private var groups = [Group(prefix: "", parent: nil)]
     private var literals = LiteralPaths()
     private var tree = PathTree()
@@ -37,7 +37,7 @@ struct RouteTable: Sendable {
         if pattern.isLiteral { literals.add(pattern.description, method, index) }
     }
 
-    /// Adds a group in `parent`, and returns its number. Traps on a malformed prefix.
+    /// Adds a group in `parent`, and returns its index. Traps on a malformed prefix.
     mutating func addGroup(_ prefix: String, in parent: Int) -> Int {
         let outer = groups[parent].prefix
         let whole = prefix.isEmpty ? outer : RouteTable.pattern(prefix, in: outer, as: .groupPrefix).description
@@ -66,12 +66,12 @@ struct RouteTable: Sendable {
         return table
     }
 
-    /// Returns a handler of the server's own, such as the one that answers 404, inside the router's middleware.
+    /// Returns one of the server's own handlers, such as the one that answers 404, wrapped in the router's middleware.
     func wrapped(_ handler: Handler, name: GreenThreadName) -> Handler {
         groups[0].middleware.reversed().reduce(handler) { $1.wrapping($0, name: name) }
     }
 
-    /// Every method that some path answers, for `OPTIONS *`.
+    /// The methods that at least one path answers, for `OPTIONS *`.
     var methods: [HTTPRequest.Method] {
         var methods = MethodMap()
         for (index, route) in routes.enumerated() { _ = methods.add(route.method, index) }
@@ -85,13 +85,13 @@ struct RouteTable: Sendable {
         return head.withPathBytes { literals.route($0, method) }.map { Unretained(routes[$0]) }
     }
 
-    /// Returns the route for a request, whatever its path. Also finds literal routes.
+    /// Returns the result of looking up a request among all routes, literal ones included.
     func match(_ head: RequestHead) -> Match {
         let method = head.method
         let segments = head.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
             PercentDecoding.decode($0)
         }
-        // A segment that does not decode can match nothing.
+        // A segment that cannot be decoded matches no route.
         guard head.path.first == "/", !segments.contains(nil) else { return .notFound }
         var search = PathSearch(method: method)
         _ = tree.find(segments.compactMap(\.self)[...], &search)

@@ -1,32 +1,31 @@
 public import HTTPTypes
 
-/// All routes of a server, and the group around all other groups. Add the routes before you create the server, which takes a
-/// copy.
+/// All routes of a server, and the outermost group. Add the routes before you create the server, which takes a copy.
 ///
-/// A path is literal segments and `{name}` segments, each of which matches one whole segment; a last `{name...}` matches
-/// the rest of the path. Of the routes that match a path and have the method, the one with literal segments wins over the
-/// one with named ones. `GET` also answers `HEAD`. The server answers a path that no route matches with 404, and a path whose
-/// routes do not have the method with 405 and `Allow`.
+/// A path consists of literal segments and `{name}` segments. A `{name}` segment matches one whole segment that is not empty; a
+/// last `{name...}` matches the rest of the path. If several routes match a path and have the method, a literal segment wins
+/// over a named one. A route for GET also answers HEAD. If no route matches the path, the server answers 404. If routes match
+/// the path, but none has the method, it answers 405 with `Allow`.
 ///
 ///     router.get("/title") { request in Response(text: try client.get(url).text) }          // blocking, on a green thread
 ///     router.get("/title") { request in Response(text: try await client.get(url).text) }    // async: the same, migrated
 public final class Router: RouteGroup {
-    /// A router with no routes.
+    /// Creates a router without routes.
     public init() { super.init(Storage(), index: 0) }
 
-    /// Every route, those of groups included, in the order they were added.
+    /// All routes, including those of groups, in the order in which they were added.
     public var routes: [RouteDescription] { table.routes.map(\.listing) }
 
     var table: RouteTable { storage.table }
 }
 
-/// A route: what it answers, and in which style.
+/// The description of a route: its method, its path and the style of its handler.
 public struct RouteDescription: Sendable, Hashable, CustomStringConvertible {
     /// The style of a handler. Middleware in the other style does not change it.
     public enum Style: String, Sendable, CaseIterable {
-        /// It awaits, and runs on the hub's own stack.
+        /// An async handler, which runs on the hub's own stack.
         case async
-        /// It runs on a green thread.
+        /// A blocking handler, which runs on a green thread.
         case blocking
     }
 
@@ -34,9 +33,9 @@ public struct RouteDescription: Sendable, Hashable, CustomStringConvertible {
     public let method: HTTPRequest.Method
     /// The whole path, with the prefixes of its groups, such as "/users/{id}".
     public let path: String
-    /// The style of its handler.
+    /// The style of the handler.
     public let style: Style
 
-    /// "GET /users/{id} (async)"
+    /// The method, the path and the style, such as "GET /users/{id} (async)".
     public var description: String { "\(method.rawValue) \(path) (\(style.rawValue))" }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Tandem
 
-// @unchecked: lives on one hub, and is used there only.
+// @unchecked: used on one hub only.
 /// The accept loop of one listening socket, which hands each client to `onAccept`.
 final class Acceptor: @unchecked Sendable {
     /// The most connections that are accepted per turn.
@@ -18,7 +18,7 @@ final class Acceptor: @unchecked Sendable {
     private let onAccept: (CInt, SocketAddress, _ isTLS: Bool) -> Void
     private var hasEnded = false
 
-    /// Takes the socket over, also when it throws.
+    /// Takes ownership of the socket, also when it throws.
     init(
         _ socket: ListeningSocket, _ logger: Logger, onAccept: @escaping (CInt, SocketAddress, _ isTLS: Bool) -> Void
     ) throws(TandemError) {
@@ -72,8 +72,8 @@ final class Acceptor: @unchecked Sendable {
         return true
     }
 
-    /// Waits after a failure, most often because no descriptor is free. Clients wait in the backlog; trying again at once would
-    /// only spin.
+    /// Waits after a failure, usually because no descriptor is free. Clients wait in the backlog. An immediate retry would fail
+    /// again and hold the hub.
     private func backOff(_ error: TandemError) async throws {
         if let count = failures.add() {
             logger.warning(
@@ -87,10 +87,10 @@ final class Acceptor: @unchecked Sendable {
         }
     }
 
-    /// Wakes an acceptor that waits for a free descriptor: a connection has ended.
+    /// Wakes the acceptor if it waits for a free descriptor. Called when a connection has ended.
     func hasRoom() { room.unpark() }
 
-    /// Accepts the connections that the kernel holds, before the socket is closed: closing it would reset them.
+    /// Accepts the connections in the kernel's backlog before the socket is closed, because closing it would reset them.
     func acceptBacklog(of length: Int) {
         // More connections may have arrived since the hub polled the kernel.
         listener.wakeReader()
@@ -99,7 +99,7 @@ final class Acceptor: @unchecked Sendable {
         }
     }
 
-    /// Ends accepting. Does nothing the second time.
+    /// Stops accepting, and closes the socket. A second call does nothing.
     func close() {
         hasEnded = true
         file?.remove()

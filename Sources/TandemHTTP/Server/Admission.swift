@@ -22,11 +22,11 @@ final class Admission: Sendable {
     enum Refusal {
         case serverIsFull, peerHasTooMany
 
-        /// For the log.
+        /// The reason for the log.
         var reason: String {
             switch self {
             case .serverIsFull: "the server is full"
-            case .peerHasTooMany: "its address has too many"
+            case .peerHasTooMany: "its address has too many connections"
             }
         }
     }
@@ -35,10 +35,11 @@ final class Admission: Sendable {
     /// The connections of each counted peer; only peers that have one.
     private let peers = Mutex<[PeerNetwork: Int]>([:])
 
-    /// Connections that were let in and have not left.
+    /// The number of connections that were admitted and have not left.
     var count: Int { open.load(ordering: .relaxed) }
 
-    /// Admits a connection and returns nil, or returns the reason for refusing it. An admitted connection has to `leave`.
+    /// Admits a connection and returns nil, or returns the reason for refusing it. The caller has to call `leave` for each
+    /// admitted connection.
     ///
     /// - Parameter peer: The network that the connection counts toward; nil to count it for the server only.
     func admit(_ peer: PeerNetwork?, limit: Int, limitPerPeer: Int?) -> Refusal? {
@@ -69,8 +70,8 @@ final class Admission: Sendable {
         }
     }
 
-    /// Returns the most connections that this process has descriptors for: half of those that it may open beyond the ones it
-    /// needs for itself, because a request may open one, too.
+    /// Returns the largest number of connections for which this process has descriptors. It reserves 64 descriptors, and one
+    /// more for each connection, because a request may open one too.
     static func mostByDescriptors() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }

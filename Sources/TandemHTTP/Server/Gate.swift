@@ -8,7 +8,7 @@ final class Gate {
     /// The most refused clients per hub that the server answers at a time. Beyond it the server closes without an answer, because
     /// each answer costs a descriptor for up to `lingerTimeout`.
     private static let mostRefusing = 64
-    /// Idle connections that are ended together, so that one search serves many new clients.
+    /// The number of idle connections that are closed together, so that one search makes room for many new clients.
     private static let mostGivingWay = 64
 
     /// The decision on one client.
@@ -49,7 +49,7 @@ final class Gate {
             return .serve
         }
         report(refusal, address)
-        // A TLS handshake would cost more than the answer is worth.
+        // Under TLS the answer would need a handshake, which costs too much.
         guard !isTLS, refusing < Gate.mostRefusing else {
             metrics?.connectionRefused(.shed)
             return .shed
@@ -59,16 +59,16 @@ final class Gate {
         return .refuse(Gate.answer(to: refusal))
     }
 
-    /// Counts a client in, or returns why there is no room for it.
+    /// Admits a client and returns nil, or returns the reason why there is no room for it.
     private func countIn(_ network: PeerNetwork?, _ configuration: HTTPServerConfiguration) -> Admission.Refusal? {
         admission.admit(
             network, limit: min(configuration.maxConnections, mostByDescriptors) + givingWay.count,
             limitPerPeer: configuration.maxConnectionsPerPeer)
     }
 
-    /// Ends the connections that have been idle longest; returns whether there were any.
+    /// Closes the connections that have been idle longest. Returns whether there were any.
     private func makeRoom(_ connections: some Collection<Connection>) -> Bool {
-        // A server that is full of busy connections need not look at all of them for each new client.
+        // Without this check, a server full of busy connections would search all of them for each new client.
         guard context.mayHaveIdle else { return false }
         let idle = connections.filter { $0.isIdle && !$0.wire.mustClose }
         let oldest = idle.sorted { $0.idleSince < $1.idleSince }.prefix(Gate.mostGivingWay)
@@ -105,9 +105,10 @@ final class Gate {
         switch refusal {
         case .serverIsFull:
             HTTPError(
-                .serviceUnavailable, "the server has as many connections as it takes; try again later", headers: .retryLater)
+                .serviceUnavailable, "the server has reached its limit of connections; try again later", headers: .retryLater)
         case .peerHasTooMany:
-            HTTPError(.tooManyRequests, "your address has as many connections as this server takes of one", headers: .retryLater)
+            HTTPError(
+                .tooManyRequests, "your address has reached this server's limit of connections per address", headers: .retryLater)
         }
     }
 }

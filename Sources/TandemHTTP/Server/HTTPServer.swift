@@ -44,7 +44,7 @@ public final class HTTPServer: Sendable {
     /// The current configuration, including any reload.
     public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
 
-    /// The hubs that the server serves on now. Any thread.
+    /// The hubs on which the server is serving. Call it from any thread.
     public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
 
     /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
@@ -53,7 +53,8 @@ public final class HTTPServer: Sendable {
     /// Called on a hub, it serves on that hub. Called elsewhere, it starts `configuration.hubs` hubs and serves on each. A server
     /// runs once.
     ///
-    /// - Throws: `TandemError` when it cannot listen, naming the address; `TLSError` when it cannot speak TLS, naming the file.
+    /// - Throws: `TandemError` if the server cannot listen on an address; the message names the address. `TLSError` if it
+    ///   cannot use a certificate or key; the message names the file.
     public func run() async throws {
         try await withGracefulShutdownHandler {
             try await runOnce()
@@ -86,7 +87,7 @@ public final class HTTPServer: Sendable {
         if let failure { throw failure }
     }
 
-    /// Publishes the addresses: from here on clients are served.
+    /// Publishes the addresses, and enters the phase `serving`.
     private func beginListening(at addresses: [ListenAddress]) {
         logger.info("listening on \(addresses.map(\.url).joined(separator: ", "))")
         state.withLock { $0.phase = max($0.phase, .serving) }
@@ -94,7 +95,7 @@ public final class HTTPServer: Sendable {
     }
 
     private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
-        // First the checks that have no side effects when they fail.
+        // The checks without side effects come first.
         let addresses = configuration.listenAddresses
         if let configured = configuration.tls { try prepareTLS(configured)() }
         if tls.current == nil, let address = addresses.first(where: \.isTLS) {
@@ -116,7 +117,7 @@ public final class HTTPServer: Sendable {
         beginListening(at: listeners.addresses)
         let outcome: Result<Void, any Error>
         do {
-            // A hub that cannot serve ends the others: its share of the port's clients would wait for ever.
+            // If one hub cannot serve, the others end too: the clients that the kernel assigns to that hub would wait forever.
             outcome = .success(
                 try await withThrowingTaskGroup { tasks in
                     for (hub, sockets) in zip(group.hubs, listeners.sockets) {
@@ -194,12 +195,11 @@ public final class HTTPServer: Sendable {
     ///
     /// Each hub adopts them within a turn of its loop. Timeouts apply from the next wait on, those of a request's body from the
     /// next request on, limits of the head and TLS settings from the next connection on, everything else from the next request
-    /// on. The files of `tls` are read again even if `tls` is
-    /// unchanged. A stop that has begun keeps its times.
+    /// on. The files of `tls` are read again even if `tls` is unchanged. A stop that has begun keeps its times.
     ///
-    /// - Returns: The names of the properties that differ and cannot change while the server runs: where it listens, what it
-    ///   observes, and how its hubs are set up, except `hub.stallThreshold`. They keep their values.
-    /// - Throws: `TLSError`, which names the file; then nothing has changed.
+    /// - Returns: The names of the properties that differ but cannot change while the server runs; they keep their values.
+    ///   These are the addresses and the backlog, `observing`, and the configuration of the hubs except `hub.stallThreshold`.
+    /// - Throws: `TLSError`, which names the file. Nothing has changed then.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
         let useTLS = try configuration.tls.map { try prepareTLS($0) }
@@ -207,12 +207,12 @@ public final class HTTPServer: Sendable {
             var merged = configuration
             let fixed = merged.keepFixed(of: state.configuration)
             swap(&merged, &state.configuration)
-            // The former one is released outside the lock.
+            // The old configuration is released outside the lock.
             return (fixed, merged, state.parts)
         }
         useTLS?()
         for part in parts {
-            // Always apply the newest configuration: several reloads may reach the hub in any order.
+            // Always apply the latest configuration, because several reloads may reach the hub in any order.
             part.hub.spawn(name: "server reload") { [self] in part.reload(state.withLock { $0.configuration }) }
         }
         return fixed
@@ -222,17 +222,19 @@ public final class HTTPServer: Sendable {
 
     /// Stops the server, from any thread, in phases that each have a deadline:
     ///
-    /// 1. `delay`: the phase is `leaving`, and the server serves as before, so that load balancers can learn of the stop first;
-    /// 2. `grace`: the phase is `draining`. The server accepts no more connections, closes idle ones, ends requests in flight
-    ///    with `Connection: close`, and signals `draining` to handlers. Then it cuts what is left by cancelling it;
+    /// 1. `delay`: the phase is `leaving`. The server serves as before, so that load balancers can notice the stop first. 2.
+    /// `grace`: the phase is `draining`. The server accepts no more connections, closes idle ones, answers requests in flight
+    /// with
+    ///    `Connection: close`, and signals `draining` to handlers. At the end it cancels the remaining requests and closes their
+    ///    connections.
     /// 3. `cleanupTimeout`: the hooks of `onShutdown` run.
     ///
-    /// Then `run` returns. A further call may shorten the phases and cannot lengthen them: `stop(grace: .zero, delay: .zero)`
-    /// cuts at once. A server that is stopped before it runs stops as soon as it runs.
+    /// Then `run` returns. A further call can shorten the phases, but not lengthen them: `stop(grace: .zero, delay: .zero)`
+    /// cuts all connections at once. A server that is stopped before it runs stops as soon as it runs.
     ///
     /// - Parameters:
-    ///   - grace: nil for `HTTPServerConfiguration.stopGrace`.
-    ///   - delay: nil for `HTTPServerConfiguration.stopDelay`.
+    ///   - grace: The time for requests in flight; nil for `HTTPServerConfiguration.stopGrace`.
+    ///   - delay: The time before draining begins; nil for `HTTPServerConfiguration.stopDelay`.
     public func stop(grace: Duration? = nil, delay: Duration? = nil) {
         let (plan, parts) = state.withLock { state in
             let wanted = StopPlan(
@@ -245,34 +247,37 @@ public final class HTTPServer: Sendable {
         for part in parts { part.hub.spawn(name: "server stop") { part.stop(plan) } }
     }
 
-    /// Registers an async hook that runs when the last connection has ended, while the hub still runs: to flush buffers, or to
-    /// close what handlers shared. Any thread.
+    /// Registers an async hook that runs when the last connection has ended, while the hub still runs. Use it to flush buffers,
+    /// or to close resources that handlers share. Call it from any thread.
     ///
-    /// Hooks run one after the other, newest first, before `run` returns for any reason: also when it could not listen, or when
-    /// its task was cancelled, which hooks do not see. `cleanupTimeout` limits all hooks together; then the server cancels them.
-    /// It logs and counts a hook that throws, and runs the next one. `run` waits for a hook that ignores its cancellation.
+    /// Hooks run one after the other, the last registered one first, before `run` returns for any reason: also when the server
+    /// could not listen, or when the task of `run` was cancelled, which hooks do not see. `cleanupTimeout` limits all hooks
+    /// together; then the server cancels them. If a hook throws, the server logs and counts the error, and runs the next hook.
+    /// `run` waits for a hook that ignores its cancellation.
     ///
-    /// - Parameter name: The name of the hook, in messages.
-    /// - Returns: Whether the hook will run; false when the hooks have already started.
+    /// - Parameters:
+    ///   - name: The name of the hook in messages.
+    ///   - hook: The code to run, on a hub of the server.
+    /// - Returns: Whether the hook will run. False if the hooks have already started.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .async(hook)) }
     }
 
-    /// Registers a blocking hook, which runs on a green thread; otherwise as the async form. The closure's own style selects the
-    /// form: a closure that awaits is async.
+    /// Registers a blocking hook, which runs on a green thread. Otherwise as the async form. The closure's own style selects
+    /// the form: a closure that awaits is async.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .blocking(hook)) }
     }
 
-    /// The server's current phase. Any thread.
+    /// The server's current phase. Call it from any thread.
     public var phase: ServerPhase { state.withLock { $0.phase } }
 
-    /// Whether the server drains, and a way to wait for that. Any thread.
+    /// Whether the server drains, and a way to wait for that. Call it from any thread.
     public var draining: Draining { Draining(drained) }
 
-    /// The outcome of stopping, complete when `run` has returned. Any thread.
+    /// The outcome of stopping, which is complete when `run` has returned. Call it from any thread.
     public var stopSummary: StopSummary { state.withLock { $0.summary } }
 
     /// Marks the server as draining. Each hub calls this when it begins to drain.
@@ -295,7 +300,8 @@ public final class HTTPServer: Sendable {
 
     // MARK: Counting
 
-    /// Returns the number of open connections, over all hubs. A snapshot: each hub counts its own.
+    /// Returns the number of open connections on all hubs. It asks one hub after the other, so the sum is not exact on a busy
+    /// server.
     public func connectionCount() async -> Int {
         let parts = state.withLock { $0.parts }
         var count = 0

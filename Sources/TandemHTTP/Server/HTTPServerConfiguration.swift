@@ -13,73 +13,75 @@ public struct HTTPServerConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// The port to listen on when `addresses` is empty; 0 lets the kernel choose.
     public var port = 8080
-    /// How many hubs `run` starts when it is called off a hub. Each has its own listeners (SO_REUSEPORT for TCP; other sockets
-    /// are shared).
+    /// The number of hubs that `run` starts when it is not called on a hub. Each has its own listening sockets for TCP
+    /// (SO_REUSEPORT); the hubs share other sockets.
     public var hubs = 1
-    /// Connections that the kernel queues while the server is busy, listen(2); the kernel caps the value at net.core.somaxconn.
-    /// 1,024: as many as arrive in a tenth of a second, at 10,000 connections per second.
+    /// The number of connections that the kernel queues while the server is busy, listen(2). The kernel caps the value at
+    /// net.core.somaxconn. 1,024: as many as arrive in a tenth of a second, at 10,000 connections per second.
     public var backlog = 1024
-    /// The most connections, over all hubs. A full server closes those of the accepting hub that have been idle longest. If none
-    /// is idle, it answers a further client with 503 and `Retry-After`. The limit is never more than half of the free descriptors
-    /// (`ulimit -n`), because a request may open one, too. 10,000: an idle connection takes 2 KiB (16 KiB with TLS).
+    /// The maximum number of connections on all hubs together. A full server closes the connections of the accepting hub that
+    /// have been idle longest. If no connection is idle, it answers a further client with 503 and `Retry-After`. The limit is
+    /// never more than half of the free descriptors (`ulimit -n`), because a request may open one too. 10,000: an idle
+    /// connection takes 2 KiB of memory (16 KiB with TLS).
     public var maxConnections = 10_000
-    /// Connections that one peer address may have; an IPv6 peer counts as its /64 network. The server answers a further
-    /// connection with 429 and `Retry-After`. nil, the default, means no limit: behind a proxy all clients have one address.
+    /// The maximum number of connections per peer address. For IPv6 it applies to the peer's /64 network. The server answers a
+    /// further connection with 429 and `Retry-After`. nil, the default, means no limit, because behind a proxy all clients have
+    /// one address.
     public var maxConnectionsPerPeer: Int?
-    /// Green threads that a hub may have before it answers requests for blocking handlers with 503 and `Retry-After`. 10,000:
-    /// each touches at least two pages, and that many already hold 80 MB.
+    /// The number of green threads on a hub at which the hub answers requests for blocking handlers with 503 and `Retry-After`.
+    /// 10,000: each green thread uses at least two pages of memory, so 10,000 use 80 MB.
     public var maxGreenThreads = 10_000
-    /// Bytes that a request's body may have; the server answers a longer one with 413. 16 MiB: larger uploads need a deliberate
-    /// decision.
+    /// The maximum size of a request's body in bytes. The server answers a longer one with 413. 16 MiB: larger uploads should
+    /// be a deliberate decision.
     public var maxBodyBytes = 16 * 1024 * 1024
-    /// Limits of the head and of chunk framing.
+    /// The limits for the head of a request and for the framing of chunks.
     public var wireLimits = HTTPWireLimits()
-    /// The time from the first byte of a request to the end of its head; then the server answers 408. Short, because clients that
-    /// hoard connections send slow heads.
+    /// The maximum time from the first byte of a request to the end of its head; after it the server answers 408. Short,
+    /// because slow heads are a common attack.
     public var headerTimeout: Duration = .seconds(10)
-    /// How long a connection may be idle between requests; then the server closes it. Longer than the 60 s for which proxies keep
-    /// theirs.
+    /// The time that a connection may be idle between requests; after it the server closes the connection. 75 seconds: longer
+    /// than the 60 s for which many proxies keep connections to a server, so that the proxy closes first.
     public var idleTimeout: Duration = .seconds(75)
-    /// Requests that a connection may carry; the server closes it after the last answer. A connection stays on the hub that
-    /// accepted it and, behind a load balancer, on that instance: one that never ends would keep load from evening out. At the
-    /// default, a million, the cost of a new connection is negligible beside that of the requests.
+    /// The maximum number of requests per connection. The server closes the connection after the last answer. A connection
+    /// stays on the hub that accepted it and, behind a load balancer, on its instance, so connections that never end would keep
+    /// the load uneven. At the default, a million, the cost of a new connection is negligible compared to that of the requests.
     public var maxRequestsPerConnection = 1_000_000
-    /// How long a body may make no progress; then the server answers 408. 30 seconds: a phone that changes its network is back by
-    /// then, or not at all.
+    /// The time in which no byte of a request's body arrives, after which the server answers 408. 30 seconds: time enough for a
+    /// phone to change its network.
     public var bodyTimeout: Duration = .seconds(30)
-    /// How long the client may take no byte of an answer; then the server cuts the connection. As long as `bodyTimeout`, and for
-    /// the same reason.
+    /// The time in which the client takes no byte of an answer, after which the server cuts the connection. As long as
+    /// `bodyTimeout`, and for the same reason.
     public var writeTimeout: Duration = .seconds(30)
-    /// How long a handler goes on after its client has half-closed (FIN). A client that sends FIN after its request may still
-    /// read the answer; one that has gone looks the same until something is sent to it. 2 seconds: longer than nearly every
-    /// handler takes, and a small cost when the client has gone.
+    /// The time for which a handler continues after its client has half-closed the connection (FIN). The client may still read
+    /// the answer, or it may have gone: the server cannot tell until it sends something. 2 seconds: longer than most handlers
+    /// take, and a small cost if the client has gone.
     public var halfCloseGrace: Duration = .seconds(2)
-    /// How long the server goes on reading and dropping what a client sends on a connection that the server ends, so that the
-    /// last answer is not lost to a reset (RFC 9112, 9.6). It stops sooner when the client is silent for a second. The default,
-    /// 5 seconds, lets a client on a bad line notice the answer and stop.
+    /// The time for which the server continues to read and drop input on a connection that it ends, so that a reset does not
+    /// destroy the last answer (RFC 9112 section 9.6). It stops sooner if the client is silent for a second. 5 seconds: time
+    /// enough for a client on a bad line to notice the answer and stop.
     public var lingerTimeout: Duration = .seconds(5)
-    /// Bytes of an unread body that the server reads and drops to keep the connection; if more are left, it closes the
-    /// connection. 64 KiB: that many are already under way when the answer is sent, and reading more costs more than a new
-    /// connection.
+    /// The maximum size in bytes of an unread body that the server reads and drops to keep the connection. If more is left, the
+    /// server closes the connection. 64 KiB: about as much is already in transit when the answer is sent, and reading more
+    /// costs more than a new connection.
     public var drainLimit = 64 * 1024
-    /// The time from `stop` until the server accepts no more connections; meanwhile it serves as before and its phase is
-    /// `leaving`. Zero, because only a load balancer with readiness checks needs a delay: set it longer than the interval of the
-    /// checks plus the balancer's time to react.
+    /// The time from `stop` until the server accepts no more connections. Until then it serves as before, and its phase is
+    /// `leaving`. Zero, because a delay is useful only with a load balancer that makes readiness checks. Set it longer than the
+    /// interval of the checks plus the time that the balancer takes to react.
     public var stopDelay: Duration = .zero
-    /// How long requests in flight may take when the server drains; then the server cuts them. As long as `writeTimeout`, their
-    /// longest timeout. A supervisor should wait longer before it kills the process.
+    /// The time for requests in flight when the server drains; after it the server cuts them. 30 seconds, like the longest
+    /// timeouts of a request (`bodyTimeout`, `writeTimeout`). A supervisor should wait longer before it kills the process.
     public var stopGrace: Duration = .seconds(30)
-    /// How long all hooks of `onShutdown` may take together; then the server cancels them. Enough to flush buffers to a service
-    /// nearby, short enough for a supervisor to wait for.
+    /// The time for all hooks of `onShutdown` together; after it the server cancels them. 10 seconds: enough to flush buffers
+    /// to a service nearby, and short enough for a supervisor to wait.
     public var cleanupTimeout: Duration = .seconds(10)
-    /// The log of every request; nil for none.
+    /// The log that records every request; nil for none.
     public var accessLog: (any AccessLog)?
     /// The metrics, spans and ids of requests.
     public var observing = ObservingConfiguration()
     /// The configuration of the hubs that `run` starts.
     public var hub = HubConfiguration()
 
-    /// The defaults.
+    /// Creates a configuration with the defaults.
     public init() {}
 
     /// `addresses`, or `host` and `port` when it is empty.

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Tandem
 
-// @unchecked: lives on one hub, and is used there only.
+// @unchecked: used on one hub only.
 /// A server's part on one hub: its listeners and its connections, from accepting to stopping.
 final class HubServer: @unchecked Sendable {
     let hub: Hub
@@ -20,7 +20,7 @@ final class HubServer: @unchecked Sendable {
     private var acceptors: [Acceptor] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let connectionEnded = Parker(for: "connections to end")
-    /// Connections at rest that have something to do.
+    /// Connections that have woken from rest and have no task yet.
     private var woken: [Connection] = []
     private let hasWoken = Parker(for: "connections at rest")
     private var hasEnded = false
@@ -30,11 +30,11 @@ final class HubServer: @unchecked Sendable {
     private var stopTimer: HubTimer?
     private var drainAt = Deadline.never
     private var cutAt = Deadline.never
-    /// The event that this hub drains, for its handlers. From then on their connections close after the answer.
+    /// The event that this hub drains, for its handlers. After it, connections close after their answer.
     private let drained = Event<Void>()
     private let drainingBegins: () -> Void
 
-    /// Takes over listening sockets, also when it throws. On the hub's thread.
+    /// Takes ownership of the listening sockets, also when it throws. Call it on the hub's thread.
     ///
     /// - Parameter drainingBegins: Called when this part begins to drain.
     init(
@@ -181,8 +181,8 @@ final class HubServer: @unchecked Sendable {
 
     // MARK: Stopping
 
-    /// Drains when the plan's delay is over, and cuts the remaining connections at the plan's end. Can only shorten an earlier
-    /// plan.
+    /// Drains when the plan's delay is over, and cuts the remaining connections at the end of the plan. A later plan can only
+    /// shorten the times of an earlier one.
     func stop(_ plan: StopPlan) {
         drainAt = min(drainAt, .after(plan.delay))
         cutAt = min(cutAt, .after(plan.total))
@@ -196,7 +196,7 @@ final class HubServer: @unchecked Sendable {
         stopTimer?.arm(cutAt)
     }
 
-    /// Accepts no more and closes idle connections; busy ones close after their answer.
+    /// Stops accepting, and closes idle connections. Busy connections close after their answer.
     private func drain() {
         for acceptor in acceptors { acceptor.acceptBacklog(of: configuration.backlog) }
         context.isDraining = true
@@ -213,7 +213,7 @@ final class HubServer: @unchecked Sendable {
         cutAll()
     }
 
-    /// Cuts the connections that are left.
+    /// Cuts the remaining connections.
     private func cutAll() {
         if !hasCut { stopped.connectionsCut += connections.count }
         hasCut = true

@@ -1,14 +1,14 @@
 /// A phase in the life of a server. The phases follow each other in this order; a server may skip some.
 public enum ServerPhase: Int, Comparable, Sendable, CaseIterable, CustomStringConvertible {
-    /// It does not listen yet.
+    /// The server does not listen yet.
     case starting
-    /// It takes connections and requests.
+    /// The server accepts connections and requests.
     case serving
-    /// `stop` was called with a delay: the server serves as before, and readiness checks fail from here on.
+    /// `stop` was called with a delay. The server serves as before. From this phase on, readiness checks fail.
     case leaving
-    /// It accepts no more connections, and ends each open one after the request in flight.
+    /// The server accepts no more connections, and closes each open one after the request in flight.
     case draining
-    /// `run` has returned, or is about to: nothing is served any more.
+    /// The server serves nothing any more. `run` has returned, or is about to.
     case stopped
 
     /// The phase's name, such as "serving".

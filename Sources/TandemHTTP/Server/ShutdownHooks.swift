@@ -1,7 +1,7 @@
 internal import Logging
 internal import Tandem
 
-/// The hooks that run when a server has stopped and its hubs have not: newest first.
+/// The hooks that run after a server has stopped and before its hubs stop. The last added one runs first.
 struct ShutdownHooks: Sendable {
     enum Body: Sendable {
         case async(@Sendable () async throws -> Void)
@@ -38,8 +38,8 @@ struct ShutdownHooks: Sendable {
         return taken
     }
 
-    /// Runs the hooks on the caller's hub, even if the caller's task is cancelled. After `timeout` it cancels the running hook,
-    /// and each later hook at its first wait: a hook may still do work that needs no wait.
+    /// Runs the hooks on the caller's hub, even if the caller's task is cancelled. After `timeout` it cancels the running hook.
+    /// Each later hook still runs up to its first wait, where it is cancelled.
     func run(within timeout: Duration, _ logger: Logger) async -> StopSummary {
         guard !hooks.isEmpty else { return StopSummary() }
         return await withCancellationShield {

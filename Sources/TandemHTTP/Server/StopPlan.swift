@@ -1,4 +1,4 @@
-/// The times that the phases of a stop may take, from the call of `stop` on.
+/// The times of the phases of a stop, counted from the call of `stop`.
 struct StopPlan: Sendable {
     /// The time until the server accepts no more connections.
     var delay: Duration
@@ -10,7 +10,7 @@ struct StopPlan: Sendable {
         total = self.delay + max(grace, .zero)
     }
 
-    /// Shortens the times to those of a later call, and never lengthens them.
+    /// Shortens the times to those of a later call. Never lengthens them.
     mutating func shorten(to other: StopPlan) {
         delay = min(delay, other.delay)
         total = min(total, other.total)
@@ -19,15 +19,15 @@ struct StopPlan: Sendable {
 
 /// The outcome of stopping a server.
 public struct StopSummary: Hashable, Sendable {
-    /// Connections without a request, closed when draining began.
+    /// The number of connections without a request that were closed when draining began.
     public var idleConnections = 0
-    /// Requests that were in flight when draining began, or came just then, and were answered in full.
+    /// The number of requests that were in flight when draining began, or arrived just then, and were answered in full.
     public var requestsEnded = 0
-    /// Connections that were cut: when the grace was over, or by cancelling `run`.
+    /// The number of connections that were cut when the grace was over, or when `run` was cancelled.
     public var connectionsCut = 0
-    /// Hooks given to `onShutdown` that threw.
+    /// The number of hooks of `onShutdown` that threw an error before `cleanupTimeout` was over.
     public var hooksFailed = 0
-    /// Hooks that were cancelled because `cleanupTimeout` was over.
+    /// The number of hooks that threw an error after `cleanupTimeout` was over, usually because the server cancelled them.
     public var hooksTimedOut = 0
 
     /// Creates an empty summary.

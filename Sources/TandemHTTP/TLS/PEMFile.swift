@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The reader of certificates and keys. Its errors name the file.
 enum PEMFile {
-    // No chain, and no list of authorities, has as much.
+    // The largest file that is read, in bytes. Chains and lists of authorities are smaller.
     private static let most = 4 << 20
 
     /// Returns the certificates in a file, at least one, and the file's bytes. The caller frees the certificates.
@@ -80,7 +80,8 @@ enum PEMFile {
             if got == 0 { return bytes }
             guard got > 0 || errno == EINTR else { throw unreadable(path, errno) }
         }
-        throw TLSError(.malformedFile, "\(path) is larger than \(most) bytes, which no PEM file of certificates is", file: path)
+        throw TLSError(
+            .malformedFile, "\(path) is larger than \(most) bytes, too large for a PEM file of certificates or a key", file: path)
     }
 
     private static func unreadable(_ path: String, _ error: CInt) -> TLSError {

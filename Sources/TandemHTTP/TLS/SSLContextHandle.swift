@@ -1,11 +1,12 @@
 internal import COpenSSL
 internal import Glibc
 
-/// An SSL_CTX of OpenSSL's, with one certificate.
+/// An SSL_CTX of OpenSSL with one certificate.
 final class SSLContextHandle {
     let pointer: OpaquePointer
 
-    /// Creates a context that is set up as `TLSConfiguration` says, without a certificate yet.
+    /// Creates a context with the fixed settings that `TLSConfiguration` describes and this minimum version, without a
+    /// certificate.
     init(_ minimum: TLSConfiguration.Version) throws(TLSError) {
         OpenSSLErrors.clear()
         guard let pointer = SSL_CTX_new(TLS_server_method()) else {
@@ -15,13 +16,16 @@ final class SSLContextHandle {
         guard tandem_ssl_ctx_set_minimum_version(pointer, minimum == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1,
             SSL_CTX_set_cipher_list(pointer, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1,
             tandem_ssl_ctx_set_groups(pointer, "X25519:P-256:P-384") == 1
-        else { throw TLSError(.unacceptable, "OpenSSL lacks what TLS needs here: \(OpenSSLErrors.take().reason)") }
+        else {
+            throw TLSError(
+                .unacceptable, "OpenSSL does not support the TLS settings of this server: \(OpenSSLErrors.take().reason)")
+        }
         tandem_ssl_ctx_set_options(pointer)
         tandem_ssl_ctx_set_modes(pointer)
         // One system call per record instead of two.
         tandem_ssl_ctx_read_ahead(pointer)
         TLSSession.countMessages(of: pointer)
-        // The server keeps no sessions for clients that may come back: they have their tickets.
+        // The server keeps no session state: clients resume by tickets.
         tandem_ssl_ctx_disable_cache(pointer)
         SSL_CTX_set_timeout(pointer, TLSTicketKeys.lifetime)
         // By default OpenSSL sends two tickets, and the second costs 4 % of a handshake. Each connection gets a new ticket, so a
@@ -44,7 +48,7 @@ final class SSLContextHandle {
             OpenSSLErrors.clear()
             throw TLSError(
                 .keyMismatch,
-                "the key in \(certificate.key) is not that of the first certificate in \(certificate.chain): the server's own comes first",
+                "the key in \(certificate.key) does not match the first certificate in \(certificate.chain): the server's own must come first",
                 file: certificate.key)
         }
         guard SSL_CTX_use_certificate(pointer, chain[0].pointer) == 1,
@@ -68,13 +72,14 @@ final class SSLContextHandle {
         SSL_CTX_set_verify(pointer, mode, nil)
     }
 
-    /// Whether the certificate has that name.
+    /// Returns whether the certificate is for this name, either exactly or, with `byWildcard`, also by a wildcard.
     func has(_ name: UnsafePointer<CChar>, byWildcard: Bool) -> Bool {
         let flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (byWildcard ? 0 : X509_CHECK_FLAG_NO_WILDCARDS)
         return X509_check_host(SSL_CTX_get0_certificate(pointer), name, 0, CUnsignedInt(flags), nil) == 1
     }
 
-    /// The end of a sentence that begins with "the certificate …"; nil unless clients will refuse the certificate.
+    /// The second half of a sentence that begins with "the certificate …", if clients will refuse the certificate because of
+    /// its dates; otherwise nil.
     var validityWarning: String? {
         let certificate = SSL_CTX_get0_certificate(pointer)
         if X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 { return "has expired: clients will refuse it" }
@@ -83,7 +88,7 @@ final class SSLContextHandle {
     }
 }
 
-// MARK: What OpenSSL asks during a handshake
+// MARK: OpenSSL's callbacks during a handshake
 
 /// Chooses the certificate by name (RFC 6066, 3). A client that asks for an unknown name gets the default certificate, and
 /// decides whether to accept it.
@@ -119,8 +124,8 @@ private let chooseProtocol:
         return SSL_TLSEXT_ERR_ALERT_FATAL
     }
 
-/// Seals or opens a ticket, SSL_CTX_set_tlsext_ticket_key_evp_cb(3). Returns 1 to go on, 2 to go on and renew the ticket, 0
-/// for a full handshake, -1 to fail.
+/// Encrypts or decrypts a ticket, SSL_CTX_set_tlsext_ticket_key_evp_cb(3). Returns 1 to continue, 2 to continue and renew the
+/// ticket, 0 for a full handshake, and -1 to fail.
 private let sealTicket:
     @convention(c) (
         OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?, CInt

@@ -1,18 +1,21 @@
 /// The TLS settings of a server: its certificates, and its requirements for clients. OpenSSL does the rest.
 ///
-/// Fixed, because no deployment is better off with anything else: TLS 1.2 and 1.3 only; ECDHE with AES-GCM or ChaCha20 in 1.2;
-/// X25519, P-256 and P-384, since larger groups let a client choose how much work the server has; no renegotiation, no
-/// compression, no early data. ALPN offers http/1.1 and http/1.0. Clients can resume sessions by tickets for an hour. The
-/// ticket keys exist only in this process and change every hour.
+/// These settings are fixed, because other values would only make a deployment less secure:
+///
+/// - TLS 1.2 and 1.3 only; in TLS 1.2 only ECDHE with AES-GCM or ChaCha20.
+/// - The groups X25519, P-256 and P-384. Larger groups would let a client choose how much work the server has.
+/// - No renegotiation, no compression and no early data.
+/// - ALPN offers http/1.1 and http/1.0.
+/// - Clients can resume sessions by tickets for an hour. The ticket keys exist only in this process and change every hour.
 public struct TLSConfiguration: Hashable, Sendable {
-    /// A certificate with its key.
+    /// The files of a certificate and its key.
     public struct Certificate: Hashable, Sendable {
-        /// A PEM file: the server's certificate, then those that lead to the authority.
+        /// The path of a PEM file with the server's certificate, followed by the intermediate certificates.
         public var chain: String
-        /// A PEM file: the private key, not encrypted. May be the same file.
+        /// The path of a PEM file with the private key, not encrypted. It may be the same file.
         public var key: String
 
-        /// A certificate in these files.
+        /// Creates a certificate from the paths of its files.
         public init(chain: String, key: String) {
             self.chain = chain
             self.key = key
@@ -21,33 +24,33 @@ public struct TLSConfiguration: Hashable, Sendable {
 
     /// The requirement for client certificates.
     public enum ClientCertificates: String, CaseIterable, Sendable {
-        /// Clients are not asked for certificates.
+        /// The server asks for no client certificate.
         case none
-        /// A client may send none; one that it sends must be valid.
+        /// The server asks for a client certificate. A client need not send one, but one that it sends must be valid.
         case optional
-        /// Without a valid client certificate the handshake fails.
+        /// The server asks for a client certificate, and the handshake fails without a valid one.
         case required
     }
 
     /// A version of TLS.
     public enum Version: String, CaseIterable, Sendable {
-        /// RFC 5246.
+        /// TLS 1.2 (RFC 5246).
         case tls12 = "1.2"
-        /// RFC 8446.
+        /// TLS 1.3 (RFC 8446).
         case tls13 = "1.3"
     }
 
-    /// The certificates. A client gets the first that has the name it asks for (SNI, RFC 6066), an exact name before a wildcard.
-    /// A client that asks for no name, or for an unknown one, gets the first of all.
+    /// The certificates. A client gets the first certificate for the name that it asks for (SNI, RFC 6066); an exact match wins
+    /// over a wildcard. A client that asks for no name, or for an unknown one, gets the first certificate in the list.
     public var certificates: [Certificate]
-    /// A PEM file with the authorities that clients' certificates must lead to.
+    /// The path of a PEM file with the authorities that may sign client certificates.
     public var clientAuthorities: String?
     /// Whether the server asks clients for certificates.
     public var clientCertificates = ClientCertificates.none
-    /// The minimum version. 1.2, because long-lived devices support nothing newer, and nothing is wrong with 1.2 as set up here.
+    /// The minimum version of TLS. 1.2, because old devices support nothing newer, and TLS 1.2 is secure with these settings.
     public var minimumVersion = Version.tls12
-    /// The time from the connection's beginning to the end of the handshake; then the server cuts it. As short as
-    /// `headerTimeout`: a handshake takes two or three round trips, and waits for no person.
+    /// The maximum time from the start of a connection to the end of the handshake; after it the server cuts the connection. As
+    /// short as `headerTimeout`: a handshake takes two or three round trips and needs no user input.
     public var handshakeTimeout: Duration = .seconds(10)
 
     /// Creates a configuration with these certificates and the defaults.

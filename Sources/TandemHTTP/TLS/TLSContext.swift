@@ -1,14 +1,14 @@
 internal import COpenSSL
 internal import Logging
 
-// @unchecked: nothing of it changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
-/// Certificates and keys, read and checked from a `TLSConfiguration`. A connection keeps the one that it began with.
+// @unchecked: nothing changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
+/// The certificates and keys of a `TLSConfiguration`, read and checked. A connection keeps the context that it began with.
 final class TLSContext: @unchecked Sendable {
     let handshakeTimeout: Duration
     let ticketKeys: TLSTicketKeys
     /// Warnings for the operator about certificates that have expired or are not valid yet.
     let warnings: [String]
-    /// One for each certificate; the first is for clients that ask for no name, or for an unknown one.
+    /// One context per certificate. The first is for clients that ask for no name, or for an unknown one.
     private let contexts: [SSLContextHandle]
 
     /// Reads the files. Throws `TLSError`, which names the file.
@@ -31,7 +31,7 @@ final class TLSContext: @unchecked Sendable {
         handshakeTimeout = configuration.handshakeTimeout
     }
 
-    /// Returns the server's end of a connection, which the caller frees, or nil when there is no memory.
+    /// Returns a new server-side SSL object, which the caller frees. Returns nil if there is no memory.
     func newSession() -> OpaquePointer? {
         let ssl = SSL_new(contexts[0].pointer)
         if let ssl { SSL_set_accept_state(ssl) }
@@ -49,13 +49,13 @@ final class TLSContext: @unchecked Sendable {
     }
 }
 
-/// The checks of clients' certificates.
+/// The verification of client certificates.
 struct ClientVerification {
-    /// nil when the server asks for no certificates.
+    /// OpenSSL's flags for the verification; nil if the server asks for no certificates.
     private(set) var mode: CInt?
     private(set) var authorities: [X509Handle] = []
-    /// A hash of the checks. A client can resume a session under the same checks only (SSL_CTX_set_session_id_context(3)): a
-    /// ticket must not admit a client whose authority a reload has removed.
+    /// A hash of these settings. A client can resume a session only while they are the same (SSL_CTX_set_session_id_context(3)).
+    /// Otherwise a ticket could admit a client whose authority a reload has removed.
     private(set) var fingerprint: [UInt8] = []
 
     init(_ configuration: TLSConfiguration) throws(TLSError) {
@@ -64,7 +64,7 @@ struct ClientVerification {
             guard let path = configuration.clientAuthorities else {
                 throw TLSError(
                     .noAuthorities,
-                    "client certificates are \(configuration.clientCertificates.rawValue), and no file of authorities is named")
+                    "client certificates are \(configuration.clientCertificates.rawValue), but no file of authorities is named")
             }
             let (certificates, bytes) = try PEMFile.certificates(path)
             authorities = certificates.map { X509Handle(owning: $0) }
@@ -76,7 +76,7 @@ struct ClientVerification {
     }
 }
 
-/// A certificate of OpenSSL's.
+/// An X509 certificate of OpenSSL.
 final class X509Handle {
     let pointer: OpaquePointer
     init(owning pointer: OpaquePointer) { self.pointer = pointer }

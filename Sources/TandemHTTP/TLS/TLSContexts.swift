@@ -9,7 +9,7 @@ final class TLSContexts: Sendable {
     /// The context for a connection that begins now.
     var current: TLSContext? { present.withLock { $0 } }
 
-    /// Reads and checks the files, and changes nothing yet. Throws `TLSError`.
+    /// Reads and checks the files, and returns a context for them. Does not put it to use. Throws `TLSError`.
     func make(_ configuration: TLSConfiguration, logger: Logger) throws(TLSError) -> TLSContext {
         let context = try TLSContext(configuration, ticketKeys: ticketKeys)
         for warning in context.warnings { logger.warning("\(warning)") }

@@ -2,16 +2,18 @@ internal import COpenSSL
 
 /// The result of a TLS handshake.
 public struct TLSDetails: Hashable, Sendable {
-    /// "TLSv1.2" or "TLSv1.3".
+    /// The version of TLS: "TLSv1.2" or "TLSv1.3".
     public let version: String
     /// The cipher suite, as OpenSSL names it.
     public let cipher: String
-    /// The name that the client asked for (SNI, RFC 6066), in its spelling. Anybody can ask for any name.
+    /// The server name that the client asked for (SNI, RFC 6066), as the client spelled it; nil if it asked for none. It is not
+    /// verified: a client can ask for any name.
     public let serverName: String?
-    /// Whether the client resumed an earlier session: the handshake was short, and the server checked the client's certificate in
-    /// the earlier session.
+    /// Whether the client resumed an earlier session. The server then checked the client's certificate in that session, not in
+    /// this handshake.
     public let isResumed: Bool
-    /// The subject of the client's verified certificate (RFC 4514, such as "CN=alice,O=Example"); nil without one.
+    /// The subject of the client's verified certificate, in the form of RFC 4514, such as "CN=alice,O=Example"; nil without a
+    /// certificate.
     public let clientSubject: String?
 
     init(of ssl: OpaquePointer) {

@@ -2,7 +2,7 @@ internal import COpenSSL
 
 /// An error in a `TLSConfiguration` or in a file that it names. The message names the file, the fault and the remedy.
 public struct TLSError: Error, Sendable, CustomStringConvertible {
-    /// What went wrong; open to new cases.
+    /// The kind of error. Later versions may add kinds, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case noCertificate, unreadableFile, malformedFile, encryptedKey, keyMismatch, unacceptable, noAuthorities
@@ -11,7 +11,7 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
 
         /// TLS is requested, but no certificate is configured.
         public static let noCertificate = Code(value: .noCertificate)
-        /// A file is missing, or may not be read: `errno` says which.
+        /// A file is missing or cannot be read; `errno` has the reason.
         public static let unreadableFile = Code(value: .unreadableFile)
         /// A file is not a PEM file of the expected kind.
         public static let malformedFile = Code(value: .malformedFile)
@@ -24,17 +24,17 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
         /// Client certificates are requested, but no authority to check them against is configured.
         public static let noAuthorities = Code(value: .noAuthorities)
 
-        /// Its name.
+        /// The name of the static member.
         public var description: String { value.rawValue }
     }
 
-    /// What went wrong.
+    /// The kind of error.
     public let code: Code
     /// One sentence that names the file, the fault and the remedy.
     public let message: String
-    /// The file, if the error is about one.
+    /// The path of the file, if the error is about one.
     public let file: String?
-    /// The errno of the failed system call, if there is one; else 0.
+    /// The errno of the system call that failed, or 0.
     public let errno: CInt
 
     init(_ code: Code, _ message: String, file: String? = nil, errno: CInt = 0) {
@@ -48,9 +48,9 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
     public var description: String { message }
 }
 
-/// OpenSSL's error queue; each thread has one. Clear it before a call, so that the call's own errors can be told from older ones.
+/// OpenSSL's error queue; each thread has one. Clear it before a call, so that it holds only the errors of that call.
 enum OpenSSLErrors {
-    /// Empties the queue. It is nearly always empty, and finding that out costs a fifth of clearing it.
+    /// Empties the queue. It is nearly always empty, and that check costs a fifth of the time of clearing it.
     static func clear() { if ERR_peek_error() != 0 { ERR_clear_error() } }
 
     /// Returns the cause of a failure, which is the oldest error, and empties the queue.

@@ -2,10 +2,10 @@ internal import COpenSSL
 internal import Glibc
 internal import Tandem
 
-/// TLS on one connection, on its hub.
+/// TLS on one connection. Used only on its hub.
 ///
-/// OpenSSL reads and writes through a custom BIO that calls the `Descriptor`. It avoids the copies of memory BIOs, knows from
-/// the hub what is ready, and sends with MSG_NOSIGNAL, which OpenSSL's own socket BIO lacks.
+/// OpenSSL reads and writes through a custom BIO that calls the `Descriptor`. This avoids the copies of memory BIOs, uses the
+/// readiness that the hub knows, and sends with MSG_NOSIGNAL, which OpenSSL's own socket BIO does not.
 final class TLSSession {
     let descriptor: Descriptor
     /// The context that the session began with; a reload does not change it.
@@ -16,14 +16,16 @@ final class TLSSession {
     /// The direction to wait for before the next read, or write.
     private(set) var readWaitsFor = Descriptor.Direction.readable
     private(set) var writeWaitsFor = Descriptor.Direction.writable
-    /// Whether the peer has ended its TCP stream. OpenSSL is not told: it treats an end without "close notify" as fatal for both
-    /// directions, but such a client may still read its answer. HTTP's own framing tells what was cut short (RFC 9112, 9.8).
+    /// Whether the peer has ended its TCP stream. OpenSSL is not told: it treats an end without "close notify" as fatal for
+    /// both directions, but such a client may still read its answer. HTTP's own framing shows whether a message was cut short
+    /// (RFC 9112 section 9.8).
     private(set) var hasPeerEnded = false
-    /// Whether the end of the output follows the bytes that are sent now.
+    /// Whether FIN will follow the bytes that are sent now, so that both can go out in one segment.
     private var moreFollows = false
-    /// Messages after the handshake since the client last sent data. They are KeyUpdates, each of which costs some 20 µs.
+    /// The number of TLS messages since the client last sent data. After the handshake these are KeyUpdates, each of which
+    /// costs about 20 µs.
     private var messagesWithoutData = 0
-    /// As many as BoringSSL allows.
+    /// The maximum of `messagesWithoutData`, the same as in BoringSSL.
     private static let mostMessagesWithoutData = 32
     /// The reason why the last system call under OpenSSL failed, or why the session had to end.
     private var failure: TandemError?
@@ -53,7 +55,8 @@ final class TLSSession {
 
     // MARK: Handshake
 
-    /// Takes the handshake as far as it goes. Returns nil when it is over, else the direction to wait for.
+    /// Continues the handshake as far as possible without waiting. Returns nil when it is complete, otherwise the direction to
+    /// wait for. Throws `TLSHandshakeError`.
     func advanceHandshake() throws(TLSHandshakeError) -> Descriptor.Direction? {
         guard let ssl else { throw TLSHandshakeError(.ended, "closed") }
         OpenSSLErrors.clear()
@@ -83,7 +86,7 @@ final class TLSSession {
 
     // MARK: Bytes
 
-    /// As `Descriptor.readAvailable`.
+    /// Reads decrypted bytes, as `Descriptor.readAvailable`. Returns nil if the caller has to wait for `readWaitsFor`.
     func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         OpenSSLErrors.clear()
@@ -105,7 +108,7 @@ final class TLSSession {
         return nil
     }
 
-    /// As `Descriptor.writeAvailable`.
+    /// Encrypts and writes bytes, as `Descriptor.writeAvailable`. Returns nil if the caller has to wait for `writeWaitsFor`.
     func writeAvailable(_ buffer: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         guard !buffer.isEmpty else { return 0 }
@@ -118,7 +121,7 @@ final class TLSSession {
         switch SSL_get_error(ssl, put) {
         case SSL_ERROR_WANT_WRITE: writeWaitsFor = .writable
         case SSL_ERROR_WANT_READ where hasPeerEnded:
-            // The socket stays readable, so a caller that waited would never stop trying.
+            // The socket stays readable after the end, so a caller that waited for it would loop forever.
             isOpen = false
             throw TandemError(.closed, "TLS write: the client ended the connection in the middle of a handshake message")
         case SSL_ERROR_WANT_READ: writeWaitsFor = .readable
@@ -135,7 +138,7 @@ final class TLSSession {
 
     // MARK: Ending
 
-    /// Sends "close notify" if the socket takes it. The caller then ends the output, which sends both in one segment.
+    /// Sends "close notify" if the socket takes it. The caller then shuts down the output, so that both leave in one segment.
     func sendCloseNotify() {
         guard let ssl, isOpen else { return }
         isOpen = false
@@ -152,10 +155,10 @@ final class TLSSession {
         ssl = nil
     }
 
-    // MARK: Under OpenSSL
+    // MARK: Calls from OpenSSL
 
-    /// Counts a TLS message, and ends the session of a client that sends message after message without data: `SSL_read` would go
-    /// on for as long as the client does.
+    /// Counts a TLS message, and ends the session if the client sends too many without data. Otherwise a single `SSL_read`
+    /// would run for as long as the client continues.
     fileprivate func messageArrived() {
         guard isOpen, let ssl else { return }
         messagesWithoutData += 1
@@ -189,7 +192,7 @@ final class TLSSession {
 
     fileprivate func send(_ bio: OpaquePointer, _ buffer: UnsafeRawBufferPointer) -> CInt {
         if moreFollows || !isOpen && ssl.map(tandem_ssl_writes_tickets) == 1 {
-            // The kernel keeps these bytes for the next segment, but for 200 ms at most. A failure shows in the call below.
+            // The kernel holds these bytes back for the next segment, for at most 200 ms. The call below reports a failure.
             let put = Glibc.send(descriptor.fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL | MSG_MORE))
             if put > 0 { return CInt(put) }
         }
@@ -218,7 +221,7 @@ private enum DescriptorBIO {
             tandem_bio_clear_retry(bio)
             return session.send(bio, UnsafeRawBufferPointer(start: bytes, count: Int(count)))
         }
-        // Nothing is kept back, so there is nothing to flush.
+        // The BIO has no buffer, so a flush has nothing to do.
         BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
         return method
     }()

@@ -1,12 +1,13 @@
 internal import COpenSSL
 internal import Synchronization
 
-/// The keys that session tickets are sealed with (RFC 5077, RFC 8446 4.6.1). A server keeps them through reloads, so that
-/// clients can resume after one.
+/// The keys that encrypt session tickets (RFC 5077, RFC 8446 section 4.6.1). A server keeps them through a reload, so that
+/// clients can resume their sessions afterwards.
 // @unchecked: `algorithm` never changes, and OpenSSL shares it between threads.
 final class TLSTicketKeys: @unchecked Sendable {
-    /// How long a session can be resumed, and how long a key seals, in seconds. An hour: an attacker who steals a key reads TLS
-    /// 1.2 sessions of two hours at most, and a client that has been away for longer can afford a full handshake.
+    /// The time in seconds for which a session can be resumed, and for which a key encrypts new tickets. An hour: an attacker
+    /// who steals the keys can read TLS 1.2 sessions of at most two hours, and a client that returns later can afford a full
+    /// handshake.
     static let lifetime = 3_600
 
     /// One key. Each ticket contains the name of its key.
@@ -23,7 +24,7 @@ final class TLSTicketKeys: @unchecked Sendable {
         }
     }
 
-    /// AES-256-CBC, looked up once: given only the name, OpenSSL would look it up for each ticket.
+    /// AES-256-CBC. It is fetched once, because OpenSSL would otherwise fetch it for each ticket.
     let algorithm = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
 
     deinit { EVP_CIPHER_free(algorithm) }
@@ -31,7 +32,7 @@ final class TLSTicketKeys: @unchecked Sendable {
     // The newest first; at most two.
     private let keys = Mutex<[Key]>([])
 
-    /// Returns the key to seal with.
+    /// Returns the key for new tickets, which is at most an hour old.
     func current(now: ContinuousClock.Instant = .now) -> Key {
         keys.withLock { keys in
             if let first = keys.first, first.made.duration(to: now) < .seconds(TLSTicketKeys.lifetime) { return first }
@@ -41,7 +42,8 @@ final class TLSTicketKeys: @unchecked Sendable {
         }
     }
 
-    /// Returns the key of a ticket, and whether a newer key now seals. Returns nil for a name that is not, or no longer, known.
+    /// Returns the key with this name, and whether a newer key has replaced it for new tickets. Returns nil if the name is
+    /// unknown or the key has expired.
     func named(_ name: UnsafeBufferPointer<UInt8>, now: ContinuousClock.Instant = .now) -> (key: Key, isOld: Bool)? {
         let current = current(now: now)
         return keys.withLock { keys in
@@ -53,7 +55,7 @@ final class TLSTicketKeys: @unchecked Sendable {
     }
 }
 
-/// Returns bytes that nobody can guess.
+/// Returns cryptographically secure random bytes.
 private func random(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     // OpenSSL's generator seeds itself from the kernel; without it there is no TLS at all.

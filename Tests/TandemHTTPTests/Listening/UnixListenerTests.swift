@@ -124,7 +124,7 @@ extension ServerTests {
             let path = directory.write("http.sock", "precious")
             let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(path)] })
             #expect(error.errno == EADDRINUSE)
-            #expect(error.message.contains("something that is no socket has that name"))
+            #expect(error.message.contains("a file that is not a socket has that name"))
             #expect(directory.names == ["http.sock"])
         }
 
@@ -147,7 +147,7 @@ extension ServerTests {
             let long = directory.path + "/" + String(repeating: "x", count: 107 - directory.path.utf8.count)
             let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(long)] })
             #expect(error.code == .invalidArgument)
-            #expect(error.message.contains("the path has 108 bytes, and a unix socket's has 1 to 107"))
+            #expect(error.message.contains("the path has 108 bytes, but the path of a unix socket has 1 to 107"))
             let nowhere = try #require(await TCPListenerTests.failure { $0.addresses = [.unix("/nowhere/http.sock")] })
             #expect(nowhere.errno == ENOENT)
             #expect(nowhere.message == "cannot listen on unix:/nowhere/http.sock: bind: No such file or directory")

@@ -83,19 +83,19 @@ struct ListeningTests {
         #expect(try await missing.wait() == 1)
         #expect(
             missing.errors.contains(
-                "cannot listen on systemd:https: no socket of that name was passed to this process. Passed were: http, local, datagrams, silent."
+                "cannot listen on systemd:https: no socket with that name was passed to this process. Sockets passed: http, local, datagrams, silent."
             ),
             "\(missing.errors)")
         for (number, name) in [(5, "datagrams"), (6, "silent")] {
             try? FileManager.default.removeItem(atPath: socket)
             let wrong = try start("systemd:\(name)")
             #expect(try await wrong.wait() == 1)
-            let message = "cannot listen on systemd:\(name): file descriptor \(number) is no stream socket that listens."
+            let message = "cannot listen on systemd:\(name): file descriptor \(number) is not a listening stream socket."
             #expect(wrong.errors.contains(message), "\(wrong.errors)")
         }
         let none = try Daemon(["serve"], environment: ["TANDEM_HTTP_LISTEN": "systemd:http"])
         #expect(try await none.wait() == 1)
-        #expect(none.errors.contains("None was: is it started by its socket unit?"), "\(none.errors)")
+        #expect(none.errors.contains("No sockets were passed: did its socket unit start it?"), "\(none.errors)")
     }
 
     @Test(arguments: [("serve", 1), ("check-config", 78)] as [(String, Int32)])
