@@ -71,9 +71,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("http://a.example/\u{0}", "it holds the byte 0x00, which a URL has to percent-encode"),
-        ("http://a.example/é", "it holds the byte 0xc3, which a URL has to percent-encode"),
-        ("http://a.example/<", "it holds \"<\", which a URL has to percent-encode"),
+        ("http://a.example/\u{0}", "it holds the byte 0x00, which has to be percent-encoded"),
+        ("http://a.example/é", "it holds the byte 0xc3, which has to be percent-encoded"),
+        ("http://a.example/<", "it holds \"<\", which has to be percent-encoded"),
         ("http://me:secret@a.example/", "it holds credentials or another @ before the path"),
         ("http://127.1/", "its host \"127.1\" is neither a name nor an address in its usual form"),
         ("http://a.example:0/", "its port is not a number from 1 to 65535"),

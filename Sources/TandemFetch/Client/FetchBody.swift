@@ -8,11 +8,12 @@ internal import Tandem
 ///     FetchBody(streaming: { writer in try await writer.write(piece) })           // async code
 ///     FetchBody(streaming: { writer in try writer.write(piece) })                 // blocking code, on a green thread
 ///
-/// A stream with a `contentLength` is sent with that `Content-Length`, one without it chunked (on HTTP/2 just as DATA). Its
-/// producer starts when the connection is there and asks for the body, runs on the hub of the fetch with the task-locals of
-/// the caller, and is held back when the upstream is slower: at most 64 KiB, or one piece if that is more, wait to be sent.
-/// An error that it throws ends the fetch and reaches the caller as it is. It is cancelled when the exchange is over, and
-/// the call that ended the exchange returns when it has unwound.
+/// The client sends a stream that has a `contentLength` with that `Content-Length`, and any other stream in chunks (in HTTP/2,
+/// as DATA frames without a length). The stream's producer starts when the connection is ready for the body. It runs on the hub
+/// of the fetch, with the task-locals of the caller. When the upstream is slow, the producer has to wait: at most 64 KiB, or
+/// one piece if that is larger, wait to be sent. An error that the producer throws ends the fetch, and the caller gets that
+/// error. The client cancels the producer when the exchange is over, and the call that ended the exchange returns after the
+/// producer has unwound.
 public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
     typealias Producer = @Sendable (FetchBodyWriter) async throws -> Void
 
@@ -22,9 +23,9 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
     }
 
     let content: Content
-    /// The number of bytes; nil when it is not known.
+    /// The length of the body in bytes; nil if it is not known in advance.
     public let contentLength: Int?
-    /// Whether it can be sent again, for a redirect (307, 308) or a retry.
+    /// Whether the client can send the body again, for a redirect (307, 308) or a retry.
     public let isRepeatable: Bool
 
     private init(_ content: Content, contentLength: Int?, isRepeatable: Bool) {
@@ -33,7 +34,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
         self.isRepeatable = isRepeatable
     }
 
-    /// These bytes.
+    /// Returns a body of these bytes.
     public static func bytes(_ bytes: [UInt8]) -> FetchBody {
         FetchBody(.bytes(bytes), contentLength: bytes.count, isRepeatable: true)
     }
@@ -50,11 +51,13 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
     /// Creates a body of a text, in UTF-8.
     public init(stringLiteral text: String) { self.init(text) }
 
-    /// A stream that an async closure writes.
+    /// Creates a stream that an async closure writes.
     ///
     /// - Parameters:
-    ///   - contentLength: How many bytes it will write; more or fewer end the fetch with `badRequest`.
-    ///   - isRepeatable: Whether `body` can be called again, and writes the same bytes each time.
+    ///   - contentLength: The number of bytes that `body` will write. If it writes more or fewer, the fetch ends with
+    ///     `badRequest`. Nil if the number is not known.
+    ///   - isRepeatable: Whether the client may call `body` again, and `body` then writes the same bytes.
+    ///   - body: Writes the body.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
         streaming body: @escaping @Sendable (FetchBodyWriter) async throws -> Void
@@ -62,8 +65,8 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
         self.init(.stream(body), contentLength: contentLength, isRepeatable: isRepeatable)
     }
 
-    /// A stream that a blocking closure writes, on a green thread; as the async form. The closure's own style selects the form:
-    /// one that awaits is async.
+    /// Creates a stream that a blocking closure writes, on a green thread. Otherwise as the async form. The closure's own style
+    /// selects the form: a closure that awaits is async.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
         streaming body: @escaping @Sendable (FetchBodyWriter) throws -> Void
@@ -73,7 +76,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
             isRepeatable: isRepeatable)
     }
 
-    /// The pieces of a sequence, a request's body say, each as it comes.
+    /// Creates a stream that sends the pieces of a sequence, such as the body of a request, as they arrive.
     public init<Pieces: AsyncSequence & Sendable>(_ pieces: Pieces, contentLength: Int? = nil) where Pieces.Element == [UInt8] {
         self.init(
             contentLength: contentLength,

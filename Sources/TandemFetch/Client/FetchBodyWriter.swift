@@ -1,7 +1,7 @@
 internal import Tandem
 
-// @unchecked: `upload` is used on `hub`'s thread alone, where every call goes first.
-/// Takes what a producer writes of a request's body. Valid until the producer returns; one caller at a time.
+// @unchecked: every call first moves to `hub`, and only that hub's thread uses `upload`.
+/// The writer of a streamed request body. It is valid until the producer returns. Any thread may call it, one call at a time.
 public final class FetchBodyWriter: @unchecked Sendable {
     private let hub: Hub
     private let upload: Upload
@@ -11,10 +11,10 @@ public final class FetchBodyWriter: @unchecked Sendable {
         self.hub = hub
     }
 
-    /// Sends these bytes; suspends while 64 KiB wait to be sent. No bytes do nothing.
+    /// Sends these bytes. Suspends while there is no room for them: 64 KiB may wait to be sent. Does nothing for an empty array.
     ///
-    /// Throws `FetchError` `closed` when the exchange is over, `badRequest` for more bytes than were announced;
-    /// `CancellationError`.
+    /// - Throws: `FetchError`: `closed` if the exchange is over, `badRequest` for more bytes than were announced;
+    ///   `CancellationError`.
     public func write(_ bytes: [UInt8]) async throws {
         if hub.isCurrent, hub.mustGiveWay { await hub.giveWay() }
         guard hub.isCurrent else { return try await run(on: hub) { try await self.write(bytes) } }
@@ -22,7 +22,7 @@ public final class FetchBodyWriter: @unchecked Sendable {
         hub.charge(bytes: bytes.count)
     }
 
-    /// Sends these bytes; parks the green thread while 64 KiB wait to be sent. As the async form, and throws `TandemError`
+    /// Sends these bytes. Parks the green thread while there is no room for them. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
     public func write(_ bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line) throws {

@@ -1,14 +1,16 @@
 public import HTTPTypes
 internal import Tandem
 
-/// Fetches over HTTP from green threads and async code alike, on the caller's own hub.
+/// An HTTP client for green threads and async code, which runs on the caller's hub.
 ///
-/// A client is a configuration: any number of hubs and threads may share it, and it holds no connections. The hub keeps
-/// connections for the next fetch from the same origin on that hub, in either style.
+/// A client is only a configuration and holds no connections, so any number of hubs and threads may share it. Each hub keeps idle
+/// connections for its next fetch from the same origin, in either style.
 ///
-/// Each call comes in two forms of one name: `await` suspends the task, without it the green thread parks. Blocking calls
-/// on an ordinary OS thread block that thread; a call from a task that is on no hub runs on one of the shared group's.
-/// All throw `FetchError`; `CancellationError` when the task is cancelled, which closes the connection at once; and
+/// Each call has two forms with one name. With `await` it suspends the task; without, it parks the green thread. A blocking
+/// call on an ordinary OS thread blocks that thread. A call from a task that is not on a hub runs on a hub of
+/// `HubGroup.shared`.
+///
+/// All calls throw `FetchError`; `CancellationError` if the task is cancelled, which closes the connection at once; and
 /// `TandemError` `notOnGreenThread` for a blocking call directly in async code.
 public final class FetchClient: Sendable {
     /// The configuration of every fetch.
@@ -36,12 +38,12 @@ public final class FetchClient: Sendable {
 
     // MARK: Whole responses
 
-    /// Fetches `url` by GET and returns the answer with its whole body, as `execute` does.
+    /// Fetches `url` by GET and returns the response with its whole body, as `execute` does.
     public func get(_ url: String, headers: HTTPFields = [:]) async throws -> FetchResponse {
         try await execute(FetchRequest(url: url, method: .get, headers: headers))
     }
 
-    /// Fetches `url` by GET and returns the answer with its whole body, as `execute` does.
+    /// Fetches `url` by GET and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
     public func get(
         _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
@@ -49,12 +51,12 @@ public final class FetchClient: Sendable {
         try execute(FetchRequest(url: url, method: .get, headers: headers), file: file, line: line)
     }
 
-    /// Sends `body` to `url` by POST and returns the answer with its whole body, as `execute` does.
+    /// Sends `body` to `url` by POST and returns the response with its whole body, as `execute` does.
     public func post(_ url: String, headers: HTTPFields = [:], body: FetchBody? = nil) async throws -> FetchResponse {
         try await execute(FetchRequest(url: url, method: .post, headers: headers, body: body))
     }
 
-    /// Sends `body` to `url` by POST and returns the answer with its whole body, as `execute` does.
+    /// Sends `body` to `url` by POST and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
     public func post(
         _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
@@ -62,12 +64,12 @@ public final class FetchClient: Sendable {
         try execute(FetchRequest(url: url, method: .post, headers: headers, body: body), file: file, line: line)
     }
 
-    /// Sends `body` to `url` by PUT and returns the answer with its whole body, as `execute` does.
+    /// Sends `body` to `url` by PUT and returns the response with its whole body, as `execute` does.
     public func put(_ url: String, headers: HTTPFields = [:], body: FetchBody? = nil) async throws -> FetchResponse {
         try await execute(FetchRequest(url: url, method: .put, headers: headers, body: body))
     }
 
-    /// Sends `body` to `url` by PUT and returns the answer with its whole body, as `execute` does.
+    /// Sends `body` to `url` by PUT and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
     public func put(
         _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
@@ -75,12 +77,12 @@ public final class FetchClient: Sendable {
         try execute(FetchRequest(url: url, method: .put, headers: headers, body: body), file: file, line: line)
     }
 
-    /// Sends DELETE for `url` and returns the answer with its whole body, as `execute` does.
+    /// Sends DELETE for `url` and returns the response with its whole body, as `execute` does.
     public func delete(_ url: String, headers: HTTPFields = [:]) async throws -> FetchResponse {
         try await execute(FetchRequest(url: url, method: .delete, headers: headers))
     }
 
-    /// Sends DELETE for `url` and returns the answer with its whole body, as `execute` does.
+    /// Sends DELETE for `url` and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
     public func delete(
         _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
@@ -88,13 +90,14 @@ public final class FetchClient: Sendable {
         try execute(FetchRequest(url: url, method: .delete, headers: headers), file: file, line: line)
     }
 
-    /// Sends the request and returns the answer with its whole body, at most `maxResponseBytes`.
+    /// Sends the request and returns the response with its whole body, at most `maxResponseBytes`. Any status is a response,
+    /// not an error.
     public func execute(_ request: FetchRequest) async throws -> FetchResponse {
         guard let hub = Hub.current else { return try await onSharedHub { try await self.execute(request) } }
         return try await exchange(request, on: hub, capacity: .max).run { try $0.response() }
     }
 
-    /// Sends the request and returns the answer with its whole body, at most `maxResponseBytes`.
+    /// Sends the request and returns the response with its whole body; parks the green thread. As the async form.
     @available(*, noasync)
     public func execute(
         _ request: FetchRequest, file: StaticString = #fileID, line: UInt = #line
@@ -107,14 +110,14 @@ public final class FetchClient: Sendable {
 
     // MARK: Streamed responses
 
-    /// Sends the request and returns when the head of the answer is there; the body is read from the stream.
+    /// Sends the request and returns when the head of the response has arrived. The caller reads the body from the stream.
     public func stream(_ request: FetchRequest) async throws -> FetchStream {
         guard let hub = Hub.current else { return try await onSharedHub { try await self.stream(request) } }
         let exchange = try exchange(request, on: hub, capacity: BodyBuffer.streamCapacity)
         return FetchStream(exchange, try await exchange.run { try $0.head() }, on: hub)
     }
 
-    /// Sends the request and returns when the head of the answer is there; the body is read from the stream.
+    /// Sends the request and returns when the head of the response has arrived; parks the green thread. As the async form.
     @available(*, noasync)
     public func stream(_ request: FetchRequest, file: StaticString = #fileID, line: UInt = #line) throws -> FetchStream {
         guard let hub = Hub.current, GreenThreadIdentity.current != nil else {
@@ -133,14 +136,14 @@ public final class FetchClient: Sendable {
     }
 }
 
-/// Runs `body` on `hub` in the caller's task, whatever the caller's executor or actor. Throws `TandemError` `hubStopped`
-/// when the hub runs no more.
+/// Runs `body` on `hub` in the caller's task, from any executor or actor. Throws `TandemError` `hubStopped` if the hub has
+/// stopped.
 func run<Success: Sendable>(on hub: Hub, _ body: @Sendable () async throws -> Success) async throws -> Success {
     try await hub.visit { try await runHere(hub, body) }
 }
 
-// Concurrent: an actor's isolation would otherwise be inherited, and with it the actor's executor. Not inlined: the change of
-// executor could be taken for redundant.
+// @concurrent, because the function would otherwise inherit the isolation of an actor, and with it the actor's executor. Not
+// inlined, because the optimizer could then remove the change of the executor as redundant.
 @concurrent @inline(never)
 private func runHere<Success: Sendable>(_ hub: Hub, _ body: @Sendable () async throws -> Success) async throws -> Success {
     guard hub.isCurrent else { throw TandemError(.hubStopped, "the hub of this fetch has stopped") }

@@ -1,129 +1,130 @@
-/// How a client fetches. Every value has a default that suits a server.
+/// The configuration of a client. Every value has a default that suits a server.
 ///
-/// What is not here is off: proxies (also those in the environment), cookies, `.netrc`, and every scheme other than
-/// `http` and `https`.
+/// The client never uses proxies (also not those in the environment), cookies, `.netrc`, or a scheme other than `http` and
+/// `https`.
 public struct FetchConfiguration: Sendable {
     // MARK: Time
 
-    /// The time an exchange may take, from the call to the last byte of the body: waits for a turn, retries and redirects
-    /// included. A request's own `deadline` comes before it. 30 seconds: what a browser's user waits at most.
+    /// The maximum time of an exchange, from the call to the last byte of the body. It includes the wait for a turn, retries and
+    /// redirects. A `deadline` in the request replaces it. 30 seconds: the user of a browser does not wait longer.
     public var timeout: Duration = .seconds(30)
 
-    /// The part of that time in which the name must be resolved and the connection established, TLS included; for each
-    /// attempt. 10 seconds: three SYNs.
+    /// The maximum time to establish a connection: to resolve the name and to connect, including TLS. It applies to each
+    /// connection. 10 seconds: time for three SYNs.
     public var connectTimeout: Duration = .seconds(10)
 
-    /// The time that TLS may take once TCP is connected; nil for no separate limit. 5 seconds: TLS takes two round trips, and a
-    /// server that has accepted and stays silent will not answer.
+    /// The maximum time for the TLS handshake after TCP is connected; nil for no separate limit. 5 seconds: the handshake takes
+    /// two round trips, and a server that accepts a connection and then stays silent will not answer later either.
     public var tlsTimeout: Duration? = .seconds(5)
 
-    /// The time from the end of the request to the head of the answer; nil for no separate limit. By default as long as
-    /// `timeout`: only the caller knows how long the server may take.
+    /// The maximum time from the end of the request to the head of the response; nil for no separate limit. By default as long as
+    /// `timeout`, because only the caller knows how long the server may take.
     public var responseTimeout: Duration? = .seconds(30)
 
-    /// The time in which no byte moves, while the request is sent or the answer received; nil for no separate limit. The clock
-    /// stands still while the caller does not read, or its producer does not write. 30 seconds; it matters when `timeout` is
+    /// The maximum time without progress while the request is sent or the response is received; nil for no separate limit. The
+    /// clock stops while the caller does not read, or its producer does not write. 30 seconds. It matters when `timeout` is
     /// raised for long bodies.
     public var idleTimeout: Duration? = .seconds(30)
 
     // MARK: Load
 
-    /// Most exchanges in flight with one origin, on each hub; further ones wait, first come, first served. 256: so that one
-    /// upstream that hangs does not take all descriptors and memory.
+    /// The maximum number of exchanges in flight per origin and hub. Further ones wait for a turn, first come, first served.
+    /// 256: one upstream that hangs must not use up all descriptors and memory.
     ///
-    /// An exchange is in flight until its body has been received or given up. Clients on one hub share the count; the limit of
-    /// the client at the front of the line counts. Fetches that cause fetches from the same origin wait for each other at the
-    /// limit, until `queueTimeout`.
+    /// An exchange is in flight until its body has been received or given up. All clients on a hub share the count, and the
+    /// limit of the client at the front of the line applies. Fetches that cause further fetches from the same origin can wait
+    /// for each other at the limit, until `queueTimeout`.
     public var maxExchangesPerOrigin = 256
 
-    /// Most that may wait for a turn with one origin, on each hub; one more fails at once (`overloaded`). 1,024: at a tenth of
-    /// a second each, with the limit above, half a second's wait.
+    /// The maximum number of exchanges that wait for a turn, per origin and hub. One more fails at once (`overloaded`). 1,024:
+    /// with 256 in flight that take a tenth of a second each, the wait is half a second.
     public var maxWaitersPerOrigin = 1024
 
-    /// The longest wait for a turn (`queueTimedOut`). 10 seconds: later, the client that asked has gone.
+    /// The maximum wait for a turn (`queueTimedOut`). 10 seconds: a client that waits for the result has usually gone by then.
     public var queueTimeout: Duration = .seconds(10)
 
-    /// How long a connection is kept when nobody uses it. 60 seconds: usual traffic finds a connection again, and an upstream that
-    /// is not asked any more is left. One that closes earlier is noticed at once.
+    /// The time for which an idle connection is kept. 60 seconds: with regular traffic a fetch finds a connection, and an
+    /// upstream that is no longer used loses its connections. The client notices at once if the upstream closes a connection
+    /// earlier.
     public var keepAlive: Duration = .seconds(60)
 
-    /// The greatest age of a connection: an older one takes no further request. 5 minutes: a change of the upstream's addresses
-    /// takes effect within that time.
+    /// The maximum age of a connection. The client sends no further request on an older one. 5 minutes: a change of the
+    /// upstream's addresses takes effect within that time.
     public var maxConnectionAge: Duration = .seconds(300)
 
-    /// Most idle connections that are kept to one origin, on each hub; 0 keeps none. 128: half of `maxExchangesPerOrigin`, so that
-    /// a steady load opens no connections.
+    /// The maximum number of idle connections per origin and hub; with 0 none is kept. 128: half of `maxExchangesPerOrigin`, so
+    /// that a steady load opens no connections.
     public var maxIdlePerOrigin = 128
 
-    /// Most idle connections that are kept on each hub, to all origins. 256: a quarter of the 1,024 descriptors that a
-    /// process has by default. The one that has been idle longest goes first.
+    /// The maximum number of idle connections per hub, to all origins. Beyond it the client closes the connection that has been
+    /// idle longest. 256: a quarter of the 1,024 descriptors that a process has by default.
     public var maxIdlePerHub = 256
 
-    /// Whether and how failed requests are sent again.
+    /// The policy for sending failed requests again. Off by default.
     public var retry = RetryPolicy.none
 
-    /// Most bytes of a response's body, decoded, kept whole or streamed. A request may say otherwise. 64 MiB: more than most
-    /// answers, and no more than a few fetches at once may hold that keep theirs whole.
+    /// The maximum size of a response's body in bytes, after decoding, whole or streamed. A request may have its own limit. 64
+    /// MiB: more than most responses, and little enough that a few fetches at once can hold their bodies in memory.
     public var maxResponseBytes = 64 * 1024 * 1024
 
-    // MARK: What is sent
+    // MARK: Protocol
 
-    /// The version of HTTP to speak. A connection's version is agreed when it is made.
+    /// A version of HTTP. Client and server agree on the version of a connection when it is made.
     public enum HTTPVersion: String, CaseIterable, Sendable {
-        /// HTTP/1.1: a connection for each exchange in flight.
+        /// HTTP/1.1: one connection per exchange in flight.
         case http1 = "1.1"
-        /// HTTP/2 where the server agrees to it in TLS, and HTTP/1.1 else. Exchanges with one origin share one connection; a
-        /// stream that is not read is held back by itself.
+        /// HTTP/2 if the server agrees to it in the TLS handshake, otherwise HTTP/1.1. Exchanges with one origin share one
+        /// connection. Flow control holds back a stream that is not read, and no other stream.
         case http2 = "2"
     }
 
-    /// HTTP/1.1, unless told otherwise.
+    /// The version of HTTP to use. HTTP/1.1 by default.
     public var httpVersion = HTTPVersion.http1
 
-    /// The `User-Agent` of requests that have none of their own; nil sends none.
+    /// The `User-Agent` for requests that do not set the field; nil sends none.
     public var userAgent: String? = "Tandem"
 
-    /// Whether to ask for the codings gzip and deflate and decode them, of a request without `Range`. The response then has
-    /// no `Content-Encoding` and no `Content-Length`: both speak of bytes that the caller does not see. A body with another
-    /// coding, or with one over the other, ends the fetch (`transfer`).
+    /// Whether the client asks for the codings gzip and deflate, and decodes them, for a request without `Range`. A decoded
+    /// response has no `Content-Encoding` and no `Content-Length`, because both describe bytes that the caller does not see. A
+    /// body with another coding, or with several, ends the fetch (`transfer`).
     public var decompresses = true
 
-    // MARK: Where a request may go
+    // MARK: Security
 
-    /// The origins that may be fetched from, by a request or a redirect, and the addresses that their names may resolve to; nil for
-    /// every origin and address. For a service that fetches URLs on behalf of its clients.
+    /// The origins to which a request or a redirect may go, and the addresses to which their names may resolve; nil for every
+    /// origin and address. Set it in a service that fetches URLs on behalf of its clients.
     ///
-    /// With a list, a URL is read strictly (`FetchURL`) and fetched in its canonical form, which is also the response's `url`. A URL
-    /// that is not on the list ends as `originNotAllowed`, one that is malformed or has credentials as `badURL`, and an address
-    /// that the list does not permit as `refused`; no byte is sent to it.
+    /// With a list, the client parses a URL strictly (`FetchURL`) and fetches it in its canonical form, which is also the
+    /// response's `url`. It throws `originNotAllowed` for a URL that is not on the list, `badURL` for a malformed URL or one
+    /// with credentials, and `refused` for an address that the list does not permit. It sends no byte to such an address.
     public var allowList: AllowList?
 
-    /// The addresses that may be connected to, within those that `allowList` permits.
+    /// The addresses to which a request may go, among those that `allowList` permits.
     public var addressPolicy = AddressPolicy.any
 
-    /// Whether `https` requires a certificate that is valid for the host. Turn it off in tests only.
+    /// Whether `https` requires a certificate that is valid for the host. Turn this off only in tests.
     public var verifiesCertificates = true
 
-    /// A file of certificate authorities in PEM form to trust in place of the system's.
+    /// The path of a PEM file with the certificate authorities to trust in place of the system's.
     public var certificateAuthorities: String?
 
-    /// A file with this client's certificate and its chain, in PEM form, for servers that ask for one.
+    /// The path of a PEM file with this client's certificate and its chain, for servers that ask for one.
     public var clientCertificate: String?
 
-    /// The file with the key of `clientCertificate`, in PEM form; nil when it is in the same file.
+    /// The path of a PEM file with the key of `clientCertificate`; nil if the key is in the same file.
     public var clientKey: String?
 
-    /// Versions of TLS.
+    /// A version of TLS.
     public enum TLSVersion: String, CaseIterable, Sendable {
-        /// TLS 1.2, RFC 5246.
+        /// TLS 1.2 (RFC 5246).
         case tls12 = "1.2"
-        /// TLS 1.3, RFC 8446.
+        /// TLS 1.3 (RFC 8446).
         case tls13 = "1.3"
     }
 
-    /// The oldest version of TLS that is spoken. 1.2: older ones are broken (RFC 8996).
+    /// The minimum version of TLS. 1.2: older versions are insecure (RFC 8996).
     public var minimumTLSVersion = TLSVersion.tls12
 
-    /// The defaults.
+    /// Creates a configuration with the defaults.
     public init() {}
 }

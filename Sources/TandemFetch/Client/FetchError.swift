@@ -1,7 +1,7 @@
-/// Why a fetch gave no answer, or not all of one. Cancellation is always Swift's own `CancellationError`, and misuse of
-/// a blocking call is Tandem's `TandemError`.
+/// The reason why a fetch has no response, or not all of it. A cancelled fetch throws Swift's `CancellationError` instead, and
+/// a blocking call in async code throws `TandemError`.
 public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What went wrong; open to new cases.
+    /// The kind of error. Later versions may add kinds, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case badURL, originNotAllowed, badRequest, refused, couldNotResolve, couldNotConnect, tls, timedOut, tooLarge,
@@ -15,11 +15,11 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let badURL = Code(value: .badURL)
         /// The origin of the URL, or of a redirect's target, is not on the client's `allowList`.
         public static let originNotAllowed = Code(value: .originNotAllowed)
-        /// The request cannot be sent as it is: a reserved method or field, a body of another length than announced, or an
-        /// upstream that knows no `Expect`.
+        /// The request cannot be sent: it has a reserved method or field, its body does not have the announced length, or the
+        /// upstream does not support its `Expect`.
         public static let badRequest = Code(value: .badRequest)
-        /// The address policy, the allow-list or `checkRedirect` refused an address or a redirect, or a redirect led from https to
-        /// http.
+        /// The address policy, the allow-list or `checkRedirect` refused an address or a redirect, or a redirect led from https
+        /// to http.
         public static let refused = Code(value: .refused)
         /// The name of the host has no address, or no name server answered.
         public static let couldNotResolve = Code(value: .couldNotResolve)
@@ -31,46 +31,46 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let timedOut = Code(value: .timedOut)
         /// The name was not resolved and the connection not established within `connectTimeout`.
         public static let connectTimedOut = Code(value: .connectTimedOut)
-        /// The connection was there, but TLS was not within `tlsTimeout`.
+        /// TCP was connected, but TLS was not established within `tlsTimeout`.
         public static let tlsTimedOut = Code(value: .tlsTimedOut)
-        /// The request was sent, but no answer began within `responseTimeout`.
+        /// The request was sent, but the head of the response did not arrive within `responseTimeout`.
         public static let responseTimedOut = Code(value: .responseTimedOut)
-        /// No byte moved for `idleTimeout`, though both reader and producer were willing.
+        /// No byte was sent or received for `idleTimeout`, although the client waited for neither its reader nor its producer.
         public static let idleTimedOut = Code(value: .idleTimedOut)
-        /// No turn came within `queueTimeout`: the origin has as many exchanges as `maxExchangesPerOrigin`.
+        /// The exchange got no turn within `queueTimeout`, because `maxExchangesPerOrigin` exchanges were in flight.
         public static let queueTimedOut = Code(value: .queueTimedOut)
-        /// As many as `maxWaitersPerOrigin` wait for their turn already.
+        /// `maxWaitersPerOrigin` exchanges already wait for a turn.
         public static let overloaded = Code(value: .overloaded)
-        /// A redirect wants the request's body again, and it cannot be made again.
+        /// A redirect needs the request's body again, but the body is not repeatable.
         public static let bodyNotRepeatable = Code(value: .bodyNotRepeatable)
-        /// The body is above `maxResponseBytes`, or the head or the trailers are above a limit of the client.
+        /// The body exceeds `maxResponseBytes`, or the head or the trailers exceed a limit of the client.
         public static let tooLarge = Code(value: .tooLarge)
-        /// More redirects than `followRedirects`.
+        /// There were more redirects than `followRedirects`.
         public static let tooManyRedirects = Code(value: .tooManyRedirects)
-        /// The connection broke, or the answer was not HTTP, was framed ambiguously, or could not be decoded.
+        /// The connection broke, or the response is not valid HTTP, is framed ambiguously, or cannot be decoded.
         public static let transfer = Code(value: .transfer)
         /// The stream was closed before it was read, or the exchange was over before its body was written.
         public static let closed = Code(value: .closed)
         /// Another task or green thread already reads this stream.
         public static let busy = Code(value: .busy)
-        /// libcurl has no memory, a socket cannot be watched, or the hub stopped.
+        /// libcurl has no memory, a socket cannot be watched, or the hub has stopped.
         public static let unavailable = Code(value: .unavailable)
 
-        /// Its name.
+        /// The name of the static member.
         public var description: String { value.rawValue }
     }
 
-    /// What went wrong.
+    /// The kind of error.
     public let code: Code
-    /// The CURLcode under it, where there is one; else 0.
+    /// The CURLcode that libcurl reported, or 0.
     public let curlCode: Int32
-    /// The `errno` of the system call that failed, where one did; else 0.
+    /// The `errno` of the system call that failed, or 0.
     public let errno: Int32
-    /// One sentence: what was fetched (the origin, never the path, the query or a password), what happened, and the
-    /// remedy where there is one.
+    /// One sentence with the origin, the failure, and the remedy if there is one. It never contains the path, the query or a
+    /// password.
     public let message: String
 
-    /// Creates an error. `curlCode` and `errno` are 0 where libcurl, or the kernel, reported none.
+    /// Creates an error. `curlCode` is 0 if libcurl reported no error, and `errno` is 0 if the kernel reported none.
     public init(_ code: Code, _ message: String, curlCode: Int32 = 0, errno: Int32 = 0) {
         self.code = code
         self.message = message
@@ -78,7 +78,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
-    /// Whether time ran out, in whichever phase.
+    /// Whether the error is one of the timeouts, in any phase.
     public var isTimeout: Bool {
         let phases: [Code] = [.timedOut, .connectTimedOut, .tlsTimedOut, .responseTimedOut, .idleTimedOut, .queueTimedOut]
         return phases.contains(code)
@@ -87,10 +87,10 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The message.
     public var description: String { message }
 
-    /// Two errors are the same when their codes are: messages carry places.
+    /// Returns whether two errors have the same code. The messages do not matter, because they name origins.
     public static func == (a: FetchError, b: FetchError) -> Bool { a.code == b.code }
 
-    /// By code, as `==`.
+    /// Hashes the code.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(code)
     }

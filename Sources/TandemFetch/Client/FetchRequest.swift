@@ -1,42 +1,45 @@
 public import HTTPTypes
 public import Tandem
 
-/// One request, and the conditions under which it may be made.
+/// A request, with its limits and its rules for redirects.
 public struct FetchRequest: Sendable {
     /// An absolute URL, `http` or `https`. A user name and password in it are sent as Basic authentication.
     public var url: String
-    /// The method; any but CONNECT.
+    /// The method: any method except CONNECT.
     public var method: HTTPRequest.Method
-    /// The fields to send. The client sets those that frame the message or belong to the connection (`Content-Length`,
-    /// `Transfer-Encoding`, `Connection`, …) itself, and refuses a request that has them (`badRequest`).
+    /// The fields to send. The client itself sets the fields that frame the message or belong to the connection
+    /// (`Content-Length`, `Transfer-Encoding`, `Connection`, …), and refuses a request that has one of them (`badRequest`).
     public var headers: HTTPFields
-    /// The body; nil for none.
+    /// The body; nil for a request without one.
     public var body: FetchBody?
-    /// Whether to announce the body by `Expect: 100-continue`. The client sends the body when the server asks for it, or has not
-    /// answered for a second; it sends none if the server refuses. Off by default: most servers want every body, and some never
-    /// say so. Useful for long bodies, and for streams that cannot be repeated, when an upstream may refuse or redirect.
+    /// Whether the client announces the body with `Expect: 100-continue` (RFC 9110 section 10.1.1). It then sends the body when
+    /// the server asks for it, or has not answered for one second. It sends no body if the server refuses the request. Off by
+    /// default, because most servers accept every body and some ignore the field. Useful for long bodies, and for streams that
+    /// cannot be repeated, when an upstream may refuse or redirect.
     public var expectsContinue = false
-    /// When the whole exchange must be over; nil for the client's `timeout`, counted from the call.
+    /// The deadline for the whole exchange; nil for the client's `timeout`, counted from the call.
     public var deadline: Deadline?
-    /// Most bytes of the response's body, decoded, kept whole or streamed; nil for the client's `maxResponseBytes`.
+    /// The maximum size of the response's body in bytes, after decoding, whole or streamed; nil for the client's
+    /// `maxResponseBytes`.
     public var maxResponseBytes: Int?
-    /// Most redirects to follow. With 0 a redirect is an answer as any other; with more, one redirect too many is an
-    /// error (`tooManyRedirects`).
+    /// The maximum number of redirects to follow. With 0, the client returns a redirect like any other response. Otherwise one
+    /// redirect too many is an error (`tooManyRedirects`).
     ///
-    /// 303, and 301 and 302 after POST, go on as GET without the body. `Authorization`, `Cookie` and `Host` do not
-    /// follow to another origin. Those that send the body again need one that is repeatable; else `bodyNotRepeatable`.
+    /// After a 303, and after a 301 or 302 to a POST, the client continues with GET and without the body; a HEAD stays a HEAD.
+    /// It removes `Authorization`, `Proxy-Authorization`, `Cookie` and `Host` when a redirect leads to another origin. A
+    /// redirect that needs the body again fails with `bodyNotRepeatable` if the body is not repeatable and has been started.
     public var followRedirects = 0
-    /// Whether a redirect may lead from https to http, where others can read along. Off: such a redirect is
-    /// `refused`.
+    /// Whether a redirect may lead from https to http, which is not encrypted. Off by default: such a redirect is `refused`.
     public var allowsInsecureRedirects = false
-    /// The addresses that the request may go to, within those that the client's `allowList` permits; nil for the client's
+    /// The addresses to which the request may go, among those that the client's `allowList` permits; nil for the client's
     /// `addressPolicy`.
     public var addressPolicy: AddressPolicy?
-    /// Called with the absolute URL of each redirect before the client follows it; false refuses it (`refused`). The client's
-    /// `allowList` must permit the URL, too. Runs in the caller's task: it must not wait.
+    /// A check of each redirect. The client calls it with the absolute URL before it follows the redirect; false refuses it
+    /// (`refused`). The client's `allowList` must permit the URL too. The closure runs in the caller's task on the hub, and
+    /// must not wait.
     public var checkRedirect: (@Sendable (String) -> Bool)?
 
-    /// A request for `url`.
+    /// Creates a request for `url`.
     public init(url: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:], body: FetchBody? = nil) {
         self.url = url
         self.method = method
@@ -46,36 +49,36 @@ public struct FetchRequest: Sendable {
 }
 
 extension FetchRequest {
-    /// Fields that frame the message or belong to one connection: the client sets them itself.
+    /// The fields that frame the message or belong to one connection, which the client sets itself.
     private static let framing: Set<HTTPField.Name> = [
         .contentLength, .transferEncoding, .connection, .upgrade, .te, .trailer, .expect,
         HTTPField.Name("Keep-Alive")!, HTTPField.Name("Proxy-Connection")!,
     ]
 
-    /// Whether the body is announced by `Expect`. One that is empty is not (RFC 9110 10.1.1).
+    /// Whether the client announces the body with `Expect`. It does not announce an empty body (RFC 9110 section 10.1.1).
     var announcesBody: Bool { expectsContinue && body != nil && body?.contentLength != 0 }
 
-    /// Whether the request has a body, also an empty one: these methods expect one (RFC 9110 section 8.6).
+    /// Whether the request has a body, which may be empty. POST, PUT and PATCH always have one (RFC 9110 section 8.6).
     var sendsBody: Bool { body != nil || method == .post || method == .put || method == .patch }
 
-    /// Throws `bodyNotRepeatable` when the body cannot be sent once more.
+    /// Throws `bodyNotRepeatable` if the body cannot be sent again.
     func checkRepeatable(_ origin: String) throws(FetchError) {
         guard let body, !body.isRepeatable else { return }
         throw FetchError(
             .bodyNotRepeatable,
-            "\(origin): redirects a request whose body was a stream; give it `isRepeatable`, or bytes, or send to where it leads")
+            "\(origin): the redirect needs the body again, but it was a stream; use `isRepeatable`, bytes, or the final URL")
     }
 
-    /// Throws `badRequest` for what must not be sent.
+    /// Throws `badRequest` if the request must not be sent.
     func check() throws(FetchError) {
-        if method == .connect { throw FetchError(.badRequest, "CONNECT makes a tunnel, which is not a fetch") }
+        if method == .connect { throw FetchError(.badRequest, "CONNECT opens a tunnel, which this client does not support") }
         if method == .head, body != nil { throw FetchError(.badRequest, "a HEAD request has no body") }
         if let field = headers.first(where: { FetchRequest.framing.contains($0.name) }) {
-            throw FetchError(.badRequest, "leave the field \(field.name) out: the client frames the message itself")
+            throw FetchError(.badRequest, "remove the field \(field.name): the client sets it itself")
         }
     }
 
-    /// Changes into the request that a redirect with this status asks for.
+    /// Changes the request into the one that follows a redirect with this status.
     mutating func redirect(status: Int, toOtherOrigin: Bool) {
         let becomesGet = status == 303 ? method != .head : (status == 301 || status == 302) && method == .post
         if becomesGet {
@@ -84,7 +87,7 @@ extension FetchRequest {
             for name in [HTTPField.Name.contentType, .contentEncoding, .contentLanguage] { headers[name] = nil }
         }
         if toOtherOrigin {
-            // Meant for the first origin alone.
+            // These fields are meant only for the first origin.
             for name in [HTTPField.Name.authorization, .proxyAuthorization, .cookie, FetchRequest.host] { headers[name] = nil }
         }
     }
@@ -93,7 +96,7 @@ extension FetchRequest {
 }
 
 extension HTTPRequest.Method {
-    /// Whether sending it twice has the effect of sending it once, RFC 9110 9.2.2.
+    /// Whether the method is idempotent: two requests have the same effect as one (RFC 9110 section 9.2.2).
     var isIdempotent: Bool {
         switch self {
         case .get, .head, .put, .delete, .options, .trace: true

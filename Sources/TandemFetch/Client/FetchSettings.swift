@@ -1,17 +1,17 @@
 internal import HTTPTypes
 internal import Tandem
 
-/// A client's configuration, and what is derived from it once: exchanges refer to it and copy nothing.
+/// A client's configuration and the values derived from it. Exchanges share one instance by reference.
 final class FetchSettings: Sendable {
     let configuration: FetchConfiguration
     let tls: TLSIdentity
-    /// Limits in nanoseconds; `max` for none.
+    /// The limits in nanoseconds; `max` for no limit.
     let timeLimit, tlsLimit, responseLimit, idleLimit, keepAlive, maxAge: UInt64
-    /// Whether connections are kept at all.
+    /// Whether the client keeps idle connections.
     let keepsConnections: Bool
-    /// The shortest limit of a phase that has begun.
+    /// The shortest of `tlsLimit`, `responseLimit` and `idleLimit`.
     let shortestLimit: UInt64
-    /// The field lines of each request that has no such fields of its own.
+    /// The field lines for requests that do not set these fields.
     let userAgentLine, acceptEncodingLine: [UInt8]
 
     init(_ configuration: FetchConfiguration) {
@@ -39,7 +39,7 @@ final class FetchSettings: Sendable {
     }
 }
 
-/// What makes two TLS connections to one origin different: they are shared only between clients that agree on it.
+/// The TLS settings of a client. Clients share TLS connections to an origin only if these are equal.
 struct TLSIdentity: Hashable, Sendable {
     let verifies: Bool
     let authorities, certificate, key: String?

@@ -1,23 +1,24 @@
 public import HTTPTypes
 internal import Tandem
 
-// @unchecked: `exchange` is used on `hub`'s thread alone, where every call goes first.
-/// An answer whose body is read as it arrives.
+// @unchecked: every call first moves to `hub`, and only that hub's thread uses `exchange`.
+/// A response whose body is read as it arrives.
 ///
-/// At most 256 KiB wait to be read: then the client stops reading, and the server has to wait, until the reader comes back. Read
-/// to the end, `close()`, or drop the stream. Closing or dropping it before the whole answer has arrived closes the connection.
+/// At most 256 KiB wait to be read. Then the client stops receiving, and the server has to wait, until the caller reads. Read
+/// to the end, call `close()`, or drop the stream. Closing or dropping it before the whole response has arrived closes the
+/// connection.
 ///
-/// Any thread may hold it, one at a time may read it; reading happens on the hub that opened it.
+/// Any thread may hold the stream, and one caller at a time may read it. The reads happen on the hub that opened it.
 public final class FetchStream: AsyncSequence, @unchecked Sendable {
     /// A piece of the body, never empty.
     public typealias Element = [UInt8]
 
     /// The status.
     public var status: HTTPResponse.Status { head.status }
-    /// The fields, made each time they are asked for. Without `Content-Encoding` and `Content-Length` when the client decodes the
+    /// The fields. Each access creates them. They have no `Content-Encoding` and no `Content-Length` if the client decodes the
     /// body.
     public var headers: HTTPFields { head.fields }
-    /// Where the answer came from: the request's URL, or that of the last redirect.
+    /// The URL of the response: that of the request, or the target of the last redirect.
     public let url: String
 
     private let head: FetchHead
@@ -33,16 +34,18 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
 
     deinit { FetchStream.abandon(exchange, on: hub) }
 
-    /// How many bytes the body has; nil when that is not known before its end, as with chunks and with a body that is decoded.
+    /// The length of the body in bytes; nil if it is not known before the end, as for a body in chunks or one that the client
+    /// decodes.
     public var contentLength: Int? { head.bodyLength }
 
-    /// The value of a field, without making all of them; nil when it is not there. Several lines of it are joined with commas.
+    /// The value of a field; nil without that field. The values of several lines are joined with commas. This does not create
+    /// `headers`.
     public subscript(name: HTTPField.Name) -> String? { head[name] }
 
-    /// What has arrived since the last call, suspending until there is something; nil at the end of the body.
+    /// Returns the bytes that have arrived since the last call, or nil at the end of the body. Suspends until there are any.
     ///
-    /// Throws `FetchError`, `busy` among them when somebody else waits here; `CancellationError`, and then the stream is
-    /// closed.
+    /// - Throws: `FetchError`, for example `busy` if another task or green thread is waiting here; `CancellationError`, which
+    ///   closes the stream.
     public func read() async throws -> [UInt8]? {
         if hub.isCurrent, hub.mustGiveWay { await hub.giveWay() }
         guard hub.isCurrent else { return try await run(on: hub) { try await self.read() } }
@@ -51,10 +54,8 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         return piece
     }
 
-    /// What has arrived since the last call, parking until there is something; nil at the end of the body.
-    ///
-    /// Throws `FetchError`, `busy` among them when somebody else waits here; `CancellationError`, and then the stream is
-    /// closed; `TandemError` `notOnGreenThread`.
+    /// Returns the bytes that have arrived since the last call, or nil at the end of the body. Parks the green thread until
+    /// there are any. Throws as the async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
         guard hub.isCurrent, GreenThreadIdentity.current != nil else {
@@ -70,13 +71,14 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
     ///
     ///     Response(streaming: { writer in try await upstream.forEachPiece { try await writer.write($0) } })
     ///
-    /// Closes the stream when `body` throws. Throws what `read()` and `body` throw.
+    /// Closes the stream if `body` throws. Throws the errors of `read()` and `body`.
     public func forEachPiece(_ body: ([UInt8]) async throws -> Void) async throws {
         defer { close() }
         while let piece = try await read() { try await body(piece) }
     }
 
-    /// Reads the body to its end, and calls `body` with each piece; parks the green thread while it waits. As the async form.
+    /// Reads the body to its end, and calls `body` with each piece. Parks the green thread while it waits. Otherwise as the
+    /// async form.
     @available(*, noasync)
     public func forEachPiece(
         file: StaticString = #fileID, line: UInt = #line, _ body: ([UInt8]) throws -> Void
@@ -85,28 +87,28 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
         while let piece = try read(file: file, line: line) { try body(piece) }
     }
 
-    /// Gives up the unread rest, from any thread, and closes the connection unless the answer has arrived whole. A reader that
-    /// waits gets what has arrived, then `closed`.
+    /// Closes the stream, from any thread. Closes the connection too, unless the whole response has arrived. A waiting reader
+    /// gets the bytes that have arrived, then the error `closed`.
     public func close() { FetchStream.abandon(exchange, on: hub) }
 
-    /// Bytes that have arrived and wait to be read. Only on the hub's thread.
+    /// The number of bytes that have arrived and wait to be read. Read it only on the hub's thread.
     package var buffered: Int { exchange.buffered }
 
     private static func abandon(_ exchange: Exchange, on hub: Hub) {
         if hub.isCurrent { return exchange.abandon() }
-        // Handed over: the hub alone uses it. A hub that has stopped has given everything up already.
+        // From here on only the hub uses the exchange. A hub that has stopped has already given up its exchanges.
         nonisolated(unsafe) let exchange = exchange
         hub.spawn(name: "close a fetch") { exchange.abandon() }
     }
 
-    /// The pieces of the body, once.
+    /// Returns an iterator over the pieces of the body. The pieces can be read only once.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stream: self) }
 
-    /// Reads a stream's pieces.
+    /// An iterator over the pieces of the body.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let stream: FetchStream
 
-        /// As `FetchStream.read()`.
+        /// Returns the next piece, or nil at the end, as `FetchStream.read()`.
         public mutating func next() async throws -> [UInt8]? { try await stream.read() }
     }
 }

@@ -1,50 +1,54 @@
 internal import CCurl
 internal import Glibc
 
-/// Whether and how a request that failed is sent again.
+/// The policy for sending a failed request again.
 ///
-/// Only what can do no harm: idempotent methods (GET, HEAD, PUT, DELETE, OPTIONS, TRACE; RFC 9110 9.2.2), with a body that
-/// can be made again, when the connection could not be made or broke before any byte of an answer, or when the answer is one
-/// of `statuses`. The pause before the nth retry is drawn from nothing to `baseDelay` times 2ⁿ⁻¹, at most `maxDelay` ("full
-/// jitter"), so that those who failed together do not come back together. The deadline bounds the whole: a pause that would
-/// outlast it is not begun, and the failure is the result.
+/// The client retries only if that does no harm. The method must be idempotent (GET, HEAD, PUT, DELETE, OPTIONS, TRACE; RFC
+/// 9110 section 9.2.2), and the body must be repeatable or not have been started. The client retries if it could not connect,
+/// if the connection broke before any byte of a response, and after a response with one of `statuses`.
 ///
-/// Retries multiply load just when an upstream has too much. So they come out of a budget that each origin has on each hub:
-/// it begins with `budget` retries, gets `budgetRatio` back for each request, and one a second; when it is empty, failures
-/// are results at once.
+/// The pause before the nth retry is a random time between 0 and `baseDelay` × 2ⁿ⁻¹, at most `maxDelay` ("full jitter"), so
+/// that requests that failed together are not repeated together. The client does not begin a pause that would outlast the
+/// deadline; the caller then gets the failure.
+///
+/// Retries increase the load when an upstream is overloaded already. Therefore each origin has a budget per hub. It begins with
+/// `budget` retries, and grows by `budgetRatio` per request and by one per second, up to `budget`. If it is empty, the caller
+/// gets failures at once.
 public struct RetryPolicy: Sendable, Hashable {
-    /// How often a request is sent at most, the first time included. 1 never retries.
+    /// The maximum number of times that a request is sent, including the first. 1 means no retries.
     public var attempts: Int
-    /// The longest pause before the first retry.
+    /// The maximum pause before the first retry.
     public var baseDelay: Duration = .milliseconds(100)
-    /// The longest pause before any.
+    /// The maximum pause before any retry.
     public var maxDelay: Duration = .seconds(2)
-    /// Answers after which to try again.
+    /// The statuses of responses after which the client retries.
     public var statuses: Set<Int> = [502, 503, 504]
-    /// The longest `Retry-After` that is waited for; an answer that asks for more is the result.
+    /// The longest `Retry-After` for which the client waits. It returns a response that asks for more.
     public var maxRetryAfter: Duration = .seconds(10)
-    /// Whether methods that are not idempotent are retried too, POST among them: for upstreams that tell doubles apart, by
-    /// an `Idempotency-Key` say.
+    /// Whether the client also retries methods that are not idempotent, such as POST. For upstreams that recognize repeated
+    /// requests, for example by an `Idempotency-Key`.
     public var includesUnsafeMethods = false
-    /// Retries that an origin has when it was not asked for long.
+    /// The number of retries in a full budget.
     public var budget = 10.0
-    /// What each request adds to it. 0.2: of an upstream that fails wholly, no more than a fifth is asked again.
+    /// The number of retries that each request adds to the budget. 0.2: if an upstream fails completely, retries add at most a
+    /// fifth to its load, and one request per second.
     public var budgetRatio = 0.2
 
-    /// At most so many attempts, with the defaults.
+    /// Creates a policy with this number of attempts, and the defaults for everything else.
     public init(attempts: Int) { self.attempts = attempts }
 
-    /// Sends each request once. The default: who calls knows whether a second try is worth its while, and retries at each of
-    /// several layers multiply.
+    /// The policy without retries, which is the default. Only the caller knows whether a retry is worth its cost, and retries
+    /// at several layers multiply.
     public static let none = RetryPolicy(attempts: 1)
 
-    /// The pause before the retry with this number, from 1.
+    /// Returns the pause before the retry with this number, counted from 1.
     func delay(before retry: Int) -> Duration {
         let longest = min(maxDelay, baseDelay * (1 << min(retry - 1, 20)))
         return longest * Double.random(in: 0...1)
     }
 
-    /// The delay that a `Retry-After` asks for, in seconds or as a date (RFC 9110 10.2.3); nil for what is neither.
+    /// Returns the delay that a `Retry-After` asks for, in seconds or as a date (RFC 9110 section 10.2.3). Returns nil for any
+    /// other value.
     static func delay(asked value: String) -> Duration? {
         if let seconds = Int(value) { return seconds >= 0 ? .seconds(min(seconds, 1_000_000_000)) : nil }
         let date = curl_getdate(value, nil)
@@ -52,7 +56,7 @@ public struct RetryPolicy: Sendable, Hashable {
     }
 }
 
-/// What is left of an origin's retries.
+/// The remaining retries of an origin.
 struct RetryBudget {
     private var tokens: Double
     private var counted: Duration
@@ -62,13 +66,13 @@ struct RetryBudget {
         counted = now
     }
 
-    /// Counts a request.
+    /// Adds the share of one request, and of the time that has passed.
     mutating func earn(_ policy: RetryPolicy, now: Duration) {
         tokens = min(policy.budget, tokens + policy.budgetRatio + (now - counted) / .seconds(1))
         counted = now
     }
 
-    /// Takes one retry, if there is one.
+    /// Takes one retry from the budget. Returns false if the budget is empty.
     mutating func spend(_ policy: RetryPolicy, now: Duration) -> Bool {
         tokens = min(policy.budget, tokens + (now - counted) / .seconds(1))
         counted = now

@@ -3,13 +3,14 @@ internal import CTandemCurl
 internal import Glibc
 internal import Tandem
 
-/// What libcurl asks while it makes a connection for a transfer: whether an address may be connected to, and the socket for it.
+/// The answers to libcurl's callbacks while it makes a connection for a transfer: whether it may connect to an address, and the
+/// socket for the connection.
 ///
-/// libcurl's callbacks get a pointer to it; the job that has it keeps it.
+/// libcurl's callbacks get an unretained pointer to it. The job that owns it keeps it alive.
 final class ConnectionAttempt {
     let transfer: Transfer
     private unowned let multi: CurlMulti
-    // The sockets that were opened, and where each leads.
+    // The sockets that were opened, each with its remote endpoint.
     private var sockets: [CInt: SocketEndpoint] = [:]
     private var refusedAddress: SocketEndpoint?
     private var wasRefused = false
@@ -25,13 +26,13 @@ final class ConnectionAttempt {
             easy.pointer,
             { context, _, wanted in
                 guard let wanted else { return CURL_SOCKET_BAD }
-                // libcurl's struct is longer than it declares: the address is read in place.
+                // The address is read in place, because it can be longer than the field that libcurl declares for it.
                 let address = UnsafeRawPointer(wanted) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
                 let attempt = Unmanaged<ConnectionAttempt>.fromOpaque(context!).takeUnretainedValue()
                 let endpoint = SocketAddress(
                     address.assumingMemoryBound(to: sockaddr.self), length: MemoryLayout<sockaddr_in6>.size)?.endpoint
                 guard let endpoint, attempt.mayConnect(to: endpoint) else { return CURL_SOCKET_BAD }
-                // libcurl's own would be inherited by processes that the application starts, and stay open there.
+                // Close-on-exec: processes that the application starts must not inherit the socket, as they would libcurl's own.
                 let type = wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
                 let fd = socket(wanted.pointee.family, type, wanted.pointee.protocol)
                 if fd >= 0 { attempt.opened(fd, endpoint) }
@@ -39,7 +40,7 @@ final class ConnectionAttempt {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    /// Whether the client's rules permit this address. One that they do not is kept for the message.
+    /// Returns whether the client's rules permit this address. Keeps a refused address for the message.
     func mayConnect(to address: SocketEndpoint?) -> Bool {
         if let address, transfer.permits(address) { return true }
         if transfer.permitsAnyAddress { return true }
@@ -53,15 +54,15 @@ final class ConnectionAttempt {
         multi.opened(fd)
     }
 
-    /// Where a socket that this attempt has opened leads.
+    /// Returns the remote endpoint of a socket that this attempt has opened.
     func endpoint(of fd: CInt) -> SocketEndpoint? { sockets[fd] }
 
-    /// libcurl waits for this socket to become readable: when no request has been sent yet, that is TLS.
+    /// Called when libcurl waits for this socket to become readable. Before the request is sent, that is the TLS handshake.
     func listens(to fd: CInt) {
         if transfer.url.isSecure, transfer.phases.phase == .connecting, sockets[fd] != nil { transfer.phases.enter(.handshake) }
     }
 
-    /// The caller's words for libcurl's result, which is a failure.
+    /// Returns the error for the caller, for a result of libcurl that is a failure.
     func failure(_ result: CURLcode, _ easy: EasyHandle) -> FetchError {
         let origin = transfer.origin.text
         switch result {
@@ -84,7 +85,7 @@ final class ConnectionAttempt {
 }
 
 extension FetchError {
-    /// What libcurl says of a transfer, in Tandem's words. `detail` is libcurl's own sentence, if it has one.
+    /// Creates the error for a result of libcurl. `detail` is libcurl's own message; it may be empty.
     init(_ result: CURLcode, fetching origin: String, detail: String) {
         let (code, what) = FetchError.meaning(of: result)
         let said = detail.isEmpty ? String(cString: curl_easy_strerror(result)) : FetchError.printable(detail)
@@ -105,17 +106,18 @@ extension FetchError {
         case CURLE_SSL_CACERT_BADFILE:
             (.tls, "the file in `certificateAuthorities` cannot be used")
         case CURLE_OPERATION_TIMEDOUT:
-            (.timedOut, "too slow")
+            (.timedOut, "timed out")
         case CURLE_FILESIZE_EXCEEDED:
             (.tooLarge, "the response is too large")
         case CURLE_OUT_OF_MEMORY, CURLE_FAILED_INIT:
             (.unavailable, "libcurl could not start the transfer")
         default:
-            (.transfer, "the transfer broke off")
+            (.transfer, "the transfer failed")
         }
     }
 
-    /// Part of it may come from the server: nothing that could forge a line of a log.
+    /// Returns the text with control characters replaced by spaces. A part of it may come from the server, and must not forge a
+    /// log line.
     private static func printable(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
     }

@@ -1,8 +1,8 @@
 internal import CCurl
 
-/// libcurl's own start, once a process.
+/// The global initialization of libcurl, once per process.
 enum CurlGlobal {
-    /// Throws `unavailable` when libcurl cannot be initialized.
+    /// Initializes libcurl on the first call. Throws `unavailable` if libcurl cannot be initialized.
     static func start() throws(FetchError) {
         guard started == CURLE_OK else {
             throw FetchError(.unavailable, "libcurl could not be initialized", curlCode: Int32(started.rawValue))

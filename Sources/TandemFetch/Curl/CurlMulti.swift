@@ -3,20 +3,20 @@ internal import CTandemCurl
 internal import Glibc
 internal import Tandem
 
-/// A piece of work that libcurl does on a handle of its own.
+/// A transfer or connection that libcurl works on, with an easy handle of its own.
 protocol CurlJob: AnyObject {
-    /// libcurl has ended it. The handle is no longer attached, unless the job keeps it.
+    /// Called when libcurl has ended the job. The job decides whether the handle stays attached to the multi handle.
     func ended(_ result: CURLcode, _ easy: EasyHandle)
-    /// libcurl waits for this socket to become readable, and for nothing else.
+    /// Called when libcurl waits for this socket to become readable, and for nothing else.
     func listens(to socket: CInt)
-    /// A socket cannot be watched, or the hub has stopped.
+    /// Called when a socket cannot be watched, or the hub has stopped.
     func failed(_ error: FetchError)
 }
 
-/// One of libcurl's multi handles, driven by a hub.
+/// A multi handle of libcurl, driven by a hub. Used only on the hub's thread.
 ///
-/// Every call is made on the hub's thread. libcurl must not be called from inside its own callbacks, so these only note
-/// what to do: the timer's arms a `HubTimer`, the sockets' changes what epoll watches, a job's wakes its caller.
+/// Code must not call libcurl from inside libcurl's callbacks, so the callbacks only record what to do: the timer callback arms a
+/// `HubTimer`, the socket callback changes what the hub watches, and the callbacks of a job wake its caller.
 final class CurlMulti {
     private static let idleHandlesKept = 16
 
@@ -28,11 +28,11 @@ final class CurlMulti {
     private var timer: HubTimer!
     private var jobs: [UnsafeMutableRawPointer: (job: any CurlJob, easy: EasyHandle)] = [:]
     private var idle: [EasyHandle] = []
-    // Whether libcurl is on the stack, and what has to wait until it is not.
+    // Whether a call into libcurl is on the stack, and the work that has to wait until it returns.
     private var isInside = false
     private var postponed: [() -> Void] = []
     private var openSockets = OpenSockets()
-    // Sockets that libcurl must not close. Each is here from `keepOpen` until libcurl has forgotten it.
+    // Sockets that libcurl must not close. Each is in the set from `keepOpen` until libcurl asks to close it.
     private var kept: Set<CInt> = []
     private var hasEnded = false
 
@@ -43,9 +43,9 @@ final class CurlMulti {
         self.hub = hub
         self.metrics = metrics
         sessions = tandem_curl_share_sessions().map { UnsafeMutableRawPointer($0) }
-        // libcurl must not close connections because there are many: the pool has limits of its own.
+        // No limit in libcurl on the number of connections: the pool has limits of its own.
         _ = tandem_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 1_000_000)
-        // Both are stopped in `end`, before this object goes.
+        // Unowned, because `end` stops both before this object is freed.
         sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }
         timer = HubTimer(on: hub) { [unowned self] in
             drive { curl_multi_socket_action(multi, CInt(CURL_SOCKET_TIMEOUT), 0, $0) }
@@ -65,7 +65,7 @@ final class CurlMulti {
 
     deinit { end() }
 
-    /// Ends every job and closes every connection. Harmless when it has ended.
+    /// Ends every job and closes every connection. A second call does nothing.
     func end() {
         guard !hasEnded else { return }
         hasEnded = true
@@ -80,7 +80,7 @@ final class CurlMulti {
         }
         idle = []
         curl_multi_cleanup(multi)
-        // Handles go before what they share.
+        // The easy handles must be freed before the sessions that they share.
         left = [:]
         if let sessions { curl_share_cleanup(sessions) }
         noteClosed(openSockets.dropForgotten())
@@ -90,7 +90,7 @@ final class CurlMulti {
         Unmanaged<CurlMulti>.fromOpaque(context!).takeUnretainedValue()
     }
 
-    /// Adds what lives here now.
+    /// Adds this handle's current counts to the statistics.
     func count(_ statistics: inout FetchStatistics) {
         statistics.transfers += jobs.values.count { $0.job is Dial || $0.job is HTTP2Stream }
         statistics.idleHandles += idle.count
@@ -99,12 +99,13 @@ final class CurlMulti {
         statistics.connections += openSockets.count
     }
 
-    /// Jobs under way.
+    /// The number of jobs.
     var jobCount: Int { jobs.count }
 
     // MARK: Jobs
 
-    /// A handle with default options that shares TLS sessions: a used one, or a new one. Throws `unavailable`.
+    /// Returns an easy handle with default options that shares TLS sessions. Reuses an idle handle if there is one. Throws
+    /// `unavailable`.
     func takeHandle() throws(FetchError) -> EasyHandle {
         let easy: EasyHandle
         if let used = idle.popLast() { easy = used } else { easy = try EasyHandle() }
@@ -117,7 +118,7 @@ final class CurlMulti {
         return easy
     }
 
-    /// Starts a job, whose handle has been given its options. It makes its first step at the hub's next turn.
+    /// Starts a job. The options of its handle have been set. libcurl begins to work on it in the hub's next turn.
     func add(_ job: any CurlJob, _ easy: EasyHandle) throws(FetchError) {
         let failed = inside { curl_multi_add_handle(multi, easy.pointer) }
         guard failed == CURLM_OK else { throw FetchError(.unavailable, String(cString: curl_multi_strerror(failed))) }
@@ -127,11 +128,11 @@ final class CurlMulti {
     /// Replaces the job of a handle. From now on the new job gets what libcurl reports.
     func replaceJob(of easy: EasyHandle, by job: any CurlJob) { jobs[easy.pointer] = (job, easy) }
 
-    /// Takes a handle out, with its connection unless others use that. Harmless when it is out. Once libcurl has returned, when it
-    /// is on the stack.
+    /// Removes a job's handle from the multi handle, and closes its connection unless other jobs use that. If a call into
+    /// libcurl is on the stack, this happens after it has returned. Does nothing if the handle has been removed already.
     func remove(_ easy: EasyHandle) {
         guard let entry = jobs.removeValue(forKey: easy.pointer) else { return }
-        // Until then libcurl may call back, with pointers to the job.
+        // Until then libcurl may call back with pointers to the job, so the closure keeps the job alive.
         guard !isInside else { return postponed.append { [unowned self] in withExtendedLifetime(entry) { detach(easy) } } }
         guard !hasEnded else { return }
         detach(easy)
@@ -145,12 +146,12 @@ final class CurlMulti {
         }
     }
 
-    /// Runs `work` as soon as libcurl is not on the stack. For callbacks, which must not call libcurl.
+    /// Runs `work` when no call into libcurl is on the stack. For callbacks, which must not call libcurl.
     func later(_ work: @escaping () -> Void) {
         if isInside { postponed.append(work) } else { work() }
     }
 
-    /// Calls into libcurl, and then reports the jobs that it has ended.
+    /// Calls libcurl with `work`, and then reports the jobs that libcurl has ended.
     func call(_ work: () -> CURLcode) -> CURLcode {
         let result = inside(work)
         settle()
@@ -165,10 +166,10 @@ final class CurlMulti {
         noteClosed(openSockets.opened(fd))
     }
 
-    /// The hub watches this socket itself from now on.
+    /// Stops watching this socket for libcurl. Its new owner watches it.
     func stopWatching(_ fd: CInt) { sockets.remove(fd) }
 
-    /// Leaves this socket open when libcurl wants to close it: somebody else does.
+    /// Makes libcurl leave this socket open. Its new owner closes it.
     func keepOpen(_ fd: CInt) { kept.insert(fd) }
 
     /// Counts a socket that was kept open and is about to be closed.
@@ -184,14 +185,14 @@ final class CurlMulti {
         for _ in 0..<count { metrics?.connectionClosed() }
     }
 
-    /// Connections that are open.
+    /// The number of open connections.
     var connections: Int { openSockets.count }
 
     // MARK: Events
 
     private func drive(_ action: (UnsafeMutablePointer<CInt>) -> CURLMcode) {
         var running: CInt = 0
-        // A bad descriptor is no error here: libcurl has closed it since epoll reported it.
+        // The result is ignored: an unknown socket is not an error, because libcurl may have closed it since the hub reported it.
         inside { _ = action(&running) }
         settle()
     }
@@ -203,7 +204,7 @@ final class CurlMulti {
         return call()
     }
 
-    /// What had to wait for libcurl to return: what its callbacks wanted, and jobs that have ended.
+    /// Runs the work that had to wait for libcurl to return, and reports the jobs that have ended.
     private func settle() {
         guard !isInside else { return }
         while !postponed.isEmpty {
@@ -224,7 +225,7 @@ final class CurlMulti {
         do throws(TandemError) {
             try sockets.watch(fd, for: Descriptor.WatchEvents(polling: what))
         } catch {
-            // The handle may be one of libcurl's own, never one to ask for CURLINFO_PRIVATE: only those we know count.
+            // `easy` may be an internal handle of libcurl, so it is only looked up among the known jobs.
             guard let easy, let entry = jobs[easy] else { return }
             entry.job.failed(FetchError(.unavailable, "a socket cannot be watched: \(error.message)"))
             remove(entry.easy)

@@ -2,10 +2,10 @@ internal import CCurl
 internal import CTandemCurl
 internal import Tandem
 
-/// A connection that libcurl makes for one transfer: the name looked up, addresses tried, TLS established.
+/// The job that makes a connection for one transfer. libcurl looks up the name, tries the addresses and establishes TLS, and
+/// then stops (`CURLOPT_CONNECT_ONLY`).
 ///
-/// libcurl stops there (`CURLOPT_CONNECT_ONLY`). The socket is taken over; with TLS the handle stays attached, and what is sent and
-/// received goes through it.
+/// `UpstreamConnection` takes the socket over. With TLS the handle stays attached, and all bytes go through it.
 final class Dial: CurlJob, Wire {
     private let attempt: ConnectionAttempt
     private let multi: CurlMulti
@@ -17,7 +17,8 @@ final class Dial: CurlJob, Wire {
         self.easy = easy
     }
 
-    /// Starts to connect for `transfer`, whose wire this is until the connection stands. Throws `unavailable`, `timedOut`.
+    /// Starts to connect for `transfer`. The dial is the wire of the transfer until the connection is made. Throws
+    /// `FetchError`, such as `unavailable`.
     static func begin(_ transfer: Transfer) throws(FetchError) {
         let multi = transfer.origin.pool.dialer
         let easy = try multi.takeHandle()
@@ -25,14 +26,14 @@ final class Dial: CurlJob, Wire {
         try easy.prepare(transfer.url, transfer.origin, transfer.settings, transfer.phases.deadline)
         easy.set(CURLOPT_CONNECT_ONLY, true)
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-        // libcurl reads nothing of HTTP here, and keeps its buffer for as long as the handle is attached.
+        // Small, because libcurl reads no HTTP here, but keeps the buffer for as long as the handle is attached.
         easy.set(CURLOPT_BUFFERSIZE, 1024)
         dial.attempt.install(on: easy)
         try multi.add(dial, easy)
         transfer.begin(on: dial)
     }
 
-    // MARK: What libcurl tells
+    // MARK: Events from libcurl
 
     func listens(to socket: CInt) { attempt.listens(to: socket) }
 
@@ -47,7 +48,7 @@ final class Dial: CurlJob, Wire {
         }
         do {
             let connection = try connect(transfer)
-            // At once: libcurl closes idle connections whose peer has ended, until the first call that sends or receives.
+            // Begin at once: until the first send or receive, libcurl closes the connection if the peer has ended its side.
             connection.begin(transfer)
         } catch {
             multi.remove(easy)
@@ -58,11 +59,11 @@ final class Dial: CurlJob, Wire {
     private func connect(_ transfer: Transfer) throws -> UpstreamConnection {
         let socket = tandem_curl_socket(easy.pointer)
         guard let endpoint = attempt.endpoint(of: socket) else {
-            throw FetchError(.couldNotConnect, "\(transfer.origin.text): the connection was lost when it had been made")
+            throw FetchError(.couldNotConnect, "\(transfer.origin.text): the connection was lost right after it was made")
         }
         multi.stopWatching(socket)
         guard transfer.url.isSecure else {
-            // libcurl is not needed any more. It would close the connection as soon as the peer ends its side.
+            // libcurl is no longer needed. It would close the connection as soon as the peer ended its side.
             multi.keepOpen(socket)
             multi.remove(easy)
             return UpstreamConnection(try UpstreamSocket(socket, nil, on: multi), to: endpoint, transfer.origin, nil)
@@ -72,14 +73,14 @@ final class Dial: CurlJob, Wire {
         return UpstreamConnection(upstream, to: endpoint, transfer.origin, transfer.settings.tls)
     }
 
-    // MARK: What the transfer asks
+    // MARK: Wire
 
     func resumeReceiving() {}
     func resumeSending() {}
     func abandon() { multi.remove(easy) }
 }
 
-/// What is left of a dial that has made a connection with TLS: libcurl has the handle, and nothing to do.
+/// The job of a handle whose TLS connection is in use. libcurl keeps the handle attached, and has nothing to do.
 final class OpenConnection: CurlJob {
     func ended(_ result: CURLcode, _ easy: EasyHandle) {}
     func listens(to socket: CInt) {}

@@ -2,14 +2,14 @@ internal import CCurl
 internal import CTandemCurl
 internal import Tandem
 
-/// libcurl's handle for one job at a time, and the memory that libcurl borrows for it.
+/// An easy handle of libcurl, for one job at a time, with the memory that libcurl refers to.
 final class EasyHandle {
     /// The `CURL *`.
     let pointer: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
     private var fields: UnsafeMutablePointer<curl_slist>?
 
-    /// Throws `unavailable`.
+    /// Creates a handle. Throws `unavailable` if there is no memory.
     init() throws(FetchError) {
         guard let pointer = curl_easy_init() else { throw FetchError(.unavailable, "no memory for a libcurl handle") }
         self.pointer = pointer
@@ -23,7 +23,7 @@ final class EasyHandle {
         errorText.deallocate()
     }
 
-    /// Forgets every option and what was borrowed.
+    /// Resets every option, and frees the memory that they refer to.
     func reset() {
         curl_easy_reset(pointer)
         curl_slist_free_all(fields)
@@ -32,27 +32,27 @@ final class EasyHandle {
         firstFailure = CURLE_OK
     }
 
-    /// libcurl's sentence about what failed; may be empty.
+    /// libcurl's message about the failure; it may be empty.
     var errorDetail: String { String(cString: errorText) }
 
     // MARK: Options
 
-    /// Sets the options that every connection has: to whom, in what time, with which TLS. Throws when one could not be set.
+    /// Sets the options that every connection needs: URL, timeout and TLS. Throws if an option could not be set.
     func prepare(_ url: TargetURL, _ origin: UpstreamOrigin, _ settings: FetchSettings, _ deadline: FetchDeadline)
         throws(FetchError)
     {
         let configuration = settings.configuration
         set(CURLOPT_ERRORBUFFER, UnsafeRawPointer(errorText))
         set(CURLOPT_URL, "\(url.isSecure ? "https" : "http")://\(url.host):\(url.port)\(url.target)")
-        // To libcurl 0 is its own default.
+        // At least 1, because 0 would select libcurl's default.
         let allowed = deadline.deadline.remaining.map { min($0, configuration.connectTimeout) } ?? configuration.connectTimeout
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, allowed.millisecondsRoundedUp))
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_PROXY, "")
         set(CURLOPT_NOPROXY, "*")
         set(CURLOPT_NOSIGNAL, true)
-        // A name that is still being looked up when the job ends would hold the hub until the answer came; with
-        // this the resolver's thread is left to end by itself.
+        // Without this option, the end of a job whose name is still being looked up would block the hub until the look-up is
+        // over. With it, libcurl leaves the resolver's thread to end by itself.
         set(CURLOPT_QUICK_EXIT, true)
         if url.isSecure { setTLS(configuration) }
         guard firstFailure == CURLE_OK else { throw FetchError(firstFailure, fetching: origin.text, detail: errorDetail) }
@@ -69,7 +69,8 @@ final class EasyHandle {
         if let file = configuration.certificateAuthorities {
             set(CURLOPT_CAINFO, file)
         }
-        // libcurl parses the authorities once per multi handle only if there is no folder of them: 27 ms per connection else.
+        // Without a directory of authorities libcurl parses them once per multi handle; with one, for each connection, which
+        // costs 27 ms.
         if configuration.certificateAuthorities != nil || tandem_curl_has_authorities_file() {
             set(CURLOPT_CAPATH, nil as UnsafeRawPointer?)
         }
@@ -78,7 +79,7 @@ final class EasyHandle {
         set(CURLOPT_SSLKEY, configuration.clientKey ?? certificate)
     }
 
-    /// Adds a line to the fields of the request: `Name: value`, `Name;` for an empty value, `Name:` to send none.
+    /// Adds a line to the fields of the request: `Name: value`, `Name;` for an empty value, or `Name:` to leave the field out.
     func addField(_ line: UnsafePointer<CChar>) {
         guard let longer = curl_slist_append(fields, line) else { return note(CURLE_OUT_OF_MEMORY) }
         fields = longer
@@ -87,8 +88,8 @@ final class EasyHandle {
     /// Makes libcurl send the fields that were added.
     func useFields() { set(CURLOPT_HTTPHEADER, UnsafeRawPointer(fields)) }
 
-    // Setting an option fails for lack of memory, or where libcurl was built without it: then the job must not
-    // start, because what was left out may be a limit. The first failure is kept.
+    // The first failure to set an option. An option fails if there is no memory, or if libcurl was built without it. The job
+    // must not start then, because the option may be a limit.
     private(set) var firstFailure = CURLE_OK
 
     func set(_ option: CURLoption, _ value: Int) { note(tandem_curl_set_long(pointer, option, value)) }
@@ -106,7 +107,7 @@ extension Duration {
     fileprivate var millisecondsRoundedUp: Int {
         let (seconds, attoseconds) = components
         let rest = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-        // libcurl keeps 32 bits; 24 days are as good as more.
+        // libcurl has 32 bits for this, which is enough for 24 days.
         return min(Int(clamping: min(seconds, 1_000_000_000) * 1000 + rest), Int(Int32.max))
     }
 }

@@ -1,10 +1,10 @@
 internal import HTTPTypes
 
-/// Puts the head of an answer in HTTP/2 together from the lines that libcurl makes of it.
+/// A reader of HTTP/2 response heads, which libcurl delivers as lines of text.
 struct HTTP2HeadReader {
-    /// Larger heads are refused, as in HTTP/1.1.
+    /// The maximum size in bytes of the head and the trailers together, about the same as for heads in HTTP/1.1.
     private static let maxBytes = 65_535
-    /// Most interim answers (1xx) before the final one.
+    /// The maximum number of interim responses (1xx) before the final one.
     private static let mostInterims = 32
 
     private enum Expected { case statusLine, fields, nothing }
@@ -20,11 +20,11 @@ struct HTTP2HeadReader {
         case failed(FetchError.Code, String)
     }
 
-    /// Takes a line, with its end. Lines after the head are trailers, which nobody asked for.
+    /// Reads a line, including its line end. Lines after the head are trailers, which are dropped.
     mutating func take(_ line: UnsafeRawBufferPointer) -> Outcome {
         bytes += line.count
         guard bytes <= HTTP2HeadReader.maxBytes else {
-            return .failed(.tooLarge, "the head of the answer, or its trailers, are over \(HTTP2HeadReader.maxBytes) bytes")
+            return .failed(.tooLarge, "the head and the trailers of the answer exceed \(HTTP2HeadReader.maxBytes) bytes")
         }
         var line = line[...]
         while let last = line.last, last == 0x0d || last == 0x0a { line.removeLast() }
@@ -39,7 +39,7 @@ struct HTTP2HeadReader {
         }
     }
 
-    /// `HTTP/2 200`.
+    /// Reads a status line such as `HTTP/2 200`. Returns whether it is valid.
     private mutating func takeStatus(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
         let parts = line.split(separator: 0x20, maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2, parts[1].count == 3, let code = Int(String(decoding: parts[1], as: UTF8.self)), code >= 100 else {
@@ -51,7 +51,7 @@ struct HTTP2HeadReader {
         return true
     }
 
-    /// `name: value`. nghttp2 has checked both.
+    /// Reads a field line, `name: value`. nghttp2 has checked both.
     private mutating func takeField(_ line: Slice<UnsafeRawBufferPointer>) {
         guard let colon = line.firstIndex(of: 0x3a), let name = HTTPField.Name(String(decoding: line[..<colon], as: UTF8.self))
         else { return }
@@ -60,7 +60,7 @@ struct HTTP2HeadReader {
     }
 
     private mutating func end() -> Outcome {
-        // 100 and 103 announce another head.
+        // Another head follows an interim response.
         guard status.code >= 200 else {
             interims += 1
             bytes = 0

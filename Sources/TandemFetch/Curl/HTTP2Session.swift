@@ -1,13 +1,13 @@
 internal import Tandem
 
-/// The connection of HTTP/2 that the transfers of one client with one origin share. It is a multi handle of libcurl's of its own:
-/// dropping that closes the connection, which libcurl would else keep for as long as it likes.
+/// The HTTP/2 connection that clients with the same TLS settings share for one origin. It has its own multi handle of libcurl,
+/// because freeing that handle is the only way to close the connection.
 final class HTTP2Session {
     let multi: CurlMulti
     private unowned(unsafe) let origin: UpstreamOrigin
     private let settings: FetchSettings
     private let opened: UInt64
-    /// The hub's time when it is to be closed, while it has no transfer.
+    /// The time on the hub's clock at which the session is closed if it has no transfer by then.
     private(set) var expires = UInt64.max
 
     init(_ origin: UpstreamOrigin, _ settings: FetchSettings) throws(FetchError) {
@@ -17,16 +17,16 @@ final class HTTP2Session {
         multi = try CurlMulti(on: origin.hub, origin.pool.metrics)
     }
 
-    /// Whether it has reached its greatest age: then it takes no more transfers.
+    /// Whether the session has reached the maximum age. It then takes no more transfers.
     var isTooOld: Bool { origin.hub.turnTime - opened >= settings.maxAge }
 
-    /// Whether it has transfers.
+    /// Whether the session has transfers.
     var isBusy: Bool { multi.jobCount > 0 }
 
-    /// One of its transfers has begun.
+    /// Records that a transfer has begun.
     func streamBegan() { expires = .max }
 
-    /// One of its transfers has ended. After the last one the session rests.
+    /// Records that a transfer has ended. After the last one the session becomes idle.
     func streamEnded() {
         guard !isBusy else { return }
         origin.dropRetired()
@@ -34,7 +34,7 @@ final class HTTP2Session {
         origin.pool.restSession(until: expires)
     }
 
-    /// Whether it has rested long enough.
+    /// Returns whether the session is idle and its time is over.
     func closesWhenIdle(_ now: UInt64) -> Bool { multi.jobCount == 0 && expires <= now }
 
     func end() { multi.end() }

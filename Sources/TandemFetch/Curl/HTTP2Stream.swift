@@ -4,17 +4,17 @@ internal import Tandem
 internal import Glibc
 internal import HTTPTypes
 
-/// One request in HTTP/2, and its answer. libcurl frames both.
+/// A request in HTTP/2 and its response. libcurl frames both.
 ///
-/// If the upstream turns out to agree to HTTP/1.1 only, libcurl gives up before it sends anything, and the transfer goes on over a
-/// connection of its own: libcurl never reads an answer in HTTP/1.1.
+/// If the upstream agrees only to HTTP/1.1, libcurl gives up before it sends anything, and the transfer continues on an
+/// HTTP/1.1 connection of its own. So libcurl never reads a response in HTTP/1.1.
 final class HTTP2Stream: CurlJob, Wire {
     private let transfer: Transfer
     private let session: HTTP2Session
     private let easy: EasyHandle
     private let attempt: ConnectionAttempt
     private var head = HTTP2HeadReader()
-    // How many bytes the body has, once the head has told, and how many have come.
+    // The length of the body in bytes if the head announces it, and the number of bytes that have arrived.
     private var expected: Int?
     private var received = 0
     private var hasSentUpload = false
@@ -33,7 +33,7 @@ final class HTTP2Stream: CurlJob, Wire {
         attempt = ConnectionAttempt(transfer, on: session.multi)
     }
 
-    /// Sends the request of `transfer`, whose wire this is. Throws `unavailable`.
+    /// Sends the request of `transfer`. The stream becomes its wire. Throws `FetchError`, such as `unavailable`.
     static func begin(_ transfer: Transfer, on session: HTTP2Session) throws(FetchError) {
         let easy = try session.multi.takeHandle()
         let stream = HTTP2Stream(transfer, session, easy)
@@ -54,13 +54,13 @@ final class HTTP2Stream: CurlJob, Wire {
     // MARK: libcurl's callbacks
 
     private func install() {
-        // The multi handle keeps the stream for as long as libcurl has its handle.
+        // Unretained: the multi handle keeps the stream alive while libcurl has its handle.
         let context = Unmanaged.passUnretained(self).toOpaque()
         tandem_curl_set_receivers(
             easy.pointer,
             { bytes, size, count, context in
                 let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
-                // Anything but the count makes libcurl give up.
+                // Any result other than the count makes libcurl give up.
                 return HTTP2Stream.from(context).receive(headLine: line) ? line.count : 0
             },
             { bytes, size, count, context in
@@ -87,7 +87,8 @@ final class HTTP2Stream: CurlJob, Wire {
         Unmanaged<HTTP2Stream>.fromOpaque(context!).takeUnretainedValue()
     }
 
-    /// Asked when the connection stands, before the request goes out, also on a connection that is open already.
+    /// Returns whether libcurl may send the request. libcurl calls this when the connection is ready, also if it was open
+    /// already.
     private func maySendRequest(to address: UnsafePointer<CChar>?, _ port: CInt) -> Bool {
         guard tandem_curl_speaks(easy.pointer, "h2") else {
             speaksHTTP1 = true
@@ -99,7 +100,7 @@ final class HTTP2Stream: CurlJob, Wire {
             return false
         }
         requestsSent += 1
-        // libcurl itself sends again when a connection that it kept has died: the server may have acted on the first.
+        // libcurl itself repeats a request if a kept connection has died, but the server may have acted on the first one.
         guard requestsSent == 1 || transfer.isIdempotent else {
             refusal = FetchError(
                 .transfer,
@@ -119,7 +120,8 @@ final class HTTP2Stream: CurlJob, Wire {
             guard transfer.receive(head) else { return false }
             expected = transfer.isHead || head.code == 204 || head.code == 304 ? 0 : head.contentLength
             endIfWhole()
-            // After an answer that refuses, libcurl sends no more, but it waits for a paused producer all the same.
+            // After a response that refuses the request, libcurl sends no more of the body, but still waits for a paused
+            // producer.
             if head.code >= 300, transfer.upload != nil { multi.later { [weak self] in self?.resumeSending() } }
             return true
         case .failed(let code, let what):
@@ -140,8 +142,8 @@ final class HTTP2Stream: CurlJob, Wire {
         }
     }
 
-    /// Ends the transfer when the answer is whole and the upload is not. libcurl would wait for the rest of the upload. Where the head
-    /// announces no length, only libcurl knows the end.
+    /// Ends the transfer if the response is complete and the upload is not, because libcurl would wait for the rest of the
+    /// upload. Without an announced length only libcurl knows the end of the response.
     private func endIfWhole() {
         guard transfer.upload != nil, !hasSentUpload, let expected, received >= expected else { return }
         multi.later { [weak self] in
@@ -166,7 +168,8 @@ final class HTTP2Stream: CurlJob, Wire {
             return count
         case .end, .closed:
             hasSentUpload = true
-            // After an answer that refused the rest, libcurl has no other way to stop sending and to go on receiving.
+            // Also after a response that refuses the rest: the end of the body is the only way to make libcurl stop sending and
+            // continue to receive.
             transfer.phases.enter(.awaitingHead)
             return 0
         case .mustWait:
@@ -176,10 +179,10 @@ final class HTTP2Stream: CurlJob, Wire {
         }
     }
 
-    /// Whether the body can be sent from its beginning once more.
+    /// Whether the body can still be sent from its beginning.
     private var mayRewind: Bool { transfer.upload.map { !$0.hasBegun } ?? false }
 
-    // MARK: What libcurl tells
+    // MARK: Events from libcurl
 
     func listens(to socket: CInt) { attempt.listens(to: socket) }
 
@@ -204,7 +207,7 @@ final class HTTP2Stream: CurlJob, Wire {
         do throws(FetchError) { try Dial.begin(transfer) } catch { transfer.fail(error) }
     }
 
-    // MARK: What the transfer asks
+    // MARK: Wire
 
     func resumeReceiving() {
         guard isReceivingPaused else { return }
@@ -218,7 +221,7 @@ final class HTTP2Stream: CurlJob, Wire {
         applyPauses()
     }
 
-    /// libcurl may hand over what it held back before this returns.
+    /// Tells libcurl which directions are paused. libcurl may deliver bytes that it held back before this returns.
     private func applyPauses() {
         transfer.phases.isHeldBack = isReceivingPaused || (isSendingPaused && transfer.upload?.isOpen == true)
         transfer.phases.madeProgress()
@@ -226,7 +229,7 @@ final class HTTP2Stream: CurlJob, Wire {
         multi.later { [self] in
             guard !transfer.hasEnded else { return }
             let result = multi.call { curl_easy_pause(easy.pointer, pauses) }
-            // libcurl gave up while it handed over; it would never report that the stream has ended.
+            // libcurl gave up while it delivered bytes, and will not report the end of the stream.
             guard result != CURLE_OK, !transfer.hasEnded else { return }
             ended(result, easy)
         }
@@ -239,10 +242,10 @@ final class HTTP2Stream: CurlJob, Wire {
 }
 
 extension EasyHandle {
-    /// Sets the options of a request in HTTP/2. Throws `unavailable` when one could not be set.
+    /// Sets the options of a request in HTTP/2. Throws if an option could not be set.
     fileprivate func prepareHTTP2(_ transfer: Transfer) throws(FetchError) {
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-        // Wait for a connection that is being made: it may be shared.
+        // Wait for a connection that is being made, because this request may share it.
         set(CURLOPT_PIPEWAIT, true)
         setMethod(transfer.request)
         addFields(transfer)
@@ -287,19 +290,19 @@ extension EasyHandle {
         if let agent = configuration.userAgent, request.headers[.userAgent] == nil {
             add(HTTPField(name: .userAgent, value: agent))
         }
-        // A part of a coded body cannot be decoded.
+        // Not with `Range`: a part of an encoded body cannot be decoded.
         if configuration.decompresses, request.headers[.acceptEncoding] == nil, request.headers[.range] == nil {
             add(HTTPField(name: .acceptEncoding, value: Inflater.accepted))
         }
         if request.sendsBody {
-            // What libcurl would add by itself: a form's type, and a pause to ask whether the body is wanted.
+            // These lines suppress the `Content-Type` of a form and the `Expect` that libcurl would add itself.
             addField(request.announcesBody ? "Expect: 100-continue" : "Expect:")
             if request.headers[.contentType] == nil { addField("Content-Type:") }
         }
         useFields()
     }
 
-    /// `HTTPField` has no CR, LF or NUL in names or values, so that a line is one field and no more.
+    /// Adds a field line. `HTTPField` has no CR, LF or NUL in names and values, so the line is exactly one field.
     private func add(_ field: HTTPField) {
         var line = Array(field.name.rawName.utf8)
         field.withUnsafeBytesOfValue { value in

@@ -1,19 +1,19 @@
 internal import Glibc
 
-/// The sockets that libcurl has opened here and not closed.
+/// The sockets that libcurl has opened and not closed.
 ///
-/// libcurl 7.88 now and then closes one that is cancelled while it connects without calling the function that it was given for
-/// that (curl issue 11439). Those are found out: the number is free, or somebody else's.
+/// If a connection is cancelled while it is being made, libcurl 7.88 sometimes closes its socket without calling the close
+/// callback (curl issue 11439). Such a socket is recognized later: its number is free, or belongs to another file.
 struct OpenSockets {
     private var inodes: [CInt: ino_t] = [:]
-    /// With as many it is time to look for forgotten ones.
+    /// The number of sockets at which `opened` looks for sockets that libcurl has closed without a callback.
     private var most = 64
 
     var count: Int { inodes.count }
 
-    /// Adds one that has just been opened. Returns how many turn out to be closed.
+    /// Adds a socket that has just been opened. Returns how many others turned out to be closed.
     mutating func opened(_ fd: CInt) -> Int {
-        // The kernel gives a number out again only when it is free.
+        // If the number is known, the earlier socket has been closed: the kernel reuses only free numbers.
         var forgotten = inodes.removeValue(forKey: fd) == nil ? 0 : 1
         if inodes.count >= most {
             forgotten += dropForgotten()
@@ -23,17 +23,17 @@ struct OpenSockets {
         return forgotten
     }
 
-    /// Takes one out that is about to be closed. Returns whether it was in.
+    /// Removes a socket that is about to be closed. Returns whether it was known.
     mutating func closing(_ fd: CInt) -> Bool { inodes.removeValue(forKey: fd) != nil }
 
-    /// Takes those out that are closed. Returns how many.
+    /// Removes the sockets that have been closed without a callback. Returns their number.
     mutating func dropForgotten() -> Int {
         let before = inodes.count
         inodes = inodes.filter { OpenSockets.inode(of: $0.key) == $0.value }
         return before - inodes.count
     }
 
-    /// 0 for a number that is free.
+    /// Returns the inode of a descriptor, or 0 if the number is free.
     private static func inode(of fd: CInt) -> ino_t {
         var status = stat()
         return fstat(fd, &status) == 0 ? status.st_ino : 0

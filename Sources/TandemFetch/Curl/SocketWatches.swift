@@ -1,25 +1,27 @@
 internal import CCurl
 package import Tandem
 
-/// libcurl's sockets, as the hub watches them: level-triggered, under libcurl's own numbers.
+/// The sockets that the hub watches for libcurl, level-triggered, by their descriptors.
 ///
-/// libcurl opens and closes them; a number may be closed and opened again between two calls.
+/// libcurl opens and closes the sockets. It may close a descriptor and open it again between two calls.
 package struct SocketWatches {
     private var watches: [CInt: Descriptor] = [:]
     private let ready: (CInt, CInt) -> Void
 
-    /// `ready` is called on the hub's own stack with the number and `CURL_CSELECT_*`.
+    /// Creates an empty set. `ready` is called on the hub's own stack, with the descriptor and `CURL_CSELECT_*`.
     package init(ready: @escaping (_ fd: CInt, _ events: CInt) -> Void) { self.ready = ready }
 
+    /// The number of watched sockets.
     package var count: Int { watches.count }
 
-    /// Watches `fd` for these events from now on, and for no others.
+    /// Watches `fd` for these events, in place of any earlier ones. Throws `TandemError` if the kernel refuses.
     package mutating func watch(_ fd: CInt, for events: Descriptor.WatchEvents) throws(TandemError) {
         if let watched = watches[fd] {
             do throws(TandemError) {
                 return try watched.watch(for: events)
             } catch {
-                // The kernel does not know it: the number was closed and opened again. Watch the new one.
+                // The kernel does not know the old registration: libcurl has closed and reopened the number. Watch the new
+                // socket.
                 remove(fd)
             }
         }
@@ -27,10 +29,10 @@ package struct SocketWatches {
         watches[fd] = try Descriptor(watching: fd, for: events) { ready(fd, $0.curlSelect) }
     }
 
-    /// Stops watching `fd`. Harmless when nobody does, or when it is closed.
+    /// Stops watching `fd`. Does nothing if it is not watched, or is closed.
     package mutating func remove(_ fd: CInt) { watches.removeValue(forKey: fd)?.stopWatching() }
 
-    /// Stops watching all.
+    /// Stops watching all sockets.
     package mutating func removeAll() {
         for watched in watches.values { watched.stopWatching() }
         watches = [:]
@@ -38,14 +40,14 @@ package struct SocketWatches {
 }
 
 extension Descriptor.WatchEvents {
-    /// What libcurl asks for with `CURL_POLL_*`.
+    /// Creates the events for libcurl's `CURL_POLL_*`.
     init(polling what: CInt) {
         self = []
         if what & CURL_POLL_IN != 0 { insert(.readable) }
         if what & CURL_POLL_OUT != 0 { insert(.writable) }
     }
 
-    /// As `CURL_CSELECT_*`, for `curl_multi_socket_action`.
+    /// The events as `CURL_CSELECT_*`, for `curl_multi_socket_action`.
     var curlSelect: CInt {
         (contains(.readable) ? CURL_CSELECT_IN : 0) | (contains(.writable) ? CURL_CSELECT_OUT : 0)
             | (contains(.failed) ? CURL_CSELECT_ERR : 0)

@@ -1,20 +1,22 @@
-/// The part of a response's body that has arrived and has not been read, and how much has arrived altogether. A coded body
-/// is unfolded here, as far as there is room.
+/// The part of a response's body that has arrived and has not been read, and a count of all bytes so far. It decodes a body
+/// with a content coding, as far as there is room.
 struct BodyBuffer {
-    /// Bytes that a stream holds before its transfer is paused.
+    /// The number of bytes that a stream holds before its transfer pauses.
     static let streamCapacity = 256 * 1024
 
     private var bytes: [UInt8] = []
     private(set) var received = 0
     let limit: Int
     private let capacity: Int
-    /// What unfolds a coded body; nil for one that comes as it is.
+    /// The decoder; nil for a body that is not decoded.
     var inflater: Inflater?
     private var discards = false
 
+    /// Creates an empty buffer.
+    ///
     /// - Parameters:
-    ///   - limit: Most bytes to receive altogether, unfolded.
-    ///   - capacity: Most bytes to hold.
+    ///   - limit: The maximum size of the whole body in bytes, after decoding.
+    ///   - capacity: The maximum number of bytes to hold.
     init(limit: Int, capacity: Int) {
         self.limit = limit
         self.capacity = capacity
@@ -24,22 +26,22 @@ struct BodyBuffer {
 
     var count: Int { bytes.count }
 
-    /// How many bytes can be taken now, as they arrive; 0 when the reader has to come first.
+    /// The number of received bytes that the buffer can take now; 0 if the caller has to read first.
     var room: Int {
         if let inflater { return inflater.holdsMore || bytes.count >= capacity ? 0 : Inflater.pieceSize }
         return discards ? .max : max(0, capacity - bytes.count)
     }
 
-    /// Whether there may be more of what has arrived, for which there was no room.
+    /// Whether the decoder may hold received bytes for whose output there was no room.
     var holdsMore: Bool { inflater?.holdsMore ?? false }
 
-    /// Whether a coded body, all of which has been taken and unfolded, ends before its end.
+    /// Whether a coded body is incomplete, although all received bytes have been decoded.
     var isCutOff: Bool { inflater.map { $0.hasBegun && !$0.isComplete && !$0.holdsMore } ?? false }
 
-    /// Makes room for a body of which the server has said how long it is; a word that is not trusted with much memory.
+    /// Reserves memory for a body of the announced length, at most 1 MiB: an upstream can announce any length.
     mutating func expect(_ length: Int) { bytes.reserveCapacity(min(length, limit, capacity, 1024 * 1024)) }
 
-    /// Takes a piece as it arrives, or nothing of it.
+    /// Takes a received piece as a whole, or nothing of it.
     mutating func take(_ piece: UnsafeRawBufferPointer) -> Outcome {
         if let inflater {
             guard !inflater.holdsMore, bytes.count < capacity else { return .full }
@@ -48,7 +50,7 @@ struct BodyBuffer {
         }
         guard piece.count <= limit - received else { return .overLimit }
         if !discards {
-            // A piece has at most `room` bytes in HTTP/1.1, and 16 KiB in HTTP/2: an empty buffer takes either.
+            // A piece has at most `room` bytes in HTTP/1.1, and 16 KiB in HTTP/2. An empty buffer takes any piece.
             guard bytes.isEmpty || piece.count <= capacity - bytes.count else { return .full }
             bytes.append(contentsOf: piece)
         }
@@ -56,7 +58,7 @@ struct BodyBuffer {
         return .taken
     }
 
-    /// Unfolds more of what has arrived, as far as there is room.
+    /// Decodes more of the received bytes, as far as there is room.
     mutating func unfold() -> Outcome {
         guard let inflater else { return .taken }
         let outcome = unfold(with: inflater)
@@ -77,14 +79,15 @@ struct BodyBuffer {
         }
     }
 
-    /// All that is held; nothing is held then.
+    /// Removes and returns all bytes in the buffer.
     mutating func drain() -> [UInt8] {
         let drained = bytes
         bytes = []
         return drained
     }
 
-    /// Counts and drops what is held and what arrives, as it comes: the body of a redirect.
+    /// Drops the held bytes, and all later ones, without decoding. Later bytes still count toward the limit. For the body of a
+    /// redirect.
     mutating func discard() {
         discards = true
         inflater = nil

@@ -1,8 +1,8 @@
 internal import HTTPTypes
 internal import Tandem
 
-/// A request and its answer, with the waits for a turn, the retries and the redirects between. Every call is made on the hub's
-/// thread, most of them in the caller's task.
+/// One fetch: a request and its response, with the waits for a turn, the retries and the redirects. Used only on the hub's
+/// thread, mostly in the caller's task.
 ///
 /// | phase | what ends it | next |
 /// | --- | --- | --- |
@@ -21,12 +21,12 @@ final class Exchange {
     }
 
     private let hub: Hub
-    // The hub keeps it, and drops it when nobody can come here any more: a stream may outlive its hub.
+    // Unowned: the hub keeps the pool until no code can call this exchange any more. A stream may outlive its hub.
     private unowned(unsafe) let pool: UpstreamPool
     private let settings: FetchSettings
     private let deadline: FetchDeadline
     private let capacity: Int
-    /// Where the caller parks.
+    /// The parker on which the caller waits.
     private let parker = Parker(for: "fetch")
     @exclusivity(unchecked) private var request: FetchRequest
     @exclusivity(unchecked) private var url: TargetURL
@@ -34,15 +34,16 @@ final class Exchange {
     @exclusivity(unchecked) private var phase = Phase.over
     @exclusivity(unchecked) private var redirects = 0
     @exclusivity(unchecked) private var attempts = 0
-    // Of requests that were sent again: their producers may still unwind.
+    // The uploads of earlier attempts, whose producers may still be unwinding.
     @exclusivity(unchecked) private var endedUploads: [Upload] = []
-    // Ends a pause, and a wait in the line that takes too long.
+    // The timer that ends a pause, or a wait in the line that takes too long.
     @exclusivity(unchecked) private var alarm: HubTimer?
 
-    /// Sends the request, or queues for its turn. Throws `FetchError`, or `CancellationError` when the task is cancelled
-    /// already.
+    /// Creates an exchange, and sends the request or waits in line for a turn. Throws `FetchError`, and `CancellationError` if
+    /// the task is already cancelled.
     ///
-    /// - Parameter capacity: Most bytes of body to hold while the caller does not read; `.max` for a whole response.
+    /// - Parameter capacity: The maximum number of bytes of the body to hold while the caller does not read; `.max` for a whole
+    ///   response.
     init(_ request: FetchRequest, _ settings: FetchSettings, on hub: Hub, capacity: Int) throws {
         try checkCancellation()
         try request.check()
@@ -60,9 +61,9 @@ final class Exchange {
 
     private var configuration: FetchConfiguration { settings.configuration }
 
-    /// Ends the exchange before its time. Harmless when it is over.
+    /// Gives the exchange up. Does nothing if it is over. A later read throws `closed`.
     ///
-    /// - Parameter cause: Why, for metrics and spans; a later read throws `closed`.
+    /// - Parameter cause: The reason, for metrics and spans.
     func abandon(because cause: (any Error)? = nil) {
         alarm = nil
         switch phase {
@@ -78,15 +79,15 @@ final class Exchange {
         }
     }
 
-    /// Bytes that wait to be read.
+    /// The number of bytes that wait to be read.
     var buffered: Int { transfer?.buffered ?? 0 }
 
     private var transfer: Transfer? { if case .onWire(let transfer) = phase { transfer } else { nil } }
 
     // MARK: Waiting
 
-    // The two loops in which all waiting of this module is done, one per style. A caller that leaves early, by cancellation or
-    // any other error, leaves no transfer behind, and no producer that still writes its body.
+    // The two loops in which the callers of this module wait, one per style. If a caller leaves with an error, such as a
+    // cancellation, the loop gives up the transfer and waits until the producer of the body has unwound.
 
     func run<Value>(_ step: (Exchange) throws -> Step<Value>) async throws -> Value {
         try checkUnused()
@@ -128,8 +129,8 @@ final class Exchange {
         while let upload = takeEndedUpload() { try awaiting { await upload.waitUntilUnwound() } }
     }
 
-    /// Returns an upload that has ended and whose producer may still run, or nil if there is none left. The exchange waits for the
-    /// producer of each request that it sent.
+    /// Returns an upload that has ended and whose producer may still run, or nil if there is no other. The exchange waits for
+    /// the producer of each request that it sent.
     private func takeEndedUpload() -> Upload? {
         if let earlier = endedUploads.popLast() { return earlier }
         guard let transfer, transfer.hasEnded else { return nil }
@@ -138,13 +139,13 @@ final class Exchange {
 
     private func checkUnused() throws(FetchError) {
         guard !parker.isOccupied else {
-            throw FetchError(.busy, "somebody else already reads this response: one reader at a time")
+            throw FetchError(.busy, "another task or green thread already reads this response: one reader at a time")
         }
     }
 
     // MARK: Steps
 
-    /// The whole answer.
+    /// Returns the whole response when it has arrived.
     func response() throws -> Step<FetchResponse> {
         while let transfer = try transferOnTheWire() {
             do {
@@ -158,13 +159,13 @@ final class Exchange {
         return .mustWait
     }
 
-    /// The head, and where it came from.
+    /// Returns the head of the final response when it has arrived, and its URL.
     func head() throws -> Step<(head: FetchHead, url: String)> {
         while let transfer = try transferOnTheWire() {
             do {
                 guard let head = try transfer.headIfKnown() else { return .mustWait }
                 guard isRedirect(head) || isWorthARetry(head, transfer) else { return .done((head, url.text)) }
-                // To its end, so that the connection can be used again.
+                // Read the body to its end, so that the connection can be used again.
                 transfer.discardBody()
                 guard try transfer.isOver() else { return .mustWait }
                 guard try goOn(after: head, of: transfer) else { return .done((head, url.text)) }
@@ -175,18 +176,18 @@ final class Exchange {
         return .mustWait
     }
 
-    /// The next piece of the body; nil at its end.
+    /// Returns the next piece of the body, or nil at its end.
     func piece() throws -> Step<[UInt8]?> {
         guard let transfer else { throw FetchError(.closed, "\(origin.text): the response was closed before it was read") }
         return try transfer.piece()
     }
 
-    // MARK: From the line onto the wire
+    // MARK: Sending
 
-    /// Takes a place in the line of the origin, and goes onto the wire when there is no line.
+    /// Takes a place in the line of the origin, and sends the request if it gets a turn at once.
     private func queue() throws {
         let now = hub.now
-        // The pool may have forgotten it meanwhile.
+        // Looked up again, because the pool may have forgotten the origin.
         origin = pool.origin(of: url, configuration.retry)
         let ticket: Ticket
         do throws(FetchError) {
@@ -201,7 +202,7 @@ final class Exchange {
         wake(after: configuration.queueTimeout)
     }
 
-    /// nil while it pauses or queues.
+    /// Returns the current transfer, which it starts if its turn has come. Returns nil during a pause or in the line.
     private func transferOnTheWire() throws -> Transfer? {
         if case .pausing(let until) = phase {
             guard hub.now >= until else { return nil }
@@ -230,7 +231,9 @@ final class Exchange {
         )
     }
 
-    /// - Parameter isFresh: Whether a connection that was kept must not be used.
+    /// Sends the request, which has got its turn.
+    ///
+    /// - Parameter isFresh: Whether the request needs a new connection.
     private func send(_ ticket: Ticket, onFreshConnection isFresh: Bool = false) throws {
         alarm = nil
         attempts += 1
@@ -255,7 +258,8 @@ final class Exchange {
 
     private func begin(_ transfer: Transfer, onFreshConnection isFresh: Bool) throws {
         if origin.maySpeakHTTP2(settings) { return try HTTP2Stream.begin(transfer, on: origin.session(settings)) }
-        // One that leads where this request may not go: the name may lead elsewhere now.
+        // An idle connection may lead to an address that this request may not use. A new look-up of the name may return another
+        // one.
         guard !isFresh, let connection = origin.findIdle(for: settings), connection.isPermitted(to: transfer) else {
             return try Dial.begin(transfer)
         }
@@ -268,9 +272,9 @@ final class Exchange {
         self.alarm = alarm
     }
 
-    // MARK: Once more, or elsewhere
+    // MARK: Retries and redirects
 
-    /// Begins the next request when the answer asks for one. Returns whether it did.
+    /// Begins the next request if the response is a redirect to follow or allows a retry. Returns whether it did.
     private func goOn(after head: FetchHead, of transfer: Transfer) throws -> Bool {
         if isRedirect(head) {
             try follow(head, transfer)
@@ -287,10 +291,11 @@ final class Exchange {
             && transfer.mayRepeat
     }
 
-    /// Sends the request again after a failure that allows it: no byte of an answer had come. Returns whether it did.
+    /// Sends the request again after a failure that allows it, before any byte of a response. Returns whether it did.
     private func retry(after error: FetchError, of transfer: Transfer) throws -> Bool {
         guard transfer.mayRepeat else { return false }
-        // That a kept connection had ended says nothing of the upstream: a new one, at once, and no retry of the policy.
+        // The end of a kept connection does not mean that the upstream fails. The request goes out at once on a new connection,
+        // and this does not count as a retry.
         if transfer.metDeadConnection, !deadline.hasPassed(on: hub) {
             attempts -= 1
             try sendAgainOnFreshConnection()
@@ -330,7 +335,7 @@ final class Exchange {
         do throws(FetchError) {
             target = try url.resolving(head.location ?? "")
         } catch {
-            throw FetchError(.badURL, "\(from): redirects to what cannot be fetched: \(error.message)")
+            throw FetchError(.badURL, "\(from): redirects to a URL that cannot be fetched: \(error.message)")
         }
         return try TargetURL(configuration.canonicalTarget(ofRedirect: target, from: from))
     }

@@ -1,9 +1,9 @@
 internal import Tandem
 
-/// When an exchange must be over, and how long it was given, for the message.
+/// The deadline of an exchange, and the time that the exchange had, for the message.
 struct FetchDeadline {
     let deadline: Deadline
-    /// How long the exchange was given; nil without a limit.
+    /// The time from the call to the deadline; nil without a limit.
     let allowed: Duration?
 
     init(_ wanted: Deadline?, _ settings: FetchSettings, on hub: Hub) {
@@ -18,10 +18,10 @@ struct FetchDeadline {
 
     var nanoseconds: UInt64 { deadline.nanoseconds }
 
-    /// Whether it has passed.
+    /// Returns whether the deadline has passed.
     func hasPassed(on hub: Hub) -> Bool { nanoseconds <= hub.clockTime }
 
-    /// The error of an exchange that took longer.
+    /// Returns the error of an exchange that has exceeded the deadline.
     func exceeded(_ origin: String) -> FetchError {
         FetchError(.timedOut, "\(origin): no complete answer within \(allowed ?? .zero)")
     }

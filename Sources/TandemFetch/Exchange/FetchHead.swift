@@ -1,7 +1,7 @@
 internal import HTTPTypes
 internal import HTTPWire
 
-/// Status and fields of an answer. The fields are made when they are asked for.
+/// The status and the fields of a response. Each access to the fields creates them.
 struct FetchHead: Sendable {
     private enum Source {
         case http1(ResponseHead)
@@ -9,9 +9,9 @@ struct FetchHead: Sendable {
     }
 
     private let source: Source
-    /// Whether it answers a request by HEAD: then there is no body, whatever the fields say.
+    /// Whether the request was HEAD. The response then has no body, even if its fields announce one.
     var answersHead = false
-    /// Whether the body is decoded for the caller: then the fields that describe the coded body are left out.
+    /// Whether the client decodes the body. The fields that describe the coded body are then left out.
     var isDecoded = false
 
     init(_ head: ResponseHead) { source = .http1(head) }
@@ -44,7 +44,7 @@ struct FetchHead: Sendable {
         return fields
     }
 
-    /// The value of a field as the caller sees it, without making all of them.
+    /// The value of a field as the caller sees it, without creating all fields.
     subscript(name: HTTPField.Name) -> String? {
         if isDecoded, name == .contentEncoding || name == .contentLength { return nil }
         return switch source {
@@ -53,7 +53,7 @@ struct FetchHead: Sendable {
         }
     }
 
-    /// Where the answer leads, as it says.
+    /// The value of `Location`.
     var location: String? {
         if case .http1(let head) = source, !head.hasLocation { return nil }
         return self[.location]
@@ -73,7 +73,7 @@ struct FetchHead: Sendable {
             .filter { !$0.isEmpty && $0 != "identity" }
     }
 
-    /// How many bytes the body has, where the head tells; nil also for a body that is decoded.
+    /// The length of the body in bytes, if the head announces it; nil also for a body that the client decodes.
     var bodyLength: Int? {
         if isDecoded { return nil }
         switch source {
@@ -84,7 +84,7 @@ struct FetchHead: Sendable {
         }
     }
 
-    /// The length that the answer announces.
+    /// The value of `Content-Length`.
     var contentLength: Int? {
         switch source {
         case .http1(let head): head.contentLength

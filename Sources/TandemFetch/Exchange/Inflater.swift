@@ -1,21 +1,21 @@
 internal import CZlib
 
-/// Unfolds a body coded with gzip or deflate, as far as there is room for what comes out. What has gone in and found no room
-/// stays coded: a thousandth of its size, at best.
+/// A decoder for bodies coded with gzip or deflate. It decodes as far as there is room for the output. Input without room for
+/// its output stays coded, which takes as little as a thousandth of the memory.
 ///
-/// libcurl would unfold all that it has read before it can be held back, and keep up to 64 MiB of it for a body that nobody
-/// reads.
+/// libcurl's own decoder decodes everything that libcurl has read before a transfer can be paused, and can keep 64 MiB of it
+/// for a body that is not read.
 ///
-/// Holds 50 KB: zlib's window of 32 KiB and its state.
+/// An inflater uses 50 KB of memory: zlib's window of 32 KiB and its state.
 final class Inflater {
-    /// A coding of a body, RFC 9110 section 8.4.1.
+    /// A content coding (RFC 9110 section 8.4.1).
     enum Coding {
-        /// RFC 1952; also several members one after the other.
+        /// gzip (RFC 1952), also with several members one after the other.
         case gzip
-        /// RFC 1950, or RFC 1951 bare: some servers mean that by the name.
+        /// deflate: the zlib format (RFC 1950), or bare deflate data (RFC 1951), which some servers send under this name.
         case deflate
 
-        /// nil for one that is not known.
+        /// Creates a coding from its name. Returns nil for an unknown one.
         init?(_ name: String) {
             switch name {
             case "gzip", "x-gzip": self = .gzip
@@ -25,20 +25,20 @@ final class Inflater {
         }
     }
 
-    /// What is asked for and understood.
+    /// The value of `Accept-Encoding`: the codings that the client decodes.
     static let accepted = "gzip, deflate"
-    /// Most bytes to unfold at once.
+    /// The maximum number of bytes to decode at once.
     static let pieceSize = 16 * 1024
 
     private let coding: Coding
-    // zlib's state points back to it: it must not move. Its first byte decides how it is set up.
+    // At a fixed address, because zlib's state points back to it. It is set up when the first byte of input is known.
     private let stream: UnsafeMutablePointer<z_stream>
     private var input: [UInt8] = []
     private var position = 0
     private var outputMayWait = false
-    /// Whether anything has gone in.
+    /// Whether there has been any input.
     private(set) var hasBegun = false
-    /// Whether what went in ended where a coded body may end.
+    /// Whether the input so far is a complete coded body.
     private(set) var isComplete = false
 
     init(_ coding: Coding) {
@@ -52,10 +52,10 @@ final class Inflater {
         stream.deallocate()
     }
 
-    /// Whether there may be more to unfold of what has gone in.
+    /// Whether the input so far may have more output.
     var holdsMore: Bool { outputMayWait || position < input.count }
 
-    /// Adds coded bytes; only when it holds no more.
+    /// Replaces the input by these coded bytes. Call it only if `holdsMore` is false.
     func feed(_ piece: UnsafeRawBufferPointer) {
         guard let first = piece.first else { return }
         if !hasBegun {
@@ -67,13 +67,13 @@ final class Inflater {
         position = 0
     }
 
-    /// Unfolds into `output` until it is full or all that went in is used up. Returns how many bytes came out; nil when what
-    /// went in is not what it says.
+    /// Decodes into `output` until it is full or the input is used up. Returns the number of decoded bytes, or nil if the input
+    /// is malformed.
     func unfold(into output: UnsafeMutableRawBufferPointer) -> Int? {
         stream.pointee.next_out = output.baseAddress!.assumingMemoryBound(to: Bytef.self)
         stream.pointee.avail_out = uInt(output.count)
         while holdsMore, stream.pointee.avail_out > 0 {
-            // Another member; what is none is not ignored either.
+            // More input after the end must be another gzip member. Anything else is an error, and is not ignored.
             if isComplete {
                 guard position < input.count else { break }
                 guard coding == .gzip, inflateReset(stream) == Z_OK else { return nil }
@@ -85,7 +85,7 @@ final class Inflater {
         return output.count - Int(stream.pointee.avail_out)
     }
 
-    /// Forgets what has gone in and has not come out.
+    /// Drops the input that has not been decoded.
     func giveUp() {
         input = []
         position = 0
@@ -102,19 +102,20 @@ final class Inflater {
         position = input.count - Int(stream.pointee.avail_in)
         outputMayWait = false
         isComplete = result == Z_STREAM_END
-        // Nothing to do is no error: there was no more input.
+        // Z_BUF_ERROR without input left means only that there was nothing to do.
         return result == Z_OK || result == Z_STREAM_END || (result == Z_BUF_ERROR && position == input.count)
     }
 
-    /// A header of RFC 1950 begins with 8 in the low four bits, its method; a bare body with that byte would be a stored block
-    /// whose padding is not zero, which nobody writes.
+    /// Sets zlib up. The first byte distinguishes the two forms of deflate: a zlib header (RFC 1950) has the method, 8, in its
+    /// low four bits. Bare deflate data would begin with such a byte only for a stored block with non-zero padding, which
+    /// encoders do not write.
     private func begin(_ first: UInt8) {
         let bits: CInt =
             switch coding {
             case .gzip: MAX_WBITS + 16
             case .deflate: first & 0x0f == 8 ? MAX_WBITS : -MAX_WBITS
             }
-        // Fails for lack of memory alone; then `inflate` says so, as it does of a stream that was not set up.
+        // This fails only if there is no memory. `inflate` then returns an error, because the stream is not set up.
         inflateInit2_(stream, bits, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
     }
 }

@@ -1,7 +1,7 @@
-/// What a step towards a result has come to. Steps do not wait; the two loops of `Exchange` do.
+/// The outcome of a step toward a result. Steps do not wait; the two loops of `Exchange` do.
 enum Step<Value> {
     /// The result.
     case done(Value)
-    /// Park, then try again.
+    /// The caller has to park, and then repeat the step.
     case mustWait
 }

@@ -2,13 +2,14 @@ internal import CCurl
 internal import HTTPTypes
 internal import Tandem
 
-/// One request on the wire, and its answer as far as it has arrived. Every call is made on the hub's thread.
+/// One request on the wire, and the part of its response that has arrived. Used only on the hub's thread.
 ///
-/// The wire puts in, the caller's steps take out. A step that finds too little says so, and what it waits for unparks the
-/// caller. The first to end it wins: the wire, the caller, the upload or a limit on time. Only a coded body that turns out to be
-/// malformed when it is read makes a failure of an answer that was complete.
+/// The wire adds what arrives, and the caller's steps remove it. If a step needs something that has not arrived, the arrival
+/// unparks the caller. The transfer ends once: by the wire, the caller, the upload, or a time limit, whichever comes first.
+/// There is one exception: a complete response can still fail while it is read, if its coded body turns out to be malformed or
+/// too large.
 final class Transfer {
-    /// What the caller waits for.
+    /// The event that the caller waits for.
     private enum Interest: Int { case head, piece, end }
 
     private enum Ending {
@@ -20,26 +21,26 @@ final class Transfer {
     let url: TargetURL
     let origin: UpstreamOrigin
     let settings: FetchSettings
-    /// Where the body of the request comes from when it is a stream.
+    /// The body of the request, if it is a stream.
     @exclusivity(unchecked) private(set) var upload: Upload?
-    /// Where it goes; nil before it has begun and once it has ended.
+    /// The wire that carries the transfer; nil before it begins and after it ends.
     @exclusivity(unchecked) var wire: (any Wire)?
-    /// Why the caller gave it up, for metrics and spans.
+    /// The reason why the caller gave the transfer up, for metrics and spans.
     @exclusivity(unchecked) var cause: (any Error)?
     @exclusivity(unchecked) var phases: TransferPhases
 
     private let parker: Parker
     private let observation: FetchObservation
     private let ticket: Ticket
-    /// Whether the answer has no content because of what was asked.
+    /// Whether the request is HEAD, so that its response has no content.
     let isHead: Bool
     @exclusivity(unchecked) private(set) var head: FetchHead?
     @exclusivity(unchecked) private var body: BodyBuffer
     @exclusivity(unchecked) private var ending: Ending?
     @exclusivity(unchecked) private var interest = Interest.head
-    /// Whether a byte of an answer has arrived.
+    /// Whether a byte of a response has arrived.
     @exclusivity(unchecked) private(set) var isAnswered = false
-    /// Whether a kept connection turned out to have ended before any byte of an answer.
+    /// Whether the transfer failed because a kept connection ended before any byte of a response.
     @exclusivity(unchecked) private(set) var metDeadConnection = false
 
     init(
@@ -61,40 +62,40 @@ final class Transfer {
         upload?.start(producer, on: origin.hub)
     }
 
-    /// Starts the clock. Before any other call but `fail`.
+    /// Sets the wire, and starts the clock. Call it before any other function except `fail`.
     func begin(on wire: some Wire) {
         self.wire = wire
         phases.start(self, on: origin.pool)
     }
 
-    /// Whether it may be sent again without harm, RFC 9110 9.2.2, if its body can be had again.
+    /// Whether the policy allows sending the request more than once (RFC 9110 section 9.2.2), apart from its body.
     var isIdempotent: Bool { request.method.isIdempotent || settings.configuration.retry.includesUnsafeMethods }
 
-    /// Whether sending the request again does no harm, and its body can be had again.
+    /// Whether the request may be sent again, and its body is repeatable or has not been started.
     var mayRepeat: Bool {
         guard isIdempotent else { return false }
         return request.body?.isRepeatable ?? true || upload?.hasBegun == false
     }
 
-    /// Takes the upload of a transfer that has ended. The caller waits until its producer has returned.
+    /// Removes and returns the upload of a transfer that has ended. The caller has to wait until its producer has returned.
     func takeUpload() -> Upload? {
         defer { if ending != nil { upload = nil } }
         return ending == nil ? nil : upload
     }
 
-    /// Whether it has ended, well or not.
+    /// Whether the transfer has ended, with or without success.
     var hasEnded: Bool { ending != nil }
 
-    // MARK: What the wire tells
+    // MARK: Calls of the wire
 
-    /// The first byte of an answer has arrived.
+    /// Records that the first byte of a response has arrived.
     func noteAnswer() { isAnswered = true }
 
-    /// Takes the head of the final answer. Returns false when that ended the transfer.
+    /// Takes the head of the final response. Returns false if that ended the transfer.
     func receive(_ answer: consuming FetchHead) -> Bool {
         phases.enter(.receiving)
         isAnswered = true
-        // An answer that refuses needs no more of the body.
+        // A response that refuses or redirects the request needs no more of its body.
         if answer.code >= 300, let upload {
             upload.close()
             phases.isHeldBack = false
@@ -115,7 +116,7 @@ final class Transfer {
     private func prepareToDecode(_ answer: inout FetchHead) -> Bool {
         let codings = answer.contentCodings
         guard let name = codings.first else { return true }
-        // Decoders one behind the other multiply what a few bytes unfold to.
+        // Several decoders in a row multiply the size of the output.
         guard codings.count == 1 else {
             return refuse(FetchError(.transfer, "\(origin.text): the body has \(codings.count) codings; at most one is decoded"))
         }
@@ -123,26 +124,26 @@ final class Transfer {
             return refuse(
                 FetchError(
                     .transfer,
-                    "\(origin.text): the body has the coding `\(name)`, but \(Inflater.accepted) are what is decoded; "
-                        + "turn `decompresses` off to take it as it is"))
+                    "\(origin.text): the body has the coding `\(name)`, but only \(Inflater.accepted) can be decoded; "
+                        + "turn `decompresses` off to get the coded body"))
         }
         body.inflater = Inflater(coding)
         answer.isDecoded = true
         return true
     }
 
-    /// The number of bytes of the body that the wire may read now; 0 while the reader has to come first.
+    /// The number of bytes of the body that the wire may read now; 0 if the caller has to read first.
     var room: Int { body.room }
 
-    /// Bytes of the body so far, decoded.
+    /// The size of the body so far in bytes, after decoding.
     var received: Int { body.received }
 
     enum Reception {
-        /// All of it was taken.
+        /// The transfer has taken all bytes.
         case taken
-        /// Nothing of it was taken: the reader has to come first.
+        /// The transfer has taken no byte: the caller has to read first.
         case full
-        /// It ended the transfer.
+        /// The bytes have ended the transfer.
         case refused
     }
 
@@ -160,19 +161,19 @@ final class Transfer {
         return .refused
     }
 
-    /// The answer is complete.
+    /// Ends the transfer, because the response is complete.
     func complete() { end(body.isCutOff ? .failed(cutOff) : .complete) }
 
-    /// Ends it with this failure. Harmless when it has ended.
+    /// Ends the transfer with this failure. Does nothing if it has ended.
     func fail(_ error: any Error) { end(.failed(error)) }
 
-    /// Ends it because a connection that had been kept has ended before any byte of an answer.
+    /// Ends the transfer, because a kept connection has ended before any byte of a response.
     func failOnDeadConnection(_ error: FetchError) {
         metDeadConnection = true
         fail(error)
     }
 
-    /// Ends it with this failure, and gives the wire up. Always false.
+    /// Ends the transfer with this failure, and gives up the wire. Always returns false.
     @discardableResult
     private func refuse(_ error: any Error) -> Bool {
         abandon(error)
@@ -192,9 +193,9 @@ final class Transfer {
         wake(.end)
     }
 
-    // MARK: What the caller and the upload ask
+    // MARK: Calls of the caller and the upload
 
-    /// Ends it before its time. Harmless when it has ended.
+    /// Ends the transfer with this error, and gives up the wire. Does nothing if it has ended.
     func abandon(_ error: any Error) {
         guard ending == nil else { return }
         let wire = wire
@@ -202,13 +203,13 @@ final class Transfer {
         wire?.abandon()
     }
 
-    /// The upload has more to send, or its end.
+    /// Continues to send, because the upload has more bytes or has ended.
     func resumeSending() {
         phases.madeProgress()
         wire?.resumeSending()
     }
 
-    /// nil when it is not there yet. Throws what ended the transfer before it was.
+    /// Returns the head, or nil if it has not arrived. Throws the failure that ended the transfer before its head.
     func headIfKnown() throws -> FetchHead? {
         if let head { return head }
         if case .failed(let error) = ending { throw error }
@@ -216,7 +217,7 @@ final class Transfer {
         return nil
     }
 
-    /// Whether the whole answer has arrived. Throws what ended the transfer before that.
+    /// Returns whether the whole response has arrived. Throws the failure that ended the transfer.
     func isOver() throws -> Bool {
         switch ending {
         case .complete: return true
@@ -227,12 +228,13 @@ final class Transfer {
         }
     }
 
-    /// What of the body has arrived; nil at its end. Throws what ended the transfer, after what arrived before that.
+    /// Returns the bytes of the body that have arrived, or nil at its end. Throws the failure that ended the transfer, after
+    /// the bytes that arrived before it.
     func piece() throws -> Step<[UInt8]?> {
         while true {
             if body.count == 0 { unfold() }
             let piece = body.drain()
-            // May bring more at once, and the end.
+            // This may receive more bytes at once, and the end.
             if ending == nil, !body.holdsMore { wire?.resumeReceiving() }
             if !piece.isEmpty { return .done(piece) }
             if body.count > 0 || body.holdsMore { continue }
@@ -247,7 +249,7 @@ final class Transfer {
         }
     }
 
-    /// What found no room when it arrived may turn out only now to be too much, or not to be what it says.
+    /// Decodes bytes for which there was no room when they arrived. They may turn out to be malformed, or too large when decoded.
     private func unfold() {
         let error: FetchError
         switch body.unfold() {
@@ -259,57 +261,57 @@ final class Transfer {
         ending = .failed(error)
     }
 
-    /// Drops the body, read and unread.
+    /// Drops the body that has arrived, and the rest as it arrives.
     func discardBody() {
         body.discard()
         wire?.resumeReceiving()
     }
 
-    /// The whole body, once it is over.
+    /// Removes and returns the whole body. Call it after the end of the transfer.
     func wholeBody() -> [UInt8] { body.drain() }
 
-    /// Bytes that wait to be read.
+    /// The number of bytes that wait to be read.
     var buffered: Int { body.count }
 
-    /// Wakes the caller, if it waits for this or for less.
+    /// Wakes the caller if it waits for this event or an earlier one.
     private func wake(_ event: Interest) {
         guard event.rawValue >= interest.rawValue else { return }
         parker.unpark()
     }
 
-    // MARK: Where it may go
+    // MARK: Address policy
 
     private var addressPolicy: AddressPolicy { settings.configuration.addressPolicy(for: request) }
 
     /// Whether every address is permitted.
     var permitsAnyAddress: Bool { addressPolicy.isAny }
 
-    /// The list that alone decides about addresses; nil when a policy decides too, or nothing does.
+    /// The allow-list, if it is the only rule for addresses; nil if there is a policy too, or no rule.
     var decidingList: AllowList? {
         request.addressPolicy == nil && settings.configuration.addressPolicy.isAny ? settings.configuration.allowList : nil
     }
 
-    /// Whether the request may go to this address.
+    /// Returns whether the request may go to this address.
     func permits(_ address: SocketEndpoint) -> Bool {
         let policy = addressPolicy
         return policy.isAny || policy.permits(address, for: url.host)
     }
 
-    /// The error for an address that is not permitted.
+    /// Returns the error for an address that is not permitted.
     func refused(_ address: SocketEndpoint?) -> FetchError {
         let text = address.map { "\($0.unmapped)" } ?? "an address that is neither IPv4 nor IPv6"
         if let address, let list = settings.configuration.allowList, !list.permits(address, for: origin.origin.host) {
             return FetchError(
                 .refused,
-                "\(origin.text): the address policy refuses \(text), where the name leads; if it may be a private address, list "
-                    + "the name among the private hosts")
+                "\(origin.text): the address policy refuses \(text), to which the name resolves; if the name may have a private "
+                    + "address, list it among the private hosts")
         }
         return FetchError(.refused, "\(origin.text): the address policy refuses \(text)")
     }
 
-    // MARK: Why it failed
+    // MARK: Failures
 
-    /// Ends it when it has taken too long.
+    /// Ends the transfer if it has taken too long.
     func checkTime() {
         guard ending == nil, let error = phases.overdue(self) else { return }
         abandon(error)

@@ -1,9 +1,9 @@
 internal import Tandem
 
-/// How far a transfer has come, and whether that takes too long.
+/// The phase of a transfer, and its time limits.
 ///
-/// One timer per transfer, which is not touched by what arrives: when it fires it looks how long the present phase has lasted,
-/// and is armed again when that is not long enough. All times are nanoseconds of the hub's clock.
+/// A transfer has one timer. Arriving bytes do not touch it. When it fires, it checks how long the current phase has lasted,
+/// and is armed again if the limit has not been reached. All times are in nanoseconds of the hub's clock.
 ///
 /// | phase | from | limit | error |
 /// | --- | --- | --- | --- |
@@ -19,9 +19,9 @@ struct TransferPhases {
     private let settings: FetchSettings
     let deadline: FetchDeadline
     private(set) var phase = Phase.connecting
-    // When the phase began, or its last byte moved.
+    // The time at which the phase began, or the last byte was sent or received.
     private var since: UInt64 = 0
-    /// Whether the exchange waits for its own reader or producer. The idle clock stands still meanwhile.
+    /// Whether the transfer waits for its own reader or producer. The idle clock stops while it does.
     var isHeldBack = false
     private var timer: TransferTimer?
     private unowned(unsafe) var pool: UpstreamPool?
@@ -55,7 +55,8 @@ struct TransferPhases {
         if let pool { since = pool.hub.turnTime }
     }
 
-    /// The error when the present phase, or all of it, has lasted too long; else the timer is armed for when it would have.
+    /// Returns the error if the current phase or the whole exchange has taken too long. Otherwise arms the timer for the time
+    /// at which it would have, and returns nil.
     mutating func overdue(_ transfer: Transfer) -> FetchError? {
         guard let pool, let timer else { return nil }
         let now = pool.hub.clockTime
@@ -64,7 +65,7 @@ struct TransferPhases {
         let limit = limit
         let end = since.advanced(by: limit)
         guard now >= end else {
-            // Another phase may follow that has a shorter limit.
+            // The next phase may have a shorter limit than the current one.
             let next = limit == .max ? now.advanced(by: settings.shortestLimit) : end
             timer.arm(min(deadline.nanoseconds, next))
             return nil
@@ -101,10 +102,10 @@ struct TransferPhases {
     }
 }
 
-/// A hub's timer for one transfer after the other.
+/// A timer that a hub uses for one transfer after the other.
 final class TransferTimer {
     private var timer: HubTimer!
-    // Set while a transfer has it, which gives it back before it goes.
+    // Set while a transfer uses the timer. The transfer gives the timer back before it is freed.
     fileprivate unowned(unsafe) var transfer: Transfer?
 
     init(on hub: Hub) {
@@ -122,7 +123,7 @@ final class TransferTimer {
 }
 
 extension UInt64 {
-    /// This time plus `nanoseconds`; `max` on overflow.
+    /// Returns this time plus `nanoseconds`, or `max` on overflow.
     func advanced(by nanoseconds: UInt64) -> UInt64 {
         let (sum, overflows) = addingReportingOverflow(nanoseconds)
         return overflows ? .max : sum

@@ -1,19 +1,19 @@
 internal import Tandem
 
-// @unchecked: used on the hub's thread alone; the producer's task runs there.
-/// The body of one request on the wire: its producer puts bytes in, and the wire takes them out.
+// @unchecked: used only on the hub's thread, where the producer's task runs too.
+/// The streamed body of one request on the wire. The producer adds bytes, and the wire removes them.
 final class Upload: @unchecked Sendable {
-    /// Bytes that wait to be sent before the producer is held back: as many as the wire takes at once, so that the producer
-    /// writes while they are sent.
+    /// The number of bytes that may wait to be sent before the producer has to wait. It is as large as the wire's buffer, so
+    /// that the producer writes while the wire sends.
     static let capacity = 64 * 1024
 
     private enum State {
         case unasked, producing, complete
-        /// The wire sends no more of it.
+        /// The wire sends no more of the body.
         case closed
     }
 
-    /// Where the producer waits, for its start and then for room.
+    /// The parker on which the producer waits for its start, and then for room.
     let room = Parker(for: "room in an upload")
     private let length: Int?
     private let origin: String
@@ -22,10 +22,10 @@ final class Upload: @unchecked Sendable {
     private var taken = 0
     private var state = State.unasked
     private var producer: Task<Void, any Error>?
-    // Is told of new bytes, and of the end.
+    // The transfer to notify of new bytes and of the end.
     private unowned(unsafe) let transfer: Transfer
 
-    /// Whether the producer has been asked for the first bytes: from then on the body can be had again only by another run.
+    /// Whether the producer has been started. If so, the body can be sent again only by another run of the producer.
     private(set) var hasBegun = false
 
     init(length: Int?, for transfer: Transfer) {
@@ -34,8 +34,8 @@ final class Upload: @unchecked Sendable {
         origin = transfer.origin.text
     }
 
-    /// Starts the producer's task, which waits until the wire asks for the body. Called in the caller's task, whose task-locals
-    /// the producer gets.
+    /// Starts the producer's task, which waits until the wire asks for the body. Call it in the caller's task, because the
+    /// producer inherits its task-locals.
     func start(_ body: @escaping FetchBody.Producer, on hub: Hub) {
         producer = hub.spawn(name: "upload") { [self] in
             do {
@@ -51,9 +51,11 @@ final class Upload: @unchecked Sendable {
 
     // MARK: The producer's side
 
-    /// Takes a piece, or nothing of it for lack of room. Throws `FetchError` `closed` or `badRequest`.
+    /// Takes a piece. Returns false, and takes nothing, if there is no room. Throws `FetchError` `closed` or `badRequest`.
     func take(_ piece: [UInt8]) throws(FetchError) -> Bool {
-        guard state == .producing else { throw FetchError(.closed, "\(origin): the request is over, its body is no longer sent") }
+        guard state == .producing else {
+            throw FetchError(.closed, "\(origin): the request is over, and its body is no longer sent")
+        }
         guard !piece.isEmpty else { return true }
         let isEmpty = next == held.count
         guard isEmpty || held.count - next + piece.count <= Upload.capacity else { return false }
@@ -85,18 +87,18 @@ final class Upload: @unchecked Sendable {
         transfer.abandon(error)
     }
 
-    /// Whether somebody still wants the body.
+    /// Whether the wire may still send bytes of the body.
     var isOpen: Bool { state != .closed }
 
     // MARK: The wire's side
 
     enum Outcome {
         case bytes(Int), mustWait, end
-        /// Nobody wants the rest: what was sent is not all of it.
+        /// The rest is not needed: the bytes that were sent are not the whole body.
         case closed
     }
 
-    /// Moves bytes into the wire's buffer. Asks the producer to begin if it has not.
+    /// Moves bytes into the wire's buffer. Starts the producer if it has not been started.
     func move(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
         let count = min(held.count - next, buffer.count)
         if count > 0 {
@@ -117,9 +119,9 @@ final class Upload: @unchecked Sendable {
         }
     }
 
-    // MARK: Its end
+    // MARK: Ending
 
-    /// Cancels the producer and drops its bytes: the wire sends no more of them.
+    /// Cancels the producer and drops its bytes. The wire sends no more of them.
     func close() {
         guard state != .closed else { return }
         state = .closed
@@ -127,6 +129,6 @@ final class Upload: @unchecked Sendable {
         producer?.cancel()
     }
 
-    /// Waits until the producer has unwound, even if the caller is cancelled. Only after `close`.
+    /// Waits until the producer has unwound, even if the caller is cancelled. Call it only after `close`.
     func waitUntilUnwound() async { _ = await producer?.result }
 }

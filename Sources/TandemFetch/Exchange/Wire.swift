@@ -1,11 +1,11 @@
-/// Where a request goes out and its answer comes in: a connection, one that is being made, or a stream of HTTP/2.
+/// The carrier of a request and its response: a connection, a connection that is being made, or an HTTP/2 stream.
 ///
-/// A wire tells its transfer what arrives and how it ends. Every call is made on the hub's thread.
+/// A wire reports to its transfer what arrives, and how it ends. Used only on the hub's thread.
 protocol Wire: AnyObject {
-    /// There is room again for what arrives.
+    /// Continues to receive, because there is room again.
     func resumeReceiving()
-    /// The upload has more to send, or its end.
+    /// Continues to send, because the upload has more bytes or has ended.
     func resumeSending()
-    /// Gives up the request, whose transfer has ended: closes the connection, or resets the stream.
+    /// Gives up the request, whose transfer has ended. Closes the connection, or resets the stream.
     func abandon()
 }

@@ -2,16 +2,16 @@ internal import CoreMetrics
 internal import HTTPTypes
 internal import Tandem
 
-/// What the fetches of one hub count, by OpenTelemetry's names where it has any. On its hub.
+/// The metrics of the fetches on one hub, with OpenTelemetry's names where they exist. Used only on its hub.
 ///
-/// Each series is asked from the factory once and then found by its origin and a text. Origins are as many as the URLs that
-/// are fetched name, and those may come from strangers: after the first 100, `server.address` is `other`.
+/// The client asks the factory for each series once, and then finds it by the origin, the method and the outcome. URLs may come
+/// from strangers, so the number of origins is limited: after the first 100, `server.address` is `other`.
 final class FetchMetrics {
     private static let mostOrigins = 100
 
     private let factory: any MetricsFactory
     private var known: [Origin: Series] = [:]
-    // Of the origins that came when there were too many.
+    // The series of all further origins.
     private var others: [Origin.Scheme: Series] = [:]
     private let connections: any MeterHandler
     private let idleConnections: any MeterHandler
@@ -19,7 +19,7 @@ final class FetchMetrics {
     private let rejected: any CounterHandler
     private let retries: any CounterHandler
 
-    /// nil when nobody counts. Uses the factory that is in force for the first fetch of the hub.
+    /// Uses the factory that is current at the first fetch of the hub. Returns nil if that factory counts nothing.
     init?() {
         factory = MetricsSystem.factory
         if factory is NOOPMetricsHandler { return nil }
@@ -30,7 +30,7 @@ final class FetchMetrics {
         retries = factory.makeCounter(label: "tandem.client.requests.retried", dimensions: [])
     }
 
-    /// The series of an origin: its own for the first hundred.
+    /// Returns the series of an origin. The first 100 origins have their own; all others share one per scheme.
     func series(of origin: Origin) -> Series {
         if let series = known[origin] { return series }
         if known.count < FetchMetrics.mostOrigins {
@@ -62,7 +62,7 @@ final class FetchMetrics {
         private let place: [(String, String)]
         private var durations: [Key: any TimerHandler] = [:]
         private var active: [HTTPRequest.Method: any MeterHandler] = [:]
-        // What the last request used: mostly what the next one does.
+        // The handlers that the last request used. Most often the next request uses them too.
         private var latestActive: (HTTPRequest.Method, any MeterHandler)?
         private var latestDuration: (HTTPRequest.Method, Int, any TimerHandler)?
 
@@ -79,7 +79,9 @@ final class FetchMetrics {
 
         func requestEnded(_ method: HTTPRequest.Method) { activity(method).decrement(by: 1) }
 
-        /// - Parameter error: What ended it, when it was not the whole of an answer.
+        /// Records a request that has ended.
+        ///
+        /// - Parameter error: The failure; nil if the whole response arrived.
         func record(_ method: HTTPRequest.Method, status: Int?, error: (any Error)?, nanoseconds: UInt64) {
             let nanoseconds = Int64(clamping: nanoseconds)
             if error == nil, let status, let (lastMethod, lastStatus, timer) = latestDuration, lastStatus == status,
@@ -114,14 +116,14 @@ final class FetchMetrics {
             [("http.request.method", method.rawValue)] + place
         }
 
-        /// A caller may invent methods.
+        /// Returns the method, or `_OTHER` for an uncommon one, because callers can use any token.
         private func known(_ method: HTTPRequest.Method) -> HTTPRequest.Method {
             method.isIdempotent || method == .post || method == .patch ? method : HTTPRequest.Method("_OTHER")!
         }
     }
 }
 
-/// A short word for an error, of which there are few.
+/// Returns the value of `error.type` for an error. There are only few values.
 func errorType(of error: any Error) -> String {
     switch error {
     case let error as FetchError: error.code.description

@@ -1,13 +1,13 @@
 internal import HTTPTypes
 internal import Tandem
 
-/// What is observed of one request on the wire: metrics, and a span. Costs nothing when nobody does.
+/// The metrics and the span of one request on the wire. Without a metrics factory and a tracer it costs nothing.
 struct FetchObservation {
     private let method: HTTPRequest.Method
     private let began: UInt64
     private let span: FetchSpan?
 
-    /// Begins to observe a request that is about to be sent.
+    /// Begins the observation of a request that is about to be sent.
     init(_ request: FetchRequest, _ url: TargetURL, _ origin: UpstreamOrigin, resend: Int) {
         method = request.method
         span = FetchSpan(request, url, resend: resend)
@@ -15,12 +15,12 @@ struct FetchObservation {
         origin.series?.requestBegan(method)
     }
 
-    /// The fields by which the upstream learns of the span.
+    /// The request fields that tell the upstream about the span.
     var fields: HTTPFields { span?.fields ?? [:] }
 
-    /// The request has ended, with this status or failure.
+    /// Ends the observation of a request, with this status or failure.
     ///
-    /// - Parameter isRecorded: Whether it counts: not on a kept connection that turned out to have ended.
+    /// - Parameter isRecorded: Whether to record the duration. False if the request met a dead connection and is sent again.
     func end(_ origin: UpstreamOrigin, _ status: Int?, _ failure: (any Error)?, isRecorded: Bool) {
         if let series = origin.series {
             series.requestEnded(method)

@@ -1,16 +1,16 @@
 internal import HTTPTypes
 internal import Tracing
 
-/// The span of one request on the wire, by OpenTelemetry's conventions for HTTP clients: each redirect and each retry has one
-/// of its own, all children of the caller's.
+/// The span of one request on the wire, by OpenTelemetry's conventions for HTTP clients. Each redirect and each retry has its
+/// own span. All are children of the caller's span.
 struct FetchSpan {
     private let span: any Span
-    /// The fields by which the server learns of it (`traceparent`).
+    /// The request fields that tell the server about the span, such as `traceparent`.
     private(set) var fields: HTTPFields = [:]
 
-    /// Starts the span, of what is in force for the caller. nil when nobody traces: then a request costs one look.
+    /// Starts a span with the current tracer of the caller. Returns nil if there is no tracer.
     ///
-    /// - Parameter resend: How often the exchange was sent before.
+    /// - Parameter resend: The number of times that this request was sent before.
     init?(_ request: FetchRequest, _ url: TargetURL, resend: Int) {
         let instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
@@ -28,7 +28,7 @@ struct FetchSpan {
         }
     }
 
-    /// Ends it with the status of the answer, or with the error that came in place of its end.
+    /// Ends the span with the status of the response, and with the error if the response is not complete.
     func end(status: Int?, error: (any Error)?) {
         if span.isRecording {
             if let status { span.attributes["http.response.status_code"] = status }
@@ -44,7 +44,7 @@ struct FetchSpan {
 
 private struct FieldInjector: Injector {
     func inject(_ value: String, forKey key: String, into fields: inout HTTPFields) {
-        // What is no field cannot be told to the server.
+        // A key that is not a valid field name cannot be sent.
         guard let name = HTTPField.Name(key) else { return }
         fields[name] = value
     }

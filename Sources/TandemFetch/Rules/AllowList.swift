@@ -1,15 +1,16 @@
 internal import Glibc
 public import Tandem
 
-/// The origins that a client may fetch from, and the addresses that their names may resolve to.
+/// The origins from which a client may fetch, and the addresses to which their names may resolve.
 ///
-/// A service that fetches URLs on behalf of its clients opens its own network to them (server-side request forgery). With an
-/// allow-list it refuses everything that is not listed: first the URL's origin, then the address of each connection, and both
-/// again for each redirect.
+/// A service that fetches URLs on behalf of its clients exposes its own network to them (server-side request forgery). With an
+/// allow-list it refuses everything that is not listed. It checks the origin of the URL, then the address of the connection,
+/// and both again for each redirect.
 ///
 ///     let client = try FetchClient(allowing: ["https://api.example.com", "http://db.internal:9000"], privateHosts: ["db.internal"])
 ///
-/// URLs are read strictly (`FetchURL`), and fetched in their canonical form. A copy shares the list: copies cost nothing.
+/// The client parses URLs strictly (`FetchURL`), and fetches them in their canonical form. Copies share the list, so a copy
+/// costs only a retain.
 public struct AllowList: Sendable {
     private let list: List
 
@@ -18,7 +19,7 @@ public struct AllowList: Sendable {
     /// - Parameters:
     ///   - origins: The origins to allow. An empty list allows none.
     ///   - privateHosts: The names among them that may resolve to private addresses (`AddressScope.privateNetwork`).
-    ///   - setting: The name of the setting that holds the list, for the messages of errors.
+    ///   - setting: The name of the setting that holds the list, for error messages.
     public init(origins: [Origin], privateHosts: [String] = [], setting: String = "FetchConfiguration.allowList") {
         list = List(origins: origins, privateHosts: privateHosts.map { $0.lowercased() }, setting: setting)
     }
@@ -46,15 +47,16 @@ public struct AllowList: Sendable {
         self.init(origins: parsed, privateHosts: privateHosts)
     }
 
-    /// Whether the list has this origin.
+    /// Returns whether this origin is on the list.
     public func permits(_ origin: Origin) -> Bool { list.origins.contains(origin) }
 
-    /// Whether a request to a listed origin with this host may go to `endpoint`.
+    /// Returns whether a request to a listed origin with this host may go to `endpoint`.
     ///
-    /// - A literal address permits itself only.
+    /// - A literal address permits only itself.
     /// - `localhost` permits the loopback addresses.
-    /// - Every other name permits public addresses only, so that the owner of its DNS zone cannot lead the client inward; a name
-    ///   among the private hosts also permits private ones, but neither loopback nor link-local ones.
+    /// - Any other name permits only public addresses, so that the owner of its DNS zone cannot direct the client to the
+    ///   internal network. A name among the private hosts also permits private addresses, but no loopback and no link-local
+    ///   ones.
     public func permits(_ endpoint: SocketEndpoint, for host: URLHost) -> Bool {
         switch host {
         case .address(let allowed): endpoint.address.unmapped == allowed.unmapped
@@ -68,9 +70,10 @@ public struct AllowList: Sendable {
         }
     }
 
-    /// Parses a URL and checks its origin.
+    /// Parses a URL, checks its origin, and returns it in canonical form.
     ///
-    /// - Throws: `FetchError` `badURL` for a text that `FetchURL` refuses, and `originNotAllowed`.
+    /// - Throws: `FetchError`: `badURL` for a text that `FetchURL` refuses, `originNotAllowed` for an origin that is not on the
+    ///   list.
     public func check(_ url: String) throws(FetchError) -> FetchURL {
         if let url = list.recognize(url) { return url }
         let url = try FetchURL(url)
@@ -81,7 +84,7 @@ public struct AllowList: Sendable {
         return url
     }
 
-    /// Whether both are the same list, not just equal ones: then each verdict on one holds for the other.
+    /// Returns whether both values share one list, so that a decision of one holds for the other.
     func isIdentical(to other: AllowList) -> Bool { list === other.list }
 
     private final class List: Sendable {
@@ -94,18 +97,18 @@ public struct AllowList: Sendable {
             self.origins = Set(origins)
             self.privateHosts = Set(privateHosts)
             self.setting = setting
-            // An origin that no text denotes is the origin of no URL.
+            // A program can create an origin that no text parses to. No URL has such an origin.
             recognized = self.origins.filter { Origin($0.description) == $0 }.map { (Array($0.description.utf8), $0) }
         }
 
-        /// Returns what the strict parser would, for a URL that begins with the canonical text of a listed origin and is canonical
-        /// itself, without making a text. Returns nil for any other URL, also for allowed ones.
+        /// Returns the same result as the strict parser for a canonical URL that begins with the canonical text of a listed
+        /// origin, without creating a string. Returns nil for any other URL, also if it is allowed.
         func recognize(_ text: String) -> FetchURL? {
             text.utf8.withContiguousStorageIfAvailable { bytes in recognize(bytes, text) } ?? nil
         }
 
         private func recognize(_ bytes: UnsafeBufferPointer<UInt8>, _ text: String) -> FetchURL? {
-            // Behind "http://" and one byte of a host.
+            // The first possible offset of the slash: after "http://" and one byte of a host.
             let earliest = 8
             guard bytes.count > earliest, bytes.count <= FetchURL.longest,
                 let slash = memchr(bytes.baseAddress! + earliest, CInt(UInt8(ascii: "/")), bytes.count - earliest)
@@ -122,8 +125,8 @@ public struct AllowList: Sendable {
 }
 
 extension FetchConfiguration {
-    /// Returns the URL to fetch for the URL of a request: its canonical form if there is an allow-list, else the text itself.
-    /// Throws `badURL` or `originNotAllowed`.
+    /// Returns the URL to fetch for the URL of a request: its canonical form if there is an allow-list, otherwise the text
+    /// itself. Throws `badURL` or `originNotAllowed`.
     func canonicalTarget(of url: String) throws(FetchError) -> String {
         guard let allowList else { return url }
         return try allowList.check(url).text
@@ -131,7 +134,7 @@ extension FetchConfiguration {
 
     /// Returns the URL to fetch for the target of a redirect, as `canonicalTarget(of:)` does.
     ///
-    /// - Parameter origin: The origin that redirects, for the message of an error.
+    /// - Parameter origin: The origin that redirects, for error messages.
     func canonicalTarget(ofRedirect url: String, from origin: String) throws(FetchError) -> String {
         do throws(FetchError) {
             return try canonicalTarget(of: url)
@@ -140,8 +143,8 @@ extension FetchConfiguration {
         }
     }
 
-    /// The policy for the addresses of a request: both the allow-list and the policy of the request, or of the client, must permit
-    /// an address.
+    /// Returns the policy for the addresses of a request. The allow-list must permit an address, and so must the policy of the
+    /// request or, if it has none, that of the client.
     func addressPolicy(for request: FetchRequest) -> AddressPolicy {
         (request.addressPolicy ?? addressPolicy).limited(to: allowList)
     }

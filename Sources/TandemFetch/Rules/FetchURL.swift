@@ -1,23 +1,23 @@
-/// An absolute http or https URL, read strictly and written again in one canonical form.
+/// An absolute http or https URL, parsed strictly and written in canonical form.
 ///
-/// Attacks on URL checks need two parsers that read one text differently: one that checks and one that connects. This parser
-/// accepts only what all parsers read alike (RFC 3986, and brackets in a query), and its result is not the given text but the
-/// parts that it understood. It refuses user names and passwords, backslashes, spaces, everything beyond ASCII, hosts with a
-/// trailing dot, and unusual spellings of addresses (`URLHost`).
+/// Attacks on URL checks rely on two parsers that read the same text differently: the one that checks and the one that
+/// connects. This parser accepts only texts that all parsers read alike (RFC 3986, and brackets in a query). Its result is not
+/// the given text but a new one, written from the parts that it understood. It refuses user names and passwords, backslashes,
+/// spaces, all bytes beyond ASCII, hosts with a trailing dot, and unusual spellings of addresses (`URLHost`).
 public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
     /// The origin.
     public let origin: Origin
-    /// The canonical text: scheme and host in lower case, no default port, a path of at least `/`, no fragment.
+    /// The canonical text: scheme and host in lower case, no default port, a path that is at least `/`, and no fragment.
     public let text: String
-    // In bytes.
+    // The offset of the path in `text`, in bytes.
     private let targetStart: Int
 
-    /// The length of the longest URL that is read, in bytes.
+    /// The maximum length of a URL in bytes.
     public static let longest = 8_000
 
     /// Parses a URL.
     ///
-    /// - Throws: `FetchError` `badURL`, which says what is wrong with the text.
+    /// - Throws: `FetchError` `badURL`, whose message says what is wrong.
     public init(_ text: String) throws(FetchError) { self = try FetchURL.parse(text.utf8Span.span) }
 
     /// Creates a URL from a canonical text that begins with the canonical text of `origin`.
@@ -27,16 +27,16 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
         self.targetStart = targetStart
     }
 
-    /// Path and query, as they go on the request line (RFC 9112 section 3.2.1); at least `/`.
+    /// The path and the query, as in the request line (RFC 9112 section 3.2.1); at least `/`.
     public var target: String { String(decoding: text.utf8.dropFirst(targetStart), as: UTF8.self) }
 
-    /// Whether the URL is an origin and nothing more.
+    /// Whether the URL is only an origin: its path is `/`, and it has no query.
     var isOrigin: Bool { text.utf8.count == targetStart + 1 }
 
     /// The canonical text.
     public var description: String { text }
 
-    /// Whether two URLs have the same canonical text.
+    /// Returns whether two URLs have the same canonical text.
     public static func == (a: FetchURL, b: FetchURL) -> Bool { a.text == b.text }
 
     /// Hashes the canonical text.
@@ -45,7 +45,7 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
     private static func parse(_ text: Span<UInt8>) throws(FetchError) -> FetchURL {
         guard text.count <= longest else { throw refusal("it is longer than \(longest) bytes") }
         for index in text.indices where !URLBytes.contains(text[index]) {
-            throw refusal("it holds \(shown(text[index])), which a URL has to percent-encode")
+            throw refusal("it holds \(shown(text[index])), which has to be percent-encoded")
         }
         guard let colon = firstIndex(in: text, from: 0, where: { $0 == UInt8(ascii: ":") }), colon + 2 < text.count,
             text[colon + 1] == UInt8(ascii: "/"), text[colon + 2] == UInt8(ascii: "/")
@@ -70,7 +70,7 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
         guard firstIndex(in: authority, from: 0, where: { $0 == UInt8(ascii: "@") }) == nil else {
             throw refusal("it holds credentials or another @ before the path")
         }
-        // An address in brackets has colons of its own.
+        // An address in brackets contains colons.
         let isBracketed = authority.count > 0 && authority[0] == UInt8(ascii: "[")
         let hostEnd =
             isBracketed
@@ -82,7 +82,7 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
             throw refusal("its host \"\(String(host).prefix(60))\" is neither a name nor an address in its usual form")
         }
         guard hasPort, hostEnd! + 1 < authority.count else {
-            // "http://host:/" is allowed, and means the default.
+            // An empty port, as in "http://host:/", is allowed and means the default port.
             return Origin(scheme: scheme, host: parsed)
         }
         guard let port = port(authority.extracting(hostEnd! + 1..<authority.count)) else {
@@ -91,7 +91,7 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
         return Origin(scheme: scheme, host: parsed, port: port)
     }
 
-    /// Decimal digits without zeros in front, which some parsers would read as octal.
+    /// Parses a port: decimal digits without leading zeros, because some parsers read those as octal.
     private static func port(_ digits: Span<UInt8>) -> Int? {
         guard 1...5 ~= digits.count, digits[0] != UInt8(ascii: "0") else { return nil }
         var port = 0
@@ -121,8 +121,9 @@ public struct FetchURL: Hashable, Sendable, CustomStringConvertible {
     private static func refusal(_ reason: String) -> FetchError { FetchError(.badURL, "the URL is refused: \(reason)") }
 }
 
-/// The bytes of a URL: the reserved and unreserved characters of RFC 3986, and `%`. No backslash, no space, no quotes, no `|`, no
-/// control characters, nothing beyond ASCII. A bit mask of two words, bit n of the first for byte n.
+/// The bytes that a URL may hold: the reserved and unreserved characters of RFC 3986, and `%`. Not among them are the
+/// backslash, the space, the double quote, `|`, control characters, and all bytes beyond ASCII. The sets are bit masks of two
+/// words; bit n of the first stands for byte n.
 enum URLBytes {
     private static let low: UInt64 = 0xAFFF_FFFA_0000_0000
     private static let high: UInt64 = 0x47FF_FFFE_AFFF_FFFF
@@ -138,11 +139,11 @@ enum URLBytes {
         byte < 0x80 && (byte & 0x40 == 0 ? low : high) &>> UInt64(byte & 0x3F) & 1 == 1
     }
 
-    /// `low` without `#` and `%`, which end a target or need a look at what follows.
+    /// `low` without `#`, which ends a target, and `%`, which must be followed by two digits.
     private static let plainLow: UInt64 = 0xAFFF_FFD2_0000_0000
 
-    /// Whether `text` from `start` on is a target that the strict parser leaves as it is: no fragment, and each `%` followed by two
-    /// hexadecimal digits.
+    /// Returns whether `text` from `start` on is a target that the strict parser would not change: it has no fragment, and each
+    /// `%` is followed by two hexadecimal digits.
     static func areCanonicalTarget(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Bool {
         var index = start
         while index < text.count {

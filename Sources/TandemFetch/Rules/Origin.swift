@@ -1,10 +1,11 @@
 /// The origin of a URL (RFC 6454): scheme, host and port.
 public struct Origin: Hashable, Sendable, CustomStringConvertible {
-    /// A scheme that a client fetches.
+    /// A scheme that the client supports.
     public enum Scheme: String, CaseIterable, Sendable {
+        /// HTTP without TLS, and HTTP over TLS.
         case http, https
 
-        /// The port of a URL that names none: 80 or 443.
+        /// The port of a URL without a port: 80 or 443.
         public var defaultPort: Int { self == .http ? 80 : 443 }
     }
 
@@ -17,21 +18,25 @@ public struct Origin: Hashable, Sendable, CustomStringConvertible {
 
     /// Creates an origin.
     ///
-    /// - Parameter port: The port; nil for the scheme's default. No URL has an origin with a port out of range.
+    /// - Parameters:
+    ///   - scheme: The scheme.
+    ///   - host: The host.
+    ///   - port: The port, or nil for the scheme's default port. It is not checked: an origin with a port out of range equals
+    ///     that of no URL.
     public init(scheme: Scheme, host: URLHost, port: Int? = nil) {
         self.scheme = scheme
         self.host = host
         self.port = port ?? scheme.defaultPort
     }
 
-    /// Parses an origin such as `https://api.example.com:8443`, with or without a slash at its end, as strictly as `FetchURL`.
+    /// Parses an origin such as `https://api.example.com:8443`, as strictly as `FetchURL`. A slash at the end is allowed.
     /// Returns nil for any other text.
     public init?(_ text: String) {
         guard !text.utf8.contains(UInt8(ascii: "#")), let url = try? FetchURL(text), url.isOrigin else { return nil }
         self = url.origin
     }
 
-    /// The canonical text, as in `https://api.example.com:8443`; without a default port.
+    /// The canonical text, such as `https://api.example.com:8443`. It has no default port.
     public var description: String {
         "\(scheme.rawValue)://\(host)\(port == scheme.defaultPort ? "" : ":\(port)")"
     }

@@ -4,14 +4,16 @@ public import Tandem
 public enum URLHost: Hashable, Sendable, CustomStringConvertible {
     /// A name, in lower case, without a dot at its end.
     case name(String)
-    /// An address.
+    /// A numeric IPv4 or IPv6 address.
     case address(IPAddress)
 
-    /// Parses a host as it stands in a URL (RFC 3986 section 3.2.2), an IPv6 address in brackets. Returns nil for any other text.
+    /// Parses a host as it appears in a URL (RFC 3986 section 3.2.2), with an IPv6 address in brackets. Returns nil for any
+    /// other text.
     ///
-    /// A name is labels of letters, digits, `-` and `_`, as DNS and container networks use them; letters of other scripts must be
-    /// in punycode. Every URL parser takes a host that ends in a number for an IPv4 address, so such a host must be one in its
-    /// usual form: the spellings that `inet_aton` accepts (127.1, 0x7f.1, 2130706433, 017700000001) are refused.
+    /// A name consists of labels of letters, digits, `-` and `_`, as in DNS and container networks. Letters of other scripts
+    /// must be in punycode. URL parsers take a host that ends in a number for an IPv4 address, so such a host must be an
+    /// address in its usual form. The other spellings that `inet_aton` accepts (127.1, 0x7f.1, 2130706433, 017700000001) are
+    /// refused.
     public init?(_ text: String) { self.init(text.utf8Span.span) }
 
     init?(_ text: Span<UInt8>) {
@@ -32,7 +34,7 @@ public enum URLHost: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Returns where the last label begins; nil when any label is malformed.
+    /// Returns the offset of the last label, or nil if any label is malformed.
     private static func lastLabel(of text: Span<UInt8>) -> Int? {
         let hyphen = UInt8(ascii: "-")
         var start = 0
@@ -47,7 +49,8 @@ public enum URLHost: Hashable, Sendable, CustomStringConvertible {
         return start
     }
 
-    /// Whether URL parsers take a host with this last label for an IPv4 address: decimal digits, or `0x` and hexadecimal ones.
+    /// Returns whether URL parsers take a host with this last label for an IPv4 address: it is decimal digits, or `0x` and
+    /// hexadecimal digits.
     private static func isNumber(_ label: Span<UInt8>) -> Bool {
         let isHexadecimal = label.count >= 2 && label[0] == UInt8(ascii: "0") && label[1] | 0x20 == UInt8(ascii: "x")
         for index in (isHexadecimal ? 2 : 0)..<label.count {
@@ -56,7 +59,7 @@ public enum URLHost: Hashable, Sendable, CustomStringConvertible {
         return true
     }
 
-    /// The host as it stands in a URL.
+    /// The host as it appears in a URL.
     public var description: String {
         switch self {
         case .name(let name): name

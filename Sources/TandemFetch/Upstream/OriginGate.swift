@@ -1,11 +1,11 @@
 internal import Tandem
 
-/// The turns of one origin on one hub: who is in flight with it, who waits for a turn, and what retries are left.
+/// The exchanges with one origin on one hub that are in flight or wait for a turn, and the origin's budget of retries.
 final class OriginGate {
     private let origin: String
     @exclusivity(unchecked) private(set) var inFlight = 0
     @exclusivity(unchecked) private(set) var waiting = 0
-    // First come, first served. Tickets that were given up stay until they come to the front.
+    // The line, first come, first served. Tickets that were given up stay until they reach the front.
     @exclusivity(unchecked) private var line: [Ticket] = []
     @exclusivity(unchecked) private var front = 0
     @exclusivity(unchecked) var budget: RetryBudget
@@ -17,12 +17,12 @@ final class OriginGate {
         lastUse = now
     }
 
-    /// Whether nothing would be lost with it: nobody is here, and its budget is full again.
+    /// Returns whether the gate can be forgotten: no exchange is in flight or waiting, and the last was more than a minute ago.
     func isIdle(now: Duration) -> Bool { inFlight == 0 && waiting == 0 && now - lastUse > .seconds(60) }
 
-    /// A place in the line; at its front at once, when there is room. Throws `overloaded`.
+    /// Returns a place in the line, or a place in flight if there is room. Throws `overloaded`.
     ///
-    /// - Parameter parker: Unparked when its turn comes, if it did not come at once.
+    /// - Parameter parker: The parker to unpark when a waiting exchange gets its turn.
     func enter(_ configuration: FetchConfiguration, now: Duration, waking parker: Parker) throws(FetchError) -> Ticket {
         lastUse = now
         let limit = configuration.maxExchangesPerOrigin
@@ -43,7 +43,7 @@ final class OriginGate {
         return ticket
     }
 
-    /// Returns a place in flight without regard to the limit, for a request that had one and met a dead connection.
+    /// Returns a place in flight regardless of the limit, for a request that already had one and met a dead connection.
     func reenter(waking parker: Parker) -> Ticket {
         inFlight += 1
         return Ticket(self, limit: .max, .inFlight, parker)
@@ -65,7 +65,7 @@ final class OriginGate {
             }
             front += 1
         }
-        // Moves the rest when at least as much was taken: each moves at most once a doubling.
+        // Remove the used front only when it is at least half of the array, so that the cost per ticket is constant on average.
         if front * 2 >= line.count {
             line.removeFirst(front)
             front = 0
@@ -73,7 +73,7 @@ final class OriginGate {
     }
 }
 
-/// A place with an origin: first in its line, then in flight.
+/// An exchange's place with an origin: first in the line, then in flight.
 final class Ticket {
     enum State { case waiting, inFlight, over }
 
@@ -96,7 +96,7 @@ final class Ticket {
         parker.unpark()
     }
 
-    /// Gives the place up, wherever it is. Harmless when it is given up already.
+    /// Gives up the place. Does nothing if it has been given up already.
     func leave() {
         guard state != .over else { return }
         let wasInFlight = state == .inFlight

@@ -1,14 +1,14 @@
 internal import HTTPTypes
 internal import HTTPWire
 
-/// The answer on a connection as far as it has been received: heads, framing and body by RFC 9112.
+/// The state of receiving a response on a connection: heads, framing and body by RFC 9112.
 struct ReceivedAnswer {
     private enum Phase { case head, body, over }
 
-    /// What an upstream may send beside the body. Larger heads than most servers accept, since cookies and policies of content
-    /// are long; HTTPWire cannot keep more than 65,535 bytes of a head.
+    /// The limits for everything that an upstream sends, except the body. They allow larger heads than most servers accept,
+    /// because cookies and content security policies are long. HTTPWire supports heads of at most 65,535 bytes.
     static let limits = HTTPWireLimits(requestLine: 8192, fieldLine: 65_535, fieldCount: 512, headBytes: 65_535)
-    /// Most interim answers (1xx) before the final one.
+    /// The maximum number of interim responses (1xx) before the final one.
     private static let mostInterims = 32
 
     private var phase = Phase.head
@@ -19,12 +19,12 @@ struct ReceivedAnswer {
     private var keepsAlive = false
     private var interims = 0
     private var isFirst = true
-    // What has arrived and has not been used: a part of a head, or what the reader has no room for.
+    // Received bytes that have not been used: a part of a head, or bytes for which the reader has no room.
     private var input: [UInt8] = []
-    /// Whether bytes that have arrived can be used without others.
+    /// Whether there are unused bytes that need no further ones to be used.
     private(set) var holdsBytes = false
 
-    /// Gets ready for the answer to another request.
+    /// Prepares for the response to the next request.
     mutating func begin(isHead: Bool) {
         self.isHead = isHead
         phase = .head
@@ -34,30 +34,32 @@ struct ReceivedAnswer {
 
     var isInBody: Bool { phase == .body }
 
-    /// Whether the end of the connection is the end of the answer.
+    /// Whether the end of the connection marks the end of the response.
     var endsWithConnection: Bool { phase == .body && framing == .untilClose }
 
-    /// Whether the caller has room for what arrives.
+    /// Returns whether the transfer can use further bytes.
     func canRead(_ transfer: Transfer) -> Bool { phase == .head || transfer.room > 0 }
 
     enum Outcome {
         /// More bytes are needed.
         case more
-        /// The upstream wants the body of the request.
+        /// The upstream asks for the body of the request (100 Continue).
         case mayContinue
-        /// The reader has to come first.
+        /// The caller has to read first.
         case full
-        /// The answer is complete. `isReusable` unless the answer or what came behind it forbids to use the connection again.
+        /// The response is complete. `isReusable` is false if the response, or bytes that followed it, forbid another request
+        /// on the connection.
         case complete(isReusable: Bool)
-        /// The transfer has refused the answer, and has ended.
+        /// The transfer has refused the response, and has ended.
         case refused
-        /// This is no answer that can be understood.
+        /// The response is malformed, exceeds a limit, or cannot be used.
         case failed(FetchError)
-        /// The answer is not to this request: the upstream has closed the connection because nothing came for long.
+        /// The response does not belong to this request: the upstream sent it because the connection was idle for too long, and
+        /// closes the connection.
         case isStale
     }
 
-    /// Takes bytes as they arrive.
+    /// Takes received bytes, and passes the response on to the transfer.
     mutating func take(_ bytes: UnsafeRawBufferPointer, for transfer: Transfer) -> Outcome {
         var used = 0
         holdsBytes = false
@@ -107,7 +109,7 @@ struct ReceivedAnswer {
             case .data(let range):
                 let piece = UnsafeRawBufferPointer(rebasing: bytes[(start + range.lowerBound)..<(start + range.upperBound)])
                 guard case .taken = transfer.receive(piece) else { return .refused }
-                // The end of a body of known length is known with its last byte.
+                // A body of known length ends with its last byte.
                 if decoder.isComplete { return complete(surplus: bytes.count - used) }
             case .needMore:
                 if used == bytes.count { return .more }
@@ -122,7 +124,7 @@ struct ReceivedAnswer {
         return .complete(isReusable: keepsAlive && surplus == 0)
     }
 
-    /// nil when it was a head after which the body, or another head, follows.
+    /// Reads a head. Returns nil if a body or another head follows it.
     private mutating func consumeHead(
         _ bytes: UnsafeRawBufferPointer, _ used: inout Int, _ transfer: Transfer
     ) -> Outcome? {
@@ -138,11 +140,13 @@ struct ReceivedAnswer {
         used += head.byteCount
         guard head.status >= 200 else { return interim(head.status, transfer) }
         keepsAlive = head.keepsAlive(toHead: isHead)
-        // RFC 9110 15.5.9: sent unasked by servers that close a connection on which nothing came.
+        // Servers send this without a request when they close an idle connection (RFC 9110 section 15.5.9).
         if head.status == 408, !isFirst, !keepsAlive { return .isStale }
         if head.status == 417, transfer.request.expectsContinue {
             return .failed(
-                FetchError(.badRequest, "\(transfer.origin.text): answers 417: it knows no `Expect`; leave `expectsContinue` off")
+                FetchError(
+                    .badRequest, "\(transfer.origin.text): answered 417: it does not support `Expect`; turn `expectsContinue` off"
+                )
             )
         }
         framing = head.framing(toHead: isHead)
@@ -157,10 +161,10 @@ struct ReceivedAnswer {
         guard interims <= ReceivedAnswer.mostInterims else {
             return .failed(
                 FetchError(
-                    .transfer, "\(transfer.origin.text): sends more than \(ReceivedAnswer.mostInterims) interim answers (1xx)"))
+                    .transfer, "\(transfer.origin.text): sent more than \(ReceivedAnswer.mostInterims) interim answers (1xx)"))
         }
         switch status {
-        case 101: return .failed(FetchError(.transfer, "\(transfer.origin.text): switches protocols, which was not asked for"))
+        case 101: return .failed(FetchError(.transfer, "\(transfer.origin.text): switched protocols (101) without being asked"))
         case 100: return .mayContinue
         default: return nil
         }
@@ -175,7 +179,7 @@ struct ReceivedAnswer {
         return FetchError(code, "\(transfer.origin.text): the answer cannot be used: \(error)\(limit(error.code))")
     }
 
-    /// The limit that an answer exceeds, for the message.
+    /// Returns a sentence with the limit that the response exceeds, for the message.
     private func limit(_ code: HTTPParseError.Code) -> String {
         let limits = ReceivedAnswer.limits
         return switch code {

@@ -1,7 +1,7 @@
 internal import HTTPTypes
 internal import Tandem
 
-/// The request on a connection as far as it has been sent.
+/// The state of sending a request on a connection.
 ///
 /// | phase | leaves it by |
 /// | --- | --- |
@@ -13,21 +13,21 @@ struct SentRequest {
     private enum Phase { case awaitingContinue, body, over, broken }
 
     private var phase = Phase.over
-    // What is to be sent next, and then.
+    // The bytes to send next, and those to send after them.
     private var pending: ArraySlice<UInt8> = []
     private var following: ArraySlice<UInt8> = []
     private var isChunked = false
     private var hasUpload = false
-    /// Whether the producer of the body has to write before more can be sent.
+    /// Whether the connection waits for the producer of the body to write more.
     var waitsForProducer = false
 
-    /// Bodies up to this size go out in one piece with the head.
+    /// The largest body in bytes that is sent together with the head.
     private static let sentWithHead = 32 * 1024
 
-    /// Nothing to send.
+    /// Creates a state with nothing to send.
     init() {}
 
-    /// Writes the head of the request, and a short body with it, to the end of `output`.
+    /// Appends the head of the request, and a short body, to `output`, and keeps the rest to send later.
     init(_ transfer: Transfer, _ output: inout [UInt8]) {
         let request = transfer.request
         phase = .over
@@ -46,7 +46,7 @@ struct SentRequest {
         if bytes.count <= SentRequest.sentWithHead { output.append(contentsOf: bytes) } else { following = bytes[...] }
     }
 
-    /// Whether all of it has been sent.
+    /// Whether the whole request has been sent.
     var isOver: Bool { phase == .over && pending.isEmpty && following.isEmpty }
 
     /// Whether the body waits for the upstream to ask for it.
@@ -55,23 +55,23 @@ struct SentRequest {
     /// Whether a write has failed.
     var isBroken: Bool { phase == .broken }
 
-    /// Whether the upload is asked for more.
+    /// Whether the upload's bytes are being sent.
     var isInBody: Bool { phase == .body }
 
-    /// The upstream has asked for the body, or was given enough time to.
+    /// Allows the body to be sent. Call it when the upstream has asked for the body, or has had enough time to ask.
     mutating func mayContinue() {
         if phase == .awaitingContinue { phase = hasUpload ? .body : .over }
     }
 
-    /// Nothing more can be sent.
+    /// Stops sending. Nothing more is sent.
     mutating func abort() {
         phase = .broken
         (pending, following) = ([], [])
     }
 
-    // MARK: Bytes that could not be sent at once
+    // MARK: Bytes that wait to be sent
 
-    /// Bytes to send before anything else; nil for none.
+    /// The bytes to send before anything else; nil if there are none.
     var held: ArraySlice<UInt8>? {
         mutating get {
             if pending.isEmpty, !following.isEmpty, phase != .awaitingContinue {
@@ -97,7 +97,7 @@ struct SentRequest {
         if phase != .broken { pending = pending.dropFirst(count) }
     }
 
-    // MARK: A body that is produced
+    // MARK: Streamed bodies
 
     enum Outcome {
         case bytes(UnsafeMutableRawBufferPointer)
@@ -105,9 +105,10 @@ struct SentRequest {
         case end
     }
 
-    /// Takes the next piece of the body from the producer, framed (RFC 9112 section 7.1) when its length was not announced.
+    /// Takes the next piece of the body from the upload. If the length was not announced, frames it as a chunk (RFC 9112
+    /// section 7.1).
     mutating func take(from upload: Upload, into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
-        // Room for a size of eight digits and its line end.
+        // Room for a chunk size of eight digits and its line end.
         let front = isChunked ? 10 : 0
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[front..<(buffer.count - 8)])
         switch upload.move(into: room) {
@@ -119,7 +120,7 @@ struct SentRequest {
             waitsForProducer = true
             return .mustWait
         case .closed:
-            // The upstream has answered without the rest. It must not be taken for the whole.
+            // The upstream has answered without the rest. The body must not look complete.
             abort()
             return .end
         case .end:
@@ -147,7 +148,7 @@ struct SentRequest {
 }
 
 extension [UInt8] {
-    /// Appends the head of a request, RFC 9112 section 3.
+    /// Appends the head of a request (RFC 9112 sections 3 and 5).
     fileprivate mutating func appendHead(of transfer: Transfer) {
         let (request, settings) = (transfer.request, transfer.settings)
         append(contentsOf: request.method.rawValue.utf8)
@@ -167,7 +168,7 @@ extension [UInt8] {
         for field in request.headers { append(field) }
         if !hasAgent { append(contentsOf: settings.userAgentLine) }
         if !hasAccept { append(contentsOf: "Accept: */*\r\n".utf8) }
-        // A part of a coded body cannot be decoded.
+        // Not with `Range`: a part of an encoded body cannot be decoded.
         if !hasCoding, !hasRange { append(contentsOf: settings.acceptEncodingLine) }
         if request.sendsBody {
             if let length = request.body == nil ? 0 : request.body?.contentLength {
@@ -181,7 +182,7 @@ extension [UInt8] {
         append(0x0a)
     }
 
-    /// Appends a field line. `HTTPField` has no CR, LF or NUL in names or values, so that it is one line and no more.
+    /// Appends a field line. `HTTPField` has no CR, LF or NUL in names and values, so it is exactly one line.
     mutating func append(_ field: HTTPField) {
         append(contentsOf: field.name.rawName.utf8)
         append(0x3a)

@@ -1,23 +1,23 @@
 internal import CCurl
 internal import HTTPWire
 
-/// A URL that is about to be fetched: who is asked, and for what.
+/// The parts of a URL to fetch: scheme, host, port and request target.
 ///
-/// Usual URLs are read in one pass over their bytes. Everything else is read by libcurl, which knows all spellings of a URL, and
-/// is fetched as libcurl understood it. `TargetURLTests` compares the two.
+/// A fast path parses usual URLs in one pass over their bytes. libcurl parses all others, and they are fetched as libcurl
+/// understood them. `TargetURLTests` compares the two.
 struct TargetURL: Sendable {
-    /// As it was given.
+    /// The text that was given.
     let text: String
-    /// Whether it is `https`.
+    /// Whether the scheme is `https`.
     let isSecure: Bool
-    /// The port that is connected to, also where the URL names none.
+    /// The port to connect to: that of the URL, or the default port.
     let port: Int
-    // Where host and request target are in `text`; unless libcurl has read it.
+    // The positions of the host and the request target in `text`. Not used if libcurl has parsed the URL.
     private let hostRange: Range<Int>
     private let targetRange: Range<Int>
     private let read: ReadByCurl?
 
-    /// What libcurl has read.
+    /// The parts that libcurl has parsed.
     private final class ReadByCurl: Sendable {
         let host, target: String
         let credentials: String?
@@ -29,7 +29,7 @@ struct TargetURL: Sendable {
         }
     }
 
-    /// Throws `badURL`: not absolute, malformed, with control characters, or neither `http` nor `https`.
+    /// Parses an absolute `http` or `https` URL. Throws `badURL` for any other text, and for one with control characters.
     init(_ text: String) throws(FetchError) {
         if FastPaths.isEnabled, let url = TargetURL(usual: text) { self = url } else { try self.init(strictly: text) }
     }
@@ -39,31 +39,31 @@ struct TargetURL: Sendable {
     /// The host in lower case, an IPv6 address in brackets.
     var host: String { read?.host ?? part(hostRange) }
 
-    /// Whether the host is these bytes.
+    /// Returns whether the host equals these bytes.
     func hasHost(_ bytes: [UInt8]) -> Bool {
         if let read { return read.host.utf8.elementsEqual(bytes) }
         guard bytes.count == hostRange.count else { return false }
         return withBytes { unsafe in unsafe[hostRange].elementsEqual(bytes) }
     }
 
-    /// Scheme, host and port.
+    /// The origin: scheme, host and port.
     var origin: Origin { Origin(scheme: isSecure ? .https : .http, host: URLHost(host) ?? .name(host), port: port) }
 
-    /// Path and query, as they go on the request line.
+    /// The path and the query, as in the request line.
     var target: String { read?.target ?? (targetRange.isEmpty ? "/" : part(targetRange)) }
 
-    /// Appends path and query, as they go on the request line.
+    /// Appends the path and the query, as in the request line.
     func appendTarget(to output: inout [UInt8]) {
         if let read { return output.append(contentsOf: read.target.utf8) }
         guard !targetRange.isEmpty else { return output.append(0x2f) }
         withBytes { output.append(contentsOf: $0[targetRange]) }
     }
 
-    /// Name and password, as Basic authentication wants them (RFC 7617); nil when the URL has none.
+    /// The user name and password in the form of Basic authentication (RFC 7617); nil if the URL has none.
     var basicCredentials: String? { read?.credentials }
 
-    /// The whole of it but its secrets, as OpenTelemetry's conventions want it for `url.full`: name, password and the values of
-    /// sensitive keys of the query are replaced, and there is no fragment, which is not sent and may be a secret.
+    /// The URL without its secrets, as OpenTelemetry's conventions require for `url.full`. The user name, the password and the
+    /// values of sensitive query keys are replaced. The fragment is left out, because it is not sent and may be a secret.
     var redacted: String {
         let target = target
         let query = target.firstIndex(of: "?")
@@ -80,10 +80,11 @@ struct TargetURL: Sendable {
         return text.withUTF8(body)
     }
 
-    // MARK: The usual URL
+    // MARK: Fast path
 
-    /// Reads `http://host:port/path?query` when everybody reads it alike: the host a name in lower case or four decimal numbers, no
-    /// name or password, no `.` segment, no `#`, nothing that has to be encoded. nil otherwise.
+    /// Parses `http://host:port/path?query` if all parsers read it alike: the host is a name in lower case or four decimal
+    /// numbers, and there is no user name, no password, no `.` segment, no `#`, and no byte that has to be encoded. Returns nil
+    /// otherwise.
     init?(usual text: String) {
         var copy = text
         let parts = copy.withUTF8 { TargetURL.scan($0) }
@@ -121,7 +122,7 @@ struct TargetURL: Sendable {
         }
         let host = hostStart..<index
         guard index > label, host.count <= 253 else { return nil }
-        // What ends in a number is an address, in one of many spellings.
+        // A host that ends in a number is an address, possibly in an unusual spelling.
         if bytes[label] <= 0x39, !isDottedQuad(bytes, host) { return nil }
         var port = isSecure ? 443 : 80
         if index < bytes.count, bytes[index] == 0x3a {
@@ -134,12 +135,12 @@ struct TargetURL: Sendable {
             var previous: UInt8 = 0
             while index < bytes.count {
                 let byte = bytes[index]
-                // `/.` may begin a segment that is left out.
+                // `/.` may begin a `.` or `..` segment, which has to be removed.
                 guard isPlain(byte), !(byte == 0x2e && previous == 0x2f) else { return nil }
                 previous = byte
                 index += 1
             }
-            // libcurl leaves an empty query out.
+            // libcurl removes an empty query.
             guard previous != 0x3f else { return nil }
         }
         return (isSecure, host, port, targetStart..<index)
@@ -155,7 +156,7 @@ struct TargetURL: Sendable {
         return (port, index)
     }
 
-    /// Four numbers up to 255 without zeros in front.
+    /// Returns whether the host is four numbers of at most 255 without leading zeros.
     private static func isDottedQuad(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
         var (numbers, digits, number) = (0, 0, 0)
         for index in range {
@@ -172,20 +173,21 @@ struct TargetURL: Sendable {
         return numbers == 3
     }
 
-    /// A byte of a path or query that stands for itself in every reading: RFC 3986's characters without `#`, `[`, `]` and quotes.
+    /// Returns whether a byte of a path or query stands for itself in every parser: the characters of RFC 3986 without `#`,
+    /// `[`, `]` and `'`.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x61...0x7a, 0x41...0x5a, 0x2f...0x39: true  // letters, digits, slash
-        case 0x21, 0x24...0x26, 0x28...0x2e, 0x3a, 0x3b, 0x3d, 0x3f, 0x40, 0x5f, 0x7e: true  // !$&%'s kin without quotes
+        case 0x21, 0x24...0x26, 0x28...0x2e, 0x3a, 0x3b, 0x3d, 0x3f, 0x40, 0x5f, 0x7e: true  // !$%&()*+,-.:;=?@_~
         default: false
         }
     }
 
-    // MARK: Any URL
+    // MARK: General path
 
-    /// Reads the URL with libcurl.
+    /// Parses the URL with libcurl. Throws `badURL`.
     init(strictly text: String) throws(FetchError) {
-        // libcurl would stop at the NUL, and fetch something else than what was asked for.
+        // libcurl would stop at the NUL, and fetch another URL than the given one.
         guard !text.utf8.contains(0) else { throw TargetURL.malformed("it contains a NUL") }
         let url = try CurlURL()
         try url.set(text)
@@ -206,7 +208,7 @@ struct TargetURL: Sendable {
         }
     }
 
-    /// The URL that `reference` means in an answer to a request for this one, RFC 3986 section 5. Throws `badURL`.
+    /// Returns the absolute URL for a reference in a response from this URL (RFC 3986 section 5). Throws `badURL`.
     func resolving(_ reference: String) throws(FetchError) -> String {
         let url = try CurlURL()
         try url.set(text)
@@ -219,7 +221,7 @@ struct TargetURL: Sendable {
     }
 }
 
-/// libcurl's reading of a URL.
+/// A URL that libcurl parses.
 struct CurlURL: ~Copyable {
     let handle: OpaquePointer
 
@@ -230,7 +232,7 @@ struct CurlURL: ~Copyable {
 
     deinit { curl_url_cleanup(handle) }
 
-    /// Reads a URL, relative to the one that was read before. Throws `badURL`.
+    /// Parses a URL, relative to the previous one if there is one. Throws `badURL`.
     func set(_ text: String) throws(FetchError) {
         let failed = curl_url_set(handle, CURLUPART_URL, text, UInt32(CURLU_NON_SUPPORT_SCHEME))
         guard failed == CURLUE_OK else { throw TargetURL.malformed(String(cString: curl_url_strerror(failed))) }
@@ -243,16 +245,16 @@ struct CurlURL: ~Copyable {
         return String(cString: text)
     }
 
-    /// The host in lower case.
+    /// Returns the host in lower case. Throws `badURL` if it is not ASCII.
     func asciiHost() throws(FetchError) -> String {
         let host = part(CURLUPART_HOST).lowercased()
         guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
-            throw TargetURL.malformed("its host is in another script; write it in ASCII, as `xn--…` (RFC 5891)")
+            throw TargetURL.malformed("its host is not in ASCII; write it in punycode, as `xn--…` (RFC 5891)")
         }
         return host
     }
 
-    /// `name:password` in base64; nil when the URL has neither.
+    /// `name:password` in base64; nil if the URL has neither.
     var basicCredentials: String? {
         let flags = UInt32(CURLU_URLDECODE)
         let (user, password) = (part(CURLUPART_USER, flags), part(CURLUPART_PASSWORD, flags))
@@ -260,7 +262,7 @@ struct CurlURL: ~Copyable {
     }
 }
 
-/// RFC 4648 section 4.
+/// Returns the text in base64 (RFC 4648 section 4).
 private func base64(_ text: String) -> String {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     let bytes = Array(text.utf8)

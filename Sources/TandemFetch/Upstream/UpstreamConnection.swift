@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Tandem
 
-/// A connection of HTTP/1.1 to an upstream, for one request at a time. libcurl has made it, TLS included; what is sent and
-/// received on it is framed here, so that nothing on it can be taken for the answer to another request.
+/// An HTTP/1.1 connection to an upstream, for one request at a time. libcurl makes the connection, including TLS. This class
+/// frames requests and responses itself, so that no byte can be taken for the response to another request.
 ///
 /// | state | bytes arrive | the peer ends | a write fails |
 /// | --- | --- | --- | --- |
-/// | resting | closed, unless TLS's own | closed | |
-/// | busy, no byte of an answer | -> head | fails; a request that may be repeated gets a new connection | the answer may still come |
-/// | busy, in the answer | -> head, body | fails; completes an answer that ends with the connection | the answer goes on |
+/// | resting | close, except for TLS's own messages | close | |
+/// | busy, no byte of a response | read the head | fail; a repeatable request gets a new connection | wait for a response |
+/// | busy, in the response | read head and body | fail; complete a response that ends with the connection | continue to read |
 /// | closed | | | |
 ///
-/// After an answer the connection rests only if the request has been sent whole, the answer lets it be used again, and not one
-/// byte has come behind it.
+/// After a response the connection becomes idle (`resting`) only if the whole request has been sent, the response allows
+/// another one, and no byte has followed the response.
 final class UpstreamConnection: Wire {
     private enum State {
         case resting
@@ -21,11 +21,11 @@ final class UpstreamConnection: Wire {
     }
 
     let origin: UpstreamOrigin
-    /// Where it leads.
+    /// The remote endpoint.
     let endpoint: SocketEndpoint
     /// The time on the hub's clock at which the connection became idle.
     @exclusivity(unchecked) private(set) var idleSince: UInt64 = 0
-    /// Where the pool keeps it while it carries a transfer.
+    /// The index in the pool's list while the connection carries a transfer.
     @exclusivity(unchecked) var place = 0
     /// The time on the hub's clock at which the pool closes the connection if it is still idle.
     @exclusivity(unchecked) private(set) var expires: UInt64 = 0
@@ -36,21 +36,21 @@ final class UpstreamConnection: Wire {
     @exclusivity(unchecked) private var state = State.resting
     @exclusivity(unchecked) private var receiving: ReceivedAnswer
     @exclusivity(unchecked) private var sending = SentRequest()
-    // Sends a body that was announced by `Expect` when the upstream does not ask for it within a second.
+    // The timer after which a body announced with `Expect` is sent, if the upstream has not asked for it within one second.
     @exclusivity(unchecked) private var patience: HubTimer?
-    // The list that has permitted `endpoint`.
+    // The allow-list that last permitted `endpoint`.
     @exclusivity(unchecked) private var permitting: AllowList?
     @exclusivity(unchecked) private var carriedRequests = 0
     @exclusivity(unchecked) private var isReadingPaused = false
-    // Goes on in the next turn: a fast upstream does not hold the hub.
+    // Continues in the next turn, so that a fast upstream does not hold the hub.
     @exclusivity(unchecked) private var continuation: TurnEnd!
     @exclusivity(unchecked) private var onReadable: (() -> Void)!
     @exclusivity(unchecked) private var onWritable: (() -> Void)!
 
-    /// Bytes that are read, or sent, before others have their turn.
+    /// The number of bytes that are read, or sent, in one turn of the hub.
     private static let share = 256 * 1024
 
-    /// A connection over `socket`, with the identity that TLS was established with, if it was.
+    /// Creates a connection over `socket`. `tls` has the settings with which TLS was established; nil without TLS.
     init(_ socket: UpstreamSocket, to endpoint: SocketEndpoint, _ origin: UpstreamOrigin, _ tls: TLSIdentity?) {
         self.socket = socket
         self.origin = origin
@@ -68,25 +68,25 @@ final class UpstreamConnection: Wire {
         guard case .closed = state else { preconditionFailure("a connection to an upstream was dropped without close()") }
     }
 
-    // MARK: Rest
+    // MARK: Idle connections
 
-    /// Whether the rules of this transfer permit where the connection leads.
+    /// Returns whether the rules of this transfer permit the connection's endpoint.
     func isPermitted(to transfer: Transfer) -> Bool {
         let list = transfer.decidingList
-        // The origin is the same, and so is the address: a list that has permitted it does so again.
+        // The list has permitted the same origin and address before.
         if let list, let permitting, permitting.isIdentical(to: list) { return true }
         guard transfer.permits(endpoint) else { return false }
         permitting = list
         return true
     }
 
-    /// Whether clients with these settings may use it.
+    /// Returns whether a client with these settings may use the connection.
     func suits(_ settings: FetchSettings) -> Bool { tls.map { $0 == settings.tls } ?? true }
 
-    /// Whether the connection is within its idle timeout and its greatest age.
+    /// Returns whether the connection is within its idle timeout and its maximum age.
     func isYoung(_ settings: FetchSettings, _ now: UInt64) -> Bool { now < expires && now - opened < settings.maxAge }
 
-    /// Whether nothing has arrived since the last answer, except TLS's own messages.
+    /// Returns whether nothing has arrived since the last response, except TLS's own messages.
     func checkQuiet() -> Bool { socket.checkQuiet(origin.pool.scratch) }
 
     private func rest(_ settings: FetchSettings) {
@@ -100,9 +100,9 @@ final class UpstreamConnection: Wire {
         socket.whenReadable(onReadable)
     }
 
-    // MARK: A request
+    // MARK: Requests
 
-    /// Sends the request of `transfer`, and waits for its answer.
+    /// Sends the request of `transfer`, and prepares to receive its response.
     func begin(_ transfer: Transfer) {
         let pool = origin.pool
         if carriedRequests > 0 {
@@ -156,7 +156,7 @@ final class UpstreamConnection: Wire {
 
     func abandon() { close() }
 
-    /// Closes it, also while it rests. Harmless when it is closed.
+    /// Closes the connection, in any state. A second call does nothing.
     func close() {
         switch state {
         case .closed: return
@@ -179,7 +179,7 @@ final class UpstreamConnection: Wire {
         close()
     }
 
-    /// Goes on after a turn in which others had theirs.
+    /// Continues to receive and send, after other jobs have had their turn.
     private func goOn() {
         receiveAvailable()
         sendAvailable()
@@ -217,8 +217,8 @@ final class UpstreamConnection: Wire {
         if sending.awaitsContinue { transfer.phases.enter(.awaitingHead) }
     }
 
-    /// Writes what the kernel takes now, and waits for room when it takes nothing. A write that fails is not the end: the
-    /// upstream may have answered before it closed.
+    /// Writes as many bytes as the kernel takes, and returns their number. If it takes none, calls `sendAvailable` later, when
+    /// there is room. A failed write does not end the transfer, because the upstream may have answered before it closed.
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard !bytes.isEmpty else { return 0 }
         switch socket.write(bytes) {
@@ -227,7 +227,7 @@ final class UpstreamConnection: Wire {
         case .failed:
             sending.abort()
             if case .busy(let transfer) = state { transfer.upload?.close() }
-            // Reads what there is of an answer.
+            // Read the response, if there is one.
             continuation.arm()
         }
         return 0
@@ -254,11 +254,11 @@ final class UpstreamConnection: Wire {
                 let before = transfer.received
                 take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), transfer)
                 guard case .busy = state else { return }
-                // What was decoded counts: it can be a thousand times what was read.
+                // Decoded bytes count, because they can be a thousand times as many as the received ones.
                 budget -= max(count, transfer.received - before)
                 if budget <= 0 { return continuation.arm() }
             case .nothing where sending.isBroken && tls != nil:
-                // After a write has failed, nothing more comes through TLS.
+                // After a failed write, TLS delivers no more bytes.
                 return fail(transfer, "was lost")
             case .nothing: return socket.whenReadable(onReadable)
             case .end(let isOrderly): return peerEnded(transfer, isOrderly: isOrderly)
@@ -278,7 +278,7 @@ final class UpstreamConnection: Wire {
         case .mayContinue:
             sending.mayContinue()
             sendAvailable()
-            // What follows the interim answer.
+            // Take the bytes that followed the interim response.
             if case .busy = state, receiving.holdsBytes { take(UnsafeRawBufferPointer(start: nil, count: 0), transfer) }
         case .full: pauseReading(transfer)
         case .complete(let isReusable): finish(transfer, isReusable: isReusable)
@@ -309,11 +309,11 @@ final class UpstreamConnection: Wire {
             finish(transfer, isReusable: false)
             return
         }
-        let cut = tls == nil ? "was reset, not ended" : "ended without TLS's close_notify"
-        fail(transfer, receiving.endsWithConnection ? "\(cut): the answer may be cut off" : "ended")
+        let cut = tls == nil ? "was reset" : "ended without TLS's close_notify"
+        fail(transfer, receiving.endsWithConnection ? "\(cut), perhaps" : "ended")
     }
 
-    /// The connection is gone before the answer was complete.
+    /// Fails the transfer, because the connection has ended before the response was complete. Closes the connection.
     private func fail(_ transfer: Transfer, _ what: String, errno: CInt = 0) {
         if !transfer.isAnswered {
             if carriedRequests > 1 {
@@ -340,7 +340,7 @@ final class UpstreamConnection: Wire {
         return FetchError(.transfer, "\(origin.text): the connection \(what) without an answer\(remedy)")
     }
 
-    /// A byte has arrived, or the peer has ended, while the connection rests.
+    /// Closes an idle connection on which a byte has arrived, or whose peer has ended it. TLS's own messages do not count.
     private func restEnded() {
         guard case .resting = state else { return }
         if checkQuiet() { return socket.whenReadable(onReadable) }
@@ -349,7 +349,7 @@ final class UpstreamConnection: Wire {
     }
 
     private func peerChanged(_ peer: Descriptor.PeerState) {
-        // Nobody reads: without this a reset would be noticed only by the next read.
+        // While reading is paused, only this call notices a reset.
         guard peer.contains(.gone), isReadingPaused, case .busy(let transfer) = state else { return }
         fail(transfer, "was reset", errno: ECONNRESET)
     }

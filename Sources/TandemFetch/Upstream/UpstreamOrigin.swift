@@ -1,25 +1,25 @@
 internal import Tandem
 
-/// What one hub keeps of one origin: the line of those who wait for a turn, what retries are left, and its connections.
+/// The state of one origin on one hub: the exchanges in flight and in line, the budget of retries, and the connections.
 final class UpstreamOrigin {
-    /// Which it is.
+    /// The origin.
     let origin: Origin
-    /// `http://host:port`, for messages: the port also where it is the default.
+    /// `http://host:port`, for messages. It always has the port.
     let text: String
-    /// The line `Host: …` of a request.
+    /// The field line `Host: …` of a request.
     let hostLine: [UInt8]
     unowned(unsafe) let pool: UpstreamPool
     let gate: OriginGate
-    /// The series of its metrics.
+    /// The series of the origin's metrics; nil if nothing is counted.
     let series: FetchMetrics.Series?
 
     private let hostBytes: [UInt8]
-    // Idle connections, the one that has been idle longest first.
+    // The idle connections, in the order in which they became idle.
     @exclusivity(unchecked) private var idle: [UpstreamConnection] = []
     @exclusivity(unchecked) private var sessions: [TLSIdentity: HTTP2Session] = [:]
-    // Sessions that are too old for further transfers and still have some.
+    // Sessions that are too old for new transfers, but still have some.
     @exclusivity(unchecked) private var retired: [HTTP2Session] = []
-    // When the upstream is asked again whether it speaks HTTP/2.
+    // The time until which the client does not ask the upstream for HTTP/2.
     @exclusivity(unchecked) private var speaksHTTP1Until: UInt64 = 0
 
     init(_ origin: Origin, on pool: UpstreamPool, _ retry: RetryPolicy) {
@@ -36,7 +36,7 @@ final class UpstreamOrigin {
 
     var hub: Hub { pool.hub }
 
-    /// Whether requests for `url` go here.
+    /// Returns whether `url` has this origin.
     func isOrigin(of url: TargetURL) -> Bool {
         url.port == origin.port && url.isSecure == (origin.scheme == .https) && url.hasHost(hostBytes)
     }
@@ -44,11 +44,11 @@ final class UpstreamOrigin {
     /// Whether the pool may forget the origin: no connection, no exchange, and no recent use.
     var isIdle: Bool { idle.isEmpty && sessions.isEmpty && retired.isEmpty && gate.isIdle(now: hub.now) }
 
-    // MARK: Connections of HTTP/1.1
+    // MARK: HTTP/1.1 connections
 
-    /// Returns the idle connection that was used last and that this client may use, or nil if there is none.
+    /// Returns the most recently used idle connection that this client may use, or nil.
     ///
-    /// Closes each connection that it finds too old, ended, or with unexpected bytes on it.
+    /// Closes each connection that it finds too old, ended by the upstream, or with unexpected bytes.
     func findIdle(for settings: FetchSettings) -> UpstreamConnection? {
         guard !idle.isEmpty else { return nil }
         let now = hub.turnTime
@@ -72,9 +72,9 @@ final class UpstreamOrigin {
         pool.addedIdle(expiring: connection.expires, most: settings.configuration.maxIdlePerHub)
     }
 
-    /// Removes a connection that is no longer idle: it is used again, or closed.
+    /// Removes a connection that is no longer idle, because it is used again or closed.
     func remove(_ connection: UpstreamConnection) {
-        // Mostly the last.
+        // Searched from the end, because it is usually the last one.
         guard let index = idle.lastIndex(where: { $0 === connection }) else { return }
         idle.remove(at: index)
         pool.removedIdle()
@@ -95,36 +95,37 @@ final class UpstreamOrigin {
 
     // MARK: HTTP/2
 
-    /// Whether a request of this client may be spoken in HTTP/2, as far as is known.
+    /// Returns whether a request of this client may use HTTP/2, unless the upstream refuses it.
     func maySpeakHTTP2(_ settings: FetchSettings) -> Bool {
         settings.configuration.httpVersion == .http2 && origin.scheme == .https && hub.turnTime >= speaksHTTP1Until
     }
 
-    /// The session for this client: its one connection, made when first used. Throws `unavailable`.
+    /// Returns the HTTP/2 session for this client's TLS settings. Creates it if there is none, or if it is too old. Throws
+    /// `unavailable`.
     func session(_ settings: FetchSettings) throws(FetchError) -> HTTP2Session {
         if let session = sessions[settings.tls], !session.isTooOld { return session }
         let session = try HTTP2Session(self, settings)
-        // One that is too old ends with the last of its transfers.
+        // A session that is too old ends with its last transfer.
         if let old = sessions.updateValue(session, forKey: settings.tls), old.isBusy { retired.append(old) }
         return session
     }
 
-    /// Forgets sessions that were too old and have ended.
+    /// Drops the old sessions whose last transfer has ended.
     func dropRetired() { retired.removeAll { !$0.isBusy } }
 
-    /// The upstream has agreed to HTTP/1.1 only: it is not asked again for ten minutes.
+    /// Records that the upstream agrees only to HTTP/1.1. The client does not ask it for HTTP/2 again for ten minutes.
     func refusedHTTP2() { speaksHTTP1Until = hub.turnTime.advanced(by: 600_000_000_000) }
 
-    // MARK: Its end
+    // MARK: Ending
 
-    /// Closes all connections; the hub has stopped.
+    /// Closes all connections, because the hub has stopped.
     func end() {
         for connection in idle { connection.close() }
         for session in Array(sessions.values) + retired { session.end() }
         (sessions, retired) = ([:], [])
     }
 
-    /// `http://host:port: 3 in flight, 1 waiting, 2 idle connections, the oldest for 1.5 seconds`, for dumps.
+    /// A line for dumps: `http://host:port: 3 in flight, 1 waiting, 2 idle connections, the oldest for 1.5 seconds`.
     var dumpLine: String {
         var line = "\(text): \(gate.inFlight) in flight, \(gate.waiting) waiting, \(idle.count) idle connections"
         if let oldest = idle.first {

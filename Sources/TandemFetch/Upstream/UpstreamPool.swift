@@ -1,35 +1,35 @@
 internal import Tandem
 
-/// What one hub keeps of its upstreams: origins with their lines and idle connections, libcurl's multi handle that makes
-/// connections, and counts. Shared by all clients of the hub and both styles. Every call is made on the hub's thread.
+/// The state of all upstreams on one hub: the origins with their lines and idle connections, libcurl's multi handle, which makes
+/// connections, and counts. All clients on the hub share it, in both styles. Used only on the hub's thread.
 final class UpstreamPool: DumpedLocal {
-    /// Whose thread it is on. The hub keeps the pool.
+    /// The hub, which owns the pool.
     unowned let hub: Hub
-    /// nil when nobody counts.
+    /// The metrics; nil if nothing is counted.
     let metrics: FetchMetrics?
-    /// Makes connections.
+    /// The multi handle that makes HTTP/1.1 connections.
     let dialer: CurlMulti
-    /// Memory that bytes are read into; nothing is kept in it between two calls.
+    /// Memory to read bytes into. Its content is not kept between two calls.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 64)
-    /// Where a request is written before it is sent; empty between two calls.
+    /// The buffer in which a request is written before it is sent. It is empty between two calls.
     @exclusivity(unchecked) var output: [UInt8] = []
-    /// Since the hub's start.
+    /// Counts since the hub's start.
     @exclusivity(unchecked) var counts = (retries: 0, queued: 0, reused: 0, discarded: 0)
 
-    // Connections of HTTP/1.1 that carry a transfer, each at its `place`.
+    // The HTTP/1.1 connections that carry a transfer, each at the index `place`.
     @exclusivity(unchecked) private var busy: [UpstreamConnection] = []
     @exclusivity(unchecked) private var origins: [Origin: UpstreamOrigin] = [:]
-    // With as many it is time to look for those that are not needed.
+    // The number of origins at which the pool looks for origins that it can forget.
     @exclusivity(unchecked) private var mostOrigins = 256
-    // The origin of the last exchange: mostly that of the next.
+    // The origin of the last exchange, which is usually that of the next one.
     @exclusivity(unchecked) private var latest: UpstreamOrigin?
     @exclusivity(unchecked) private var timers: [TransferTimer] = []
     @exclusivity(unchecked) private(set) var idleConnections = 0
-    // Closes idle connections when their time is over. Armed for the first of them, or earlier.
+    // The timer that closes idle connections when their time is over. It is armed for the first of them, or earlier.
     @exclusivity(unchecked) private var sweep: HubTimer!
     @exclusivity(unchecked) private var sweepsAt = UInt64.max
 
-    /// The pool of `hub`, made when first asked for. Throws `unavailable`.
+    /// Returns the pool of `hub`, which the first call creates. Throws `unavailable`.
     static func on(_ hub: Hub) throws -> UpstreamPool {
         try hub.local(UpstreamPool.self) { try UpstreamPool(on: hub) }
     }
@@ -38,12 +38,12 @@ final class UpstreamPool: DumpedLocal {
         self.hub = hub
         metrics = FetchMetrics()
         dialer = try CurlMulti(on: hub, metrics)
-        // The hub keeps the pool, not the other way round.
+        // Unowned, because the hub owns the pool and the timer must not keep the pool alive.
         sweep = HubTimer(on: hub) { [unowned self] in closeExpired() }
         output.reserveCapacity(4096)
     }
 
-    /// Runs on the hub's thread, when the hub drops its locals.
+    // Runs on the hub's thread, when the hub drops its locals.
     deinit {
         for connection in busy { connection.hubStopped(FetchError(.unavailable, "the hub of this fetch has stopped")) }
         for origin in origins.values { origin.end() }
@@ -53,7 +53,8 @@ final class UpstreamPool: DumpedLocal {
 
     // MARK: Origins
 
-    /// What is kept of the origin of `url`. Origins outlive their exchanges for a minute.
+    /// Returns the state of the origin of `url`, which it creates if needed. The pool keeps an origin for at least a minute
+    /// after its last exchange.
     func origin(of url: TargetURL, _ retry: RetryPolicy) -> UpstreamOrigin {
         if let latest, latest.isOrigin(of: url) { return latest }
         let key = url.origin
@@ -63,10 +64,10 @@ final class UpstreamPool: DumpedLocal {
     }
 
     private func add(_ key: Origin, _ retry: RetryPolicy) -> UpstreamOrigin {
-        // Strangers may choose the origins: those that have nothing to keep go.
+        // URLs may come from strangers, so the pool must forget origins that have no state to keep.
         if origins.count >= mostOrigins {
             origins = origins.filter { !$0.value.isIdle }
-            // Each look at all of them is paid for by as many that were added.
+            // Doubled, so that the cost of the search per added origin is constant on average.
             mostOrigins = max(256, origins.count * 2)
         }
         let origin = UpstreamOrigin(key, on: self, retry)
@@ -89,13 +90,13 @@ final class UpstreamPool: DumpedLocal {
 
     // MARK: Connections that carry a transfer
 
-    /// Keeps a connection while it carries a transfer.
+    /// Adds a connection that carries a transfer, and keeps it alive.
     func add(_ connection: UpstreamConnection) {
         connection.place = busy.count
         busy.append(connection)
     }
 
-    /// Forgets a connection whose transfer is over.
+    /// Removes a connection whose transfer is over.
     func remove(_ connection: UpstreamConnection) {
         let last = busy.removeLast()
         guard last !== connection else { return }
@@ -105,8 +106,8 @@ final class UpstreamPool: DumpedLocal {
 
     // MARK: Idle connections
 
-    /// Counts an idle connection that expires at this time. Closes the one that has been idle longest when there are more than
-    /// `most`.
+    /// Counts an idle connection that expires at this time. If there are more than `most`, closes the one that has been idle
+    /// longest.
     func addedIdle(expiring: UInt64, most: Int) {
         idleConnections += 1
         metrics?.connectionRests()
@@ -114,7 +115,7 @@ final class UpstreamPool: DumpedLocal {
         arm(expiring)
     }
 
-    /// A session of HTTP/2 has no transfer, and is to be closed at this time unless it gets one.
+    /// Arms the timer for an HTTP/2 session without transfers, which is closed at this time unless it gets one.
     func restSession(until expiry: UInt64) { arm(expiry) }
 
     private func arm(_ expiring: UInt64) {
@@ -123,7 +124,7 @@ final class UpstreamPool: DumpedLocal {
         sweep.arm(Deadline(nanoseconds: expiring))
     }
 
-    /// An idle connection is used again, or has been closed.
+    /// Removes an idle connection from the count: it is used again, or has been closed.
     func removedIdle() {
         idleConnections -= 1
         metrics?.connectionStirs()
@@ -151,7 +152,7 @@ final class UpstreamPool: DumpedLocal {
         origins.values.sorted { $0.text < $1.text }.prefix(limit).map { "upstream \($0.dumpLine)" }
     }
 
-    /// What lives here now.
+    /// The current statistics.
     var statistics: FetchStatistics {
         var statistics = FetchStatistics()
         dialer.count(&statistics)

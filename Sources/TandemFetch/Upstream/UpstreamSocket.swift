@@ -3,40 +3,42 @@ internal import CTandemCurl
 internal import Glibc
 internal import Tandem
 
-/// The socket of a connection to an upstream, plain or under TLS. It reads and writes without waiting, and tells when more can be
-/// read or written. Every call is made on the hub's thread.
+/// The socket of a connection to an upstream, plain or under TLS. It reads and writes without waiting, and calls back when more
+/// can be read or written. Used only on the hub's thread.
 ///
-/// A plain socket is read, written and closed here. Under TLS libcurl does all three, through the handle that made the connection.
+/// This class reads, writes and closes a plain socket itself. Under TLS libcurl does all three, through the handle that made
+/// the connection.
 final class UpstreamSocket {
     enum Reading {
         case bytes(Int)
-        /// Nothing is there.
+        /// No bytes have arrived.
         case nothing
-        /// The peer has ended. `isOrderly` where the protocol below says that this is the end of what it sent.
+        /// The peer has ended its side. `isOrderly` is true if TCP or TLS confirms that it sent nothing more.
         case end(isOrderly: Bool)
-        /// `errno` is 0 where the reason is unknown.
+        /// Reading has failed. `errno` is 0 if it is unknown.
         case failed(String, errno: CInt)
     }
 
     enum Writing {
         case bytes(Int)
-        /// The kernel takes nothing now.
+        /// The kernel takes no bytes now.
         case nothing
         case failed
     }
 
     private let descriptor: Descriptor
-    // libcurl's handle, which has TLS; nil without TLS.
+    // libcurl's handle for a TLS connection; nil without TLS.
     private let easy: EasyHandle?
     private unowned(unsafe) let dialer: CurlMulti
     private var writesMayMove = false
     private var hasFailedToWrite = false
 
-    /// Takes over a socket that libcurl has connected. Throws what the kernel refuses.
+    /// Takes over a socket that libcurl has connected. Throws `TandemError` if the hub cannot watch it.
     ///
     /// - Parameters:
-    ///   - fd: The number. It is closed with the socket, also when this throws and `easy` is nil.
-    ///   - easy: libcurl's handle, which has TLS. It stays attached to its multi handle. nil without TLS.
+    ///   - fd: The descriptor. Without TLS this object owns it, and closes it also if the initializer throws.
+    ///   - easy: libcurl's handle for a TLS connection, which stays attached to its multi handle; nil without TLS.
+    ///   - dialer: The multi handle that made the connection.
     init(_ fd: CInt, _ easy: EasyHandle?, on dialer: CurlMulti) throws(TandemError) {
         self.easy = easy
         self.dialer = dialer
@@ -51,36 +53,37 @@ final class UpstreamSocket {
         }
     }
 
-    /// Closes it. Harmless when it is closed.
+    /// Closes the socket. A second call does nothing.
     func close() {
         guard let easy else {
             dialer.closing(descriptor.fd)
             return descriptor.close()
         }
-        // libcurl closes the number.
+        // libcurl closes the descriptor.
         _ = descriptor.relinquish()
         dialer.remove(easy)
     }
 
-    /// What the kernel has said of the peer.
+    /// The state of the peer that the kernel has reported.
     var peer: Descriptor.PeerState { descriptor.peer }
 
-    /// Calls `handler` each time when the peer half-closes or goes away.
+    /// Calls `handler` each time the peer half-closes or goes away.
     func onPeerChange(_ handler: @escaping (Descriptor.PeerState) -> Void) { descriptor.onPeerChange = handler }
 
-    /// Calls `handler` once, when there may be something to read; at once, if that is so already.
+    /// Calls `handler` once, when there may be bytes to read. Calls it at once if there are already.
     func whenReadable(_ handler: @escaping () -> Void) { descriptor.whenReadable(handler) }
 
-    /// Calls `handler` once, when there may be room to write; at once, if that is so already.
+    /// Calls `handler` once, when there may be room to write. Calls it at once if there is already.
     func whenWritable(_ handler: @escaping () -> Void) { descriptor.whenWritable(handler) }
 
-    /// Reads TLS's own messages, and returns whether nothing else has arrived. Asks the kernel, which may not have told the hub yet.
+    /// Reads TLS's own messages, and returns whether nothing else has arrived. It asks the kernel, because the hub may not know
+    /// yet.
     ///
-    /// - Parameter scratch: Memory that TLS's messages are read into.
+    /// - Parameter scratch: Memory to read into.
     func checkQuiet(_ scratch: UnsafeMutableRawBufferPointer) -> Bool {
         if descriptor.peer != [] { return false }
         if let easy {
-            // Session tickets and key updates carry no data. Data would belong to no request.
+            // Session tickets and key updates carry no data. Any data would belong to no request.
             if case .nothing = readTLS(into: scratch, easy) { return true }
             return false
         }
@@ -92,12 +95,12 @@ final class UpstreamSocket {
 
     // MARK: Reading
 
-    /// Reads what is there.
+    /// Reads the bytes that have arrived, as many as fit.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
         if let easy { return readTLS(into: buffer, easy) }
         do throws(TandemError) {
             guard let count = try descriptor.readAvailable(into: buffer) else { return .nothing }
-            // A reset is told once: after a write that failed because of it, the reader is told of an end.
+            // The kernel reports a reset only once. If a write has failed because of it, the read reports an end instead.
             return count > 0 ? .bytes(count) : .end(isOrderly: !hasFailedToWrite && !descriptor.peer.contains(.gone))
         } catch {
             return .failed("was lost (\(error.message))", errno: error.errno)
@@ -118,7 +121,7 @@ final class UpstreamSocket {
 
     // MARK: Writing
 
-    /// Writes what the kernel takes.
+    /// Writes as many bytes as the kernel takes.
     func write(_ bytes: UnsafeRawBufferPointer) -> Writing {
         if let easy { return writeTLS(bytes, easy) }
         do throws(TandemError) {
@@ -136,7 +139,8 @@ final class UpstreamSocket {
             var written = 0
             let result = curl_easy_send(easy.pointer, bytes.baseAddress! + total, bytes.count - total, &written)
             if !writesMayMove {
-                // What could not be written is written later from other memory. libcurl tells of TLS only after its first call.
+                // Bytes that could not be written are written again later, from other memory. This is set after the first write,
+                // because libcurl does not reveal the TLS object earlier.
                 tandem_curl_let_writes_move(easy.pointer)
                 writesMayMove = true
             }

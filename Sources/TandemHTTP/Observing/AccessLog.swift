@@ -20,6 +20,7 @@ public protocol AccessLog: AnyObject, Sendable {
 public struct AccessLogEntry: Sendable {
     /// The style of the handler that answered.
     public enum Style: String, Sendable {
+        /// A handler in this style answered.
         case blocking, async
         /// The server itself answered: no route matched, or the request was refused.
         case none
