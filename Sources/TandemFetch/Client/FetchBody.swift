@@ -1,6 +1,6 @@
 internal import Tandem
 
-/// The body of a request: bytes at hand, or a stream that code in either style produces while it is sent.
+/// The body of a request: bytes in memory, or a stream that code in either style writes while the client sends it.
 ///
 ///     FetchBody(bytes)
 ///     FetchBody("text")

@@ -48,8 +48,8 @@ final class AnswerStream: AnswerSink {
         if case .blocking = code { true } else { false }
     }
 
-    /// Calls the code that writes the body, and ends the body. Throws what that code throws, and `HTTPError` 500 for a body that
-    /// is shorter than announced.
+    /// Calls the code that writes the body, and ends the body. Throws the error of that code, and `HTTPError` 500 for a body
+    /// that is shorter than announced.
     func run(name: GreenThreadName, draining: Draining) async throws {
         let writer = ResponseWriter(self, contentLength: length, draining: draining)
         // If the handler's code has kept the writer, it cannot write any more.

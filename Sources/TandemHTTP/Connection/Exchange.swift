@@ -5,7 +5,7 @@ internal import Logging
 internal import Tandem
 internal import Tracing
 
-// @unchecked: used on its hub only, by the connection's task and by what the handler runs within it.
+// @unchecked: used on its hub only, by the connection's task and by code that the handler runs in it.
 /// One request, from its head to the last byte of its answer. A connection reuses its exchange for request after request.
 ///
 ///     begin(head)            the request is dispatched and observed

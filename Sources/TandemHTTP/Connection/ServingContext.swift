@@ -86,7 +86,7 @@ final class ServingContext {
 
     // MARK: Sending once per turn
 
-    /// Sends this connection's output at the end of the hub's turn, together with what is written until then.
+    /// Sends this connection's output at the end of the hub's turn, together with any bytes that are written until then.
     func flushLater(_ wire: Wire) {
         guard !wire.isFlushedLater else { return }
         wire.isFlushedLater = true

@@ -309,8 +309,8 @@ final class Wire {
         shutdown(descriptor.fd, CInt(SHUT_WR))
     }
 
-    /// Reads and drops what has arrived, up to one scratch buffer. Returns the number of bytes, nil when nothing has arrived, or
-    /// 0 at the end.
+    /// Reads and drops input, at most one scratch buffer. Returns the number of bytes, nil if no bytes have arrived, or 0 at
+    /// the end.
     func discardAvailable() throws(TandemError) -> Int? { try descriptor.readAvailable(into: buffers.scratch) }
 
     /// Closes the connection and gives its buffers back. Does not wait.

@@ -65,8 +65,8 @@ enum UnixListener {
     }
 
     /// Locks the directory of the path, so that of two servers that start at the same time neither takes the other's new file
-    /// for a stale one. Returns a descriptor whose `close` releases the lock, or -1. After about 50 ms it gives up and goes on
-    /// without the lock.
+    /// for a stale one. Returns a descriptor whose `close` releases the lock, or -1. After about 50 ms it gives up, and
+    /// the caller continues without the lock.
     private static func lockDirectory(of path: String) -> CInt {
         let end = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let directory = path[..<end]

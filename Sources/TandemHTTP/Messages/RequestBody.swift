@@ -86,15 +86,15 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         }
     }
 
-    /// Returns the whole body. Throws `HTTPError` 413 when the body is longer than `limit` bytes, else as `read`.
+    /// Returns the whole body. Throws `HTTPError` 413 if the body is longer than `limit` bytes, and as `read`.
     public func collect(upTo limit: Int) async throws -> [UInt8] {
         var all = try startCollecting(limit)
         while let piece = try await read() { try all.add(piece, limit) }
         return all
     }
 
-    /// Returns the whole body; parks the green thread. Throws `HTTPError` 413 when the body is longer than `limit` bytes, else
-    /// as `read`.
+    /// Returns the whole body; parks the green thread. Throws `HTTPError` 413 if the body is longer than `limit` bytes, and as
+    /// `read`.
     @available(*, noasync)
     public func collect(upTo limit: Int, file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
         var all = try startCollecting(limit)

@@ -99,8 +99,8 @@ extension AccessLogEntry {
     /// The time from the end of the request's head to the end of the response.
     public var duration: Duration { .nanoseconds(Int64(nanoseconds)) }
 
-    /// The id of the request's trace, 32 hexadecimal digits: that of the server's span, else the one in `traceparent`. nil
-    /// without either.
+    /// The id of the request's trace, as 32 hexadecimal digits: that of the server's span or, without a span, the one in
+    /// `traceparent`; nil without either.
     public var traceID: String? {
         if traceIDHigh | traceIDLow != 0 { return hexadecimal(traceIDHigh) + hexadecimal(traceIDLow) }
         return head.flatMap { TraceContext($0)?.traceID }

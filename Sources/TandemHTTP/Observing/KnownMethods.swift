@@ -7,7 +7,7 @@ enum KnownMethods {
 
     private static let names = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
-    /// Returns the method's own name when RFC 9110, RFC 5789 or the route that matched knows the method, else `other`.
+    /// Returns the method's own name if RFC 9110 or RFC 5789 defines the method or the matched route has it, otherwise `other`.
     static func name(of method: HTTPRequest.Method, _ route: Route?) -> String {
         route?.method == method || names.contains(method.rawValue) ? method.rawValue : other
     }

@@ -3,7 +3,7 @@ enum TraceState {
     /// The longest list that is passed on, in bytes. The specification asks every system to pass on at least this length. A
     /// longer list is dropped.
     static let longest = 512
-    /// The most members that a list may have.
+    /// The maximum number of members in a list.
     static let members = 32
 
     /// Returns the list without its empty members. Returns nil if there are no other members, too many, or a malformed one.

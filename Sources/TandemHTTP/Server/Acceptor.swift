@@ -5,7 +5,7 @@ internal import Tandem
 // @unchecked: used on one hub only.
 /// The accept loop of one listening socket, which hands each client to `onAccept`.
 final class Acceptor: @unchecked Sendable {
-    /// The most connections that are accepted per turn.
+    /// The maximum number of connections that are accepted per turn of the hub.
     private static let mostPerTurn = 64
 
     private let listener: Descriptor

@@ -2,11 +2,11 @@ internal import HTTPTypes
 internal import Logging
 internal import Tandem
 
-/// The admission of clients on one hub. Counts connections over the whole server, lets idle connections give way to new ones,
-/// and bounds how many refused clients the server answers at a time.
+/// The admission of clients on one hub. It counts connections over the whole server, closes idle connections to make room for new
+/// ones, and limits how many refused clients the server answers at a time.
 final class Gate {
-    /// The most refused clients per hub that the server answers at a time. Beyond it the server closes without an answer, because
-    /// each answer costs a descriptor for up to `lingerTimeout`.
+    /// The maximum number of refused clients per hub that the server answers at a time. Beyond it, the server closes the
+    /// connection without an answer, because each answer uses a descriptor for up to `lingerTimeout`.
     private static let mostRefusing = 64
     /// The number of idle connections that are closed together, so that one search makes room for many new clients.
     private static let mostGivingWay = 64
@@ -22,7 +22,7 @@ final class Gate {
 
     private let admission: Admission
     private let context: ServingContext
-    /// The most connections that the process has descriptors for.
+    /// The maximum number of connections for which the process has descriptors.
     private let mostByDescriptors = Admission.mostByDescriptors()
     private var refusing = 0
     private var refusals: [Admission.Refusal: LogSampler] = [:]

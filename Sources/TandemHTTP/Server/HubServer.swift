@@ -163,7 +163,7 @@ final class HubServer: @unchecked Sendable {
     }
 
     /// Starts the tasks of connections that wake from rest, until the server has ended. `run` starts this task before it
-    /// accepts. So the task of a woken connection has the task-locals of `run`'s caller, not of what woke it.
+    /// accepts. So the task of a woken connection has the task-locals of `run`'s caller, not those of the code that woke it.
     private func resumeWoken() async {
         while !hasEnded {
             for connection in woken { startTask(of: connection) }
