@@ -107,7 +107,7 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
-            exclude: ["Upstream"], swiftSettings: house),
+            exclude: ["Support/tls.pem", "Support/upstream.py"], swiftSettings: house),
         .testTarget(
             name: "TandemServiceTests",
             // `tandemd` so that it is built: some tests start it as a process.

@@ -40,7 +40,7 @@ struct HealthCheckTests {
     }
 
     private let socket = FileManager.default.temporaryDirectory.appending(path: "health-\(UUID().uuidString).sock").path()
-    private let certificate = packageRoot + "Tests/TandemFetchTests/Upstream/tls.pem"
+    private let certificate = packageRoot + "Tests/TandemFetchTests/Support/tls.pem"
 
     @Test func itReachesTCPUnixSocketsAndTLS() async throws {
         let tls = TLSConfiguration(certificates: [.init(chain: certificate, key: certificate)])

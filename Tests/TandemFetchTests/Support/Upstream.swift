@@ -2,7 +2,7 @@ import Glibc
 import HTTPTypes
 import TandemFetch
 
-/// The server of `Upstream/upstream.py`, running as a process of its own for as long as this value lives.
+/// The server of `upstream.py`, running as a process of its own for as long as this value lives.
 final class Upstream: Sendable {
     let port: Int
     private let process: pid_t
@@ -66,6 +66,6 @@ final class Upstream: Sendable {
 
     static func file(_ name: String, here: StaticString = #filePath) -> String {
         let here = "\(here)"
-        return here[...here.lastIndex(of: "/")!] + "Upstream/\(name)"
+        return here[...here.lastIndex(of: "/")!] + name
     }
 }

@@ -149,7 +149,7 @@ struct CancellationMatrixTests {
     private static func tables(of page: String, here: StaticString = #filePath) throws -> [[[String]]] {
         let resolved = try #require(realpath("\(here)", nil))
         defer { free(resolved) }
-        let root = String(cString: resolved).components(droppingLast: 3)
+        let root = String(cString: resolved).components(droppingLast: 4)
         let file = try #require(fopen("\(root)/\(page)", "r"))
         defer { fclose(file) }
         var tables: [[[String]]] = [[]]
