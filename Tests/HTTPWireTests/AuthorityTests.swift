@@ -2,42 +2,37 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Host and port")
 struct AuthorityTests {
-    @Test(
-        "well-formed ones are taken",
-        arguments: [
-            "a", "example.com", "example.com.", "EXAMPLE.com:80", "a:0", "a:65535", "a:00080", "a:", "127.0.0.1",
-            "127.0.0.1:8080", "a_b-c~d",
-            "%41", "a%2Fb", "a!$&'()*+,;=b", "[::]", "[::1]:80", "[1::]", "[1:2:3:4:5:6:7:8]", "[::2:3:4:5:6:7:8]",
-            "[1:2:3:4:5:6:7::]",
-            "[2001:db8::ff00:42:8329]", "[::ffff:192.0.2.1]", "[1:2:3:4:5:6:192.0.2.1]", "[FE80::a]:1", "[v1.a]",
-            "[V1F.a:b~!$&'()*+,;=]:80",
-        ])
-    func valid(text: String) {
+    @Test(arguments: [
+        "a", "example.com", "example.com.", "EXAMPLE.com:80", "a:0", "a:65535", "a:00080", "a:", "127.0.0.1",
+        "127.0.0.1:8080", "a_b-c~d",
+        "%41", "a%2Fb", "a!$&'()*+,;=b", "[::]", "[::1]:80", "[1::]", "[1:2:3:4:5:6:7:8]", "[::2:3:4:5:6:7:8]",
+        "[1:2:3:4:5:6:7::]",
+        "[2001:db8::ff00:42:8329]", "[::ffff:192.0.2.1]", "[1:2:3:4:5:6:192.0.2.1]", "[FE80::a]:1", "[v1.a]",
+        "[V1F.a:b~!$&'()*+,;=]:80",
+    ])
+    func `a well-formed authority is accepted`(text: String) {
         #expect(isValid(text))
     }
 
-    @Test(
-        "malformed ones are refused",
-        arguments: [
-            "", ":", ":80", "a:b", "a:80:80", "a:65536", "a:999999", "a:-1", "a:+1", "a:8 0", "a b", "a/b", "a?b", "a#b",
-            "user@a", "user:p@a",
-            "a\\b", "a%", "a%4", "a%4g", "é", "a\"b", "<a>", "a|b", "[", "[]", "]", "[::1", "[::1]a", "[::1]80", "::1", "[:]",
-            "[:::]", "[1:2]",
-            "[1::2::3]", "[12345::]", "[1:2:3:4:5:6:7:8:9]", "[1:2:3:4:5:6:7:8::]", "[::1:2:3:4:5:6:7:8]", "[1:]", "[:1]",
-            "[1:2:3:4:5:6:7:]",
-            "[::g]", "[fe80::1%25eth0]", "[v.a]", "[v1.]", "[v1]", "[vg.a]", "[v1.a/]", "[v1.%41]", "[v1.[]", "[1.a]",
-            "[::1.2.3]", "[::1.2.3.4.5]", "[::1.2.3.256]", "[::01.2.3.4]", "[1.2.3.4]",
-            "[::1.2.3.4:1]",
-            "[1:2:3:4:5:6:7:1.2.3.4]", "[::1.2..4]", "[::1.2.3.]",
-        ])
-    func invalid(text: String) {
+    @Test(arguments: [
+        "", ":", ":80", "a:b", "a:80:80", "a:65536", "a:999999", "a:-1", "a:+1", "a:8 0", "a b", "a/b", "a?b", "a#b",
+        "user@a", "user:p@a",
+        "a\\b", "a%", "a%4", "a%4g", "é", "a\"b", "<a>", "a|b", "[", "[]", "]", "[::1", "[::1]a", "[::1]80", "::1", "[:]",
+        "[:::]", "[1:2]",
+        "[1::2::3]", "[12345::]", "[1:2:3:4:5:6:7:8:9]", "[1:2:3:4:5:6:7:8::]", "[::1:2:3:4:5:6:7:8]", "[1:]", "[:1]",
+        "[1:2:3:4:5:6:7:]",
+        "[::g]", "[fe80::1%25eth0]", "[v.a]", "[v1.]", "[v1]", "[vg.a]", "[v1.a/]", "[v1.%41]", "[v1.[]", "[1.a]",
+        "[::1.2.3]", "[::1.2.3.4.5]", "[::1.2.3.256]", "[::01.2.3.4]", "[1.2.3.4]",
+        "[::1.2.3.4:1]",
+        "[1:2:3:4:5:6:7:1.2.3.4]", "[::1.2..4]", "[::1.2.3.]",
+    ])
+    func `a malformed authority is refused`(text: String) {
         #expect(!isValid(text))
     }
 
-    @Test("a name holds what its grammar says, and no byte else", arguments: UInt8.min...UInt8.max)
-    func everyByte(byte: UInt8) {
+    @Test(arguments: UInt8.min...UInt8.max)
+    func `a host name accepts exactly the bytes of its grammar`(byte: UInt8) {
         let isName = ByteSet.hostName.contains(byte)
         for text in [[byte], [byte, 0x61], [0x61, byte, 0x61]] {
             // A colon is followed by a port, which has no letters.
@@ -52,8 +47,8 @@ struct AuthorityTests {
         #expect(Authority.isValid((Array("[v1.".utf8) + [byte] + Array("]".utf8)).span) == (isName || byte == UInt8(ascii: ":")))
     }
 
-    @Test("a byte that no host holds makes a request's Host invalid", arguments: UInt8.min...UInt8.max)
-    func everyByteOfHost(byte: UInt8) {
+    @Test(arguments: UInt8.min...UInt8.max)
+    func `a byte that no host may contain makes the Host field invalid`(byte: UInt8) {
         let bytes = Array("GET / HTTP/1.1\r\nHost: a".utf8) + [byte] + Array("b\r\n\r\n".utf8)
         let error = Parsed(bytes, ends: [bytes.count]).error
         #expect((error == nil) == ByteSet.hostName.contains(byte))
@@ -62,8 +57,7 @@ struct AuthorityTests {
         #expect(error == nil || (error == .invalidHost) == isField)
     }
 
-    @Test("where a port is required it has digits")
-    func requiredPort() {
+    @Test func `a required port must have digits`() {
         #expect(isValid("a:443", portRequired: true))
         #expect(!isValid("a", portRequired: true))
         #expect(!isValid("a:", portRequired: true))

@@ -3,10 +3,9 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Body decoder")
 struct BodyDecoderTests {
-    @Test("no body ends at once", arguments: [BodyFraming.none, .length(0)])
-    func empty(framing: BodyFraming) {
+    @Test(arguments: [BodyFraming.none, .length(0)])
+    func `a message without a body is complete at once`(framing: BodyFraming) {
         #expect(framing.isEmpty)
         #expect(BodyDecoder(framing: framing).isComplete)
         let decoded = decode("GET", framing: framing)
@@ -14,8 +13,7 @@ struct BodyDecoderTests {
         #expect(decoded.consumed == 0)
     }
 
-    @Test("a length takes as many bytes and no more")
-    func length() {
+    @Test func `a body with a length ends after exactly that many bytes`() {
         let decoded = decode("abcGET", framing: .length(3))
         #expect(decoded.content == Array("abc".utf8))
         #expect(decoded.consumed == 3)
@@ -24,8 +22,7 @@ struct BodyDecoderTests {
         #expect(!BodyFraming.length(3).isEmpty)
     }
 
-    @Test("after the end every call says so")
-    func afterTheEnd() throws {
+    @Test func `every call after the end reports the end`() throws {
         for (framing, body) in [(BodyFraming.none, ""), (.length(1), "a"), (.chunked, "1\r\na\r\n0\r\n\r\n")] {
             var decoder = BodyDecoder(framing: framing)
             let bytes = Array(body.utf8)
@@ -42,8 +39,7 @@ struct BodyDecoderTests {
         }
     }
 
-    @Test("no bytes are never content")
-    func noBytes() throws {
+    @Test func `an empty span is never returned as content`() throws {
         for framing in [BodyFraming.length(3), .chunked] {
             var decoder = BodyDecoder(framing: framing)
             let nothing: [UInt8] = []

@@ -2,10 +2,8 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Byte sets and scans")
 struct ByteSetTests {
-    @Test("each set holds what its grammar says, and no byte else")
-    func members() {
+    @Test func `each byte set contains exactly the bytes of its grammar`() {
         let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         let visible = String(decoding: (UInt8(0x21)...0x7E).filter { !"\"#%<>?\\".utf8.contains($0) }, as: UTF8.self)
         for (set, members) in [
@@ -15,13 +13,11 @@ struct ByteSetTests {
         }
     }
 
-    @Test("field content is tab, and space and up but DEL")
-    func fieldContent() {
+    @Test func `field content is the tab and all bytes from space up, except DEL`() {
         for byte in UInt8.min...UInt8.max { #expect(byte.isFieldContent == (byte == 9 || byte >= 32 && byte != 127), "\(byte)") }
     }
 
-    @Test("hexadecimal digits in both cases")
-    func hexDigits() {
+    @Test func `hexadecimal digits are recognized in both cases`() {
         for byte in UInt8.min...UInt8.max {
             let expected = byte < 0x80 ? Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init) : nil
             #expect(byte.hexDigitValue == expected, "\(byte)")

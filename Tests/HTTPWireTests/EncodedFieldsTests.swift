@@ -2,7 +2,6 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Encoded response heads")
 struct EncodedFieldsTests {
     private let date = HTTPDate(unixSeconds: 784_111_777)
 
@@ -38,13 +37,12 @@ struct EncodedFieldsTests {
     }
 
     @Test(
-        "a head in reserved memory, and one in an array, are byte for byte what they should be",
         arguments: [
             .ok, .init(code: 200), .init(code: 200, reasonPhrase: "Fine"), .created, .noContent, .resetContent, .found,
             .notModified, .badRequest, .notFound, .init(code: 404), .init(code: 404, reasonPhrase: "Gone fishing"),
             .internalServerError, .init(code: 503), .init(code: 299), .init(code: 999), .earlyHints, .switchingProtocols,
         ] as [HTTPResponse.Status])
-    func identical(status: HTTPResponse.Status) throws {
+    func `a head has the expected bytes, in reserved memory and in an array`(status: HTTPResponse.Status) throws {
         let fieldSets: [HTTPFields] = [
             [:], [.contentType: "text/plain; charset=utf-8"],
             [.connection: "close", .server: "t", .init("DATE")!: "now", .setCookie: "a=b", .contentLength: "9", .setCookie: "c"],
@@ -78,21 +76,19 @@ struct EncodedFieldsTests {
         }
     }
 
-    @Test("the fields that the serializer writes itself are not among the encoded ones")
-    func ownFields() throws {
+    @Test func `encoded fields omit those that the serializer writes itself`() throws {
         #expect(try EncodedFields([.date: "x", .connection: "x", .contentLength: "1", .transferEncoding: "x"]).byteCount == 0)
         #expect(try EncodedFields([.date: "x", .age: "1"]).byteCount == "Age: 1\r\n".utf8.count)
         #expect(EncodedFields().byteCount == 0)
     }
 
-    @Test("a value with a control byte is not encoded", arguments: [UInt8(1), 8, 11, 0x1F, 0x7F])
-    func controlBytes(byte: UInt8) {
+    @Test(arguments: [UInt8(1), 8, 11, 0x1F, 0x7F])
+    func `a value with a control byte is not encoded`(byte: UInt8) {
         let fields = HTTPFields([HTTPField(name: .server, lenientValue: [0x61, byte])])
         #expect(throws: HTTPSerializeError.invalidFieldValue(name: "Server")) { try EncodedFields(fields) }
     }
 
-    @Test("a refused head leaves reserved memory as it was")
-    func refused() throws {
+    @Test func `a refused head leaves the reserved memory unchanged`() throws {
         var output = Array("before".utf8)
         #expect(throws: HTTPSerializeError.invalidStatus(99)) {
             try output.append(addingCapacity: 1_000) { output in
@@ -105,8 +101,8 @@ struct EncodedFieldsTests {
         #expect(output == Array("before".utf8))
     }
 
-    @Test("chunks in reserved memory are the same as in an array", arguments: [1, 9, 10, 15, 16, 255, 4_096])
-    func chunks(size: Int) throws {
+    @Test(arguments: [1, 9, 10, 15, 16, 255, 4_096])
+    func `chunks are the same bytes in reserved memory and in an array`(size: Int) throws {
         let content = [UInt8](repeating: 0x61, count: size)
         var array: [UInt8] = []
         ResponseSerializer.writeChunk(content.span, into: &array)

@@ -3,7 +3,6 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Fast response heads")
 struct FastResponseHeadTests {
     private func fast(_ bytes: [UInt8], limits: HTTPWireLimits = HTTPWireLimits()) -> ResponseSnapshot? {
         var spare: ResponseHead?
@@ -23,8 +22,8 @@ struct FastResponseHeadTests {
         FastAgainstStrict(fast: { fast($0, limits: $1) }, strict: { strict($0, limits: $1) })
     }
 
-    @Test("the heads that usual servers send take the fast path", arguments: ServerHead.all)
-    func servers(server: ServerHead) throws {
+    @Test(arguments: ServerHead.all)
+    func `the heads of common servers take the fast path`(server: ServerHead) throws {
         let bytes = Array(server.text.utf8)
         let expected = try #require(strict(bytes))
         #expect(fast(bytes) == expected)
@@ -32,36 +31,33 @@ struct FastResponseHeadTests {
         for count in bytes.indices { #expect(fast(Array(bytes[..<count])) == nil, "incomplete at \(count)") }
     }
 
-    @Test("correct heads that are not usual are left to the strict parser", arguments: ServerHead.unusual)
-    func unusual(server: ServerHead) {
+    @Test(arguments: ServerHead.unusual)
+    func `correct but unusual heads are left to the strict parser`(server: ServerHead) {
         let bytes = Array(server.text.utf8)
         #expect(fast(bytes) == nil)
         #expect(strict(bytes) != nil)
     }
 
-    @Test(
-        "wrong heads are left to the strict parser",
-        arguments: [
-            response(line: "HTTP/1.1 600 OK"), response(line: "HTTP/1.1 099 OK"), response(line: "HTTP/1.1 2000 OK"),
-            response(line: "HTTP/1.1 200OK"), response(line: "HTTP/1.1  200 OK"), response(line: "HTTP/1.2 200 OK"),
-            response(line: "HTTP/1.1 200 O\0K"), response(line: "HTTP/1.1 200\tOK"), response(line: "http/1.1 200 OK"),
-            "HTTP/1.1 200 OK\nX: a\n\nxxxxxxxx", "HTTP/1.1 200 OK\r\nX: a\n\r\nxxxx", "\r\n" + response(),
-            response(" X: a"), response("X : a"), response("X"), response(": a"), response("X: a\0b"),
-            response("Content-Length: +1"), response("Content-Length:"), response("Content-Length: 1,"),
-            response("Content-Length: 1", "Content-Length: 2"), response("Transfer-Encoding: gzip, chunked"),
-            response("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-            response("Transfer-Encoding: chunked", "Content-Length: 1"),
-            response("Content-Length: 1", "Transfer-Encoding: chunked"),
-            response("Transfer-Encoding: chunked\r\n "), response("Content-Length: 1\r\n "),
-        ])
-    func wrong(text: String) {
+    @Test(arguments: [
+        response(line: "HTTP/1.1 600 OK"), response(line: "HTTP/1.1 099 OK"), response(line: "HTTP/1.1 2000 OK"),
+        response(line: "HTTP/1.1 200OK"), response(line: "HTTP/1.1  200 OK"), response(line: "HTTP/1.2 200 OK"),
+        response(line: "HTTP/1.1 200 O\0K"), response(line: "HTTP/1.1 200\tOK"), response(line: "http/1.1 200 OK"),
+        "HTTP/1.1 200 OK\nX: a\n\nxxxxxxxx", "HTTP/1.1 200 OK\r\nX: a\n\r\nxxxx", "\r\n" + response(),
+        response(" X: a"), response("X : a"), response("X"), response(": a"), response("X: a\0b"),
+        response("Content-Length: +1"), response("Content-Length:"), response("Content-Length: 1,"),
+        response("Content-Length: 1", "Content-Length: 2"), response("Transfer-Encoding: gzip, chunked"),
+        response("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+        response("Transfer-Encoding: chunked", "Content-Length: 1"),
+        response("Content-Length: 1", "Transfer-Encoding: chunked"),
+        response("Transfer-Encoding: chunked\r\n "), response("Content-Length: 1\r\n "),
+    ])
+    func `malformed heads are left to the strict parser`(text: String) {
         let bytes = Array(text.utf8)
         #expect(fast(bytes) == nil)
         #expect(strict(bytes) == nil)
     }
 
-    @Test("every byte, at every place of a head, is judged as by the strict parser")
-    func everyByte() {
+    @Test func `for every byte at every place the fast path agrees with the strict parser`() {
         let text =
             "HTTP/1.1 301 Moved\r\nContent-Length: 12\r\nConnection: close\r\nX-Y: z \r\nLocation: /\r\nRetry-After: 1\r\n"
             + "Content-Encoding: br\r\n\r\n"
@@ -69,16 +65,16 @@ struct FastResponseHeadTests {
         for head in [text, chunked] { comparison.checkEveryByte(of: Array(head.utf8)) }
     }
 
-    @Test("each head that the fast path accepts, the strict parser accepts as the same head", arguments: 0..<8 as Range<UInt64>)
-    func mutations(seed: UInt64) {
+    @Test(arguments: 0..<8 as Range<UInt64>)
+    func `the strict parser reads each accepted mutated head in the same way`(seed: UInt64) {
         comparison.checkMutations(seed: seed, mostFields: 40) { generator in
             let isGenerated = Bool.random(using: &generator)
             return Array((isGenerated ? generated(&generator) : ServerHead.all.randomElement(using: &generator)!.text).utf8)
         }
     }
 
-    @Test("a generated head comes to the same whole, cut and without the fast path", arguments: 0..<8 as Range<UInt64>)
-    func generatedHeads(seed: UInt64) {
+    @Test(arguments: 0..<8 as Range<UInt64>)
+    func `a generated head gives the same result whole, cut and without the fast path`(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         var accepted = 0
         for _ in 0..<600 {
@@ -99,8 +95,7 @@ struct FastResponseHeadTests {
         #expect(accepted > 100, "too few heads were accepted to compare")
     }
 
-    @Test("at most as many fields are accepted as the limit says, and never more than 32")
-    func fieldCount() {
+    @Test func `the fast path accepts as many fields as the limit allows, and at most 32`() {
         func head(_ fields: Int) -> [UInt8] {
             Array(("HTTP/1.1 200 OK\r\n" + (0..<fields).map { "X-\($0): \($0)\r\n" }.joined() + "\r\n").utf8)
         }

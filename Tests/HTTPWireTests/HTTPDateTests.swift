@@ -1,32 +1,28 @@
 import HTTPWire
 import Testing
 
-@Suite("Date")
 struct HTTPDateTests {
-    @Test(
-        "known moments",
-        arguments: [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
-            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
-            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
-            (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
-            (2_147_483_648, "Tue, 19 Jan 2038 03:14:08 GMT"),
-            (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
-            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
-            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
-            (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"),
-            (.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
-            (.min, "Mon, 01 Jan 0001 00:00:00 GMT"),
-        ])
-    func known(seconds: Int, text: String) {
+    @Test(arguments: [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+        (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+        (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+        (2_147_483_648, "Tue, 19 Jan 2038 03:14:08 GMT"),
+        (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"),
+        (.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (.min, "Mon, 01 Jan 0001 00:00:00 GMT"),
+    ])
+    func `known dates are formatted correctly`(seconds: Int, text: String) {
         #expect(HTTPDate(unixSeconds: seconds).description == text)
     }
 
-    @Test("every day of four centuries follows the day before")
-    func everyDay() {
+    @Test func `every day of four centuries follows its predecessor`() {
         let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
@@ -45,8 +41,7 @@ struct HTTPDateTests {
         }
     }
 
-    @Test("dates are equal by the second")
-    func equality() {
+    @Test func `dates within the same second are equal`() {
         #expect(HTTPDate(unixSeconds: 1) == HTTPDate(unixSeconds: 1))
         #expect(HTTPDate(unixSeconds: 1) != HTTPDate(unixSeconds: 2))
         #expect(Set([HTTPDate(unixSeconds: 1), HTTPDate(unixSeconds: 1)]).count == 1)

@@ -2,10 +2,9 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Parse errors")
 struct HTTPParseErrorTests {
-    @Test("every error has a status for an error response and one sentence", arguments: 0...UInt8.max)
-    func reasons(rawValue: UInt8) {
+    @Test(arguments: 0...UInt8.max)
+    func `every error has a response status and a message of one sentence`(rawValue: UInt8) {
         guard let kind = HTTPParseError.Kind(rawValue: rawValue) else { return }
         let error = HTTPParseError(HTTPParseError.Code(kind: kind))
         #expect([400, 414, 417, 431, 501, 505].contains(error.status))
@@ -15,8 +14,8 @@ struct HTTPParseErrorTests {
         #expect(error.description == "\(error.status): \(error.reason)")
     }
 
-    @Test("every error about a response has a sentence that says nothing of requests and servers", arguments: 0...UInt8.max)
-    func responses(rawValue: UInt8) {
+    @Test(arguments: 0...UInt8.max)
+    func `errors about responses do not mention requests or servers`(rawValue: UInt8) {
         guard let kind = HTTPParseError.Kind(rawValue: rawValue) else { return }
         let onlyInRequests: [HTTPParseError.Kind] = [
             .requestLineTooLong, .invalidMethod, .invalidTarget, .invalidPercentEncoding, .missingVersion, .invalidVersion,
@@ -32,8 +31,7 @@ struct HTTPParseErrorTests {
         for word in ["request", "send", "write", "serve"] { #expect(!error.reason.contains(word)) }
     }
 
-    @Test("the same error about a request and about a response is not equal")
-    func messages() {
+    @Test func `an error about a request differs from the same error about a response`() {
         #expect(HTTPParseError(.bareLineFeed) == HTTPParseError(.bareLineFeed, in: .request))
         #expect(HTTPParseError(.bareLineFeed) != HTTPParseError(.bareLineFeed, in: .response))
         #expect(HTTPParseError(.bareLineFeed).code == HTTPParseError(.bareLineFeed, in: .response).code)

@@ -1,37 +1,30 @@
 import HTTPWire
 import Testing
 
-@Suite("Percent-decoding")
 struct PercentDecodingTests {
-    @Test(
-        "well-formed text is decoded",
-        arguments: [
-            ("", ""), ("abc", "abc"), ("a%20b", "a b"), ("%2F%2f", "//"), ("a+b", "a+b"), ("%C3%A9", "é"), ("é", "é"),
-            ("%25%34%31", "%41"),
-            ("%F0%9F%98%80", "😀"), ("%7f%0A", "\u{7F}\n"),
-        ])
-    func decoded(text: String, decoded: String) {
+    @Test(arguments: [
+        ("", ""), ("abc", "abc"), ("a%20b", "a b"), ("%2F%2f", "//"), ("a+b", "a+b"), ("%C3%A9", "é"), ("é", "é"),
+        ("%25%34%31", "%41"),
+        ("%F0%9F%98%80", "😀"), ("%7f%0A", "\u{7F}\n"),
+    ])
+    func `well-formed text is decoded`(text: String, decoded: String) {
         #expect(PercentDecoding.decode(text) == decoded)
         #expect(PercentDecoding.decode(Substring(text)) == decoded)
     }
 
-    @Test(
-        "malformed escapes, NUL and what is not UTF-8 are refused",
-        arguments: [
-            "%", "a%", "%4", "%4g", "%g4", "%%41", "%+1", "% 1", "%00", "a\u{0}b", "%C3", "%C3%28", "%FF", "%ED%A0%80", "%C0%80",
-            "%F5%80%80%80",
-        ])
-    func refused(text: String) {
+    @Test(arguments: [
+        "%", "a%", "%4", "%4g", "%g4", "%%41", "%+1", "% 1", "%00", "a\u{0}b", "%C3", "%C3%28", "%FF", "%ED%A0%80", "%C0%80",
+        "%F5%80%80%80",
+    ])
+    func `malformed escapes, NUL and invalid UTF-8 are refused`(text: String) {
         #expect(PercentDecoding.decode(text) == nil)
     }
 
-    @Test("a plus is a space in forms only")
-    func plus() {
+    @Test func `a plus is a space only in forms`() {
         #expect(PercentDecoding.decode("a+b%2B", plusIsSpace: true) == "a b+")
     }
 
-    @Test("bytes need not be text before they are decoded")
-    func bytes() {
+    @Test func `the encoded bytes need not be valid text`() {
         let valid: [UInt8] = [0xC3, 0xA9]
         let invalid: [UInt8] = [0xC3]
         let decoded = (PercentDecoding.decode(valid.span), PercentDecoding.decode(invalid.span))

@@ -2,10 +2,8 @@ internal import AllocationCount
 import HTTPWire
 import Testing
 
-@Suite("Request head parser")
 struct RequestHeadParserTests {
-    @Test("pipelined requests come out one after the other, however they are cut")
-    func pipelining() {
+    @Test func `pipelined requests are parsed in order, however they are cut`() {
         let texts = [
             request(), "\r\n" + request("X: 1", line: "POST /b HTTP/1.1"), request(line: "GET /c HTTP/1.0", host: false),
         ]
@@ -16,8 +14,7 @@ struct RequestHeadParserTests {
         #expect(parsed.heads.map { $0.flags[0] } == [true, true, false])
     }
 
-    @Test("nothing of a request is left over for the next")
-    func reset() {
+    @Test func `a request leaves no state to the next one`() {
         let texts = [
             request("Content-Length: 0", "Connection: close", "Expect: 100-continue", line: "POST /?a HTTP/1.1"), request(),
             request("Transfer-Encoding: chunked"), request(),
@@ -28,8 +25,7 @@ struct RequestHeadParserTests {
         #expect(heads.map { $0.line[3] } == ["a", nil, nil, nil])
     }
 
-    @Test("an incomplete head is nil, and the rest of it completes it")
-    func incomplete() throws {
+    @Test func `an incomplete head returns nil until the rest has arrived`() throws {
         var parser = RequestHeadParser()
         let bytes = Array(request("X: 1").utf8)
         for count in 0..<bytes.count {
@@ -41,8 +37,7 @@ struct RequestHeadParserTests {
         #expect(head?.byteCount == bytes.count)
     }
 
-    @Test("a request has started with the first byte of its request line")
-    func hasStarted() throws {
+    @Test func `a request has started once the first byte of its request line has arrived`() throws {
         var parser = RequestHeadParser()
         func started(after text: String) throws -> Bool {
             let bytes = Array(text.utf8)
@@ -59,8 +54,7 @@ struct RequestHeadParserTests {
         #expect(try started(after: "G"))
     }
 
-    @Test("more fields than the table holds in place are kept in order")
-    func manyFields() {
+    @Test func `fields beyond the inline table are kept in order`() {
         let lines = (1...99).map { "X-\($0): \($0)" }
         let text = "GET / HTTP/1.1\r\nHost: a\r\n" + lines.joined(separator: "\r\n") + "\r\n\r\n"
         let whole = Parsed(Array((text + text).utf8), ends: [text.utf8.count * 2])
@@ -74,8 +68,8 @@ struct RequestHeadParserTests {
         head.withBytes { $0.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
     }
 
-    @Test("a head in used memory is the same as one in new memory", arguments: ClientHead.all)
-    func reusing(client: ClientHead) throws {
+    @Test(arguments: ClientHead.all)
+    func `a head in reused memory equals one in new memory`(client: ClientHead) throws {
         let bytes = Array(client.text.utf8)
         var parser = RequestHeadParser()
         for other in ClientHead.all {
@@ -87,8 +81,7 @@ struct RequestHeadParserTests {
         }
     }
 
-    @Test("a head that nobody holds gives its memory to the next one")
-    func reuse() throws {
+    @Test func `an unreferenced head passes its memory to the next one`() throws {
         let long = Array(request("X: 0123456789").utf8)
         let short = Array(request("X: 1").utf8)
         let percent = Array(request(line: "OPTIONS * HTTP/1.1").utf8)
@@ -101,8 +94,7 @@ struct RequestHeadParserTests {
         }
     }
 
-    @Test("a head that somebody holds keeps its memory")
-    func heldHead() throws {
+    @Test func `a referenced head keeps its memory`() throws {
         let bytes = Array(request("X: 1", line: "GET /a HTTP/1.1").utf8)
         let others = Array(request("X: 2", line: "GET /b HTTP/1.1").utf8)
         var parser = RequestHeadParser()
@@ -114,8 +106,7 @@ struct RequestHeadParserTests {
         #expect(HeadSnapshot(held).fields == ["Host=a", "X=1"])
     }
 
-    @Test("memory that is too small is replaced")
-    func smallSpare() throws {
+    @Test func `memory that is too small is replaced`() throws {
         let small = Array(request().utf8)
         let large = Array(request("X: " + String(repeating: "a", count: 2_000)).utf8)
         var parser = RequestHeadParser()
@@ -124,8 +115,7 @@ struct RequestHeadParserTests {
         #expect(HeadSnapshot(head) == Parsed(large, ends: [large.count]).heads.first)
     }
 
-    @Test("an incomplete head leaves the memory for the call that completes it")
-    func spareWithIncompleteHead() throws {
+    @Test func `an incomplete head leaves the spare memory for the call that completes it`() throws {
         let bytes = Array(request("X: 1").utf8)
         var parser = RequestHeadParser()
         var spare = try parser.parse(bytes.span.bytes)
@@ -135,8 +125,8 @@ struct RequestHeadParserTests {
         #expect(address(try #require(try parser.parse(bytes.span.bytes, reusing: &spare))) == first)
     }
 
-    @Test("a usual head in used memory allocates nothing", .enabled(if: FastPaths.isEnabled && allocations_are_counted()))
-    func allocations() throws {
+    @Test(.enabled(if: FastPaths.isEnabled && allocations_are_counted()))
+    func `parsing a usual head into reused memory allocates nothing`() throws {
         let bytes = Array(ClientHead.all[0].text.utf8)
         var parser = RequestHeadParser()
         var spare = try parser.parse(bytes.span.bytes)
@@ -146,15 +136,14 @@ struct RequestHeadParserTests {
         #expect(allocations_of_this_thread() - before < 100)
     }
 
-    @Test("between heads a parser is two words")
-    func size() {
+    @Test func `a parser between heads has a size of two words`() {
         #expect(MemoryLayout<RequestHeadParser>.size == 16)
     }
 
-    @Test(
-        "after an error each call throws the same error, and takes no request that follows",
-        arguments: ["G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"])
-    func afterAnError(input: String) throws {
+    @Test(arguments: [
+        "G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+    ])
+    func `every call after an error throws the same error and accepts no further request`(input: String) throws {
         var parser = RequestHeadParser()
         let bytes = Array((input + "GET / HTTP/1.1\r\nHost: a\r\n\r\n").utf8)
         func error(from start: Int) -> HTTPParseError? {

@@ -2,7 +2,6 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Request head")
 struct RequestHeadTests {
     private func head(_ text: String) throws -> RequestHead {
         var parser = RequestHeadParser()
@@ -11,18 +10,15 @@ struct RequestHeadTests {
         return try #require(head)
     }
 
-    @Test(
-        "known and unknown methods",
-        arguments: [
-            "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", "GETS", "BREW", "PROPFIND",
-            "VERSION-CONTROL", "!",
-        ])
-    func method(name: String) throws {
+    @Test(arguments: [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", "GETS", "BREW", "PROPFIND",
+        "VERSION-CONTROL", "!",
+    ])
+    func `methods are read by name, whether known or not`(name: String) throws {
         #expect(try head(request(line: "\(name) / HTTP/1.1")).method == HTTPRequest.Method(name))
     }
 
-    @Test("a field is found whatever the case of its name, and its lines are joined")
-    func lookUp() throws {
+    @Test func `field lookup ignores case and joins repeated lines`() throws {
         let head = try head(request("aCCept: a", "X-Empty:", "Cookie: a=1", "Accept: b", "Cookie: b=2"))
         #expect(head[.accept] == "a, b")
         #expect(head[.cookie] == "a=1; b=2")
@@ -39,23 +35,20 @@ struct RequestHeadTests {
         }
     }
 
-    @Test("the length of the content, where it is known")
-    func contentLength() throws {
+    @Test func `the content length is returned where it is known`() throws {
         #expect(try head(request("Content-Length: 7")).contentLength == 7)
         #expect(try head(request()).contentLength == nil)
         #expect(try head(request("Transfer-Encoding: chunked")).contentLength == nil)
     }
 
-    @Test("the path and the whole head can be read without a string")
-    func bytes() throws {
+    @Test func `the path and the whole head can be read without making a string`() throws {
         let text = request(line: "GET /a%20b?c HTTP/1.1")
         let head = try head(text)
         #expect(head.withPathBytes { path in path.indices.map { path[$0] } } == Array("/a%20b".utf8))
         #expect(head.withBytes { bytes in bytes.indices.map { bytes[$0] } } == Array(text.utf8))
     }
 
-    @Test("the request in the currency of swift-http-types")
-    func currency() throws {
+    @Test func `the head converts to an HTTPRequest of swift-http-types`() throws {
         let origin = try head(request("X: 1", line: "POST /a?b HTTP/1.1")).request
         #expect(origin.method == .post)
         #expect(origin.path == "/a?b")
@@ -72,8 +65,7 @@ struct RequestHeadTests {
         #expect(try head(request(line: "CONNECT b:1 HTTP/1.1")).request.path == nil)
     }
 
-    @Test("a head stays what it was when the buffer and the parser move on")
-    func independence() throws {
+    @Test func `a head does not change when its buffer and parser are reused`() throws {
         var parser = RequestHeadParser()
         var buffer = Array(request(line: "GET /first HTTP/1.1").utf8)
         let first = try parser.parse(buffer.span.bytes)

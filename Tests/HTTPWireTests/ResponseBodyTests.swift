@@ -3,18 +3,16 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Response bodies")
 struct ResponseBodyTests {
-    @Test("no content ends at once", arguments: [ResponseBodyFraming.none, .length(0)])
-    func empty(framing: ResponseBodyFraming) {
+    @Test(arguments: [ResponseBodyFraming.none, .length(0)])
+    func `a response without content is complete at once`(framing: ResponseBodyFraming) {
         #expect(BodyDecoder(framing: framing).isComplete)
         let decoded = decodeResponse("HTTP/1.1", framing: framing)
         #expect(decoded.isComplete)
         #expect(decoded.consumed == 0)
     }
 
-    @Test("a length takes as many bytes and no more")
-    func length() {
+    @Test func `a body with a length ends after exactly that many bytes`() {
         let decoded = decodeResponse("abcHTTP/1.1", framing: .length(3))
         #expect(decoded.content == Array("abc".utf8))
         #expect(decoded.consumed == 3)
@@ -22,8 +20,7 @@ struct ResponseBodyTests {
         #expect(!decodeResponse("ab", framing: .length(3)).isComplete)
     }
 
-    @Test("until the connection closes all bytes are content, and the body never is complete")
-    func untilClose() throws {
+    @Test func `a body until close takes all bytes and never completes by itself`() throws {
         let decoded = decodeResponse("0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", framing: .untilClose)
         #expect(decoded.content == Array("0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n".utf8))
         #expect(!decoded.isComplete)
@@ -33,8 +30,7 @@ struct ResponseBodyTests {
         #expect(!decoder.isComplete)
     }
 
-    @Test("chunks come out whole, and what follows them is left alone")
-    func chunks() {
+    @Test func `chunks are decoded completely, and bytes after them are not consumed`() {
         let body = "3;a=b\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n"
         let decoded = decodeResponse(body + "HTTP/1.1")
         #expect(decoded.content == Array("abc0123456789".utf8))
@@ -43,8 +39,7 @@ struct ResponseBodyTests {
         #expect(decoded.isComplete)
     }
 
-    @Test("errors are about the response, and final")
-    func errors() throws {
+    @Test func `errors name the response, and are final`() throws {
         for body in ["x", "0\r\nContent-Length: 1\r\n\r\n", "3\r\nabcd"] {
             var decoder = BodyDecoder(framing: ResponseBodyFraming.chunked)
             let bytes = Array(body.utf8)
@@ -67,28 +62,26 @@ struct ResponseBodyTests {
     }
 
     @Test(
-        "the limits on chunks and trailers are those of requests",
         arguments: [
             ("00000\r\n", .chunkSizeTooLarge), ("1;abcdefgh\r\n", .chunkExtensionsTooLong),
             ("1;abc\r\na\r\n1;abc\r\na\r\n1;abc\r\n", .chunkExtensionsTooLong),
             ("0\r\nX: 0123456789012345\r\n\r\n", .fieldSectionTooLarge), ("0\r\nX: 1\r\nY: 2\r\nZ: 3\r\n\r\n", .tooManyFields),
             ("0\r\nX: 01234567\r\n\r\n", .fieldLineTooLong), ("0\r\nX: 0\r\n 1\r\n 2\r\n", .fieldLineTooLong),
         ] as [(String, HTTPParseError.Code)])
-    func limits(body: String, code: HTTPParseError.Code) {
+    func `limits on chunks and trailers are the same as for requests`(body: String, code: HTTPParseError.Code) {
         let limits = HTTPWireLimits(
             fieldLine: code == .fieldSectionTooLarge ? 100 : 10, fieldCount: 2, chunkExtensionBytes: 6, bodyExtensionBytes: 10,
             chunkSizeDigits: 4, trailerBytes: 20)
         #expect(decodeResponse(body, limits: limits).error == code)
     }
 
-    @Test("a trailer that frames the response is an error", arguments: ["Content-Length: 0", "transfer-encoding: chunked"])
-    func refusedTrailers(field: String) {
+    @Test(arguments: ["Content-Length: 0", "transfer-encoding: chunked"])
+    func `a trailer that frames the response is an error`(field: String) {
         #expect(decodeResponse("0\r\nX: 1\r\n\(field)\r\n\r\n").error == .forbiddenTrailer)
         #expect(decodeResponse("0\r\n\(field)\r\n \r\n\r\n").error == .forbiddenTrailer)
     }
 
-    @Test("trailers that are valid in the header only are left out")
-    func droppedTrailers() {
+    @Test func `trailers that are valid only in the header are dropped`() {
         let dropped = [
             "Connection", "Keep-Alive", "Trailer", "Upgrade", "TE", "Host", "Content-Type", "Content-Encoding", "Content-Range",
             "Set-Cookie", "WWW-Authenticate", "Proxy-Authenticate", "Cache-Control", "Age", "Date", "Expires", "Location",
@@ -100,8 +93,7 @@ struct ResponseBodyTests {
         #expect(decoded.trailers == [.eTag: "\"a\"", HTTPField.Name("Server-Timing")!: "b"])
     }
 
-    @Test("a trailer may be folded, as a field of the head may")
-    func foldedTrailers() {
+    @Test func `a trailer may be folded like a field of the head`() {
         #expect(
             decodeResponse("0\r\nX: a \r\n\t b\r\nY: c\r\n\r\n").trailers == [
                 HTTPField.Name("X")!: "a b", HTTPField.Name("Y")!: "c",

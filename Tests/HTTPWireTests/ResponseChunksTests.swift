@@ -2,19 +2,15 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Response chunks")
 struct ResponseChunksTests {
-    @Test(
-        "sizes are hexadecimal",
-        arguments: [(1, "1"), (9, "9"), (10, "a"), (255, "ff"), (4_096, "1000"), (.max, "7fffffffffffffff")])
-    func sizes(size: Int, text: String) {
+    @Test(arguments: [(1, "1"), (9, "9"), (10, "a"), (255, "ff"), (4_096, "1000"), (.max, "7fffffffffffffff")])
+    func `chunk sizes are written in hexadecimal`(size: Int, text: String) {
         var output: [UInt8] = []
         ResponseSerializer.writeChunkHeader(size: size, into: &output)
         #expect(String(decoding: output, as: UTF8.self) == text + "\r\n")
     }
 
-    @Test("what is written in chunks is read back, empty pieces and trailers included")
-    func roundTrip() throws {
+    @Test func `written chunks are read back, including empty pieces and trailers`() throws {
         var output: [UInt8] = []
         let pieces = ["a", "", String(repeating: "b", count: 300), "\r\n0\r\n\r\n"]
         for piece in pieces {
@@ -30,15 +26,13 @@ struct ResponseChunksTests {
         #expect(decoded.consumed == output.count)
     }
 
-    @Test("the last chunk without trailers")
-    func lastChunk() throws {
+    @Test func `the last chunk without trailers is a zero and an empty line`() throws {
         var output: [UInt8] = []
         try ResponseSerializer.writeLastChunk(into: &output)
         #expect(String(decoding: output, as: UTF8.self) == "0\r\n\r\n")
     }
 
-    @Test("trailers that belong in the header are refused, and nothing is written")
-    func forbiddenTrailers() {
+    @Test func `trailers that belong in the header are refused, and nothing is written`() {
         var output: [UInt8] = []
         #expect(throws: HTTPSerializeError.forbiddenTrailer(name: "Content-Length")) {
             try ResponseSerializer.writeLastChunk(trailers: [.age: "1", .contentLength: "1"], into: &output)

@@ -2,44 +2,39 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Response fields")
 struct ResponseFieldTests {
-    @Test(
-        "a line that is not a field line is refused",
-        arguments: [
-            ResponseRefusal("Server : a\r\n", .whitespaceBeforeColon),
-            ResponseRefusal("Server\t: a\r\n", .whitespaceBeforeColon),
-            ResponseRefusal("X: a\r\nServer : a\r\n", .whitespaceBeforeColon),
-            ResponseRefusal(": a\r\n", .invalidFieldName),
-            ResponseRefusal("X(: a\r\n", .invalidFieldName),
-            ResponseRefusal("é: a\r\n", .invalidFieldName),
-            ResponseRefusal("X\r\n", .missingColon),
-            ResponseRefusal("X\n", .bareLineFeed),
-            ResponseRefusal("X: a\n", .bareLineFeed),
-            ResponseRefusal("\n", .bareLineFeed),
-            ResponseRefusal("X: a\rb\r\n", .bareCarriageReturn),
-            ResponseRefusal("X: a\r\r\n", .bareCarriageReturn),
-            ResponseRefusal("X: a\r\n\rX", .bareCarriageReturn),
-            ResponseRefusal("X: a\u{0}b\r\n", .invalidFieldValue),
-            ResponseRefusal("X: a\u{1B}b\r\n", .invalidFieldValue),
-            ResponseRefusal("X: a\u{7F}b\r\n", .invalidFieldValue),
-            ResponseRefusal("X: a\r\n b\u{0}c\r\n", .invalidFieldValue),
-            ResponseRefusal("X: a\r\n b\n", .bareLineFeed),
-            ResponseRefusal("X: a\r\n b\rc", .bareCarriageReturn),
-        ])
-    func refused(_ refusal: ResponseRefusal) {
+    @Test(arguments: [
+        ResponseRefusal("Server : a\r\n", .whitespaceBeforeColon),
+        ResponseRefusal("Server\t: a\r\n", .whitespaceBeforeColon),
+        ResponseRefusal("X: a\r\nServer : a\r\n", .whitespaceBeforeColon),
+        ResponseRefusal(": a\r\n", .invalidFieldName),
+        ResponseRefusal("X(: a\r\n", .invalidFieldName),
+        ResponseRefusal("é: a\r\n", .invalidFieldName),
+        ResponseRefusal("X\r\n", .missingColon),
+        ResponseRefusal("X\n", .bareLineFeed),
+        ResponseRefusal("X: a\n", .bareLineFeed),
+        ResponseRefusal("\n", .bareLineFeed),
+        ResponseRefusal("X: a\rb\r\n", .bareCarriageReturn),
+        ResponseRefusal("X: a\r\r\n", .bareCarriageReturn),
+        ResponseRefusal("X: a\r\n\rX", .bareCarriageReturn),
+        ResponseRefusal("X: a\u{0}b\r\n", .invalidFieldValue),
+        ResponseRefusal("X: a\u{1B}b\r\n", .invalidFieldValue),
+        ResponseRefusal("X: a\u{7F}b\r\n", .invalidFieldValue),
+        ResponseRefusal("X: a\r\n b\u{0}c\r\n", .invalidFieldValue),
+        ResponseRefusal("X: a\r\n b\n", .bareLineFeed),
+        ResponseRefusal("X: a\r\n b\rc", .bareCarriageReturn),
+    ])
+    func `a malformed field line is refused`(_ refusal: ResponseRefusal) {
         refusal.check(parseResponses("HTTP/1.1 200 OK\r\n" + refusal.input + "\r\n").error)
     }
 
-    @Test(
-        "a field that continues over several lines has one space for each line end and the blanks around it",
-        arguments: [
-            ("X: a\r\n b", "a b"), ("X: a\r\n\tb", "a b"), ("X: a \t\r\n \t b", "a b"), ("X: a\r\n b\r\n\tc", "a b c"),
-            ("X: a\r\n \r\n b", "a  b"), ("X:\r\n b", "b"), ("X: \r\n b ", "b"), ("X: a\r\n ", "a"), ("X:\r\n ", ""),
-            ("X: a\r\n b: c", "a b: c"),
-            ("X: é\r\n 0123456789abcdef\r\n 0123456789\tabcdef", "é 0123456789abcdef 0123456789\tabcdef"),
-        ])
-    func folds(line: String, value: String) throws {
+    @Test(arguments: [
+        ("X: a\r\n b", "a b"), ("X: a\r\n\tb", "a b"), ("X: a \t\r\n \t b", "a b"), ("X: a\r\n b\r\n\tc", "a b c"),
+        ("X: a\r\n \r\n b", "a  b"), ("X:\r\n b", "b"), ("X: \r\n b ", "b"), ("X: a\r\n ", "a"), ("X:\r\n ", ""),
+        ("X: a\r\n b: c", "a b: c"),
+        ("X: é\r\n 0123456789abcdef\r\n 0123456789\tabcdef", "é 0123456789abcdef 0123456789\tabcdef"),
+    ])
+    func `each fold of a field is replaced by one space`(line: String, value: String) throws {
         let text = response("A: 1", line, "Content-Length: 3")
         let head = try #require(parseResponses(text + text).heads.last)
         #expect(head.fields == ["A=1", "X=\(value)", "Content-Length=3"])
@@ -47,8 +42,7 @@ struct ResponseFieldTests {
         #expect(head.framing == .length(3))
     }
 
-    @Test("a value that is folded is the same however it is read")
-    func foldedValue() throws {
+    @Test func `a folded value is the same however it is read`() throws {
         var parser = ResponseHeadParser()
         let bytes = Array(response("Set-Cookie: a=b;\r\n Path=/", "Set-Cookie: c=d\r\n\t; Secure").utf8)
         let head = try #require(try parser.parse(bytes.span.bytes))
@@ -57,25 +51,22 @@ struct ResponseFieldTests {
         #expect(head.fields[values: .setCookie] == ["a=b; Path=/", "c=d ; Secure"])
     }
 
-    @Test(
-        "a fold is refused before the first field and in fields that frame the response",
-        arguments: [
-            ResponseRefusal(" X: a\r\n", .foldedField), ResponseRefusal("\tX: a\r\n", .foldedField),
-            ResponseRefusal(" \r\n", .foldedField),
-            ResponseRefusal("Content-Length: 3\r\n 4\r\n", .foldedField),
-            ResponseRefusal("Content-Length: 3\r\n \r\n", .foldedField),
-            ResponseRefusal("Content-Length:\r\n 3\r\n", .foldedField),
-            ResponseRefusal("content-length: 3,\r\n\t3\r\n", .foldedField),
-            ResponseRefusal("Transfer-Encoding:\r\n chunked\r\n", .foldedField),
-            ResponseRefusal("Transfer-Encoding: chunked\r\n \r\n", .foldedField),
-            ResponseRefusal("Connection: keep-alive,\r\n close\r\n", .foldedField),
-        ])
-    func refusedFolds(_ refusal: ResponseRefusal) {
+    @Test(arguments: [
+        ResponseRefusal(" X: a\r\n", .foldedField), ResponseRefusal("\tX: a\r\n", .foldedField),
+        ResponseRefusal(" \r\n", .foldedField),
+        ResponseRefusal("Content-Length: 3\r\n 4\r\n", .foldedField),
+        ResponseRefusal("Content-Length: 3\r\n \r\n", .foldedField),
+        ResponseRefusal("Content-Length:\r\n 3\r\n", .foldedField),
+        ResponseRefusal("content-length: 3,\r\n\t3\r\n", .foldedField),
+        ResponseRefusal("Transfer-Encoding:\r\n chunked\r\n", .foldedField),
+        ResponseRefusal("Transfer-Encoding: chunked\r\n \r\n", .foldedField),
+        ResponseRefusal("Connection: keep-alive,\r\n close\r\n", .foldedField),
+    ])
+    func `a fold is refused before the first field and in fields that frame the response`(_ refusal: ResponseRefusal) {
         refusal.check(parseResponses("HTTP/1.1 200 OK\r\n" + refusal.input + "\r\n").error)
     }
 
-    @Test("the lines of a folded field count together as one field and one line")
-    func foldLimits() {
+    @Test func `the lines of a folded field count as one field and one line`() {
         let limits = HTTPWireLimits(fieldLine: 12, fieldCount: 1)
         #expect(parseResponses(response("X: 01\r\n 2345"), limits: limits).heads.count == 1)
         for field in ["X: 01\r\n 23456", "X: 01\r\n 2\r\n 45", "X: 0123456\r\n ", "X: 01234567\r\n a", "X: 012345678\r\n a"] {
@@ -83,8 +74,7 @@ struct ResponseFieldTests {
         }
     }
 
-    @Test("a field line, a field section and a number of fields at the limit are accepted, one more is an error")
-    func limits() {
+    @Test func `field lines, sections and counts at their limits are accepted, one more is an error`() {
         let line = "HTTP/1.1 200 OK\r\n"
         let atLimit = "X: " + String(repeating: "a", count: 27)
         #expect(parseResponses(response(atLimit), limits: HTTPWireLimits(fieldLine: 30)).heads.count == 1)
@@ -102,8 +92,7 @@ struct ResponseFieldTests {
         }
     }
 
-    @Test("several hundred fields are kept in order")
-    func manyFields() {
+    @Test func `several hundred fields are kept in order`() {
         let lines = (1...500).map { "X-\($0): \($0)\r\n" }
         let bytes = Array(("HTTP/1.1 200 OK\r\n" + lines.joined() + "\r\n").utf8)
         let limits = HTTPWireLimits(fieldCount: 500)
@@ -112,8 +101,7 @@ struct ResponseFieldTests {
         #expect(ParsedResponses(bytes, ends: 0...bytes.count, limits: limits) == whole)
     }
 
-    @Test("a field is found whatever the case of its name, and its lines are joined")
-    func lookUp() throws {
+    @Test func `field lookup ignores case and joins repeated lines`() throws {
         var parser = ResponseHeadParser()
         let bytes = Array(response("vARY: a", "X-Empty:", "Set-Cookie: a=1", "Vary: b", "Set-Cookie: b=2").utf8)
         let head = try #require(try parser.parse(bytes.span.bytes))
@@ -128,18 +116,16 @@ struct ResponseFieldTests {
         }
     }
 
-    @Test(
-        "the fields that a client looks for in every response are noted while scanning",
-        arguments: [
-            (response(), [false, false, false]),
-            (response("Content-Encoding: gzip"), [true, false, false]),
-            (response("content-encoding:"), [true, false, false]),
-            (response("LOCATION: /a"), [false, true, false]),
-            (response("Retry-After: 1"), [false, false, true]),
-            (response("Location: /\r\n a", "retry-AFTER:\tx", "Content-ENCODING: br, gzip"), [true, true, true]),
-            (response("Locations: /a", "Retry_After: 1", "Content-Encodings: br", "Xocation: a"), [false, false, false]),
-        ])
-    func notes(text: String, has: [Bool]) {
+    @Test(arguments: [
+        (response(), [false, false, false]),
+        (response("Content-Encoding: gzip"), [true, false, false]),
+        (response("content-encoding:"), [true, false, false]),
+        (response("LOCATION: /a"), [false, true, false]),
+        (response("Retry-After: 1"), [false, false, true]),
+        (response("Location: /\r\n a", "retry-AFTER:\tx", "Content-ENCODING: br, gzip"), [true, true, true]),
+        (response("Locations: /a", "Retry_After: 1", "Content-Encodings: br", "Xocation: a"), [false, false, false]),
+    ])
+    func `the scanner notes the fields that a client needs from every response`(text: String, has: [Bool]) {
         #expect(parseResponses(text).heads.first?.has == has)
     }
 }

@@ -3,69 +3,65 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Response head parser")
 struct ResponseHeadParserTests {
-    @Test(
-        "a status line that is not one is refused",
-        arguments: [
-            ResponseRefusal("X", .invalidStatusLine),
-            ResponseRefusal("\r\nHTTP/1.1 200 OK\r\n\r\n", .invalidStatusLine),
-            ResponseRefusal("\n", .invalidStatusLine),
-            ResponseRefusal(" HTTP/1.1 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("<html>", .invalidStatusLine),
-            ResponseRefusal("ICY 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("http/1.1 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTPS", .invalidStatusLine),
-            ResponseRefusal("HTTP 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/ ", .invalidStatusLine),
-            ResponseRefusal("HTTP/x", .invalidStatusLine),
-            ResponseRefusal("HTTP/1 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/11.1 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.x", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.10 200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/2", .unsupportedVersion),
-            ResponseRefusal("HTTP/0", .unsupportedVersion),
-            ResponseRefusal("HTTP/2.0 200 OK\r\n\r\n", .unsupportedVersion),
-            ResponseRefusal("HTTP/1.2 200 OK\r\n\r\n", .unsupportedVersion),
-            ResponseRefusal("HTTP/1.9", .unsupportedVersion),
-            ResponseRefusal("HTTP/1.1\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 \r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1\t200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1  200 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 20 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 20\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 2000 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 -20 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 +20 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 0x2 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 2x0 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 000 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 099 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 600 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 999 OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200\tOK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200\0OK\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200 O\0K\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200 O\u{7F}K\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200 O\u{1B}K\r\n", .invalidStatusLine),
-            ResponseRefusal("HTTP/1.1 200\n", .bareLineFeed),
-            ResponseRefusal("HTTP/1.1 200 OK\n", .bareLineFeed),
-            ResponseRefusal("HTTP/1.1 200 \n", .bareLineFeed),
-            ResponseRefusal("HTTP/1.1 200\r200", .bareCarriageReturn),
-            ResponseRefusal("HTTP/1.1 200 O\rK\r\n", .bareCarriageReturn),
-            ResponseRefusal("HTTP/1.1 200 OK\r\r\n", .bareCarriageReturn),
-        ])
-    func refusedStatusLine(_ refusal: ResponseRefusal) {
+    @Test(arguments: [
+        ResponseRefusal("X", .invalidStatusLine),
+        ResponseRefusal("\r\nHTTP/1.1 200 OK\r\n\r\n", .invalidStatusLine),
+        ResponseRefusal("\n", .invalidStatusLine),
+        ResponseRefusal(" HTTP/1.1 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("<html>", .invalidStatusLine),
+        ResponseRefusal("ICY 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("http/1.1 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTPS", .invalidStatusLine),
+        ResponseRefusal("HTTP 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/ ", .invalidStatusLine),
+        ResponseRefusal("HTTP/x", .invalidStatusLine),
+        ResponseRefusal("HTTP/1 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/11.1 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.x", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.10 200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/2", .unsupportedVersion),
+        ResponseRefusal("HTTP/0", .unsupportedVersion),
+        ResponseRefusal("HTTP/2.0 200 OK\r\n\r\n", .unsupportedVersion),
+        ResponseRefusal("HTTP/1.2 200 OK\r\n\r\n", .unsupportedVersion),
+        ResponseRefusal("HTTP/1.9", .unsupportedVersion),
+        ResponseRefusal("HTTP/1.1\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 \r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1\t200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1  200 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 20 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 20\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 2000 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 -20 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 +20 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 0x2 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 2x0 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 000 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 099 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 600 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 999 OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200\tOK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200\0OK\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200 O\0K\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200 O\u{7F}K\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200 O\u{1B}K\r\n", .invalidStatusLine),
+        ResponseRefusal("HTTP/1.1 200\n", .bareLineFeed),
+        ResponseRefusal("HTTP/1.1 200 OK\n", .bareLineFeed),
+        ResponseRefusal("HTTP/1.1 200 \n", .bareLineFeed),
+        ResponseRefusal("HTTP/1.1 200\r200", .bareCarriageReturn),
+        ResponseRefusal("HTTP/1.1 200 O\rK\r\n", .bareCarriageReturn),
+        ResponseRefusal("HTTP/1.1 200 OK\r\r\n", .bareCarriageReturn),
+    ])
+    func `a status line that is not one is refused`(_ refusal: ResponseRefusal) {
         let parsed = parseResponses(refusal.input)
         #expect(parsed.heads.isEmpty)
         refusal.check(parsed.error)
     }
 
     @Test(
-        "a status line has a version, a status and a reason that may be empty",
         arguments: [
             ("HTTP/1.1 200 OK", .http11, 200, "OK"),
             ("HTTP/1.0 404 Not Found", .http10, 404, "Not Found"),
@@ -74,23 +70,24 @@ struct ResponseHeadParserTests {
             ("HTTP/1.1 301  a\tb ", .http11, 301, " a\tb "),
             ("HTTP/1.1 500 caf\u{E9}: \"!\"", .http11, 500, "caf\u{E9}: \"!\""),
         ] as [(String, HTTPVersion, Int, String)])
-    func statusLine(line: String, version: HTTPVersion, status: Int, reason: String) throws {
+    func `a status line has a version, a status and a reason, which may be empty`(
+        line: String, version: HTTPVersion, status: Int, reason: String
+    ) throws {
         let head = try #require(parseResponses(response(line: line)).heads.first)
         #expect(head.version == version)
         #expect(head.status == status)
         #expect(head.reason == reason)
     }
 
-    @Test("each status of three digits from 100 to 599 is accepted, and no other", arguments: 0...999)
-    func everyStatus(status: Int) {
+    @Test(arguments: 0...999)
+    func `exactly the statuses from 100 to 599 are accepted`(status: Int) {
         let digits = (status < 10 ? "00" : status < 100 ? "0" : "") + String(status)
         let text = response("Server: a", line: "HTTP/1.1 \(digits) -")
         let parsed = ParsedResponses(Array(text.utf8), ends: [text.utf8.count])
         #expect((parsed.heads.first?.status == status) == (100...599).contains(status))
     }
 
-    @Test("a status line at the limit is accepted, one byte more is an error before the line ends")
-    func statusLineLimit() {
+    @Test func `a status line at the limit is accepted, one byte more is an error before the line ends`() {
         let limits = HTTPWireLimits(requestLine: 20)
         let atLimit = "HTTP/1.1 200 0123456"
         #expect(parseResponses(response(line: atLimit), limits: limits).heads.count == 1)
@@ -102,8 +99,8 @@ struct ResponseHeadParserTests {
         #expect(parseResponses(response(line: "HTTP/1.1 200"), limits: HTTPWireLimits(requestLine: 12)).heads.count == 1)
     }
 
-    @Test("the status lines and fields of usual servers are read", arguments: ServerHead.all + ServerHead.unusual)
-    func servers(server: ServerHead) {
+    @Test(arguments: ServerHead.all + ServerHead.unusual)
+    func `heads of common servers are parsed`(server: ServerHead) {
         let parsed = parseResponses(server.text + server.text)
         #expect(parsed.error == nil)
         #expect(parsed.heads.count == 2)
@@ -111,8 +108,7 @@ struct ResponseHeadParserTests {
         #expect(parsed.heads.first?.byteCount == server.text.utf8.count)
     }
 
-    @Test("interim responses are heads like others, and nothing of a head is left over for the next")
-    func severalHeads() {
+    @Test func `interim responses are parsed as heads, and leave no state to the next one`() {
         let texts = [
             response("Link: </a>", line: "HTTP/1.1 103 Early Hints"), response(line: "HTTP/1.1 100 Continue"),
             response("Content-Length: 7", "Location: /", "Retry-After: 1", "Content-Encoding: gzip", "Connection: close"),
@@ -125,8 +121,7 @@ struct ResponseHeadParserTests {
         #expect(heads.map(\.byteCount) == texts.map(\.utf8.count))
     }
 
-    @Test("a head has started with its first byte, and until it is complete")
-    func hasStarted() throws {
+    @Test func `a head counts as started from its first byte until it is complete`() throws {
         var parser = ResponseHeadParser()
         let bytes = Array(response("X: 1").utf8)
         #expect(!parser.hasStarted)
@@ -141,10 +136,8 @@ struct ResponseHeadParserTests {
         #expect(!parser.hasStarted)
     }
 
-    @Test(
-        "after an error each call throws the same error, and accepts no response that follows",
-        arguments: ["X", "HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
-    func afterAnError(input: String) throws {
+    @Test(arguments: ["X", "HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+    func `every call after an error throws the same error and accepts no further response`(input: String) throws {
         var parser = ResponseHeadParser()
         let bytes = Array((input + response()).utf8)
         func error(from start: Int) -> HTTPParseError? {
@@ -162,8 +155,8 @@ struct ResponseHeadParserTests {
         #expect(parser.hasStarted)
     }
 
-    @Test("a head in used memory is the same as one in new memory", arguments: ServerHead.all + ServerHead.unusual)
-    func reusing(server: ServerHead) throws {
+    @Test(arguments: ServerHead.all + ServerHead.unusual)
+    func `a head in reused memory equals one in new memory`(server: ServerHead) throws {
         let bytes = Array(server.text.utf8)
         var parser = ResponseHeadParser()
         for other in ServerHead.all + ServerHead.unusual {
@@ -175,8 +168,7 @@ struct ResponseHeadParserTests {
         }
     }
 
-    @Test("a head that somebody holds keeps its memory")
-    func heldHead() throws {
+    @Test func `a referenced head keeps its memory`() throws {
         let bytes = Array(response("X: 1").utf8)
         let others = Array(response("X: 2", line: "HTTP/1.1 404 No").utf8)
         var parser = ResponseHeadParser()
@@ -187,8 +179,8 @@ struct ResponseHeadParserTests {
         #expect(head.status == 404)
     }
 
-    @Test("a usual head in used memory allocates nothing", .enabled(if: FastPaths.isEnabled && allocations_are_counted()))
-    func allocations() throws {
+    @Test(.enabled(if: FastPaths.isEnabled && allocations_are_counted()))
+    func `parsing a usual head into reused memory allocates nothing`() throws {
         // The longest has more fields than a table holds in place.
         for server in [ServerHead.all[0], ServerHead.all[ServerHead.all.count - 1]] {
             let bytes = Array(server.text.utf8)
@@ -201,13 +193,11 @@ struct ResponseHeadParserTests {
         }
     }
 
-    @Test("between heads a parser is two words")
-    func size() {
+    @Test func `a parser between heads has a size of two words`() {
         #expect(MemoryLayout<ResponseHeadParser>.size == 16)
     }
 
-    @Test("a head has at most 65,535 bytes, whatever the limits are")
-    func largestHead() {
+    @Test func `a head has at most 65,535 bytes, whatever the limits are`() {
         let limits = HTTPWireLimits(requestLine: 1 << 20, fieldLine: 1 << 20, fieldCount: 1 << 20, headBytes: 1 << 20)
         let around = response("X: ").utf8.count
         let text = response("X: " + String(repeating: "a", count: 65_535 - around))

@@ -2,7 +2,6 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-@Suite("Response head")
 struct ResponseSerializerTests {
     private let date = HTTPDate(unixSeconds: 784_111_777)
 
@@ -18,8 +17,7 @@ struct ResponseSerializerTests {
         return (String(decoding: output, as: UTF8.self), framing)
     }
 
-    @Test("a whole head, byte for byte, after what is there already")
-    func whole() throws {
+    @Test func `a head is appended to the bytes already in the buffer`() throws {
         var output = Array("before".utf8)
         try ResponseSerializer.writeHead(
             status: .notFound, fields: [.contentType: "text/plain", .server: "t"], framing: .length(1_234_567_890),
@@ -38,14 +36,12 @@ struct ResponseSerializerTests {
                 """)
     }
 
-    @Test("names go out as they were written, whatever their case, and in that order")
-    func names() throws {
+    @Test func `field names keep their case and order`() throws {
         let fields: HTTPFields = [.init("x-lower")!: "1", .init("X-UPPER")!: "2", .init("x-lower")!: "3"]
         #expect(try head(.ok, fields).text.contains("\r\nx-lower: 1\r\nX-UPPER: 2\r\nx-lower: 3\r\n"))
     }
 
     @Test(
-        "framing goes by what the caller says, the status, the version and HEAD",
         arguments: [
             (.ok, .length(5), .http11, false, "Content-Length: 5\r\n", .length(5)),
             (.ok, .length(0), .http11, false, "Content-Length: 0\r\n", .length(0)),
@@ -64,7 +60,7 @@ struct ResponseSerializerTests {
             (.resetContent, .length(5), .http11, false, "Content-Length: 0\r\n", .none),
             (.resetContent, .chunked, .http10, false, "Content-Length: 0\r\nConnection: keep-alive\r\n", .none),
         ] as [(HTTPResponse.Status, ResponseFraming, HTTPVersion, Bool, String, ResponseFraming)])
-    func framing(
+    func `the body, status, version and HEAD decide the framing`(
         status: HTTPResponse.Status, framing: ResponseFraming, version: HTTPVersion, isHead: Bool, fields: String,
         body: ResponseFraming
     ) throws {
@@ -73,8 +69,7 @@ struct ResponseSerializerTests {
         #expect(written.framing == body)
     }
 
-    @Test("a client that asks for keep-alive is told for how long, unless the connection ends")
-    func idleSeconds() throws {
+    @Test func `a client that asks for keep-alive is told the timeout, unless the connection ends`() throws {
         let announced = "Content-Length: 0\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n"
         #expect(try head(idleSeconds: 75).text == "HTTP/1.1 200 OK\r\n" + announced)
         #expect(try head(version: .http10, idleSeconds: 75).text == "HTTP/1.1 200 OK\r\n" + announced)
@@ -83,15 +78,13 @@ struct ResponseSerializerTests {
         #expect(try head(framing: .untilClose, idleSeconds: 75).text == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     }
 
-    @Test("an interim response has no date and says nothing of the connection")
-    func interim() throws {
+    @Test func `an interim response has no Date and no Connection field`() throws {
         let written = try head(.earlyHints, [.server: "t"], framing: .none, keepAlive: false, date: date)
         #expect(written.text == "HTTP/1.1 103 Early Hints\r\nServer: t\r\n\r\n")
         #expect(String(decoding: ResponseSerializer.continueResponse, as: UTF8.self) == "HTTP/1.1 100 Continue\r\n\r\n")
     }
 
-    @Test("fields that are the serializer's are not written twice")
-    func ownFields() throws {
+    @Test func `fields that the serializer writes itself are not written twice`() throws {
         var fields: HTTPFields = [
             .contentLength: "99", .transferEncoding: "gzip", .connection: "keep-alive", .date: "now", .age: "1",
             .init("Keep-Alive")!: "timeout=1",
@@ -102,19 +95,17 @@ struct ResponseSerializerTests {
             written.text == "HTTP/1.1 200 OK\r\nAge: 1\r\nContent-Length: 3\r\nConnection: close\r\nDate: \(date)\r\n\r\n")
     }
 
-    @Test(
-        "a status from a bare number gets its usual reason phrase",
-        arguments: [
-            (200, "OK"), (404, "Not Found"), (431, "Request Header Fields Too Large"), (505, "HTTP Version Not Supported"),
-            (299, ""), (999, ""),
-        ])
-    func reasons(code: Int, reason: String) throws {
+    @Test(arguments: [
+        (200, "OK"), (404, "Not Found"), (431, "Request Header Fields Too Large"), (505, "HTTP Version Not Supported"),
+        (299, ""), (999, ""),
+    ])
+    func `a status made from a number gets its standard reason phrase`(code: Int, reason: String) throws {
         #expect(try head(.init(code: code)).text.hasPrefix("HTTP/1.1 \(code) \(reason)\r\n"))
         #expect(try head(.init(code: code, reasonPhrase: "Mine")).text.hasPrefix("HTTP/1.1 \(code) Mine\r\n"))
     }
 
-    @Test("a control byte in a value is refused, and the output left as it was", arguments: [UInt8(1), 8, 11, 0x1B, 0x1F, 0x7F])
-    func controlBytes(byte: UInt8) {
+    @Test(arguments: [UInt8(1), 8, 11, 0x1B, 0x1F, 0x7F])
+    func `a control byte in a value is refused, and the output is unchanged`(byte: UInt8) {
         var output = Array("before".utf8)
         let fields = HTTPFields([HTTPField(name: .age, value: "1"), HTTPField(name: .server, lenientValue: [0x61, byte, 0x62])])
         #expect(throws: HTTPSerializeError.invalidFieldValue(name: "Server")) {
@@ -128,21 +119,20 @@ struct ResponseSerializerTests {
         #expect(output == Array("before".utf8))
     }
 
-    @Test("a status without three digits is refused", arguments: [0, 99])
-    func invalidStatus(code: Int) {
+    @Test(arguments: [0, 99])
+    func `a status without three digits is refused`(code: Int) {
         #expect(throws: HTTPSerializeError.invalidStatus(code)) { try head(.init(code: code)) }
     }
 
-    @Test("no value makes a second line", arguments: ["a\r\nX: b", "a\nX: b", "a\rX: b", "a\u{0}b", "a\r\n\r\n<html>"])
-    func injection(value: String) throws {
+    @Test(arguments: ["a\r\nX: b", "a\nX: b", "a\rX: b", "a\u{0}b", "a\r\n\r\n<html>"])
+    func `no value can start a second line`(value: String) throws {
         let fields: HTTPFields = [.location: value, .server: "t"]
         let text = try head(.init(code: 302, reasonPhrase: value), fields, framing: .none).text
         #expect(text.split(separator: "\r\n", omittingEmptySubsequences: false).count == 5)
         #expect(!text.replacing("\r\n", with: "").utf8.contains { $0 == 0 || $0 == 10 || $0 == 13 })
     }
 
-    @Test("what is written as a response head is read by a strict field parser as it was meant")
-    func roundTrip() throws {
+    @Test func `a strict parser reads the written head as intended`() throws {
         let fields: HTTPFields = [.contentType: "text/html; charset=utf-8", .setCookie: "a=\"b\"; Path=/", .server: "é\tx"]
         let text = try head(.ok, fields, framing: .chunked, date: date).text
         let section = text[try #require(text.firstRange(of: "\r\n")).upperBound...]

@@ -2,10 +2,8 @@ import Testing
 
 @testable import HTTPWire
 
-@Suite("Span scanning")
 struct SpanScanningTests {
-    @Test("the first control byte is found at every place, with every neighbour")
-    func firstControl() {
+    @Test func `the first control byte is found at every place, next to every byte`() {
         for length in 0...20 {
             for place in 0..<max(length, 1) where length > 0 {
                 for control: UInt8 in [0, 1, 9, 10, 13, 0x1F, 0x7F] {
@@ -21,8 +19,7 @@ struct SpanScanningTests {
         }
     }
 
-    @Test("every byte is classed alike, wherever it is in a word")
-    func allBytes() {
+    @Test func `a byte's class does not depend on its place in a word`() {
         for byte in UInt8.min...UInt8.max {
             for place in 0..<8 {
                 var bytes = [UInt8](repeating: 0x41, count: 8)
@@ -33,8 +30,7 @@ struct SpanScanningTests {
         }
     }
 
-    @Test("list elements are trimmed, and empty ones are there")
-    func lists() {
+    @Test func `list elements are trimmed, and empty ones are kept`() {
         for (text, expected) in [
             ("", [""]), ("a", ["a"]), (" a ,\tb", ["a", "b"]), (",", ["", ""]), ("a,,b ", ["a", "", "b"]),
         ] {
@@ -44,8 +40,7 @@ struct SpanScanningTests {
         }
     }
 
-    @Test("tokens are compared without regard to case")
-    func caseInsensitive() {
+    @Test func `tokens are compared without regard to case`() {
         func equal(_ text: String, _ other: StaticString) -> Bool { text.utf8.span.equalsIgnoringCase(other) }
         #expect(equal("Keep-ALIVE", "keep-alive"))
         #expect(!equal("keep_alive", "keep-alive"))

@@ -1,19 +1,19 @@
 internal import Glibc
 internal import Testing
 
-/// Some pages name the test behind each row of their tables: here those tests are looked up in the sources.
+/// Some pages name the test behind each row of their tables. These tests look them up in the sources.
 @Suite(.timeLimit(.minutes(1)))
 struct DocumentedTestsTests {
-    /// A page, and how many rows it has at least.
+    /// A page, and the number of rows that it exceeds.
     struct Page: Sendable, CustomTestStringConvertible {
-        let name: String
+        let path: String
         let rows: Int
-        var testDescription: String { name }
+        var testDescription: String { path }
     }
 
-    private static let pages = [Page(name: "eventlet-map.md", rows: 380), Page(name: "threat-model.md", rows: 45)]
+    private static let pages = [Page(path: "Tests/Parity/README.md", rows: 380), Page(path: "docs/threat-model.md", rows: 45)]
 
-    /// What this file lies in; the package may be built through links.
+    /// The package's directory, with links resolved: the package may be built through one.
     private static let root = {
         let here = realpath(#filePath, nil)!
         defer { free(here) }
@@ -28,7 +28,7 @@ struct DocumentedTestsTests {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The paths of the files below a folder.
+    /// The paths of all files below a folder.
     private static func files(below folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [folder] }
         defer { closedir(directory) }
@@ -40,7 +40,7 @@ struct DocumentedTestsTests {
         return found
     }
 
-    /// The sources of each suite, by its file's name; of both where two targets have one of the same name.
+    /// The source of each suite by its file's name. If two targets have a suite of the same name, the sources of both.
     private static let suites = {
         files(below: "\(root)/Tests").filter { $0.hasSuffix("Tests.swift") }
             .reduce(into: [String: String]()) { suites, path in
@@ -52,7 +52,7 @@ struct DocumentedTestsTests {
         source.contains("func `\(name)`") || source.contains("\"\(name)\"") || source.contains("func \(name)(")
     }
 
-    /// `Suite` or `Suite/name of the test`, between backticks.
+    /// A citation: `Suite` or `Suite/name of the test`, between backticks.
     private struct Reference: Hashable {
         let suite: String
         let test: String?
@@ -65,13 +65,13 @@ struct DocumentedTestsTests {
         }
     }
 
-    /// The rows of the page's tables, without their heads.
+    /// The rows of the page's tables, without the header rows.
     private static func rows(of page: Page) throws -> [Substring] {
-        try read("\(root)/docs/\(page.name)").split(separator: "\n")
+        try read("\(root)/\(page.path)").split(separator: "\n")
             .filter { $0.hasPrefix("| ") && !$0.hasPrefix("| ---") && !$0.hasSuffix("| test |") }
     }
 
-    /// What stands in a row's last cell, where its test is, or why there can be none.
+    /// A row's last cell: the tests, or the reason why there is none.
     private static func evidence(of row: Substring) -> Substring {
         row.split(separator: "|", omittingEmptySubsequences: false).dropLast().last!.drop { $0 == " " }
     }
@@ -91,7 +91,7 @@ struct DocumentedTestsTests {
             #expect(source.contains("@Test"), "no suite \(reference.suite)")
             if let test = reference.test { #expect(Self.isTest(test, in: source), "\(reference.suite) has no test `\(test)`") }
         }
-        #expect(!Self.isTest("it happens", in: Self.suites["EventTests"] ?? ""), "the whole name counts")
+        #expect(!Self.isTest("an event is sent", in: Self.suites["EventTests"] ?? ""), "the whole name counts")
     }
 
     @Test(arguments: pages)

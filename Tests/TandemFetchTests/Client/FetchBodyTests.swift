@@ -37,7 +37,7 @@ struct FetchBodyTests {
     private let pieces = (0..<20).map { Array("piece \($0);".utf8) }
 
     @Test(arguments: Style.allCases, Style.allCases)
-    func `a stream without a length is sent chunked, with one it is announced`(_ caller: Style, _ producer: Style) async throws {
+    func `a stream with a length announces it, one without is sent chunked`(_ caller: Style, _ producer: Style) async throws {
         for (length, field) in [(nil, "Transfer-Encoding: chunked"), (pieces.joined().count, "Content-Length: ")] {
             var request = FetchRequest(url: upstream.url("/echo"), method: .post)
             request.body = body(producer, pieces, contentLength: length)
@@ -60,7 +60,7 @@ struct FetchBodyTests {
         #expect(text.hasSuffix("\n\n012"))
     }
 
-    @Test(arguments: Style.allCases) func `the body is sent while the answer is read`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the body is sent while the response is read`(_ style: Style) async throws {
         let request = FetchRequest(url: upstream.url("/mirror"), method: .post, body: body(style, pieces))
         try await onHub { _ in
             let stream = try await style.stream(client, request)
@@ -118,7 +118,7 @@ struct FetchBodyTests {
     struct Broken: Error, Equatable { let number: Int }
 
     @Test(arguments: Style.allCases, Style.allCases)
-    func `an error of the producer is the caller's, as it is`(_ caller: Style, _ producer: Style) async throws {
+    func `the caller gets the producer's error unchanged`(_ caller: Style, _ producer: Style) async throws {
         let body =
             switch producer {
             case .async:
@@ -138,7 +138,7 @@ struct FetchBodyTests {
     }
 
     @Test(arguments: [(3, "ended after 2 of the 3"), (1, "longer than the 1")])
-    func `a length that is not kept is an error`(_ announced: Int, _ words: String) async throws {
+    func `a body that does not match its announced length is an error`(_ announced: Int, _ words: String) async throws {
         let body = FetchBody(
             contentLength: announced,
             streaming: {
@@ -150,7 +150,7 @@ struct FetchBodyTests {
     }
 
     @Test(arguments: Style.allCases, Style.allCases)
-    func `cancelling the caller cancels the producer, and waits for it`(_ caller: Style, _ producer: Style) async throws {
+    func `cancelling the caller cancels the producer and waits for it`(_ caller: Style, _ producer: Style) async throws {
         try await onHub { hub in
             let (started, unwound) = (Event<Void>(), Counter())
             let body =
@@ -178,7 +178,7 @@ struct FetchBodyTests {
         }
     }
 
-    @Test func `a producer that waits is cancelled when the answer comes without it`() async throws {
+    @Test func `a waiting producer is cancelled when the response does not need its body`() async throws {
         try await onHub { hub in
             let (begun, unwound) = (Counter(), Counter())
             let body = FetchBody(streaming: { writer in
@@ -204,7 +204,9 @@ struct FetchBodyTests {
         #expect(text.hasSuffix("from the caller"))
     }
 
-    @Test(arguments: [307, 308]) func `a redirect that needs a stream again says so`(_ status: Int) async throws {
+    @Test(arguments: [307, 308]) func `a redirect that needs the stream again is an error that says so`(_ status: Int)
+        async throws
+    {
         var request = FetchRequest(url: upstream.url("/redirect?n=\(status)&to=/echo"), method: .post)
         request.followRedirects = 1
         request.body = body(.async, pieces)
@@ -212,7 +214,7 @@ struct FetchBodyTests {
         #expect(error?.code == .bodyNotRepeatable && error?.message.contains("isRepeatable") == true)
     }
 
-    @Test(arguments: Style.allCases) func `a repeatable stream is made again for a redirect`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a repeatable stream is produced again for a redirect`(_ style: Style) async throws {
         var request = FetchRequest(url: upstream.url("/redirect?n=307&to=/echo"), method: .post)
         request.followRedirects = 1
         request.body = body(style, pieces, isRepeatable: true)
@@ -222,7 +224,7 @@ struct FetchBodyTests {
 
     // MARK: Expect
 
-    @Test func `an announced body is sent when it is asked for`() async throws {
+    @Test func `with Expect the body is sent after 100 Continue`() async throws {
         var request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body(.async, pieces))
         request.expectsContinue = true
         let text = try await onHub { [request] _ in try await client.execute(request).text }
@@ -230,7 +232,7 @@ struct FetchBodyTests {
     }
 
     @Test(arguments: [307, 403])
-    func `an announced body that is not asked for is never produced`(_ status: Int) async throws {
+    func `with Expect a body is not produced for an upstream that declines it`(_ status: Int) async throws {
         try await onHub { _ in
             let produced = Counter()
             let body = FetchBody(streaming: { writer in
@@ -249,7 +251,7 @@ struct FetchBodyTests {
 
     /// libcurl would ask it again and again.
     @Test(arguments: [HTTPRequest.Method.put, .post])
-    func `an upstream that knows no Expect is asked once, and the error says so`(_ method: HTTPRequest.Method) async throws {
+    func `an upstream that refuses Expect is asked once, and the error says so`(_ method: HTTPRequest.Method) async throws {
         var request = FetchRequest(url: upstream.url("/literal"), method: method, body: [1, 2, 3])
         request.expectsContinue = true
         let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }

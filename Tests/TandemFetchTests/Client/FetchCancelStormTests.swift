@@ -9,7 +9,7 @@ struct FetchCancelStormTests {
     private static let cancels = dlsym(nil, "__asan_init") ?? dlsym(nil, "__tsan_init") == nil ? 10_000 : 500
 
     @Test(arguments: [2_147_483_647] as [UInt64])
-    func tenThousandCancelsLeaveNothing(seed: UInt64) async throws {
+    func `ten thousand cancels leave nothing behind`(seed: UInt64) async throws {
         let upstream = Upstream()
         let urls = ["/silent", "/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/stall"].map { upstream.url($0) }
         // libcurl keeps what it opens once for the whole process.

@@ -7,7 +7,7 @@ struct FetchCancelTests {
     let upstream = Upstream()
     let client = FetchClient()
 
-    @Test(arguments: Style.allCases) func endsTheFetchAtOnce(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `cancelling ends the fetch at once`(_ style: Style) async throws {
         let request = FetchRequest(url: upstream.url("/silent"))
         try await onHub { hub in
             let done = Event<FetchResponse>()
@@ -26,7 +26,9 @@ struct FetchCancelTests {
     }
 
     /// The fetch is made in one style, and who cancels stands some bridges above, in the other or the same.
-    @Test(arguments: Style.allCases, [1, 2, 5]) func reachesItAcrossBridges(_ style: Style, _ bridges: Int) async throws {
+    @Test(arguments: Style.allCases, [1, 2, 5]) func `a cancel reaches the fetch across bridges`(_ style: Style, _ bridges: Int)
+        async throws
+    {
         let request = FetchRequest(url: upstream.url("/silent"))
         @Sendable func asynchronous(_ bridges: Int) async throws -> FetchResponse {
             if bridges == 0 { return try await client.execute(request) }
@@ -50,7 +52,7 @@ struct FetchCancelTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func beforeTheFirstStepSendsNothing(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a cancel before the first step sends nothing`(_ style: Style) async throws {
         let request = FetchRequest(url: upstream.url("/silent"))
         try await onHub { hub in
             let done = Event<FetchResponse>()
@@ -65,7 +67,7 @@ struct FetchCancelTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func closesAStreamThatIsRead(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `cancelling a reader closes its stream`(_ style: Style) async throws {
         let request = FetchRequest(url: upstream.url("/stall"))
         try await onHub { hub in
             let stream = try await style.stream(client, request)
@@ -80,7 +82,7 @@ struct FetchCancelTests {
     }
 
     /// At any moment: while connecting, sending, receiving, ending.
-    @Test(arguments: Style.allCases) func atRandomMomentsLeavesNothing(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `cancels at random moments leave nothing behind`(_ style: Style) async throws {
         let requests = ["/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/redirect?n=302&to=/fixed"].map {
             var request = FetchRequest(url: upstream.url($0))
             request.followRedirects = 1
@@ -99,7 +101,7 @@ struct FetchCancelTests {
         }
     }
 
-    @Test func stoppingTheHubEndsItsFetches() async throws {
+    @Test func `stopping the hub ends its fetches`() async throws {
         let request = FetchRequest(url: upstream.url("/silent"))
         let done = Event<FetchResponse>()
         try await onThread {

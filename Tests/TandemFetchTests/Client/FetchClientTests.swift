@@ -8,7 +8,7 @@ struct FetchClientTests {
     let upstream = Upstream.shared
     let client = FetchClient()
 
-    @Test(arguments: Style.allCases) func getsABodyOfKnownLength(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a body of known length is returned whole`(_ style: Style) async throws {
         let url = upstream.url("/fixed")
         let response = try await onHub { _ in try await style.get(client, url) }
         #expect(response.status == .ok)
@@ -19,21 +19,21 @@ struct FetchClientTests {
         #expect(response.headers[HTTPField.Name("X-Empty")!] == "")
     }
 
-    @Test(arguments: Style.allCases) func getsAChunkedBody(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a chunked body is returned whole`(_ style: Style) async throws {
         let url = upstream.url("/chunked?n=3")
         let response = try await onHub { _ in try await style.get(client, url) }
         #expect(response.text == "chunk 0;chunk 1;chunk 2;")
         #expect(response.headers[HTTPField.Name("X-Trailer")!] == nil)
     }
 
-    @Test(arguments: Style.allCases) func decodesGzip(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a gzip body is decoded`(_ style: Style) async throws {
         let url = upstream.url("/gzip?n=100000")
         let response = try await onHub { _ in try await style.get(client, url) }
         #expect(response.body == [UInt8](repeating: UInt8(ascii: "z"), count: 100_000))
         #expect(response.headers[.contentEncoding] == nil && response.headers[.contentLength] == nil)
     }
 
-    @Test func leavesTheCodingAloneWhenAsked() async throws {
+    @Test func `decoding can be turned off`() async throws {
         var configuration = FetchConfiguration()
         configuration.decompresses = false
         let client = FetchClient(configuration: configuration)
@@ -43,21 +43,21 @@ struct FetchClientTests {
         #expect(response.body.starts(with: [0x1f, 0x8b]) && response.body.count < 1000)
     }
 
-    @Test func skipsInterimHeads() async throws {
+    @Test func `interim responses are skipped`() async throws {
         let url = upstream.url("/early")
         let response = try await onHub { _ in try await client.get(url) }
         #expect(response.status.code == 200 && response.text == "late")
         #expect(response.headers[HTTPField.Name("Link")!] == nil)
     }
 
-    @Test(arguments: Style.allCases) func getsABigBody(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a large body is returned whole`(_ style: Style) async throws {
         let url = upstream.url("/big?n=5000000")
         let response = try await onHub { _ in try await style.get(client, url) }
         #expect(response.body.count == 5_000_000)
         #expect(response.body.prefix(4_999_000).enumerated().allSatisfy { $0.element == UInt8($0.offset % 251) })
     }
 
-    @Test(arguments: Style.allCases) func twoHundredAtOnceOnOneHub(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `two hundred fetches run at once on one hub`(_ style: Style) async throws {
         let url = upstream.url("/slow?n=50")
         try await onHub { hub in
             let answers = (0..<200).map { _ in Event<FetchResponse>() }
@@ -69,7 +69,7 @@ struct FetchClientTests {
         }
     }
 
-    @Test func bothStylesUseOneConnection() async throws {
+    @Test func `both styles share one connection`() async throws {
         let upstream = Upstream()
         let url = upstream.url("/fixed")
         try await onHub { hub in
@@ -84,7 +84,7 @@ struct FetchClientTests {
         }
     }
 
-    @Test func keepsToTheLimitOfConnections() async throws {
+    @Test func `the limit of connections is kept`() async throws {
         let upstream = Upstream()
         var configuration = FetchConfiguration()
         configuration.maxExchangesPerOrigin = 3
@@ -102,7 +102,7 @@ struct FetchClientTests {
         }
     }
 
-    @Test func holdsNobodyElseUp() async throws {
+    @Test func `a fetch does not block its hub`() async throws {
         let url = upstream.url("/slow?n=200")
         try await onHub { hub in
             let answer = Event<FetchResponse>()
@@ -117,7 +117,7 @@ struct FetchClientTests {
         }
     }
 
-    @Test func worksOffTheHub() async throws {
+    @Test func `a caller outside any hub can fetch`() async throws {
         let url = upstream.url("/fixed")
         // From Swift's own pool, from the main actor, and from an OS thread.
         #expect(try await client.get(url).text == "hello, tandem")
@@ -129,7 +129,7 @@ struct FetchClientTests {
         try await client.get(url)
     }
 
-    @Test func namesTheLineOfABlockingCallInAsyncCode() async throws {
+    @Test func `a blocking call in async code throws an error that names its line`() async throws {
         let url = upstream.url("/fixed")
         try await onHub { _ in
             func legacy() throws -> FetchResponse { try client.get(url) }

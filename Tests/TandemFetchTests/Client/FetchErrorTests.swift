@@ -10,14 +10,14 @@ struct FetchErrorTests {
     let client = FetchClient()
 
     @Test(arguments: Style.allCases, ["/reset", "/short", "/hangup", "/garbage"])
-    func brokenAnswersAreTransferErrors(_ style: Style, _ path: String) async throws {
+    func `a broken response is a transfer error`(_ style: Style, _ path: String) async throws {
         let url = upstream.url(path)
         let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
         #expect(error?.code == .transfer, "\(String(describing: error))")
         #expect(error?.message.hasPrefix("http://127.0.0.1:\(upstream.port): ") == true)
     }
 
-    @Test(arguments: Style.allCases) func aDeadlineEndsASlowExchange(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a deadline ends a slow exchange`(_ style: Style) async throws {
         let upstream = Upstream()
         let base = FetchRequest(url: upstream.url("/silent?token=secret").replacing("http://", with: "http://me:secret@"))
         let error = try await onHub { _ in
@@ -31,7 +31,7 @@ struct FetchErrorTests {
         try await until { try await upstream.count("disconnects") == 1 }
     }
 
-    @Test func aDeadlineThatHasPassedSendsNothing() async throws {
+    @Test func `a deadline that has passed sends nothing`() async throws {
         let upstream = Upstream()
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.deadline = .after(.zero)
@@ -42,7 +42,7 @@ struct FetchErrorTests {
     }
 
     @Test(arguments: Style.allCases, ["/endless", "/big?n=1000000", "/gzip?n=10000000"])
-    func anAnswerOverTheLimitIsTooLarge(_ style: Style, _ path: String) async throws {
+    func `a response over the size limit is refused as too large`(_ style: Style, _ path: String) async throws {
         var request = FetchRequest(url: upstream.url(path))
         request.maxResponseBytes = 100_000
         let error = try await onHub { [request] _ in try await fetchError { try await style.execute(client, request) } }
@@ -50,26 +50,26 @@ struct FetchErrorTests {
         #expect(error?.message.contains("100000") == true)
     }
 
-    @Test func anAnswerOfJustTheLimitIsTaken() async throws {
+    @Test func `a response of exactly the size limit is accepted`() async throws {
         var request = FetchRequest(url: upstream.url("/big?n=100000"))
         request.maxResponseBytes = 100_000
         let response = try await onHub { [request] _ in try await client.execute(request) }
         #expect(response.body.count == 100_000)
     }
 
-    @Test func aHugeHeadIsTooLarge() async throws {
+    @Test func `a huge head is refused as too large`() async throws {
         let url = upstream.url("/fields?n=300")
         let error = try await onHub { _ in try await fetchError { try await client.get(url) } }
         #expect(error?.code == .tooLarge)
     }
 
-    @Test(arguments: Style.allCases) func nobodyListens(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a connection that is refused is couldNotConnect`(_ style: Style) async throws {
         let port = unusedPort()
         let error = try await onHub { _ in try await fetchError { try await style.get(client, "http://127.0.0.1:\(port)/") } }
         #expect(error?.code == .couldNotConnect && error?.curlCode == 7)
     }
 
-    @Test(arguments: Style.allCases) func aNameThatCannotBe(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a name that cannot exist is couldNotResolve`(_ style: Style) async throws {
         // A label over 63 bytes: no name server is asked.
         let name = String(repeating: "a", count: 70)
         let error = try await onHub { _ in try await fetchError { try await style.get(client, "http://\(name).invalid/") } }
@@ -81,7 +81,7 @@ struct FetchErrorTests {
         "http://", "http://127.0.0.1:99999/", "http://127.0.0.1/\r\nX-Evil: 1", "http://127.0.0.1/ HTTP/1.1", "http://a b/",
         "http://127.0.0.1/\0", "javascript:alert(1)",
     ])
-    func refusesWhatIsNoHTTPURL(_ url: String) async throws {
+    func `a URL that is not an HTTP URL is refused`(_ url: String) async throws {
         let error = try await onHub { _ in try await fetchError { try await client.get(url) } }
         #expect(error?.code == .badURL, "\(String(describing: error))")
     }

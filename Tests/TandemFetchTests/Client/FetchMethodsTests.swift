@@ -10,7 +10,7 @@ struct FetchMethodsTests {
     let url = Upstream.shared.url("/echo?a=b")
     let headers: HTTPFields = [.contentType: "text/x-test"]
 
-    @Test func `get, post, put and delete send their method, fields and body, awaited`() async throws {
+    @Test func `get, post, put and delete send method, fields and body in async code`() async throws {
         let (client, url, headers) = (client, url, headers)
         let texts = try await onHub { _ in
             [
@@ -23,7 +23,7 @@ struct FetchMethodsTests {
         check(texts)
     }
 
-    @Test func `get, post, put and delete send their method, fields and body, blocking`() async throws {
+    @Test func `get, post, put and delete send method, fields and body in blocking code`() async throws {
         let (client, url, headers) = (client, url, headers)
         let texts = try await onHub { _ in
             try await blocking {
@@ -51,14 +51,14 @@ struct FetchMethodsTests {
         #expect(text.hasPrefix("POST ") && text.contains("Content-Length: 0\n"))
     }
 
-    @Test func `a body is bytes or a text`() {
+    @Test func `a body may be bytes or text`() {
         #expect(FetchBody("é").contentLength == 2 && FetchBody([1, 2, 3]).contentLength == 3)
         let literals: [FetchBody] = ["text", [1, 2], []]
         #expect(literals.map(\.contentLength) == [4, 2, 0])
         #expect(literals.map(\.isRepeatable) == [true, true, true])
     }
 
-    @Test func `the error of a blocking call in async code names its line`() async throws {
+    @Test func `a blocking call in async code throws an error that names its line`() async throws {
         let (client, url) = (client, url)
         try await onHub { _ in
             func legacy() throws -> FetchResponse { try client.delete(url) }

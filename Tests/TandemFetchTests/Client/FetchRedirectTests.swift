@@ -17,14 +17,14 @@ struct FetchRedirectTests {
         return request
     }
 
-    @Test(arguments: Style.allCases) func isAnAnswerByDefault(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a redirect is returned as a response by default`(_ style: Style) async throws {
         let request = request("/redirect?n=302&to=/fixed", follow: 0)
         let response = try await onHub { _ in try await style.execute(client, request) }
         #expect(response.status.code == 302 && response.text == "go away")
         #expect(response.headers[.location] == "/fixed")
     }
 
-    @Test(arguments: Style.allCases) func isFollowedWhenAsked(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a redirect is followed when the request asks for it`(_ style: Style) async throws {
         let upstream = Upstream()
         let request = request("/redirect?n=302&to=/fixed", at: upstream)
         let response = try await onHub { _ in
@@ -37,7 +37,7 @@ struct FetchRedirectTests {
         #expect(response.text == "hello, tandem" && response.url == upstream.url("/fixed"))
     }
 
-    @Test(arguments: Style.allCases) func isFollowedBeforeAStream(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a redirect is followed before a stream begins`(_ style: Style) async throws {
         let request = request("/redirect?n=307&to=/drip?n=3")
         try await onHub { _ in
             let stream = try await style.stream(client, request)
@@ -52,7 +52,9 @@ struct FetchRedirectTests {
         (301, HTTPRequest.Method.post, "GET"), (302, .post, "GET"), (303, .post, "GET"), (303, .put, "GET"), (301, .put, "PUT"),
         (302, .delete, "DELETE"), (307, .post, "POST"), (308, .post, "POST"), (308, .put, "PUT"),
     ])
-    func changesTheMethodAsTheStatusSays(_ status: Int, _ method: HTTPRequest.Method, _ expected: String) async throws {
+    func `the status decides whether a redirect changes the method`(
+        _ status: Int, _ method: HTTPRequest.Method, _ expected: String
+    ) async throws {
         var request = request("/redirect?n=\(status)&to=/echo", method: method)
         request.body = .bytes(Array("payload".utf8))
         request.headers[.contentType] = "text/x-test"
@@ -62,7 +64,7 @@ struct FetchRedirectTests {
         #expect(text.contains("text/x-test") == (expected != "GET"))
     }
 
-    @Test(arguments: Style.allCases) func oneTooManyIsAnError(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `one redirect more than the limit is an error`(_ style: Style) async throws {
         let upstream = Upstream()
         let request = request("/loop?n=0", follow: 5, at: upstream)
         try await onHub { _ in
@@ -74,7 +76,7 @@ struct FetchRedirectTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func isAskedAbout(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the request's check decides about each redirect`(_ style: Style) async throws {
         let asked = Mutex<[String]>([])
         let wanted = upstream.url("/fixed")
         var request = request("/redirect?n=302&to=/redirect?n=302%26to=/fixed", follow: 5)
@@ -87,13 +89,14 @@ struct FetchRedirectTests {
         #expect(asked.withLock { $0 } == [upstream.url("/redirect?n=302&to=/fixed"), wanted])
     }
 
-    @Test(arguments: ["ftp://127.0.0.1/", "file:///etc/passwd", "http://["]) func staysWithinHTTP(_ to: String) async throws {
+    @Test(arguments: ["ftp://127.0.0.1/", "file:///etc/passwd", "http://["])
+    func `a redirect to a scheme other than HTTP is refused`(_ to: String) async throws {
         let request = request("/redirect?n=302&to=\(to)")
         let error = try await onHub { _ in try await fetchError { try await client.execute(request) } }
         #expect(error?.code == .badURL, "\(String(describing: error))")
     }
 
-    @Test func secretsStayWithTheirOrigin() async throws {
+    @Test func `credentials are not sent to another origin`() async throws {
         let other = Upstream()
         for (target, keeps) in [("/echo", true), (other.url("/echo"), false)] {
             var request = request("/redirect?n=302&to=\(target)")
@@ -106,7 +109,7 @@ struct FetchRedirectTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `https is not left for http, unless allowed`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a redirect from https to http is refused unless allowed`(_ style: Style) async throws {
         let secure = Upstream(tls: true)
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate

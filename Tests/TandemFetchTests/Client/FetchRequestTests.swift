@@ -10,7 +10,7 @@ struct FetchRequestTests {
     let client = FetchClient()
 
     @Test(arguments: Style.allCases, [HTTPRequest.Method.post, .put, .patch, .delete, .get])
-    func sendsMethodFieldsAndBody(_ style: Style, _ method: HTTPRequest.Method) async throws {
+    func `method, fields and body are sent as given`(_ style: Style, _ method: HTTPRequest.Method) async throws {
         var request = FetchRequest(url: upstream.url("/echo?a=b"), method: method, body: .bytes(Array("the body".utf8)))
         request.headers[.contentType] = "text/x-test"
         request.headers[HTTPField.Name("X-Empty")!] = ""
@@ -20,7 +20,7 @@ struct FetchRequestTests {
         #expect(text.contains("User-Agent: Tandem\n") && !text.contains("Expect"))
     }
 
-    @Test func addsNoContentTypeOfItsOwn() async throws {
+    @Test func `no Content-Type is added`() async throws {
         for body: FetchBody? in [nil, [], [1, 2, 3]] {
             let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
             let text = try await onHub { _ in try await client.execute(request).text }
@@ -28,14 +28,14 @@ struct FetchRequestTests {
         }
     }
 
-    @Test func headHasNoBody() async throws {
+    @Test func `the response to HEAD has no body`() async throws {
         var request = FetchRequest(url: upstream.url("/gzip?n=100000"), method: .head)
         request.maxResponseBytes = 10
         let response = try await onHub { [request] _ in try await client.execute(request) }
         #expect(response.body.isEmpty && response.headers[.contentEncoding] == "gzip" && response.headers[.contentLength] != nil)
     }
 
-    @Test func fieldsCannotBeInjected() async throws {
+    @Test func `a field value cannot inject another field`() async throws {
         var configuration = FetchConfiguration()
         configuration.userAgent = "agent\r\nX-Evil: 1"
         var request = FetchRequest(url: upstream.url("/echo"))
@@ -48,14 +48,14 @@ struct FetchRequestTests {
     }
 
     @Test(arguments: ["Content-Length", "Transfer-Encoding", "connection", "Upgrade", "Expect", "Keep-Alive"])
-    func refusesFieldsThatFrameTheMessage(_ name: String) async throws {
+    func `fields that frame the message are refused`(_ name: String) async throws {
         var request = FetchRequest(url: upstream.url("/echo"))
         request.headers[HTTPField.Name(name)!] = "1"
         let error = try await onHub { [request] _ in try await fetchError { try await client.execute(request) } }
         #expect(error?.code == .badRequest)
     }
 
-    @Test func refusesMethodsThatAreNoFetch() async throws {
+    @Test func `methods that are not a fetch are refused`() async throws {
         for request in [
             FetchRequest(url: upstream.url("/echo"), method: .connect),
             FetchRequest(url: upstream.url("/echo"), method: .head, body: [1]),
@@ -65,7 +65,7 @@ struct FetchRequestTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func asksAboutEachAddress(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the address policy is asked about each address`(_ style: Style) async throws {
         let asked = Mutex<[SocketEndpoint]>([])
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.addressPolicy = AddressPolicy { address, host in
@@ -79,7 +79,7 @@ struct FetchRequestTests {
         #expect(asked.withLock { $0 } == Array(repeating: SocketEndpoint("127.0.0.1:\(upstream.port)")!, count: 2))
     }
 
-    @Test(arguments: Style.allCases) func refusedAddressesAreNotConnectedTo(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a refused address is not connected to`(_ style: Style) async throws {
         let upstream = Upstream()
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.addressPolicy = .publicOnly()
@@ -92,7 +92,7 @@ struct FetchRequestTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func aConnectionThatIsOpenAlreadyIsAskedAboutToo(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the address policy is asked about open connections too`(_ style: Style) async throws {
         let upstream = Upstream()
         let plain = FetchRequest(url: upstream.url("/fixed"))
         var checked = plain

@@ -20,7 +20,7 @@ struct FetchRetryTests {
     }
 
     @Test(arguments: Style.allCases, ["hangup", "sever", "502", "503", "504"])
-    func `what failed without harm is sent again`(_ style: Style, _ how: String) async throws {
+    func `a request that failed safely is retried`(_ style: Style, _ how: String) async throws {
         let (client, request) = (client(3), flaky(how, times: 2))
         try await onHub { hub in
             let text = try await style.execute(client, request).text
@@ -28,7 +28,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `streams are retried until their head is there`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a stream is retried until its head has arrived`(_ style: Style) async throws {
         let (client, request) = (client(3), flaky("503", times: 2))
         try await onHub { _ in
             let stream = try await style.stream(client, request)
@@ -37,7 +37,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `by default nothing is sent twice`() async throws {
+    @Test func `nothing is retried by default`() async throws {
         let request = flaky("hangup", times: 1)
         try await onHub { hub in
             let error = try await fetchError { try await FetchClient().execute(request) }
@@ -47,7 +47,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `the last failure is the result`() async throws {
+    @Test func `the caller gets the last failure`() async throws {
         let (busy, broken, client) = (flaky("503", times: 9, name: "a"), flaky("hangup", times: 9, name: "b"), client(3))
         try await onHub { _ in
             let error = try await fetchError { try await client.execute(broken) }
@@ -60,7 +60,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `a connection that is refused is tried again`() async throws {
+    @Test func `a refused connection is retried`() async throws {
         let client = client(4)
         try await onHub { hub in
             let error = try await fetchError { try await client.get("http://127.0.0.1:1/") }
@@ -69,7 +69,7 @@ struct FetchRetryTests {
     }
 
     @Test(arguments: [HTTPRequest.Method.post, .patch])
-    func `what is not idempotent is sent once, unless asked`(_ method: HTTPRequest.Method) async throws {
+    func `a request that is not idempotent is retried only when the policy says so`(_ method: HTTPRequest.Method) async throws {
         var request = flaky("503", times: 1)
         request.method = method
         let (once, often) = (client(3), client(3) { $0.includesUnsafeMethods = true })
@@ -83,7 +83,7 @@ struct FetchRetryTests {
 
     /// Sent again on a new connection, without a retry of the policy.
     @Test(arguments: [HTTPRequest.Method.get, .post])
-    func `a kept connection that dies under a request`(_ method: HTTPRequest.Method) async throws {
+    func `a request on a kept connection that ends is sent again on a new one`(_ method: HTTPRequest.Method) async throws {
         var request = flaky("hangup", times: 1)
         request.method = method
         try await onHub { [request] _ in
@@ -97,7 +97,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `half an answer is not asked for again`() async throws {
+    @Test func `a request with a partial response is not retried`() async throws {
         let client = client(3)
         try await onHub { hub in
             let error = try await fetchError { try await client.get(upstream.url("/short")) }
@@ -105,7 +105,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `Retry-After is waited for, up to a limit`() async throws {
+    @Test func `a retry waits for Retry-After up to a limit`() async throws {
         let client = client(2) { $0.maxRetryAfter = .seconds(1) }
         let (short, long) = (upstream.url("/flaky?n=1&how=503&after=1&name=a"), upstream.url("/flaky?n=1&how=503&after=2&name=b"))
         try await onHub { hub in
@@ -117,7 +117,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `a pause that would outlast the deadline is not begun`() async throws {
+    @Test func `a retry whose pause would outlast the deadline is not attempted`() async throws {
         let client = client(2) { $0.maxRetryAfter = .seconds(600) }
         var request = FetchRequest(url: upstream.url("/flaky?n=1&how=503&after=300&name=a"))
         request.deadline = .after(.seconds(20))
@@ -125,7 +125,7 @@ struct FetchRetryTests {
         #expect(response.status.code == 503)
     }
 
-    @Test(arguments: Style.allCases) func `a pause ends with its caller`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `cancelling the caller ends the pause before a retry`(_ style: Style) async throws {
         let client = client(2) { $0.maxRetryAfter = .seconds(600) }
         var configuration = client.configuration
         configuration.timeout = .seconds(900)
@@ -140,7 +140,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `a stream that was begun is not sent twice, a repeatable one is`() async throws {
+    @Test func `a body that has begun is sent again only if it is repeatable`() async throws {
         for isRepeatable in [false, true] {
             let body = FetchBody(isRepeatable: isRepeatable, streaming: { try await $0.write([65]) })
             var request = flaky("503", times: 1, name: "\(isRepeatable)")
@@ -151,7 +151,7 @@ struct FetchRetryTests {
         }
     }
 
-    @Test func `a budget keeps retries from making an outage worse`() async throws {
+    @Test func `the retry budget limits retries during an outage`() async throws {
         let client = client(3) { ($0.budget, $0.budgetRatio) = (5, 0) }
         let url = upstream.url("/flaky?n=1000&how=503&name=a")
         try await onHub { hub in

@@ -8,7 +8,7 @@ struct FetchStreamTests {
     let upstream = Upstream()
     let client = FetchClient()
 
-    @Test(arguments: Style.allCases) func givesTheHeadThenThePiecesThenNil(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a stream returns the head, then pieces, then nil`(_ style: Style) async throws {
         let url = upstream.url("/drip?n=20")
         try await onHub { _ in
             let stream = try await style.stream(client, FetchRequest(url: url))
@@ -26,7 +26,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func isAnAsyncSequence() async throws {
+    @Test func `a stream is an async sequence`() async throws {
         let url = upstream.url("/big?n=1000000")
         try await onHub { _ in
             var count = 0
@@ -35,7 +35,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func aSlowReaderHoldsTheServerBack(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a slow reader holds the server back`(_ style: Style) async throws {
         let url = upstream.url("/endless")
         try await onHub { _ in
             var request = FetchRequest(url: url)
@@ -56,7 +56,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func decodesUnderBackpressure(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a stream is decoded under backpressure`(_ style: Style) async throws {
         let url = upstream.url("/gzip?n=8000000")
         try await onHub { _ in
             let stream = try await style.stream(client, FetchRequest(url: url))
@@ -70,7 +70,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func countsAgainstTheLimitToo(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a stream counts against the size limit`(_ style: Style) async throws {
         let url = upstream.url("/endless")
         try await onHub { _ in
             var request = FetchRequest(url: url)
@@ -83,7 +83,9 @@ struct FetchStreamTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func givesWhatArrivedBeforeTheConnectionBroke(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `bytes that arrived before the connection broke are returned`(_ style: Style)
+        async throws
+    {
         let url = upstream.url("/reset")
         try await onHub { _ in
             let stream = try await style.stream(client, FetchRequest(url: url))
@@ -94,7 +96,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func theDeadlineHoldsForTheBody(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the deadline covers the body`(_ style: Style) async throws {
         let url = upstream.url("/stall")
         try await onHub { _ in
             var request = FetchRequest(url: url)
@@ -107,7 +109,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func theDeadlineFreesAStreamThatNobodyReads() async throws {
+    @Test func `the deadline frees an unread stream`() async throws {
         let url = upstream.url("/endless")
         try await onHub { hub in
             var request = FetchRequest(url: url)
@@ -120,7 +122,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func closeWakesTheReader() async throws {
+    @Test func `closing a stream wakes its reader`() async throws {
         let url = upstream.url("/stall")
         try await onHub { hub in
             let stream = try await client.stream(FetchRequest(url: url))
@@ -135,7 +137,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func aSecondReaderIsRefused() async throws {
+    @Test func `a second reader is refused`() async throws {
         let url = upstream.url("/stall")
         try await onHub { hub in
             let stream = try await client.stream(FetchRequest(url: url))
@@ -150,7 +152,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func aStreamThatIsDroppedGivesUpItsConnection() async throws {
+    @Test func `a dropped stream releases its connection`() async throws {
         let url = upstream.url("/endless")
         try await onHub { hub in
             _ = try await client.stream(FetchRequest(url: url))
@@ -159,7 +161,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func otherThreadsMayReadAndDropIt() async throws {
+    @Test func `other threads may read and drop a stream`() async throws {
         let url = upstream.url("/endless")
         try await onHub { hub in
             let read = Event<Int>()
@@ -178,7 +180,7 @@ struct FetchStreamTests {
         }
     }
 
-    @Test func outlivesItsHub() async throws {
+    @Test func `a stream may outlive its hub`() async throws {
         let url = upstream.url("/endless")
         let stream = try await onThread { try Hub.run { try await client.stream(FetchRequest(url: url)) } }
         let error = await #expect(throws: TandemError.self) { try await stream.read() }

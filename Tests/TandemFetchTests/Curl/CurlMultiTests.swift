@@ -12,7 +12,9 @@ struct CurlMultiTests {
 
     private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 
-    @Test(arguments: Style.allCases) func `what a callback ends, ends when libcurl has returned`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a transfer ended in a callback is removed after libcurl has returned`(_ style: Style)
+        async throws
+    {
         let (endless, fixed) = (upstream.url("/endless"), upstream.url("/fixed"))
         try await onHub { hub in
             let stream = try await style.stream(FetchClient(), FetchRequest(url: endless))
@@ -29,7 +31,8 @@ struct CurlMultiTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `who refuses in a callback fails alone`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `an address refused in a callback fails only its own fetch`(_ style: Style) async throws
+    {
         let url = upstream.url("/slow?n=30")
         try await onHub { hub in
             let others = (0..<10).map { _ in Event<FetchResponse>() }
@@ -49,7 +52,7 @@ struct CurlMultiTests {
     }
 
     /// The resolver's wake-up descriptors are watched like any other: they must not be ready for ever.
-    @Test(arguments: Style.allCases) func `waiting turns the loop no faster`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `waiting for libcurl does not spin the hub`(_ style: Style) async throws {
         fake_resolver_teach("hangs-too.test", "hang")
         try await onHub { hub in
             let (name, answer) = (Event<FetchResponse>(), Event<FetchResponse>())
@@ -69,7 +72,8 @@ struct CurlMultiTests {
     }
 
     /// Some of them while the name is looked up, or TCP or TLS come to be; libcurl has forgotten its callback for that before.
-    @Test(arguments: Style.allCases) func `cancelling closes every socket, and counts it`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `cancelling closes every socket and keeps the count right`(_ style: Style) async throws
+    {
         let secure = Upstream(tls: true)
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate
@@ -93,7 +97,7 @@ struct CurlMultiTests {
         #expect(openDescriptors() == before)
     }
 
-    @Test func `connections outlast a moment with few fetches`() async throws {
+    @Test func `connections survive a moment with few fetches`() async throws {
         let (slow, fixed) = (upstream.url("/slow"), upstream.url("/fixed"))
         try await onHub { hub in
             let client = FetchClient()
@@ -105,7 +109,7 @@ struct CurlMultiTests {
         }
     }
 
-    @Test func `no timer is left when the last connection has been closed`() async throws {
+    @Test func `no timer is left when the last connection has closed`() async throws {
         let url = upstream.url("/fixed")
         var configuration = FetchConfiguration()
         configuration.keepAlive = .milliseconds(50)
@@ -119,7 +123,7 @@ struct CurlMultiTests {
         }
     }
 
-    @Test func `nothing goes out before the hub's next turn`() async throws {
+    @Test func `nothing is sent before the hub's next turn`() async throws {
         let url = upstream.url("/fixed")
         try await onHub { hub in
             let fetching = hub.spawn { try await FetchClient().get(url) }

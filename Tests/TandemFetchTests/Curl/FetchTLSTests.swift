@@ -6,14 +6,14 @@ import Testing
 struct FetchTLSTests {
     let upstream = Upstream(tls: true)
 
-    @Test(arguments: Style.allCases) func refusesACertificateThatNobodyVouchesFor(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a certificate from an unknown authority is refused`(_ style: Style) async throws {
         let url = upstream.url("/fixed", scheme: "https")
         let error = try await onHub { _ in try await fetchError { try await style.get(FetchClient(), url) } }
         #expect(error?.code == .tls)
         #expect(error?.message.contains("certificate") == true)
     }
 
-    @Test(arguments: Style.allCases) func trustsTheGivenAuthorities(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the given certificate authorities are trusted`(_ style: Style) async throws {
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate
         let client = FetchClient(configuration: configuration)
@@ -29,7 +29,7 @@ struct FetchTLSTests {
         }
     }
 
-    @Test func canBeToldNotToLook() async throws {
+    @Test func `verification of certificates can be turned off`() async throws {
         var configuration = FetchConfiguration()
         configuration.verifiesCertificates = false
         let client = FetchClient(configuration: configuration)
@@ -42,13 +42,13 @@ struct FetchTLSTests {
         }
     }
 
-    @Test func aServerWithoutTLSIsSaidSo() async throws {
+    @Test func `a server without TLS is an error that says so`() async throws {
         let url = Upstream.shared.url("/fixed", scheme: "https")
         let error = try await onHub { _ in try await fetchError { try await FetchClient().get(url) } }
         #expect(error?.code == .tls)
     }
 
-    @Test func aMissingFileOfAuthoritiesIsSaidSo() async throws {
+    @Test func `a missing file of certificate authorities is an error that says so`() async throws {
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = "/nonexistent.pem"
         let client = FetchClient(configuration: configuration)
@@ -57,7 +57,9 @@ struct FetchTLSTests {
         #expect(error?.code == .tls && error?.message.contains("certificateAuthorities") == true)
     }
 
-    @Test(arguments: Style.allCases) func `shows its certificate to a server that asks for one`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the client certificate is sent to a server that asks for one`(_ style: Style)
+        async throws
+    {
         let upstream = Upstream(tls: true, demands: "clients")
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate
@@ -75,7 +77,7 @@ struct FetchTLSTests {
         }
     }
 
-    @Test func `a certificate without its file is said so`() async throws {
+    @Test func `a missing certificate file is an error that says so`() async throws {
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate
         configuration.clientCertificate = "/nonexistent.pem"
@@ -85,7 +87,7 @@ struct FetchTLSTests {
         #expect(error?.code == .tls && error?.message.contains("/nonexistent.pem") == true)
     }
 
-    @Test func `an older version of TLS than allowed is refused`() async throws {
+    @Test func `a TLS version below the minimum is refused`() async throws {
         let upstream = Upstream(tls: true, demands: "1.2")
         var configuration = FetchConfiguration()
         configuration.certificateAuthorities = Upstream.certificate

@@ -29,7 +29,7 @@ struct HTTP2AnswerTests {
     }
 
     @Test(arguments: Style.allCases, [("/ok", 200), ("/no", 413)])
-    func `an answer ends an exchange whose upload stands still`(_ style: Style, _ answer: (path: String, status: Int))
+    func `a response ends an exchange whose upload is stalled`(_ style: Style, _ answer: (path: String, status: Int))
         async throws
     {
         let upstream = try await NginxUpstream()
@@ -45,7 +45,7 @@ struct HTTP2AnswerTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `an upstream that goes away while an upload stands still is noticed at once`(_ style: Style) async throws {
+    func `an upstream that disconnects during a stalled upload is noticed at once`(_ style: Style) async throws {
         let upstream = try await NginxUpstream()
         try await onHub { hub in
             let (begun, unwound, done) = (Event<Void>(), Counter(), Event<FetchResponse>())
@@ -62,7 +62,7 @@ struct HTTP2AnswerTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `a session whose upstream has gone is replaced by a new one`(_ style: Style) async throws {
+    func `a session whose upstream has disconnected is replaced`(_ style: Style) async throws {
         let upstream = try await NginxUpstream()
         try await onHub { _ in
             for _ in 0..<3 {

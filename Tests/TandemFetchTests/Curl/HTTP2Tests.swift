@@ -29,7 +29,7 @@ struct HTTP2Tests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `bodies of either kind are sent`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `whole and streamed bodies are sent`(_ style: Style) async throws {
         let upstream = try await HTTP2Upstream()
         let client = client(.http2)
         let piece = [UInt8](repeating: 65, count: 10_000)
@@ -40,13 +40,13 @@ struct HTTP2Tests {
         }
     }
 
-    @Test func `a server without it is spoken to in HTTP 1`() async throws {
+    @Test func `the client falls back to HTTP/1.1 when the server has no HTTP/2`() async throws {
         let (upstream, client) = (Upstream(tls: true), client(.http2))
         let text = try await onHub { _ in try await client.get(upstream.url("/fixed", scheme: "https")).text }
         #expect(text == "hello, tandem")
     }
 
-    @Test(arguments: Style.allCases) func `a stream that nobody reads holds no other up`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `an unread stream does not hold up the others`(_ style: Style) async throws {
         let upstream = try await HTTP2Upstream()
         let client = client(.http2)
         try await onHub { hub in
@@ -68,7 +68,8 @@ struct HTTP2Tests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `cancelling one leaves the others of its connection alone`(_ style: Style) async throws
+    @Test(arguments: Style.allCases) func `cancelling one stream leaves the others of its connection running`(_ style: Style)
+        async throws
     {
         let upstream = try await HTTP2Upstream()
         let client = client(.http2) { $0.maxResponseBytes = .max }

@@ -7,7 +7,7 @@ import Testing
 struct OpenSocketsTests {
     private func newSocket() -> CInt { socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0) }
 
-    @Test func `what is opened and closed is counted once`() {
+    @Test func `each opened and closed socket is counted once`() {
         var sockets = OpenSockets()
         let (one, other) = (newSocket(), newSocket())
         let forgotten = [sockets.opened(one), sockets.opened(other)]
@@ -21,7 +21,7 @@ struct OpenSocketsTests {
         close(other)
     }
 
-    @Test func `one that was closed without a word is found out, also when its number is somebody else's`() {
+    @Test func `a socket closed unnoticed is detected, even when its number is in use again`() {
         var sockets = OpenSockets()
         let (free, reused, reopened) = (newSocket(), newSocket(), newSocket())
         for fd in [free, reused, reopened] { _ = sockets.opened(fd) }
@@ -36,7 +36,7 @@ struct OpenSocketsTests {
         for fd in [reused, reopened, another] { close(fd) }
     }
 
-    @Test func `forgotten ones do not pile up`() {
+    @Test func `forgotten sockets do not accumulate`() {
         var sockets = OpenSockets()
         let fds = (0..<64).map { _ in newSocket() }
         for fd in fds { _ = sockets.opened(fd) }

@@ -12,7 +12,7 @@ struct SocketWatchesTests {
         return (ends[0], ends[1])
     }
 
-    @Test func aNumberClosedAndOpenedAgainIsWatchedAnew() async throws {
+    @Test func `a number that is closed and reopened is watched again`() async throws {
         try await onHub { _ in
             var told: [CInt] = []
             var watches = SocketWatches { fd, _ in told.append(fd) }
@@ -32,7 +32,7 @@ struct SocketWatchesTests {
         }
     }
 
-    @Test func whatIsReadyIsToldAsLibcurlNamesIt() async throws {
+    @Test func `readiness is reported with libcurl's flags`() async throws {
         try await onHub { _ in
             // CURL_CSELECT_IN, _OUT and _ERR.
             let (input, output, failure): (CInt, CInt, CInt) = (1, 2, 4)
@@ -54,7 +54,7 @@ struct SocketWatchesTests {
         }
     }
 
-    @Test func removingWhatIsUnknownOrClosedIsHarmless() async throws {
+    @Test func `removing an unknown or closed number is harmless`() async throws {
         try await onHub { _ in
             var watches = SocketWatches { _, _ in }
             watches.remove(12345)
@@ -68,7 +68,7 @@ struct SocketWatchesTests {
         }
     }
 
-    @Test func aNumberThatIsNotOpenIsAnError() async throws {
+    @Test func `watching a closed number is an error`() async throws {
         try await onHub { _ in
             var watches = SocketWatches { _, _ in }
             #expect(throws: TandemError.self) { try watches.watch(54321, for: .readable) }

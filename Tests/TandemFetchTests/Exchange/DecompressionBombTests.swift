@@ -19,7 +19,7 @@ struct DecompressionBombTests {
     }
 
     @Test(arguments: Style.allCases, ["gzip", "deflate", "bare"])
-    func `a bomb ends at the limit of what it unfolds to`(_ style: Style, _ how: String) async throws {
+    func `a decompression bomb fails at the limit of decoded bytes`(_ style: Style, _ how: String) async throws {
         var request = bomb(how)
         request.maxResponseBytes = 8 * 1024 * 1024
         try await onHub { [request] _ in
@@ -35,7 +35,7 @@ struct DecompressionBombTests {
     }
 
     @Test(arguments: Style.allCases, ["gzip", "deflate", "bare"])
-    func `a bomb that nobody reads is held back`(_ style: Style, _ how: String) async throws {
+    func `an unread decompression bomb is held back`(_ style: Style, _ how: String) async throws {
         var request = bomb(how, megabytes: 32)
         request.maxResponseBytes = .max
         let count = 16
@@ -64,7 +64,7 @@ struct DecompressionBombTests {
     }
 
     /// What was taken before the limit was reached is unfolded while it is read, also after the transfer has ended.
-    @Test(arguments: Style.allCases) func `a stream ends at the limit too`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a stream fails at the same limit`(_ style: Style) async throws {
         var request = bomb("gzip", megabytes: 8)
         request.maxResponseBytes = 5 * 1024 * 1024
         try await onHub { [request] hub in
@@ -80,7 +80,7 @@ struct DecompressionBombTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a reader that comes late gets all of it`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a late reader gets the whole body`(_ style: Style) async throws {
         let request = bomb("gzip", megabytes: 32)
         try await onHub { hub in
             let stream = try await style.stream(FetchClient(), request)

@@ -12,7 +12,7 @@ struct DecompressionTests {
 
     /// Sizes about those of the buffers, and one that needs several of each.
     @Test(arguments: ["gzip", "deflate", "bare", "members"], [0, 1, 16 * 1024, 256 * 1024, 256 * 1024 + 1, 3_000_000])
-    func `what was coded comes out`(_ how: String, _ count: Int) async throws {
+    func `a coded body is decoded`(_ how: String, _ count: Int) async throws {
         let url = upstream.url("/coded?n=\(count)&how=\(how)&coding=\(how == "gzip" || how == "members" ? "GZip" : "deflate")")
         let content = content(count)
         try await onHub { _ in
@@ -31,14 +31,14 @@ struct DecompressionTests {
         }
     }
 
-    @Test func `a coded body of no bytes is an empty one`() async throws {
+    @Test func `a coded body of zero bytes is an empty body`() async throws {
         let url = upstream.url("/coded?n=0&how=nothing")
         let body = try await onHub { _ in try await FetchClient().get(url).body }
         #expect(body.isEmpty)
     }
 
     @Test(arguments: ["cut", "damaged", "junk"], [10, 3_000_000])
-    func `a body that is not what it says is an error, also of a stream`(_ how: String, _ count: Int) async throws {
+    func `a body that does not match its coding is an error, also for a stream`(_ how: String, _ count: Int) async throws {
         let url = upstream.url("/coded?n=\(count)&how=\(how)")
         try await onHub { _ in
             for style in Style.allCases {
@@ -54,7 +54,7 @@ struct DecompressionTests {
     }
 
     @Test(arguments: ["gzip, gzip", "gzip,gzip,gzip", "deflate, gzip", String(repeating: "gzip,", count: 500) + "gzip"])
-    func `codings over one another are refused`(_ coding: String) async throws {
+    func `stacked codings are refused`(_ coding: String) async throws {
         let url = upstream.url("/bomb?n=1&coding=\(coding.replacing(" ", with: "%20"))")
         let error = try await onHub { _ in try await fetchError { try await FetchClient().get(url) } }
         #expect(error?.code == .transfer && error?.message.contains("codings") == true, "\(String(describing: error))")
@@ -62,7 +62,7 @@ struct DecompressionTests {
 
     /// libcurl knows them, and unfolds them without a bound.
     @Test(arguments: ["br", "zstd", "compress", "nonsense"])
-    func `a coding that nobody asked for is refused, with the remedy`(_ coding: String) async throws {
+    func `a coding that was not requested is refused, and the error names the remedy`(_ coding: String) async throws {
         let url = upstream.url("/bomb?n=1&coding=\(coding)")
         var configuration = FetchConfiguration()
         configuration.decompresses = false
@@ -79,8 +79,7 @@ struct DecompressionTests {
     /// What a stream holds is a multiple of some of these sizes: then nothing but the mark of the flush is left to decode.
     @Test(
         arguments: Style.allCases, [(4, 65_536), (5, 65_536), (8, 65_536), (16, 16_384), (5, 60_000), (1, 262_144), (3, 262_144)])
-    func `a body that the upstream flushes in blocks comes whole`(_ style: Style, _ blocks: (count: Int, size: Int)) async throws
-    {
+    func `a body flushed in blocks is decoded completely`(_ style: Style, _ blocks: (count: Int, size: Int)) async throws {
         let url = upstream.url("/flushed?n=\(blocks.count)&size=\(blocks.size)")
         try await onHub { _ in
             let stream = try await style.stream(FetchClient(), FetchRequest(url: url))
@@ -96,7 +95,7 @@ struct DecompressionTests {
     }
 
     @Test(arguments: ["deflate", "deflate,deflate,deflate", "deflate, chunked"])
-    func `a transfer coding that nobody asked for is refused`(_ coding: String) async throws {
+    func `a transfer coding that was not requested is refused`(_ coding: String) async throws {
         let url = upstream.url("/transfercoded?n=1000000&coding=\(coding.replacing(" ", with: "%20"))")
         var configuration = FetchConfiguration()
         for decompresses in [true, false] {
@@ -107,7 +106,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test func `what is asked for is what is decoded, unless the caller asks`() async throws {
+    @Test func `Accept-Encoding lists what the client decodes, unless the caller sets it`() async throws {
         var ranged = FetchRequest(url: upstream.url("/echo"))
         ranged.headers[.range] = "bytes=0-9"
         var own = FetchRequest(url: upstream.url("/echo"))

@@ -16,7 +16,9 @@ struct FetchPhaseTests {
         return FetchClient(configuration: configuration)
     }
 
-    @Test(arguments: Style.allCases) func `a name server that does not answer`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a name server that does not answer ends the fetch after the connect timeout`(
+        _ style: Style
+    ) async throws {
         fake_resolver_teach("hangs.test", "hang")
         let client = client { $0.connectTimeout = .milliseconds(100) }
         try await onHub { hub in
@@ -30,7 +32,9 @@ struct FetchPhaseTests {
         fake_resolver_release()
     }
 
-    @Test(arguments: Style.allCases) func `a server that does not take the connection`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a server that does not accept the connection ends the fetch after the connect timeout`(
+        _ style: Style
+    ) async throws {
         let full = try FullBacklog()
         let client = client { $0.connectTimeout = .milliseconds(100) }
         let error = try await onHub { _ in try await fetchError { try await style.get(client, "http://127.0.0.1:\(full.port)/") }
@@ -38,7 +42,9 @@ struct FetchPhaseTests {
         #expect(error?.code == .connectTimedOut)
     }
 
-    @Test(arguments: Style.allCases) func `a server that never gets round to TLS`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a server that never starts TLS ends the fetch after the TLS timeout`(_ style: Style)
+        async throws
+    {
         // It takes connections in and says nothing.
         let full = try FullBacklog(backlog: 16, fills: false)
         let client = client { $0.tlsTimeout = .milliseconds(80) }
@@ -47,7 +53,9 @@ struct FetchPhaseTests {
         #expect(error?.code == .tlsTimedOut && error?.message.contains("TLS was not established within 0.08") == true)
     }
 
-    @Test(arguments: Style.allCases) func `a server that does not begin to answer`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a server that does not begin to respond ends the fetch after the response timeout`(
+        _ style: Style
+    ) async throws {
         let client = client { $0.responseTimeout = .milliseconds(80) }
         let url = upstream.url("/silent")
         let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
@@ -55,14 +63,18 @@ struct FetchPhaseTests {
         try await until { try await upstream.count("disconnects") == 1 }
     }
 
-    @Test(arguments: Style.allCases) func `a server that stops in the middle of its answer`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a server that stops within its response ends the fetch after the idle timeout`(
+        _ style: Style
+    ) async throws {
         let client = client { $0.idleTimeout = .milliseconds(80) }
         let url = upstream.url("/stall")
         let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
         #expect(error?.code == .idleTimedOut && error?.message.contains("no byte of the answer came for 0.08") == true)
     }
 
-    @Test(arguments: Style.allCases) func `a server that stops in the middle of the request`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a server that stops reading the request ends the fetch after the idle timeout`(
+        _ style: Style
+    ) async throws {
         let client = client { $0.idleTimeout = .milliseconds(80) }
         let body = FetchBody(streaming: { while true { try await $0.write([UInt8](repeating: 1, count: 65_536)) } })
         let request = FetchRequest(url: upstream.url("/slowreader"), method: .post, body: body)
@@ -70,14 +82,16 @@ struct FetchPhaseTests {
         #expect(error?.code == .idleTimedOut && error?.message.contains("no byte of the request") == true)
     }
 
-    @Test(arguments: Style.allCases) func `the whole, however far it is`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a fetch ends after the total timeout although bytes still arrive`(_ style: Style)
+        async throws
+    {
         let client = client { $0.timeout = .milliseconds(120) }
         let url = upstream.url("/drip?n=10000")
         let error = try await onHub { _ in try await fetchError { try await style.get(client, url) } }
         #expect(error?.code == .timedOut && error?.message.contains("no complete answer within") == true)
     }
 
-    @Test(arguments: Style.allCases) func `a reader who takes his time is not the upstream's fault`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a slow reader does not use up the idle timeout`(_ style: Style) async throws {
         let client = client { ($0.idleTimeout, $0.maxResponseBytes) = (.milliseconds(60), .max) }
         let url = upstream.url("/endless")
         try await onHub { _ in
@@ -90,8 +104,7 @@ struct FetchPhaseTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a producer who takes his time is not the upstream's fault`(_ style: Style) async throws
-    {
+    @Test(arguments: Style.allCases) func `a slow producer does not use up the idle timeout`(_ style: Style) async throws {
         let client = client { $0.idleTimeout = .milliseconds(60) }
         let body = FetchBody(streaming: { writer in
             for _ in 0..<2 {
@@ -104,7 +117,7 @@ struct FetchPhaseTests {
         #expect(text.hasSuffix("\n\nAA"))
     }
 
-    @Test func `a long body in pieces that are late but not too late`() async throws {
+    @Test func `a long body whose pieces arrive within the idle timeout succeeds`() async throws {
         let client = client { ($0.idleTimeout, $0.responseTimeout) = (.milliseconds(500), .milliseconds(500)) }
         let url = upstream.url("/drip?n=400")
         let response = try await onHub { _ in try await client.get(url) }

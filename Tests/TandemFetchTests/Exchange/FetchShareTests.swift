@@ -10,7 +10,7 @@ struct FetchShareTests {
     let upstream = Upstream()
     let client = FetchClient()
 
-    @Test(arguments: Style.allCases) func `a reader lets others run before it has read more than its share`(_ style: Style)
+    @Test(arguments: Style.allCases) func `a reader lets others run before it exceeds its share`(_ style: Style)
         async throws
     {
         let url = upstream.url("/endless")

@@ -39,7 +39,7 @@ struct AnswerBeforeUploadTests {
 
     /// The head of the answer comes while the upload is under way, its body only when more of the upload has been read.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `an upload that an answer cuts off leaves no connection to the next request`(
+    func `the connection of an upload that a response cut off is not used again`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let piece = [UInt8](repeating: 0x78, count: 64 * 1024)
@@ -71,7 +71,7 @@ struct AnswerBeforeUploadTests {
 
     /// The producer waits, but nobody waits for it any more.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `the idle limit holds for an answer that made the upload needless`(
+    func `the idle timeout covers a response that made the upload unnecessary`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         var configuration = client.configuration
@@ -94,7 +94,7 @@ struct AnswerBeforeUploadTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `an answer ends an exchange whose upload stands still`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `a response ends an exchange whose upload is stalled`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         for answer in Self.answers {
@@ -121,7 +121,7 @@ struct AnswerBeforeUploadTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `an upstream that goes away while the upload stands still is noticed at once`(
+    func `an upstream that disconnects during a stalled upload is noticed at once`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for ending in HostileEnding.allCases where ending != .torn {
@@ -146,7 +146,7 @@ struct AnswerBeforeUploadTests {
 
     /// With 100,000 bytes the stream has room for more; with 3,000,000 it has none, and nobody reads the socket.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `an upstream that goes away while nobody reads is noticed by the next reader`(
+    func `an upstream that disconnects while the stream is unread is noticed by the next read`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for ending in [HostileEnding.proper, .cut, .reset] {

@@ -44,7 +44,7 @@ struct DeadConnectionTests {
     ]
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `when all kept connections end as they are used, a request that may be repeated succeeds`(
+    func `a repeatable request succeeds when every kept connection ends on use`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for ending in Self.endings {
@@ -59,7 +59,7 @@ struct DeadConnectionTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `when all kept connections have ended, any request succeeds`(
+    func `any request succeeds when every kept connection has ended`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let unrepeatable = FetchBody(streaming: { writer in try await writer.write([1, 2, 3]) })
@@ -76,7 +76,7 @@ struct DeadConnectionTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a POST on a connection that ends as it is used fails, and says that it may have been acted on`(
+    func `a POST on a connection that ends on use fails, and the error says that it may have been processed`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let stream = FetchBody(isRepeatable: true, streaming: { writer in try await writer.write([1, 2, 3]) })
@@ -95,7 +95,7 @@ struct DeadConnectionTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a fresh connection that ends before the answer fails the request`(
+    func `a new connection that ends before the response fails the request`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for ending in Self.endings {
@@ -112,7 +112,7 @@ struct DeadConnectionTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `connections that end before HTTP begins fail the request, and no other`(
+    func `connections that end before HTTP begins fail only their own request`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         var doors: [HostileUpstream.Door] = [.ends(.cut), .ends(.reset)]

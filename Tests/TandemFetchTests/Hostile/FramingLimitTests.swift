@@ -21,7 +21,7 @@ struct FramingLimitTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `framing without an end is refused`(_ transport: HostileUpstream.Transport, _ style: Style) async throws {
+    func `endless framing is refused`(_ transport: HostileUpstream.Transport, _ style: Style) async throws {
         for part in EndlessFraming.allCases {
             let (opening, block) = (part.opening(0), part.block)
             try await withHostileUpstream(transport) { _ in
@@ -40,7 +40,7 @@ struct FramingLimitTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `a stream that is not read ends all the same when its framing has no end`(
+    func `an unread stream with endless framing ends by itself`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for part in [EndlessFraming.chunkSize, .chunkExtension, .trailerLine, .trailerLines] {
@@ -61,7 +61,7 @@ struct FramingLimitTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `a long header line is answered or refused with a true error`(
+    func `a long header line is accepted or refused with an accurate error`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for count in [120_000, 200_000, 1_000_000] { try await fetchLongLine(count, transport, style) }
@@ -86,7 +86,7 @@ struct FramingLimitTests {
 
     /// Honest answers stay below the limits.
     @Test(arguments: transports, Style.allCases)
-    func `many small chunks, some interim answers and long fields are fine`(
+    func `many small chunks, several interim responses and long fields are accepted`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let interim = String(repeating: "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n", count: 5)

@@ -41,7 +41,7 @@ struct FramingRefusalTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a length that is wrong in any way is refused`(_ transport: HostileUpstream.Transport, _ style: Style) async throws {
+    func `any malformed length is refused`(_ transport: HostileUpstream.Transport, _ style: Style) async throws {
         try await expectRefusal(FramingLie.lengths, transport, style)
     }
 
@@ -62,7 +62,7 @@ struct FramingRefusalTests {
 
     /// libcurl 7.88 corrupts the heap when a head begins with a folded line (curl issue 11101).
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `what some clients put up with is read rightly or refused`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `tolerable faults are read correctly or refused`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         for (lie, result) in try await fetch(FramingLie.tolerable, transport, style) {
@@ -70,7 +70,7 @@ struct FramingRefusalTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `the error says that only chunks are read`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `the error says that chunked is the only transfer coding`(_ style: Style) async throws {
         for (lie, result) in try await fetch(FramingLie.codings, .plain, style) where lie.name.contains("transfer coding") {
             guard case .failure(let error) = result else { continue }
             #expect(error.message.contains("transfer coding"), "\(lie): \(error)")
@@ -78,7 +78,7 @@ struct FramingRefusalTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `equal lengths are one length, and the connection is kept`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `repeated equal lengths count as one, and the connection is kept`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         let answer = HostileText.raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")

@@ -11,7 +11,7 @@ import Testing
 /// `TANDEM_HOSTILE_COUNTS=1` prints how the kinds of misbehaviour ended.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct HostileUpstreamTests {
-    @Test func `every caller gets its own answer, whole, or an error in time`() async throws {
+    @Test func `every caller gets its own whole response, or an error in time`() async throws {
         let storm = HostileStorm(seed: HostileSetting.seed, exchanges: HostileSetting.exchanges)
         // libcurl keeps what it opens once for the whole process, and so does Dispatch, for its timers.
         try await sleep(for: .milliseconds(1))

@@ -47,7 +47,9 @@ struct StrayAnswerTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `bytes that arrive on an idle connection are no answer`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `bytes that arrive on an idle connection are not taken for a response`(
+        _ transport: HostileUpstream.Transport, _ style: Style
+    )
         async throws
     {
         for stray in Self.strays {
@@ -59,7 +61,7 @@ struct StrayAnswerTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `bytes that arrive with an answer are not the next one`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `bytes that follow a response are not taken for the next one`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         for stray in Self.strays {
@@ -70,7 +72,7 @@ struct StrayAnswerTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a body behind an answer that has none is not the next answer`(
+    func `a body after a response that has none is not taken for the next response`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let body = HostileText.raw("{\"a\": 1}")
@@ -91,7 +93,7 @@ struct StrayAnswerTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a connection that ended while it was idle is not used, not for a POST either`(
+    func `a connection that ended while idle is not used, not even for a POST`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for ending in HostileEnding.allCases where ending != .torn {
@@ -102,7 +104,7 @@ struct StrayAnswerTests {
     }
 
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
-    func `a connection is kept and used again, session tickets or not`(
+    func `a connection is reused, with or without session tickets`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         let gate = HostileGate()

@@ -46,7 +46,7 @@ struct TruncatedTLSTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `an answer without a length is complete with close_notify`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `a response without a length is complete with close_notify`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         for ending in [HostileEnding.proper, .notifyOnly] {
@@ -56,7 +56,7 @@ struct TruncatedTLSTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `an answer without a length is cut without close_notify`(_ transport: HostileUpstream.Transport, _ style: Style)
+    func `a response without a length is truncated without close_notify`(_ transport: HostileUpstream.Transport, _ style: Style)
         async throws
     {
         for ending in [HostileEnding.cut, .torn, .reset] {
@@ -66,8 +66,7 @@ struct TruncatedTLSTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `an answer that has a length needs no close_notify`(_ transport: HostileUpstream.Transport, _ style: Style) async throws
-    {
+    func `a response with a length needs no close_notify`(_ transport: HostileUpstream.Transport, _ style: Style) async throws {
         for framing in ["Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"] {
             let results = try await fetch(transport, style, ["\(Self.head)\(framing)"], .cut)
             #expect(results.allSatisfy { (try? $0.get()) == "abc" }, "\(framing): \(results)")
@@ -75,7 +74,7 @@ struct TruncatedTLSTests {
     }
 
     @Test(arguments: transports, Style.allCases)
-    func `an answer that ends before its length is cut, close_notify or not`(
+    func `a response shorter than its length is truncated, with or without close_notify`(
         _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws {
         for framing in ["Content-Length: 4\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\r\n"] {

@@ -67,7 +67,7 @@ struct FetchMetricsTests {
     }
 
     /// Strangers may choose them.
-    @Test func `origins beyond the hundredth are one`() async throws {
+    @Test func `origins beyond the hundredth share one label`() async throws {
         let metrics = TestMetrics()
         try await onHub { _ in
             try await withMetricsFactory(metrics) {

@@ -10,7 +10,9 @@ struct FetchSpanTests {
     let upstream = Upstream()
     let client = FetchClient()
 
-    @Test(arguments: Style.allCases) func `a request is a client span, and the server is told`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a request has a client span, whose context is sent to the server`(_ style: Style)
+        async throws
+    {
         let tracer = InMemoryTracer()
         let url = upstream.url("/echo?q=1&sig=secret#part").replacing("http://", with: "http://me:secret@")
         let text = try await onHub { _ in try await withTracer(tracer) { try await style.get(client, url).text } }
@@ -29,7 +31,7 @@ struct FetchSpanTests {
     }
 
     /// However many bridges lie between the span and the fetch, and in whichever style it is made.
-    @Test(arguments: Style.allCases, [0, 1, 2, 5]) func `the caller's span is its parent across bridges`(
+    @Test(arguments: Style.allCases, [0, 1, 2, 5]) func `the caller's span is the parent across bridges`(
         _ style: Style, _ bridges: Int
     ) async throws {
         let tracer = InMemoryTracer()
@@ -73,7 +75,7 @@ struct FetchSpanTests {
         #expect(spans[1].status?.code == .error)
     }
 
-    @Test func `a failure is on the span, and a cancel too`() async throws {
+    @Test func `a span records failures and cancels`() async throws {
         let tracer = InMemoryTracer()
         try await onHub { hub in
             try await withTracer(tracer) {

@@ -27,7 +27,7 @@ struct AddressPolicyTests {
         "100.64.0.1",
         "224.0.0.1", "255.255.255.255",
     ])
-    func `nothing inward is reached, however it is written`(_ host: String) async throws {
+    func `internal addresses are refused in every spelling`(_ host: String) async throws {
         let url = "http://\(host):\(upstream.port)/fixed"
         try await onHub { _ in
             let error = try await fetchError { try await client.get(url) }
@@ -38,7 +38,7 @@ struct AddressPolicyTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a name that leads inward is refused`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a name that resolves to an internal address is refused`(_ style: Style) async throws {
         fake_resolver_teach("inward.test", "127.0.0.1")
         let url = "http://inward.test:\(upstream.port)/fixed"
         try await onHub { _ in
@@ -49,7 +49,9 @@ struct AddressPolicyTests {
     }
 
     /// What was checked the first time proves nothing for the second.
-    @Test(arguments: Style.allCases) func `a name that leads elsewhere the second time is judged anew`(_ style: Style)
+    @Test(arguments: Style.allCases) func `a name that resolves to another address the second time is checked again`(
+        _ style: Style
+    )
         async throws
     {
         fake_resolver_teach("rebinds.test", "127.0.0.1 127.0.0.2")
@@ -68,7 +70,7 @@ struct AddressPolicyTests {
             asked.withLock { $0 } == ["rebinds.test 127.0.0.1", "rebinds.test 127.0.0.2"])
     }
 
-    @Test(arguments: Style.allCases) func `each hop of a redirect is judged, with its own host`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `each hop of a redirect is checked with its own host`(_ style: Style) async throws {
         fake_resolver_teach("first.test", "127.0.0.1")
         fake_resolver_teach("second.test", "127.0.0.1")
         var request = FetchRequest(
@@ -79,7 +81,7 @@ struct AddressPolicyTests {
         #expect(error?.code == .refused && error?.message.hasPrefix("http://second.test") == true)
     }
 
-    @Test func `a client's policy holds unless the request has one`() async throws {
+    @Test func `the client's policy applies unless the request has its own`() async throws {
         var request = FetchRequest(url: upstream.url("/fixed"))
         request.addressPolicy = .any
         let text = try await onHub { [request] _ in try await client.execute(request).text }
@@ -87,7 +89,7 @@ struct AddressPolicyTests {
     }
 
     @Test(arguments: [(80, true), (443, true), (22, false), (6379, false), (8080, false)])
-    func `public addresses are reached at the ports of http and https`(_ port: Int, _ isPermitted: Bool) {
+    func `public addresses are allowed at the ports of http and https`(_ port: Int, _ isPermitted: Bool) {
         let address = SocketEndpoint("93.184.216.34:\(port)")!
         #expect(AddressPolicy.publicOnly().permits(address, for: "example.com") == isPermitted)
         #expect(AddressPolicy.publicOnly(ports: [8080]).permits(address, for: "example.com") == (port == 8080))

@@ -18,7 +18,7 @@ import Testing
         "https://api.example.com/v1?x",
         "https://API.example.com:443/", "http://db.internal:9000/", "http://10.1.2.3/",
     ])
-    func `a URL of a listed origin passes`(text: String) throws {
+    func `a URL of a listed origin is accepted`(text: String) throws {
         _ = try list.check(text)
     }
 
@@ -44,25 +44,25 @@ import Testing
     }
 
     @Test(arguments: ["", "api.example.com", "ftp://api.example.com", "https://api.example.com/v1", "https://*.example.com"])
-    func `a text that is not an origin is an error that names it`(_ text: String) {
+    func `a malformed origin is an error that quotes it`(_ text: String) {
         let error = #expect(throws: FetchError.self) { try AllowList(allowing: ["https://a.example", text]) }
         #expect(error?.code == .badURL && error?.message.hasPrefix("\"\(text)\" is not an origin") == true)
     }
 
     @Test(arguments: ["", "10.0.0.1", "[::1]", "a b", "*.internal", "db.internal:9000"])
-    func `a private host that is not a name is an error that names it`(_ text: String) {
+    func `a private host that is not a name is an error that quotes it`(_ text: String) {
         let error = #expect(throws: FetchError.self) { try AllowList(allowing: ["https://a.example"], privateHosts: [text]) }
         #expect(error?.code == .badURL && error?.message.hasPrefix("\"\(text)\" is not the name") == true)
     }
 
-    @Test func `copies are one list, and equal lists are two`() throws {
+    @Test func `copies share one list, and equal lists are distinct`() throws {
         let copy = list
         #expect(copy.isIdentical(to: list))
         let equal = try AllowList(allowing: Self.texts, privateHosts: ["db.internal"])
         #expect(!equal.isIdentical(to: list))
     }
 
-    @Test func `a canonical URL is passed on as it is`() throws {
+    @Test func `a canonical URL is passed on unchanged`() throws {
         for text in ["http://localhost:8080/async/sleep?ms=100", "https://api.example.com/", "http://[::1]:8080/%20?a=[/?]@:"] {
             let url = try list.check(text)
             #expect(url.text == text && url.origin.description + url.target == text)
@@ -70,7 +70,7 @@ import Testing
     }
 
     /// What the list recognizes without parsing, the parser reads alike. Seeded: a failure says what to try again.
-    @Test(arguments: 0..<4) func `recognizing a URL gives what parsing it gives`(_ seed: UInt64) throws {
+    @Test(arguments: 0..<4) func `recognizing a URL without parsing it gives the same result as parsing`(_ seed: UInt64) throws {
         var random = SplitMix(state: seed)
         // Also origins that no URL has: a name that is none, and a port out of range.
         let impossible = [
@@ -130,7 +130,7 @@ import Testing
         // An address is itself.
         ("10.1.2.3", "10.1.2.3", true), ("10.1.2.3", "10.1.2.4", false), ("[::1]", "::1", true), ("[::1]", "127.0.0.1", false),
     ])
-    func `an address is permitted by the host that it stands for`(host: String, address: String, isPermitted: Bool) throws {
+    func `an address is permitted according to its host`(host: String, address: String, isPermitted: Bool) throws {
         let endpoint = SocketEndpoint(address: try #require(IPAddress(address)), port: 80)
         #expect(list.permits(endpoint, for: try #require(URLHost(host))) == isPermitted)
         #expect(AddressPolicy.any.limited(to: list).permits(endpoint, for: host) == isPermitted)

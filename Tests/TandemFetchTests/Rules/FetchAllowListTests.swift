@@ -61,7 +61,7 @@ struct FetchAllowListTests {
         #expect(response.text == "hello, tandem" && response.url == other.url("/fixed"))
     }
 
-    @Test(arguments: Style.allCases) func `a redirect that leaves the list is refused`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a redirect to an origin outside the list is refused`(_ style: Style) async throws {
         let other = Upstream()
         let client = try FetchClient(allowing: [upstream.url("")])
         var request = request("/redirect?n=302&to=\(other.url("/fixed"))")
@@ -77,7 +77,9 @@ struct FetchAllowListTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a redirect within the list that the request refuses is refused`(_ style: Style)
+    @Test(arguments: Style.allCases) func `a redirect within the list is refused when the request's check refuses it`(
+        _ style: Style
+    )
         async throws
     {
         let client = try FetchClient(allowing: [upstream.url("")])
@@ -87,7 +89,7 @@ struct FetchAllowListTests {
         #expect(error?.code == .refused)
     }
 
-    @Test(arguments: Style.allCases) func `a listed name that leads to this machine is refused`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a listed name that resolves to this machine is refused`(_ style: Style) async throws {
         fake_resolver_teach("listed.test", "127.0.0.1")
         let client = try FetchClient(allowing: ["http://listed.test:\(upstream.port)"], privateHosts: ["listed.test"])
         let url = "http://listed.test:\(upstream.port)/fixed"
@@ -100,7 +102,7 @@ struct FetchAllowListTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a connection that is open already is no way around the list`(_ style: Style)
+    @Test(arguments: Style.allCases) func `an open connection does not bypass the list`(_ style: Style)
         async throws
     {
         fake_resolver_teach("open.test", "127.0.0.1")
@@ -122,7 +124,7 @@ struct FetchAllowListTests {
     }
 
     /// The policy sees only what the list permits, and refuses it, so that nothing leaves this machine.
-    @Test(arguments: Style.allCases) func `a private host may lead to a private address, any other name may not`(_ style: Style)
+    @Test(arguments: Style.allCases) func `only a private host may resolve to a private address`(_ style: Style)
         async throws
     {
         fake_resolver_teach("private.test", "10.255.255.1")
@@ -144,7 +146,7 @@ struct FetchAllowListTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `the address policy holds beside the list, the client's and the request's`(
+    @Test(arguments: Style.allCases) func `the address policies of client and request apply in addition to the list`(
         _ style: Style
     )
         async throws
@@ -170,7 +172,7 @@ struct FetchAllowListTests {
         #expect(error?.code == .refused)
     }
 
-    @Test func `a text that is not an origin makes no client`() {
+    @Test func `creating a client with a malformed origin throws`() {
         let error = #expect(throws: FetchError.self) { try FetchClient(allowing: ["api.example.com"]) }
         #expect(error?.code == .badURL && error?.message.contains("\"api.example.com\" is not an origin") == true)
     }

@@ -20,7 +20,7 @@ import Testing
         ("http://0xample.com/", "http://0xample.com/"),
         ("http://host/?next=http://user@other/", "http://host/?next=http://user@other/"),
     ])
-    func `a URL is written in one form`(text: String, canonical: String) throws {
+    func `a URL is normalized to one form`(text: String, canonical: String) throws {
         let url = try FetchURL(text)
         #expect(url.description == canonical && url.text == canonical && url.origin.description + url.target == canonical)
         #expect(try FetchURL(canonical) == url)
@@ -79,11 +79,11 @@ import Testing
         ("http://a.example:0/", "its port is not a number from 1 to 65535"),
         ("a.example", "it does not start with http:// or https://"),
     ])
-    func `the error says what is wrong`(text: String, reason: String) {
+    func `the error says what is wrong with the URL`(text: String, reason: String) {
         #expect { try FetchURL(text) } throws: { "\($0)" == "the URL is refused: \(reason)" }
     }
 
-    @Test func `the longest URL has 8,000 bytes`() throws {
+    @Test func `a URL has at most 8,000 bytes`() throws {
         let longest = "http://a.example/" + String(repeating: "x", count: FetchURL.longest - 17)
         #expect(try FetchURL(longest).text == longest)
         #expect(throws: FetchError(.badURL, "")) { try FetchURL(longest + "x") }
@@ -92,7 +92,7 @@ import Testing
         #expect(throws: FetchError(.badURL, "")) { try list.check(longest + "x") }
     }
 
-    @Test func `an origin is scheme, host and port, and nothing more`() {
+    @Test func `an origin consists of scheme, host and port only`() {
         #expect(Origin("http://a.example/") == Origin(scheme: .http, host: .name("a.example"), port: 80))
         #expect(Origin("https://a.example:443")?.description == "https://a.example")
         #expect(Origin(scheme: .https, host: .name("a.example")).port == 443)

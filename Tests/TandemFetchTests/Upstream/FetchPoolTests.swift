@@ -26,7 +26,7 @@ struct FetchPoolTests {
 
     private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 
-    @Test(arguments: Style.allCases) func `an idle connection is closed when its time is over`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `an idle connection is closed after the idle timeout`(_ style: Style) async throws {
         let client = client { $0.keepAlive = .milliseconds(150) }
         let url = upstream.url("/fixed")
         try await onHub { hub in
@@ -40,7 +40,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `each use begins the time anew`() async throws {
+    @Test func `each use restarts the idle timeout`() async throws {
         let client = client { $0.keepAlive = .milliseconds(400) }
         let url = upstream.url("/fixed")
         try await onHub { hub in
@@ -52,7 +52,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `only so many idle connections are kept per origin`() async throws {
+    @Test func `idle connections per origin are limited`() async throws {
         let client = client { $0.maxIdlePerOrigin = 3 }
         try await onHub { hub in
             try await fetchAtOnce(8, client, upstream, hub)
@@ -60,7 +60,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `only so many are kept per hub, and the longest idle goes first`() async throws {
+    @Test func `idle connections per hub are limited, and the longest idle is closed first`() async throws {
         let other = Upstream()
         let client = client { $0.maxIdlePerHub = 4 }
         try await onHub { hub in
@@ -73,7 +73,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `no connection is kept when none may be`() async throws {
+    @Test func `no idle connection is kept when the limit is zero`() async throws {
         for client in [client { $0.maxIdlePerOrigin = 0 }, client { $0.maxIdlePerHub = 0 }, client { $0.keepAlive = .zero }] {
             try await onHub { hub in
                 for _ in 0..<3 { _ = try await client.get(upstream.url("/fixed")) }
@@ -83,7 +83,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `a connection that has reached its greatest age is not used again`() async throws {
+    @Test func `a connection at its maximum age is not used again`() async throws {
         let upstream = Upstream()
         let client = client { $0.maxConnectionAge = .milliseconds(200) }
         try await onHub { hub in
@@ -96,7 +96,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `an idle connection that the upstream ends is closed at once`() async throws {
+    @Test func `an idle connection that the upstream closes is closed at once`() async throws {
         try await onHub { hub in
             do {
                 let upstream = Upstream()
@@ -108,7 +108,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `idle and open connections are metrics`() async throws {
+    @Test func `idle and open connections are reported as metrics`() async throws {
         let metrics = TestMetrics()
         try await onHub { hub in
             try await withMetricsFactory(metrics) {
@@ -121,7 +121,7 @@ struct FetchPoolTests {
         }
     }
 
-    @Test func `a hub's dump lists what is in flight and who waits`() async throws {
+    @Test func `a hub's dump lists fetches in flight and waiting callers`() async throws {
         let client = client { $0.maxExchangesPerOrigin = 2 }
         try await onHub { hub in
             let url = upstream.url("/slow?n=100")
@@ -134,7 +134,7 @@ struct FetchPoolTests {
     }
 
     @Test(.enabled(if: HTTP2Upstream.isInstalled, "scripts/setup nghttp2-server installs it"))
-    func `a session of HTTP 2 is closed when its time is over`() async throws {
+    func `an HTTP/2 session is closed after the idle timeout`() async throws {
         let upstream = try await HTTP2Upstream()
         let client = client {
             $0.httpVersion = .http2
@@ -150,7 +150,7 @@ struct FetchPoolTests {
     }
 
     /// TLS settings that differ, and connections that were closed, share no session that they should not.
-    @Test func `a new TLS connection resumes the session of an old one`() async throws {
+    @Test func `a new TLS connection resumes an earlier session`() async throws {
         let upstream = Upstream(tls: true)
         let client = client {
             $0.certificateAuthorities = Upstream.certificate

@@ -12,7 +12,7 @@ struct OriginGateTests {
         return FetchClient(configuration: configuration)
     }
 
-    @Test(arguments: Style.allCases) func `who comes first is served first`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `callers are served in order`(_ style: Style) async throws {
         let client = client { $0.maxExchangesPerOrigin = 1 }
         let url = upstream.url("/fixed")
         try await onHub { hub in
@@ -32,7 +32,7 @@ struct OriginGateTests {
         }
     }
 
-    @Test func `one origin's line holds nobody else up`() async throws {
+    @Test func `one origin's line does not delay other origins`() async throws {
         let (client, other) = (client { $0.maxExchangesPerOrigin = 1 }, Upstream())
         let (silent, fixed) = (upstream.url("/silent"), other.url("/fixed"))
         try await onHub { hub in
@@ -46,7 +46,7 @@ struct OriginGateTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a line that is full refuses at once`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a full line refuses at once`(_ style: Style) async throws {
         let client = client { ($0.maxExchangesPerOrigin, $0.maxWaitersPerOrigin) = (1, 2) }
         let url = upstream.url("/silent")
         try await onHub { hub in
@@ -61,7 +61,7 @@ struct OriginGateTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `nobody waits for a turn for ever`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a caller waits in line no longer than the queue timeout`(_ style: Style) async throws {
         let client = client { ($0.maxExchangesPerOrigin, $0.queueTimeout) = (1, .milliseconds(50)) }
         let url = upstream.url("/silent")
         try await onHub { hub in
@@ -73,7 +73,7 @@ struct OriginGateTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `cancelling gives the place to who comes next`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a cancelled caller gives its place to the next one`(_ style: Style) async throws {
         let client = client { $0.maxExchangesPerOrigin = 1 }
         let (silent, fixed) = (upstream.url("/silent"), upstream.url("/fixed"))
         try await onHub { hub in
@@ -93,7 +93,7 @@ struct OriginGateTests {
         }
     }
 
-    @Test func `a stream that is not read to its end keeps its place, and close gives it up`() async throws {
+    @Test func `an unfinished stream keeps its place until it is closed`() async throws {
         let client = client { $0.maxExchangesPerOrigin = 1 }
         let (endless, fixed) = (upstream.url("/endless"), upstream.url("/fixed"))
         try await onHub { hub in

@@ -26,14 +26,14 @@ struct TargetURLTests {
         "http://h-/",
         "http://a_b/", "http://h/~x;p=1,2!$&'()*+=:@", "http://h:80x/", "http://h/\u{7f}",
     ])
-    func `what is read in one pass is read alike by libcurl`(_ text: String) {
+    func `a URL read in one pass is read in the same way by libcurl`(_ text: String) {
         guard let usual = TargetURL(usual: text) else { return }
         let strict = try? TargetURL(strictly: text)
         #expect(strict.map(parts) == parts(usual), "\(text)")
     }
 
     /// Every URL that the one pass accepts, libcurl accepts with the same parts.
-    @Test func `generated and mutated URLs are read alike`() throws {
+    @Test func `generated and mutated URLs are read in the same way`() throws {
         var random = Seeded(state: 11)
         let hosts = ["example.com", "localhost", "127.0.0.1", "10.0.255.1", "a-b.c1.example", "x", "1.2.3", "a.b.c.4", "[::1]"]
         let paths = ["", "/", "/a/b.c?d=e&f=%2F", "/.x", "/a/../b", "/%zz", "/a;b=c,d!$&'()*+", "?x", "/x#y", "//", "/a:b@c"]
@@ -56,11 +56,11 @@ struct TargetURLTests {
         ("http://example.com", "Basic", nil), ("http://me:secret@example.com/", "Basic", "bWU6c2VjcmV0"),
         ("http://a%40b:@example.com/", "Basic", "YUBiOg=="), ("http://:pw@example.com/", "Basic", "OnB3"),
     ])
-    func `name and password of a URL are Basic credentials`(_ text: String, _: String, _ expected: String?) throws {
+    func `user name and password in a URL become Basic credentials`(_ text: String, _: String, _ expected: String?) throws {
         #expect(try TargetURL(text).basicCredentials == expected)
     }
 
-    @Test func `a host in another script has to be written in ASCII`() throws {
+    @Test func `a host in a non-ASCII script must be written in ASCII`() throws {
         let error = #expect(throws: FetchError.self) { try TargetURL("http://bücher.example/") }
         #expect(error?.code == .badURL && error?.message.contains("xn--") == true)
         #expect(try TargetURL("http://xn--bcher-kva.example/").host == "xn--bcher-kva.example")
@@ -70,7 +70,7 @@ struct TargetURLTests {
         ("http://h/a/b", "c", "http://h/a/c"), ("http://h/a/b", "/c", "http://h/c"), ("http://h/a?b", "?c", "http://h/a?c"),
         ("https://h/a", "//x/y", "https://x/y"), ("http://h/a", "https://x:1/", "https://x:1/"),
     ])
-    func `a reference is resolved against the URL that answered it`(_ base: String, _ reference: String, _ expected: String)
+    func `a reference is resolved against the URL of its response`(_ base: String, _ reference: String, _ expected: String)
         throws
     {
         #expect(try TargetURL(base).resolving(reference) == expected)

@@ -25,7 +25,7 @@ import Tandem
         ("::127.0.0.1", .forbidden),
         ("::ffff:169.254.169.254", .forbidden),
     ])
-    func anAddressLeadsWhereItsBlockDoes(text: String, scope: AddressScope) throws {
+    func `an address has the scope of its block`(text: String, scope: AddressScope) throws {
         #expect(try #require(IPAddress(text)).scope == scope)
     }
 
@@ -34,12 +34,12 @@ import Tandem
         "localhost",
         "127.0.0.1\0.example.com",
     ])
-    func otherSpellingsAreNoAddress(text: String) {
+    func `other spellings are not addresses`(text: String) {
         #expect(IPAddress(text) == nil)
     }
 
     @Test(arguments: [("::0001", "::1"), ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("127.0.0.1", "127.0.0.1")])
-    func anAddressIsWrittenInOneForm(text: String, canonical: String) throws {
+    func `an address is written in its canonical form`(text: String, canonical: String) throws {
         #expect(try #require(IPAddress(text)).description == canonical)
         #expect(IPAddress(canonical) == IPAddress(text))
     }

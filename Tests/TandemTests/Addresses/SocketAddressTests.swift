@@ -12,7 +12,7 @@ struct SocketAddressTests {
         SocketAddress(abstractName: "name".utf8)!, SocketAddress(abstractName: String(repeating: "x", count: 107).utf8)!,
         .unix(name: []),
     ])
-    func `an address is read as it was filled in`(_ address: SocketAddress) {
+    func `an address is read back as it was written`(_ address: SocketAddress) {
         let again = address.withSockaddr { SocketAddress($0, length: Int($1)) }
         #expect(again == address)
         #expect(address.withSockaddr { pointer, _ in CInt(pointer.pointee.sa_family) } == address.family)
@@ -24,7 +24,7 @@ struct SocketAddressTests {
         #expect(SocketAddress(abstractName: String(repeating: "x", count: 108).utf8) == nil)
     }
 
-    @Test func `the kernel takes it, and tells where a socket is bound`() throws {
+    @Test func `the kernel accepts the address and returns it for a bound socket`() throws {
         for text in ["127.0.0.1:0", "[::1]:0"] {
             let address = SocketAddress.ip(try #require(SocketEndpoint(text)))
             let fd = socket(address.family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
@@ -40,7 +40,7 @@ struct SocketAddressTests {
         #expect(SocketAddress(localOf: fd) == name)
     }
 
-    @Test func `other families, and bytes that are too few, are no address`() {
+    @Test func `other families and too few bytes are refused`() {
         var storage = sockaddr_storage()
         storage.ss_family = sa_family_t(AF_NETLINK)
         withUnsafeBytes(of: storage) { #expect(SocketAddress($0) == nil) }

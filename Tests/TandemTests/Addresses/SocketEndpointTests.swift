@@ -10,7 +10,7 @@ struct SocketEndpointTests {
         "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "64:ff9b::7f00:1", "fd00:ec2::254", "100.100.100.200", "::7f00:1", "2001:db8::1", "2001::1", "2002:7f00:1::", "3fff::1",
     ])
-    func `an address that leads inward or nowhere is not public`(_ text: String) {
+    func `an internal or unroutable address is not public`(_ text: String) {
         #expect(SocketEndpoint(digits: text, port: 80)?.isPublic == false)
     }
 
@@ -27,7 +27,7 @@ struct SocketEndpointTests {
         ("127.0.0.1:80", "127.0.0.1:80"), ("[2001:DB8::1]:443", "[2001:db8::1]:443"), ("[::]:0", "[::]:0"),
         ("[::ffff:1.2.3.4]:65535", "[::ffff:1.2.3.4]:65535"),
     ])
-    func `an endpoint is written in one form, which it is read from`(_ text: String, _ canonical: String) throws {
+    func `an endpoint is read back from its written form`(_ text: String, _ canonical: String) throws {
         let endpoint = try #require(SocketEndpoint(text))
         #expect(endpoint.description == canonical && SocketEndpoint(canonical) == endpoint)
     }
@@ -36,10 +36,10 @@ struct SocketEndpointTests {
         "", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:+80", "127.0.0.1:-1", "127.0.0.1: 80", "::1:80",
         "[127.0.0.1]:80", "[::1]", "[::1:80", "[]:80", "localhost:80", "1.2.3:80", "[::1%lo]:80", "127.0.0.1\0:80",
     ])
-    func `other texts are no endpoint`(_ text: String) { #expect(SocketEndpoint(text) == nil) }
+    func `other texts are not endpoints`(_ text: String) { #expect(SocketEndpoint(text) == nil) }
 
     @Test(arguments: ["localhost", "1.2.3", "", "[::1]", "%lo", "127.0.0.1:80"])
-    func `what is not an address in digits is no endpoint`(_ text: String) {
+    func `a host that is not a numeric address is not an endpoint`(_ text: String) {
         #expect(SocketEndpoint(digits: text, port: 1) == nil)
     }
 
@@ -50,7 +50,7 @@ struct SocketEndpointTests {
         #expect(plain.unmapped == plain)
     }
 
-    @Test func `a zone is written by the interface's name, or by its number when there is none`() throws {
+    @Test func `a zone is written as the interface's name, or as its number when it has none`() throws {
         let address = try #require(IPAddress("fe80::1"))
         let loopback = if_nametoindex("lo")
         #expect(SocketEndpoint(address: address, port: 80, zone: loopback).description == "[fe80::1%lo]:80")

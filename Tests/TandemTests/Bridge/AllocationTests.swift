@@ -35,7 +35,7 @@ struct AllocationTests {
     @inline(never) private func callee(_ value: Int) async -> Int { value + 1 }
     @concurrent private func concurrentCallee(_ value: Int) async -> Int { value + 1 }
 
-    @Test func `what the Swift runtime and libc allocate is counted`() {
+    @Test func `allocations of the Swift runtime and of libc are counted`() {
         let before = allocations_of_this_thread()
         let objects = (0..<100).map { _ in FailureObject() }
         #expect(allocations_of_this_thread() - before >= 100)
@@ -149,7 +149,7 @@ struct AllocationTests {
         }
     }
 
-    @Test func `an event that has happened costs its waiters nothing`() async throws {
+    @Test func `waiting for a sent event allocates nothing`() async throws {
         try await onHub {
             let event = Event<Int>()
             event.send(1)
@@ -161,7 +161,7 @@ struct AllocationTests {
         }
     }
 
-    @Test func `a semaphore with a permit left costs nothing`() async throws {
+    @Test func `acquiring a free permit allocates nothing`() async throws {
         try await onHub {
             let semaphore = Semaphore(1)
             let count = try await allocationsWithoutJobs {

@@ -22,7 +22,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `the value comes back from code that suspends, and from code that does not`() async throws {
+    @Test func `the operation's value is returned, whether it suspends or not`() async throws {
         try await onHub {
             let values = try await blocking {
                 [
@@ -44,7 +44,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `the same error value comes back, its type preserved`() async throws {
+    @Test func `the same error value is thrown, with its type preserved`() async throws {
         try await onHub {
             try await blocking {
                 let failure = FailureObject()
@@ -109,7 +109,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `task-locals are the caller's, and what the operation binds is gone after it`() async throws {
+    @Test func `the operation sees the caller's task-locals, and its own bindings end with it`() async throws {
         try await onHub {
             try await blocking {
                 try Local.$level.withValue(1) {
@@ -148,7 +148,7 @@ struct AwaitingTests {
     // MARK: Nesting
 
     @Test(arguments: [false, true])
-    func `styles alternate two hundred levels deep, a task-local rebound and read at each`(suspends: Bool) async throws {
+    func `styles alternate two hundred levels deep, each with its own task-local`(suspends: Bool) async throws {
         @Sendable func asynchronous(_ level: Int) async throws -> [Int] {
             #expect(Local.level == level)
             if suspends { await Task.yield() }
@@ -187,7 +187,7 @@ struct AwaitingTests {
 
     // MARK: Where nothing can be parked
 
-    @Test func `directly in async code on a hub each blocking call throws, and names its place and the remedy`() async throws {
+    @Test func `a blocking call directly in async code on a hub throws an error with its line and the remedy`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {
@@ -222,7 +222,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `in a task on Swift's own pool blocking calls throw rather than hang`() async {
+    @Test func `blocking calls in a task on Swift's own pool throw instead of hanging`() async {
         let event = Event<Void>()
         let calls: [() throws -> Void] = [
             { try awaiting { () async -> Void in } }, { try event.wait() }, { try sleep(for: .milliseconds(1)) },
@@ -232,7 +232,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `in the hub's own callbacks blocking calls throw`() async throws {
+    @Test func `blocking calls in the hub's callbacks throw`() async throws {
         try await onHub {
             var outcome: Result<Void, any Error>?
             let timer = HubTimer(on: Hub.current!) { outcome = Result { try awaiting { () async -> Void in } } }
@@ -272,7 +272,7 @@ struct AwaitingTests {
         try await later.value
     }
 
-    @Test func `on an ordinary thread errors, typed ones and deadlines come back`() async throws {
+    @Test func `on an ordinary thread errors, typed errors and deadlines reach the caller`() async throws {
         let failure = FailureObject()
         try await onThread {
             #expect { try awaiting { throw failure } } throws: { $0 as? FailureObject === failure }
@@ -283,7 +283,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `on an ordinary thread the operation has the thread's task-locals`() async throws {
+    @Test func `on an ordinary thread the operation sees the thread's task-locals`() async throws {
         try await onThread {
             try Local.$level.withValue(8) {
                 let level = try awaiting {
@@ -306,7 +306,7 @@ struct AwaitingTests {
 
     // MARK: Task.immediate
 
-    @Test func `a task that only runs on top of a green thread cannot park its stack`() async throws {
+    @Test func `a task that runs on top of a green thread cannot park its stack`() async throws {
         try await onHub {
             try await blocking {
                 for call in [{ try sleep(for: .milliseconds(1)) }, { try awaiting { await Task.yield() } }]
@@ -321,7 +321,7 @@ struct AwaitingTests {
         }
     }
 
-    @Test func `a task started on top of a green thread suspends and goes on by itself`() async throws {
+    @Test func `a task started on top of a green thread suspends and resumes independently`() async throws {
         try await onHub {
             let (sum, first) = try await blocking {
                 let log = Recorder<String>()
@@ -343,7 +343,7 @@ struct AwaitingTests {
     }
 
     /// Only a program has code at top level: Tests/Support/TopLevel/main.swift.
-    @Test func `at the top level of a program the main actor's code runs while the main thread waits for it`() async throws {
+    @Test func `at a program's top level main-actor code runs while the main thread waits for it`() async throws {
         let directory = CommandLine.arguments[0][...CommandLine.arguments[0].lastIndex(of: "/")!]
         let output = try await onHub { try await HubProcessTests.output(of: "timeout 20 '\(directory)TopLevel' 2>&1") }
         #expect(

@@ -18,7 +18,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `the value comes back, whatever its size`() async throws {
+    @Test func `the body's value is returned, whatever its size`() async throws {
         try await onHub {
             #expect(await blocking { "text" } == "text")
             #expect(await blocking { () -> Int? in nil } == nil)
@@ -27,7 +27,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `the same error value comes back, its type preserved`() async throws {
+    @Test func `the same error value is thrown, with its type preserved`() async throws {
         try await onHub {
             let failure = FailureObject()
             await #expect { try await blocking { throw failure } } throws: { $0 as? FailureObject === failure }
@@ -58,7 +58,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `a body that does not wait is not interrupted: nobody runs in between, no turn is made`() async throws {
+    @Test func `a body that does not wait runs without interruption and without a turn`() async throws {
         try await onHub {
             let ran = Counter()
             let other = Hub.current!.spawn { ran.add() }
@@ -71,7 +71,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `task-locals are the caller's, and what the body binds is gone after it`() async throws {
+    @Test func `the body sees the caller's task-locals, and its own bindings end with it`() async throws {
         try await onHub {
             try await Local.$level.withValue(1) {
                 try await blocking {
@@ -88,7 +88,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `green threads that interleave each see their own task-locals`() async throws {
+    @Test func `interleaved green threads each see their own task-locals`() async throws {
         try await onHub {
             let threads = (1...20).map { number in
                 GreenThread {
@@ -104,7 +104,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `priority is the caller's`() async throws {
+    @Test func `the body has the caller's priority`() async throws {
         try await onHub {
             let hub = Hub.current!
             for priority in [TaskPriority.low, .high] {
@@ -114,7 +114,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `several bodies of one task's children wait at the same time`() async throws {
+    @Test func `bodies of several child tasks wait at the same time`() async throws {
         try await onHub {
             let sum = try await withThrowingTaskGroup { group in
                 for number in 1...100 {
@@ -134,7 +134,7 @@ struct BlockingTests {
 
     // MARK: Off the hub
 
-    @Test func `from Swift's own pool the body runs on a hub, with the caller's task-locals`() async throws {
+    @Test func `from Swift's own pool the body runs on a hub with the caller's task-locals`() async throws {
         #expect(Hub.current == nil)
         try await Local.$level.withValue(5) {
             try await blocking {
@@ -147,7 +147,7 @@ struct BlockingTests {
         #expect(Hub.current == nil, "and the caller is back where it was")
     }
 
-    @MainActor @Test func `from the main actor the body runs on a hub, and the caller is back on its actor`() async throws {
+    @MainActor @Test func `from the main actor the body runs on a hub, and the caller resumes on its actor`() async throws {
         let thread = GreenThreadIdentity.osThread
         try await blocking {
             #expect(Hub.current != nil)
@@ -170,7 +170,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `from an actor the body runs on a hub, and the caller is back on its actor`() async throws {
+    @Test func `from an actor the body runs on a hub, and the caller resumes on its actor`() async throws {
         let account = Account()
         try await withThrowingTaskGroup { group in
             for amount in 1...10 { group.addTask { try await account.deposit(amount) } }
@@ -179,7 +179,7 @@ struct BlockingTests {
         #expect(await account.balance == 55)
     }
 
-    @Test func `from an actor called on a hub the body runs on that hub`() async throws {
+    @Test func `from an actor that was called on a hub the body runs on that hub`() async throws {
         try await onHub {
             let account = Account()
             try await account.deposit(1)
@@ -188,7 +188,7 @@ struct BlockingTests {
         }
     }
 
-    @Test func `errors and cancellation cross from off the hub too`() async throws {
+    @Test func `errors and cancellation cross the bridge from outside the hub too`() async throws {
         await #expect(throws: Failure(number: 4)) { try await blocking { throw Failure(number: 4) } }
         let entered = Event<Void>()
         let task = Task {

@@ -12,7 +12,7 @@ struct BorrowedClosureTests {
         _ body: () throws(Failure) -> Success
     ) async throws(Failure) -> Success { try await blocking { () throws(Failure) -> Success in try body() } }
 
-    @Test func `a closure that captures nothing`() async throws {
+    @Test func `a closure without captures is called`() async throws {
         try await onHub {
             await blocking {}
             try await blocking { try awaiting {} }
@@ -21,7 +21,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a function that is no closure`() async throws {
+    @Test func `a function is called`() async throws {
         func local() -> Int { 2 }
         @Sendable func localAsync() async -> Int { await Task.yield(); return 3 }
         try await onHub {
@@ -33,7 +33,7 @@ struct BorrowedClosureTests {
         #expect(await blocking(local) == 2)
     }
 
-    @Test func `a closure that captures one word`() async throws {
+    @Test func `a closure with one captured word is called`() async throws {
         try await onHub {
             let number = 41
             let object = Account()
@@ -57,7 +57,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a closure that captures many values of many kinds`() async throws {
+    @Test func `a closure with many captured values of many types is called`() async throws {
         try await onHub {
             let (a, b, c, d) = (1, 2.5, "three, longer than fifteen bytes", [4, 5, 6])
             let (e, f): (Int?, any Error) = (nil, Failure(number: 7))
@@ -75,7 +75,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a closure that changes the caller's variables`() async throws {
+    @Test func `a closure may change its caller's variables`() async throws {
         try await onHub {
             var number = 0
             var list: [Int] = []
@@ -97,7 +97,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a closure that captures an inout parameter`() async throws {
+    @Test func `a closure may capture an inout parameter`() async throws {
         func change(_ list: inout [Int]) async throws {
             try await blocking {
                 list.append(1)
@@ -117,7 +117,7 @@ struct BorrowedClosureTests {
         #expect(list == [0, 1, 2, 3, 4])
     }
 
-    @Test func `a closure in a generic function, of values whose layout it does not know`() async throws {
+    @Test func `a closure in a generic function may capture values of unknown layout`() async throws {
         try await onHub {
             let small = try await swapped(1 as UInt8, "x")
             #expect(small == ("x", 1))
@@ -130,7 +130,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a closure that captures another that does not escape`() async throws {
+    @Test func `a closure may capture another that does not escape`() async throws {
         func twice(_ body: () throws -> Void) async throws {
             try await blocking {
                 try body()
@@ -151,7 +151,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `closures nested in each other, each with captures of its own`() async throws {
+    @Test func `nested closures each keep their own captures`() async throws {
         try await onHub {
             var log: [Int] = []
             let one = 1
@@ -174,7 +174,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a method of a class, with self`() async throws {
+    @Test func `a method of a class is called with its self`() async throws {
         try await onHub {
             let account = Account()
             try await account.deposit(5)
@@ -182,7 +182,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `a closure that throws, before and after it waits`() async throws {
+    @Test func `a closure may throw before and after it waits`() async throws {
         try await onHub {
             for waits in [false, true] {
                 let number = 3
@@ -204,7 +204,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `what a closure captures is released when its owner lets go, not earlier and not never`() async throws {
+    @Test func `captured objects are released when the closure's owner releases them, exactly once`() async throws {
         try await onHub {
             weak var object: FailureObject?
             do {
@@ -231,7 +231,7 @@ struct BorrowedClosureTests {
         }
     }
 
-    @Test func `the borrowed words call the very closure`() async {
+    @Test func `the borrowed words call the same closure`() async {
         var calls = 0
         func borrowAndCall(_ body: () -> Void) { BorrowedClosure.borrow(body).callBlocking() }
         func borrowAndCall(_ body: () async -> Void) async { await BorrowedClosure.borrow(body).callAsync() }

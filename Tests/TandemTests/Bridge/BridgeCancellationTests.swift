@@ -5,7 +5,7 @@ internal import Testing
 /// Cancels, kills and timeouts around a bridge: where other bridges leave work running, or lose its result.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BridgeCancellationTests {
-    @Test func `an operation that cancels its own green thread goes on to its next suspension`() async throws {
+    @Test func `an operation that cancels its own green thread runs until its next suspension`() async throws {
         try await onHub {
             let itself = Event<GreenThread<Void>>()
             let log = Recorder<String>()
@@ -33,7 +33,7 @@ struct BridgeCancellationTests {
     enum Answer: CaseIterable, Sendable { case rethrown, translated, succeeded }
 
     @Test(arguments: Answer.allCases, [1, 2, 5])
-    func `what the callee makes of a cancellation is what every level and the waiter get`(answer: Answer, levels: Int)
+    func `the callee's response to a cancellation reaches every level and the waiter`(answer: Answer, levels: Int)
         async throws
     {
         try await onHub {
@@ -74,7 +74,7 @@ struct BridgeCancellationTests {
     }
 
     @Test(arguments: [0, 1, 4])
-    func `a timeout around a bridge ends only when all below it has ended`(levels: Int) async throws {
+    func `a timeout around a bridge ends only after everything below it has ended`(levels: Int) async throws {
         try await onHub {
             let log = Recorder<String>()
             @Sendable func asynchronous(_ level: Int) async throws {
@@ -108,7 +108,7 @@ struct BridgeCancellationTests {
     }
 
     @Test(arguments: [false, true])
-    func `a timeout around the wait for a green thread ends the wait, and leaves the thread to its owner`(green: Bool)
+    func `a timeout around a wait for a green thread ends the wait and leaves the thread running`(green: Bool)
         async throws
     {
         try await onHub {
@@ -128,7 +128,7 @@ struct BridgeCancellationTests {
         }
     }
 
-    @Test func `a deadline of a wait inside is an error like any other to a scope around it`() async throws {
+    @Test func `a scope treats the deadline of an inner wait like any other error`() async throws {
         try await onHub {
             let event = Event<Void>()
             let inner = await #expect(throws: TandemError.self) {
@@ -146,7 +146,7 @@ struct BridgeCancellationTests {
     }
 
     @Test(arguments: [false, true])
-    func `two wait for one green thread; the one that is cancelled takes nothing with it`(green: Bool) async throws {
+    func `of two waiters for one green thread the cancelled one leaves thread and other waiter alone`(green: Bool) async throws {
         try await onHub {
             let log = Recorder<String>()
             let gate = Event<String>()
@@ -168,7 +168,7 @@ struct BridgeCancellationTests {
 
     /// A client that goes away cancels the outermost task.
     @Test(arguments: [1, 2, 5], [false, true])
-    func `what is shielded below any number of bridges completes, and all above it sees the cancel`(levels: Int, green: Bool)
+    func `shielded code below any number of bridges completes, and every level above sees the cancel`(levels: Int, green: Bool)
         async throws
     {
         try await onHub {
@@ -204,7 +204,7 @@ struct BridgeCancellationTests {
         }
     }
 
-    @Test func `a cancel with an error of its own reaches the async code as a cancellation, and the waiter as that error`()
+    @Test func `async code sees a cancel with an error as a cancellation, and the waiter gets the error`()
         async throws
     {
         try await onHub {

@@ -36,7 +36,7 @@ struct BridgeDepthTests {
     }
 
     @Test(arguments: [false, true])
-    func `a value comes up from a thousand bridges deep`(suspends: Bool) async throws {
+    func `a value is returned through a thousand bridges`(suspends: Bool) async throws {
         try await onHub(Self.configuration()) {
             let probe = Probe {
                 if suspends { try await sleep(for: .microseconds(1)) }
@@ -49,7 +49,7 @@ struct BridgeDepthTests {
     }
 
     @Test(arguments: [false, true])
-    func `an error comes up from a thousand bridges deep, the same one`(suspends: Bool) async throws {
+    func `the same error value is thrown through a thousand bridges`(suspends: Bool) async throws {
         let failure = FailureObject()
         try await onHub(Self.configuration()) {
             let probe = Probe {
@@ -62,8 +62,7 @@ struct BridgeDepthTests {
     }
 
     @Test(arguments: [false, true])
-    func `a cancel at the top reaches the wait a thousand bridges deep, and all unwinds from there`(isTimeOut: Bool) async throws
-    {
+    func `a cancel at the top reaches a wait a thousand bridges deep, and every level unwinds`(isTimeOut: Bool) async throws {
         try await onHub(Self.configuration()) {
             let probe = Probe {
                 try await sleep(for: forever)
@@ -96,7 +95,7 @@ struct BridgeDepthTests {
 
     private static let row = Sanitizer.any ? 10_000 : 100_000
 
-    @Test func `a hundred thousand waits for what is there do not grow the stack, in either style`() async throws {
+    @Test func `a hundred thousand waits that are already satisfied do not grow the stack, in either style`() async throws {
         try await onHub {
             let there = Event<Int>()
             there.send(1)
@@ -129,7 +128,7 @@ struct BridgeDepthTests {
         }
     }
 
-    @Test func `the hub's own stack does not grow with the depth of the bridges`() async throws {
+    @Test func `the hub's own stack does not grow with the depth of bridges`() async throws {
         try await onHub(Self.configuration()) {
             let pointers = Recorder<UInt>()
             @Sendable func asynchronous(_ level: Int) async throws {

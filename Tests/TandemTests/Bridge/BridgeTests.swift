@@ -7,7 +7,7 @@ internal import Testing
 struct BridgeTests {
     // MARK: Tasks and green threads that exist already
 
-    @Test func `blocking code may wait for a task that exists, and several may for the same one`() async throws {
+    @Test func `several blocking callers may wait for the same existing task`() async throws {
         try await onHub {
             let gate = Event<Int>()
             let task = Hub.current!.spawn { try await gate.wait() }
@@ -24,7 +24,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `what has ended already is had without a turn, whoever asks`() async throws {
+    @Test func `waiting for something that has ended makes no turn, in every style`() async throws {
         try await onHub {
             let failure = FailureObject()
             let (good, bad) = (Hub.current!.spawn { 1 }, Hub.current!.spawn { throw failure })
@@ -48,7 +48,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `a task that somebody else cancelled throws in the green thread that waits for it, which is not cancelled`()
+    @Test func `waiting for a task that was cancelled elsewhere throws, and does not cancel the waiting green thread`()
         async throws
     {
         try await onHub {
@@ -66,7 +66,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `cancelling who waits for a task leaves the task alone, unless it hands the cancel on`() async throws {
+    @Test func `cancelling a waiter leaves the task running, unless the waiter forwards the cancel`() async throws {
         try await onHub {
             let gate = Event<Int>()
             let task = Hub.current!.spawn { try await gate.wait() }
@@ -98,7 +98,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `tasks and green threads made within a bridge may outlive it, and are waited for later`() async throws {
+    @Test func `tasks and green threads made within a bridge may outlive it`() async throws {
         try await onHub {
             let gate = Event<Void>()
             let (task, plain, thread) = try await blocking {
@@ -131,7 +131,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `a thread that has ended, or fails with nobody waiting, takes cancels and harms nobody`() async throws {
+    @Test func `cancelling a thread that has ended or failed unobserved has no effect`() async throws {
         try await onHub {
             let ended = GreenThread { 7 }
             GreenThread { throw Failure() }
@@ -150,7 +150,7 @@ struct BridgeTests {
 
     // MARK: To and fro
 
-    @Test func `four tasks alternate a hundred times between awaiting through a bridge and awaiting`() async throws {
+    @Test func `four tasks alternate a hundred times between a bridge and a plain await`() async throws {
         try await onHub {
             let rounds = Counter()
             try await withThrowingTaskGroup { group in
@@ -170,7 +170,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `an echo server and its client, blocking code over async reads, end with their group`() async throws {
+    @Test func `a blocking echo server and client over async reads end with their task group`() async throws {
         try await onHub {
             let (near, far) = try descriptorPair()
             let ends = Loan((near: near, far: far))
@@ -201,7 +201,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `a bridge within a catch block does not disturb the error that was caught`() async throws {
+    @Test func `a bridge within a catch block leaves the caught error unchanged`() async throws {
         try await onHub {
             let failure = FailureObject()
             await #expect {
@@ -220,7 +220,7 @@ struct BridgeTests {
 
     // MARK: Who may call
 
-    @Test func `asking whether there is a green stack is legal everywhere`() async throws {
+    @Test func `asking for the current green thread is legal everywhere`() async throws {
         #expect(GreenThreadIdentity.current == nil)
         #expect(try await onThread { GreenThreadIdentity.current == nil })
         try await onHub {
@@ -261,7 +261,7 @@ struct BridgeTests {
         }
     }
 
-    @Test func `an actor's method is async code: it blocks through a bridge only, and may be called back from there`()
+    @Test func `an actor's method blocks only through a bridge, and may be called back from it`()
         async throws
     {
         try await onHub {
@@ -277,7 +277,7 @@ struct BridgeTests {
         #expect(count == 2)
     }
 
-    @Test func `two ordinary threads bridge at once, and each bridge nests`() async throws {
+    @Test func `two ordinary threads bridge at once, and each bridge may nest`() async throws {
         let (first, second) = (Event<Void>(), Event<Void>())
         async let one = onThread {
             try awaiting {

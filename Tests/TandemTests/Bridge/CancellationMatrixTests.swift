@@ -18,14 +18,14 @@ struct CancellationMatrixTests {
     }
 
     @Test(arguments: rows.filter { $0.situation.expected($0.cause) != nil }, [Caller.green, .asynchronous, .thread])
-    func `the body sees, and its waiter gets, what the table says, and nothing is left`(row: Row, waiter: Caller) async throws {
+    func `body and waiter see what the table says, and nothing is left behind`(row: Row, waiter: Caller) async throws {
         try await Self.check(row, waiter, HubConfiguration())
     }
 
     /// On a clock that takes no time, so that a seed that fails fails again. What needs other threads is left out: it takes no
     /// time there, and may come in any order.
     @Test(arguments: 0..<10 as Range<UInt64>)
-    func `the same holds whatever the order in which tasks and green threads run`(seed: UInt64) async throws {
+    func `the table holds for every order in which tasks and green threads run`(seed: UInt64) async throws {
         var configuration = HubConfiguration()
         configuration.clock = .virtual
         configuration.order = .seeded(seed)
@@ -122,7 +122,7 @@ struct CancellationMatrixTests {
 
     // MARK: The page
 
-    @Test func `the table has a row for each situation and a column for each cause, with what the tests expect`() throws {
+    @Test func `the page's table matches the tests, situation by situation and cause by cause`() throws {
         let table = try Self.tables(of: "docs/cancellation.md").first { $0[0][0] == "where the body is" }
         let rows = try #require(table)
         #expect(Array(rows[0].dropFirst()) == Cause.allCases.map(\.rawValue))
@@ -132,7 +132,7 @@ struct CancellationMatrixTests {
         }
     }
 
-    @Test func `each combination without meaning is named with its reason, and no other`() throws {
+    @Test func `the page names each meaningless combination with its reason, and no other`() throws {
         let table = try Self.tables(of: "docs/cancellation.md").first { $0[0] == ["without meaning", "when", "because"] }
         var named: [Row] = []
         for row in try #require(table).dropFirst() {

@@ -31,8 +31,7 @@ struct CancellationTests {
     }
 
     @Test(arguments: Place.allCases)
-    func `a green thread that waits gets CancellationError at its line, unwinds, and its stack is free`(place: Place) async throws
-    {
+    func `a cancelled wait throws CancellationError at its line, and the green thread unwinds`(place: Place) async throws {
         try await onHub {
             let never = Event<Void>()
             let stuck = GreenThread { try never.wait() }
@@ -69,7 +68,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `a cancel while the thread does not wait takes effect where it waits next`() async throws {
+    @Test func `a cancel takes effect at the thread's next wait`() async throws {
         try await onHub {
             let itself = Event<GreenThread<[String]>>()
             let thread = GreenThread<[String]> {
@@ -105,7 +104,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `whoever cancelled goes on only after the green code has unwound`() async throws {
+    @Test func `a canceller that waits resumes only after the green code has unwound`() async throws {
         try await onHub {
             let log = Recorder<String>()
             let entered = Event<Void>()
@@ -133,7 +132,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `what suppresses its cancellation has its result delivered, through every level`() async throws {
+    @Test func `a suppressed cancellation delivers the result through every level`() async throws {
         try await onHub {
             let entered = Event<Void>()
             let thread = GreenThread {
@@ -153,7 +152,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `a cancelled task may still borrow a stack and run what does not wait`() async throws {
+    @Test func `a cancelled task may still borrow a stack and run code that does not wait`() async throws {
         try await onHub {
             let task = Hub.current!.spawn {
                 withUnsafeCurrentTask { $0!.cancel() }
@@ -164,7 +163,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `cancelling a group cancels the blocking code of its children, and waits for it`() async throws {
+    @Test func `cancelling a task group cancels its children's blocking code and waits for it`() async throws {
         try await onHub {
             let unwound = Counter()
             await withThrowingTaskGroup { group in
@@ -201,7 +200,7 @@ struct CancellationTests {
         }
     }
 
-    @Test func `a cancel and what was waited for race, and one of them wins`() async throws {
+    @Test func `either the cancel or the awaited event wins a race between them`() async throws {
         try await onHub {
             var outcomes = [0, 0]
             for _ in 0..<1_000 {

@@ -25,7 +25,9 @@ struct ExclusivityTests {
     ]
 
     @Test(arguments: waits.indices, waits.indices)
-    func `two modify two objects across a park, the first to begin the first to end`(first: Int, second: Int) async throws {
+    func `two accesses that modify two objects across a park may end in the order they began`(first: Int, second: Int)
+        async throws
+    {
         try await onHub {
             let accounts = [Loan(Account()), Loan(Account())]
             let parkers = [Loan(Parker()), Loan(Parker())]
@@ -51,7 +53,7 @@ struct ExclusivityTests {
     }
 
     @Test(arguments: waits.indices)
-    func `several read one object across a park, the first to begin the first to end`(kind: Int) async throws {
+    func `several accesses that read one object across a park may end in the order they began`(kind: Int) async throws {
         final class Shared { let parkers = (0..<4).map { _ in Parker() }; let account = Account() }
         try await onHub {
             let shared = Loan(Shared())
@@ -115,7 +117,7 @@ struct ExclusivityTests {
 
     /// What the checker cannot know: it looks at the accesses of who runs now. This is so for Swift's own tasks too, which
     /// put their accesses away when they suspend.
-    @Test func `an access of somebody who is parked is not seen: two may modify one object across a park`() async throws {
+    @Test func `accesses of parked code are not checked, so two may modify one object across a park`() async throws {
         try await onHub {
             let account = Loan(Account())
             let threads = (0..<2).map { _ in
@@ -127,7 +129,7 @@ struct ExclusivityTests {
         }
     }
 
-    @Test func `accesses nest across styles, each level its own object`() async throws {
+    @Test func `accesses to different objects nest across styles`() async throws {
         @Sendable func asynchronous(_ level: Int) async throws {
             let account = Account()
             func held(_ place: inout Int) async throws {

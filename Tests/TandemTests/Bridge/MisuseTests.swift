@@ -76,7 +76,11 @@ struct MisuseTests {
         }
     }
 
-    @Test func `in async code, in a hub's callback and on Swift's own pool each says where, and what to do`() async throws {
+    @Test
+    func
+        `each blocking call in async code, in a hub's callback or on Swift's own pool throws an error with its line and the remedy`()
+        async throws
+    {
         try await onHub {
             let never = try Never()
             try await turnUntilParked(2)

@@ -5,7 +5,7 @@ internal import Testing
 /// Swift's structured concurrency over blocking code: what gather, race, wait_for and shield are elsewhere.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TaskGroupTests {
-    @Test func `gather: values in the order of the calls, all under way at once`() async throws {
+    @Test func `gather: calls run at once, and values come in the order of the calls`() async throws {
         try await onHub {
             let gate = Event<Void>()
             @Sendable func call(_ number: Int) async throws -> Int {
@@ -25,7 +25,7 @@ struct TaskGroupTests {
     }
 
     @Test(arguments: [false, true])
-    func `gather: the first failure cancels the others, is thrown, and waits for them`(suspends: Bool) async throws {
+    func `gather: the first failure cancels the others, waits for them and is thrown`(suspends: Bool) async throws {
         try await onHub {
             let unwound = Counter()
             await #expect(throws: Failure(number: 3)) {
@@ -78,7 +78,7 @@ struct TaskGroupTests {
         }
     }
 
-    @Test func `wait_for: the blocking call is cancelled and has unwound before the timeout is thrown`() async throws {
+    @Test func `wait_for: the blocking call is cancelled and unwinds before the timeout is thrown`() async throws {
         try await onHub {
             let log = Recorder<String>()
             await #expect(throws: TandemError(.timedOut, "")) {
@@ -93,7 +93,7 @@ struct TaskGroupTests {
         }
     }
 
-    @Test func `shield: a green thread of its own outlives whoever waits for it`() async throws {
+    @Test func `shield: a separate green thread outlives its waiter`() async throws {
         try await onHub {
             let gate = Event<Int>()
             let shielded = GreenThread { try awaiting { try await gate.wait() } }
@@ -108,7 +108,7 @@ struct TaskGroupTests {
     }
 
     /// The tasks of a group are awaited in any order; a bridge that kept one thread a call would hold the quick one up.
-    @Test func `no head of line: forty slow green threads awaited, and a quick one ends before them all`() async throws {
+    @Test func `no head-of-line blocking: a quick green thread ends before forty slow ones`() async throws {
         try await onHub {
             let gate = Event<Void>()
             let order = Recorder<String>()
@@ -138,7 +138,7 @@ struct TaskGroupTests {
         }
     }
 
-    @Test func `dependencies: nodes wait for each other by events, and a failure reaches those that depend on it only`()
+    @Test func `dependencies: nodes wait for each other's events, and a failure reaches only its dependents`()
         async throws
     {
         try await onHub {

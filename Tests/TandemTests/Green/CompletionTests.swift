@@ -23,7 +23,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func `handlers are called in the order in which they were linked, and before those go on who wait`() async throws {
+    @Test func `handlers are called in the order of linking, before waiters resume`() async throws {
         try await onHub {
             let log = Recorder<String>()
             let gate = Event<Void>()
@@ -52,7 +52,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func `linked to a thread that has ended, a handler is called at once, by the caller`() async throws {
+    @Test func `a handler linked to a thread that has ended is called at once, by the caller`() async throws {
         try await onHub {
             let thread = GreenThread { 1 }
             _ = try await thread.wait()
@@ -69,7 +69,7 @@ struct CompletionTests {
     }
 
     @Test(arguments: [false, true])
-    func `what a handler links is called after it: nothing is lost, and nothing recurses`(hasEnded: Bool) async throws {
+    func `a handler linked by a handler is called after it, without recursion`(hasEnded: Bool) async throws {
         try await onHub {
             let log = Recorder<Int>()
             let thread = GreenThread {}
@@ -90,7 +90,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func `unlink says whether the handler was still linked, and then it is never called`() async throws {
+    @Test func `unlink returns whether the handler was still linked, and then it is never called`() async throws {
         try await onHub {
             let called = Recorder<String>()
             let thread = GreenThread {}
@@ -109,7 +109,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func `it is called also when the body never ran, with what wait throws`() async throws {
+    @Test func `a handler gets the error that wait throws when the body never ran`() async throws {
         try await onHub {
             let errors = Recorder<String>()
             let ran = Counter()
@@ -138,7 +138,7 @@ struct CompletionTests {
         await #expect(throws: TandemError(.hubStopped, "")) { try await told.wait() }
     }
 
-    @Test func `a handler that blocks gets an error, and the thread's own outcome stays`() async throws {
+    @Test func `a handler that blocks gets an error, and the thread's outcome is unchanged`() async throws {
         try await onHub {
             let never = Event<Void>()
             let caught = Event<String>()
@@ -152,7 +152,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func `links and unlinks from other threads while it ends: each is called, or was taken back`() async throws {
+    @Test func `each handler linked by other threads during the end is called or unlinked`() async throws {
         try await onHub {
             for _ in 0..<(Sanitizer.any ? 20 : 200) {
                 let (called, removed) = (Counter(), Counter())

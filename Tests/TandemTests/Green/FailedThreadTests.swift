@@ -14,7 +14,7 @@ struct FailedThreadTests {
         return reports.all
     }
 
-    @Test func `a failure that is forgotten is reported, with the thread's name and the error`() async throws {
+    @Test func `an unobserved failure is reported with the thread's name and the error`() async throws {
         let reports = try await Self.reports {
             GreenThread(name: "forgotten") { throw Failure(number: 7) }
             let pool = GreenPool(limit: 1)
@@ -30,7 +30,7 @@ struct FailedThreadTests {
             ])
     }
 
-    @Test func `a failure that somebody waits for, or is linked to, is theirs`() async throws {
+    @Test func `a failure with a waiter or a handler is not reported`() async throws {
         let reports = try await Self.reports {
             let waited = GreenThread { throw Failure() }
             await #expect(throws: Failure.self) { try await waited.wait() }
@@ -43,7 +43,7 @@ struct FailedThreadTests {
         #expect(reports == [])
     }
 
-    @Test func `a thread that is kept may still be asked, and is reported when it goes`() async throws {
+    @Test func `a failed thread is reported when its last reference goes`() async throws {
         let reports = try await Self.reports {
             let kept = Box<GreenThread<Void>>()
             kept.value = GreenThread { throw Failure() }
@@ -53,7 +53,7 @@ struct FailedThreadTests {
         #expect(reports.count == 1)
     }
 
-    @Test func `what was cancelled has not failed`() async throws {
+    @Test func `a cancelled thread has not failed`() async throws {
         let reports = try await Self.reports {
             for error in [nil, Failure()] as [Failure?] {
                 let thread = Box<GreenThread<Void>>()

@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct GreenThreadTests {
-    @Test func `the value or the error comes out of wait, the same one each time, in both styles`() async throws {
+    @Test func `wait returns the same value or throws the same error each time, in both styles`() async throws {
         try await onHub {
             let failure = FailureObject()
             let good = GreenThread {
@@ -24,7 +24,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `it starts at the next turn, not at once, also when nobody waits for it`() async throws {
+    @Test func `a green thread starts in the next turn, even when nothing waits for it`() async throws {
         try await onHub {
             let ran = Counter()
             GreenThread { ran.add() }
@@ -34,7 +34,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `it has its creator's task-locals`() async throws {
+    @Test func `a green thread sees its creator's task-locals`() async throws {
         try await onHub {
             let thread = Local.$level.withValue(3) { GreenThread { Local.level } }
             #expect(try await thread.wait() == 3)
@@ -45,7 +45,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `it runs on its creator's hub, on a stack of its own`() async throws {
+    @Test func `a green thread runs on its creator's hub, on its own stack`() async throws {
         try await onHub {
             let home = GreenThreadIdentity.osThread
             let (outer, inner) = try await blocking {
@@ -61,7 +61,7 @@ struct GreenThreadTests {
         #expect(try await GreenThread { Hub.current != nil }.wait())
     }
 
-    @Test func `cancelled before its first step, its body never runs`() async throws {
+    @Test func `a green thread that is cancelled before its first step never runs`() async throws {
         try await onHub {
             let ran = Counter()
             let thread = GreenThread { ran.add() }
@@ -71,7 +71,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `its waiters are told that it was cancelled, and by name, not that they were`() async throws {
+    @Test func `waiters of a cancelled thread get threadCancelled with its name`() async throws {
         try await onHub {
             let thread = GreenThread(name: "worker") { try sleep(for: forever) }
             try await turnUntilParked(1)
@@ -95,14 +95,14 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `a body that throws CancellationError of its own counts as cancelled`() async throws {
+    @Test func `a body that throws CancellationError counts as cancelled`() async throws {
         try await onHub {
             let thread = GreenThread { throw CancellationError() }
             await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
         }
     }
 
-    @Test func `a hub that stops cancels it, and its waiters are told`() async throws {
+    @Test func `a stopping hub cancels its green threads, and their waiters are told`() async throws {
         let thread = try await onThread {
             try Hub.run {
                 let parked = GreenThread { try sleep(for: forever) }
@@ -118,7 +118,7 @@ struct GreenThreadTests {
 
     // MARK: Delayed
 
-    @Test func `a delayed one starts no earlier, and holds no stack until then`() async throws {
+    @Test func `a delayed green thread starts after its delay and holds no stack until then`() async throws {
         try await onHub {
             let due = Deadline.after(.milliseconds(5))
             let thread = GreenThread(after: .milliseconds(5)) { Deadline.after(.zero) >= due }
@@ -130,7 +130,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `a delayed one that is cancelled before it starts never runs`() async throws {
+    @Test func `a delayed green thread that is cancelled before it starts never runs`() async throws {
         try await onHub {
             let ran = Counter()
             let threads = [
@@ -152,7 +152,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `a hub that stops does not wait for a delay to pass`() async throws {
+    @Test func `a stopping hub does not wait for a delay to pass`() async throws {
         let ran = Counter()
         let thread = try await onThread {
             try Hub.run {
@@ -165,7 +165,7 @@ struct GreenThreadTests {
         #expect(ran.value == 0)
     }
 
-    @Test func `an async task cancelled before its first step never runs either`() async throws {
+    @Test func `an async task that is cancelled before its first step never runs`() async throws {
         try await onHub {
             let ran = Counter()
             let task = Hub.current!.spawn { ran.add() }
@@ -177,7 +177,7 @@ struct GreenThreadTests {
 
     // MARK: Many
 
-    @Test func `several wait for it, and cancelling one of them touches nobody else`() async throws {
+    @Test func `cancelling one of several waiters leaves the thread and the others alone`() async throws {
         try await onHub {
             let gate = Event<Int>()
             let thread = GreenThread { try gate.wait() }
@@ -197,7 +197,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `a wait with a deadline gives up and leaves the thread running`() async throws {
+    @Test func `a wait whose deadline passes leaves the thread running`() async throws {
         try await onHub {
             let gate = Event<Int>()
             let thread = GreenThread { try gate.wait() }
@@ -223,7 +223,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `ten thousand are parked at once`() async throws {
+    @Test func `ten thousand green threads are parked at once`() async throws {
         let crowd = Sanitizer.thread ? 1_000 : 10_000
         var configuration = HubConfiguration()
         configuration.stackSize = 32 * 1024
@@ -240,7 +240,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `a hundred thousand that start and finish leave nothing, and use the same few stacks`() async throws {
+    @Test func `a hundred thousand green threads leave nothing behind and share a few stacks`() async throws {
         let total = Sanitizer.any ? 10_000 : 100_000
         try await onHub {
             let ended = Counter()
@@ -261,7 +261,7 @@ struct GreenThreadTests {
         }
     }
 
-    @Test func `ten thousand in a chain hand a value on`() async throws {
+    @Test func `ten thousand green threads in a chain pass a value on`() async throws {
         let length = Sanitizer.thread ? 1_000 : 10_000
         var configuration = HubConfiguration()
         configuration.stackSize = 32 * 1024
@@ -276,7 +276,7 @@ struct GreenThreadTests {
     }
 
     /// Rounding modes are per thread for the kernel; here each green thread has its own.
-    @Test func `a rounding mode that one sets is not seen by others, and is kept for it`() async throws {
+    @Test func `a rounding mode belongs to the green thread that sets it`() async throws {
         try await onHub {
             let changed = GreenThread {
                 fesetround(FE_UPWARD)
@@ -299,7 +299,7 @@ struct GreenThreadTests {
     }
 
     /// The stack of a thread that set it is lent to others later.
-    @Test func `a rounding mode that one leaves behind is not found by the next on its stack`() async throws {
+    @Test func `a rounding mode does not outlive its green thread on a reused stack`() async throws {
         try await onHub {
             let first = await blocking { () -> Int? in
                 fesetround(FE_UPWARD)

@@ -31,7 +31,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test func `on a green thread an initializer and a deinit may wait, and others run meanwhile`() async throws {
+    @Test func `an initializer and a deinit on a green thread may wait while others run`() async throws {
         try await onHub {
             let log = Recorder<String>()
             let other = GreenThread { for _ in 0..<4 { try sleep(for: .zero) } }
@@ -44,7 +44,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test func `a deinit on the hub's own stack gets an error, not a hang; on an OS thread it waits`() async throws {
+    @Test func `a wait in a deinit throws on the hub's own stack and works on an OS thread`() async throws {
         let log = Recorder<String>()
         try await onHub(hubs: .one("shares its log")) {
             let box = Box<Waits>()
@@ -55,7 +55,7 @@ struct LifetimeTests {
         #expect(log.all == ["made", "notOnGreenThread", "made", "gone"])
     }
 
-    @Test func `a deinit in a cancelled green thread gets CancellationError`() async throws {
+    @Test func `a wait in a deinit throws CancellationError in a cancelled green thread`() async throws {
         try await onHub {
             let log = Recorder<String>()
             let thread = GreenThread {
@@ -87,7 +87,7 @@ struct LifetimeTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `an item may use the queue and the event that drop it, whichever way it is dropped`(caller: Caller) async throws {
+    func `an item may use the queue and the event that release it`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Reenters>(capacity: 1)
             let event = Event<Reenters>()
@@ -135,7 +135,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test func `what a green thread binds, holds and throws is released when it has ended`() async throws {
+    @Test func `a green thread's task-locals, captures and error are released when it has ended`() async throws {
         final class Token: Sendable {
             let gone: Counter
             init(_ gone: Counter) { self.gone = gone }
@@ -161,7 +161,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test func `a hub's local may ask for another when it is dropped`() async throws {
+    @Test func `a hub local may ask for another one when it is released`() async throws {
         final class Second {
             let dropped: Counter
             init(_ dropped: Counter) { self.dropped = dropped }

@@ -31,8 +31,7 @@ struct ScaleTests {
 
     private static func residentBytes() -> Int { number(in: "/proc/self/statm", field: 1)! * sysconf(CInt(_SC_PAGESIZE)) }
 
-    @Test func `a hundred thousand green threads are parked at once, in two or three pages each, and all are woken`() async throws
-    {
+    @Test func `a hundred thousand parked green threads take two or three pages each, and all are woken`() async throws {
         try await onHub(hubs: .one("as many stacks as one process may have")) {
             let (gate, ended) = (Event<Void>(), Counter())
             let before = Self.residentBytes()
@@ -57,7 +56,7 @@ struct ScaleTests {
     }
 
     @Test(.enabled(if: !Sanitizer.any, "the sanitizers keep memory of their own"))
-    func `a million green threads that start and finish leave memory flat`() async throws {
+    func `memory stays flat over a million green threads`() async throws {
         let total = isOptimized ? 1_000_000 : 200_000
         try await onHub(hubs: .one("the memory is the process's")) {
             func run(_ count: Int) async throws {

@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct SpawnTests {
-    @Test func `a closure that awaits becomes a task, another one a green thread, both on the caller's hub`() async throws {
+    @Test func `a closure that awaits becomes a task, any other a green thread, both on the caller's hub`() async throws {
         try await onHub {
             let hub = Hub.current
             let task = spawn {
@@ -24,7 +24,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `it works the same from blocking code`() async throws {
+    @Test func `spawn works in the same way from blocking code`() async throws {
         try await onHub {
             try await blocking {
                 let (task, thread) = (spawn { try await fortyTwo() }, spawn { try blockingFortyTwo() })
@@ -34,7 +34,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `each nested closure decides for itself`() async throws {
+    @Test func `each nested closure has its own style`() async throws {
         try await onHub {
             let outer = spawn {
                 let inner = spawn { try await fortyTwo() }
@@ -51,7 +51,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `named functions are what they are declared as, and an async closure that awaits nothing says so`() async throws {
+    @Test func `a named function keeps its declared style, and so does a closure marked async`() async throws {
         try await onHub {
             let (task, thread, marked) = (spawn(fortyTwo), spawn(blockingFortyTwo), spawn { () async in 42 })
             let numbers = [try await task.value, try await thread.wait(), try await marked.value]
@@ -59,7 +59,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `both forms have the caller's task-locals, a name and a delay`() async throws {
+    @Test func `both forms take the caller's task-locals, a name and a delay`() async throws {
         try await onHub {
             let due = Deadline.after(.milliseconds(5))
             let (task, thread) = Local.$level.withValue(7) {
@@ -80,7 +80,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `a caller on no hub gets one of the shared group's`() async throws {
+    @Test func `a caller outside any hub gets a hub of the shared group`() async throws {
         try await onThread {
             #expect(Hub.current == nil)
             let thread = spawn { Hub.current! }
@@ -90,7 +90,7 @@ struct SpawnTests {
         }
     }
 
-    @Test func `a hub that stops cancels both`() async throws {
+    @Test func `a stopping hub cancels both forms`() async throws {
         let ended = Counter()
         try await onThread {
             try Hub.run {
@@ -108,7 +108,7 @@ struct SpawnTests {
         #expect(ended.value == 2)
     }
 
-    @Test func `cancelled before the first step, neither runs`() async throws {
+    @Test func `neither form runs when it is cancelled before its first step`() async throws {
         try await onHub {
             let ran = Counter()
             let task = spawn { () async in ran.add() }

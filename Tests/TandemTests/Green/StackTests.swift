@@ -30,7 +30,7 @@ struct StackTests {
         }
     }
 
-    @Test func `a green thread may use 200 KiB of its 256 and park there, on a new stack and on a used one`() async throws {
+    @Test func `a green thread may use 200 of its 256 KiB and park there, on a new or a reused stack`() async throws {
         try await onHub {
             for _ in 0..<3 {
                 let threads = (0..<10).map { _ in
@@ -53,7 +53,7 @@ struct StackTests {
         }
     }
 
-    @Test func `stacks are aligned to pages, apart, and their range is what was asked for`() {
+    @Test func `stacks are page-aligned, disjoint and of the requested size`() {
         let pool = UnsafeMutablePointer<tandem_stack_pool>.allocate(capacity: 1)
         tandem_stack_pool_init(pool, 100_000, greenEntry)
         let page = UInt(sysconf(CInt(_SC_PAGESIZE)))
@@ -82,7 +82,7 @@ struct StackTests {
     // MARK: Overflow
 
     @Test(.enabled(if: !Sanitizer.any, "the sanitizers' own handlers report the overflow"))
-    func `a recursion without end ends the process, naming the green thread and the setting to raise`() async {
+    func `endless recursion ends the process with the green thread's name and the setting to raise`() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             try await onHub {
                 _ = try await GreenThread(name: "deep-recursion") { StackTests.recurse(.max) }.wait()
@@ -94,7 +94,7 @@ struct StackTests {
     }
 
     @Test(.enabled(if: !Sanitizer.any, "the sanitizers' own handlers report the overflow"))
-    func `the overflow of a second hub's thread is recognized too, after the first hub has ended`() async {
+    func `an overflow on a second hub is recognized after the first hub has ended`() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             try await onHub {}
             var configuration = HubConfiguration()
@@ -109,7 +109,7 @@ struct StackTests {
     }
 
     @Test(.enabled(if: !Sanitizer.any, "the sanitizers' own handlers report the fault"))
-    func `another fault on a green stack is not called an overflow`() async {
+    func `another fault on a green stack is not reported as an overflow`() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             try await onHub {
                 await blocking { UnsafeMutablePointer<Int>(bitPattern: 64)!.pointee = 1 }

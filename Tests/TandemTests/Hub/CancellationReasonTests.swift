@@ -5,7 +5,7 @@ internal import Testing
 /// `cancel(throwing:)`. What each kind of wait and waiter sees is in `CancellationMatrixTests`.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct CancellationReasonTests {
-    @Test func `the first cancel says which error it is`() async throws {
+    @Test func `the first cancel decides the error`() async throws {
         try await onHub {
             let first = GreenThread { try sleep(for: forever) }
             first.cancel(throwing: Failure(number: 1))
@@ -23,7 +23,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `the same error value is thrown at each wait, in whatever style and depth it is made`() async throws {
+    @Test func `every later wait throws the same error value, in every style and depth`() async throws {
         try await onHub {
             let failure = FailureObject()
             let caught = Counter()
@@ -69,7 +69,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `errors that are not the cancellation's cross as they are`() async throws {
+    @Test func `other errors cross the bridges unchanged`() async throws {
         try await onHub {
             let thread = GreenThread {
                 do { try sleep(for: forever) } catch { try awaiting { throw Failure(number: 2) } }
@@ -80,7 +80,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `a body that ends with CancellationError gives the reason to those who wait`() async throws {
+    @Test func `a body that ends with CancellationError gives its waiters the cancel's error`() async throws {
         try await onHub {
             let thread = GreenThread {
                 try? sleep(for: forever)
@@ -92,7 +92,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `it is the thread's own: threads and shields that it makes do not see it`() async throws {
+    @Test func `threads and shields made by a cancelled thread do not see its error`() async throws {
         try await onHub {
             let inner = Event<GreenThread<Void>>()
             let thread = GreenThread {
@@ -112,7 +112,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `from another thread, before, while or after it parks`() async throws {
+    @Test func `a cancel from another thread works before, during and after a park`() async throws {
         try await onHub {
             for number in 0..<300 {
                 let entered = Event<Void>()
@@ -130,7 +130,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `a member of a pool, also one that runs inline in a thread that is cancelled`() async throws {
+    @Test func `a pool member gets the error, even when it runs inline in a cancelled thread`() async throws {
         try await onHub {
             let pool = GreenPool(limit: 1)
             let (inner, outer) = (Event<GreenThread<Void>>(), Event<GreenThread<Void>>())
@@ -146,7 +146,7 @@ struct CancellationReasonTests {
         }
     }
 
-    @Test func `without a cancel nobody waits in vain for a reason`() async throws {
+    @Test func `a CancellationError without a cancel reaches the waiters at once`() async throws {
         #expect(throws: Never.self) { try checkCancellation() }
         let task = Task { () -> String in
             withUnsafeCurrentTask { $0!.cancel() }

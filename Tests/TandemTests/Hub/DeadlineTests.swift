@@ -15,7 +15,7 @@ struct DeadlineTests {
         #expect(duration.nanosecondsClamped == nanoseconds)
     }
 
-    @Test func `a turn's time is not after now, and not before the turn`() async throws {
+    @Test func `a turn's time lies between the turn's begin and now`() async throws {
         try await onHub {
             try await sleep(for: .nanoseconds(1))
             let hub = Hub.current!

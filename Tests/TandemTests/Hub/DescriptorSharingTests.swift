@@ -44,7 +44,7 @@ struct DescriptorSharingTests {
         }
     }
 
-    @Test func `one who comes later waits behind those who are there, also when there is something`() async throws {
+    @Test func `a later reader waits behind earlier ones, even when data is available`() async throws {
         try await onHub {
             let (shared, peer) = try Self.sharedPair()
             defer {
@@ -72,7 +72,7 @@ struct DescriptorSharingTests {
         }
     }
 
-    @Test func `a reader that is cancelled when its turn comes passes it on`() async throws {
+    @Test func `a reader that is cancelled at its turn passes the turn on`() async throws {
         try await onHub {
             for green in [false, true] {
                 let (shared, peer) = try Self.sharedPair()
@@ -95,7 +95,7 @@ struct DescriptorSharingTests {
         }
     }
 
-    @Test func `one who wakes and takes nothing does not hold up the next`() async throws {
+    @Test func `a reader that wakes and takes nothing does not hold up the next`() async throws {
         try await onHub {
             let (shared, peer) = try Self.sharedPair()
             defer {
@@ -114,7 +114,7 @@ struct DescriptorSharingTests {
         }
     }
 
-    @Test func `closing wakes all of them, and a deadline only its own`() async throws {
+    @Test func `closing wakes all readers, a deadline only its own`() async throws {
         try await onHub {
             let (shared, peer) = try Self.sharedPair()
             let loan = Loan(shared)
@@ -127,7 +127,7 @@ struct DescriptorSharingTests {
         }
     }
 
-    @Test func `several listeners accept from one socket, and none is left out`() async throws {
+    @Test func `several acceptors share one socket, and each gets a connection`() async throws {
         try await onHub {
             let (listening, address) = tcpListener()
             let listener = try Descriptor(adopting: listening, sharing: true)

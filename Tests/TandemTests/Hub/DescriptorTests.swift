@@ -25,7 +25,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `who needs no task is told once when there is something to read, and of the end`() async throws {
+    @Test func `a handler without a task is called once for data and once for the end`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer { b.close() }
@@ -56,7 +56,7 @@ struct DescriptorTests {
     }
 
     /// One event tells of both. A read that falls short must not take the end for something that is still to be told.
-    @Test func `a handler that reads what came with the peer's end is told of the end`() async throws {
+    @Test func `a handler that reads the data that came with the end is called again for the end`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer { a.close() }
@@ -175,7 +175,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `a short message is not taken for the last`() async throws {
+    @Test func `a short message is not taken for the end`() async throws {
         try await onHub {
             let (c, d) = socketPair(type: CInt(SOCK_DGRAM.rawValue))
             let (a, b) = (try Descriptor(adopting: c), try Descriptor(adopting: d))
@@ -215,7 +215,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `a number that is registered already is refused, and one that is none`() async throws {
+    @Test func `a registered number and a bad number are refused`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {
@@ -228,7 +228,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `a descriptor cannot be made off a hub`() {
+    @Test func `a descriptor cannot be made outside a hub`() {
         #expect(throws: TandemError(.hubStopped, "")) { _ = try Descriptor(adopting: 0) }
     }
 
@@ -241,7 +241,7 @@ struct DescriptorTests {
     // MARK: Ending
 
     @Test(arguments: [Descriptor.Direction.readable, .writable])
-    func `closing wakes whoever waits, in either style, with closed`(direction: Descriptor.Direction) async throws {
+    func `closing wakes the waiters of both styles with closed`(direction: Descriptor.Direction) async throws {
         try await onHub {
             for green in [false, true] {
                 let (a, b) = try descriptorPair(bufferSize: 4096)
@@ -286,7 +286,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `a number that the kernel gives out again is never confused with its last owner`() async throws {
+    @Test func `a reused number is never confused with its previous owner`() async throws {
         try await onHub {
             var reused = 0
             var last: CInt = -1
@@ -359,7 +359,7 @@ struct DescriptorTests {
 
     // MARK: Peers
 
-    @Test func `a half-close and a close of the peer are told once each`() async throws {
+    @Test func `a peer's half-close and close are each reported once`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {
@@ -385,7 +385,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func `a reset wakes the reader with the kernel's error and tells of the peer`() async throws {
+    @Test func `a reset wakes the reader with the kernel's error and reports the peer as gone`() async throws {
         try await onHub {
             let (listening, address) = tcpListener()
             let number = tcpSocket()
@@ -425,7 +425,7 @@ struct DescriptorTests {
 
     // MARK: Watching
 
-    @Test func `a watcher is told as long as it is so, and only of what it asked for`() async throws {
+    @Test func `a watcher is called as long as its condition holds, and for nothing else`() async throws {
         try await onHub {
             let (a, b) = socketPair()
             var told: [Descriptor.WatchEvents] = []

@@ -63,7 +63,7 @@ struct FairnessTests {
     }
 
     /// Two are not enough to use up a turn's budget: the hub's queue is empty whenever the turn ends.
-    @Test func `two who wake each other for ever do not starve a socket`() async throws {
+    @Test func `two tasks that wake each other forever do not starve a socket`() async throws {
         try await onHub {
             let (ping, pong) = (Semaphore(1), Semaphore(0))
             let (jobs, stop) = (Counter(), Counter())
@@ -99,7 +99,7 @@ struct FairnessTests {
     }
 
     @Test(arguments: Crowd.allCases)
-    func `a crowd of ready tasks delays a timer by one turn's budget at most`(crowd: Crowd) async throws {
+    func `a crowd of ready tasks delays a timer by at most one turn's budget`(crowd: Crowd) async throws {
         try await withCrowd(crowd, due: .milliseconds(1)) { seen in
             let fired = Event<Int>()
             let timer = HubTimer(on: Hub.current!) { fired.send(seen.count) }
@@ -111,7 +111,7 @@ struct FairnessTests {
     }
 
     @Test(arguments: Crowd.allCases, Waiter.allCases)
-    func `a crowd of ready tasks delays whoever waits until a deadline by one turn's budget at most`(crowd: Crowd, waiter: Waiter)
+    func `a crowd of ready tasks delays a deadline by at most one turn's budget`(crowd: Crowd, waiter: Waiter)
         async throws
     {
         try await withCrowd(crowd, due: .milliseconds(1)) { seen in
@@ -133,7 +133,7 @@ struct FairnessTests {
     }
 
     @Test(arguments: Crowd.allCases, Waiter.allCases)
-    func `a crowd of ready tasks delays each message by one turn's budget at most`(crowd: Crowd, waiter: Waiter) async throws {
+    func `a crowd of ready tasks delays each message by at most one turn's budget`(crowd: Crowd, waiter: Waiter) async throws {
         try await withCrowd(crowd, due: .zero) { seen in
             let (a, b) = try descriptorPair()
             defer {

@@ -18,7 +18,7 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases, [false, true])
-    func `whoever waits is woken with closed`(poller: PollerKind, green: Bool) async throws {
+    func `a foreign close wakes the waiters with closed`(poller: PollerKind, green: Bool) async throws {
         try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let loan = Loan(a)
@@ -36,7 +36,7 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `whoever waits is woken when the number names something else by now, which stays open`(poller: PollerKind) async throws {
+    func `waiters are woken when their number is in use again, and the new file stays open`(poller: PollerKind) async throws {
         try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let (a, b) = try descriptorPair()
             let (c, d) = socketPair()
@@ -52,7 +52,7 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `the number can be adopted again at once, and its last owner is closed`(poller: PollerKind) async throws {
+    func `the number can be adopted again at once, and its previous owner is closed`(poller: PollerKind) async throws {
         var configuration = HubConfiguration()
         configuration.poller = poller
         configuration.auditInterval = nil
@@ -90,7 +90,7 @@ struct ForeignCloseTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `numbers closed by whomever and given out again under load are never confused`(poller: PollerKind) async throws {
+    func `numbers closed by any owner and reused under load are never confused`(poller: PollerKind) async throws {
         try await onHub(Self.auditing(poller), hubs: Self.alone) {
             let reused = Counter()
             let numbers = Recorder<CInt>()

@@ -38,7 +38,7 @@ struct GuestHubTests {
         }
     }
 
-    @Test func `both styles, timers and descriptors run in its turns, on the loop's thread`() async throws {
+    @Test func `both styles, timers and descriptors run in the guest's turns, on the loop's thread`() async throws {
         _ = try await Self.withGuest {
             let thread = GreenThreadIdentity.osThread
             let (a, b) = try descriptorPair()
@@ -56,7 +56,7 @@ struct GuestHubTests {
         }
     }
 
-    @Test func `work from other threads makes its descriptor readable`() async throws {
+    @Test func `work from other threads makes the guest's descriptor readable`() async throws {
         _ = try await Self.withGuest {
             for _ in 0..<50 {
                 let event = Event<Int>()
@@ -67,7 +67,7 @@ struct GuestHubTests {
         }
     }
 
-    @Test func `work that the loop's own code brings between turns makes its descriptor readable`() async throws {
+    @Test func `work enqueued between turns makes the guest's descriptor readable`() async throws {
         try await onThread {
             let guest = try GuestHub(Self.watchable)
             defer { guest.stop() }
@@ -82,20 +82,20 @@ struct GuestHubTests {
         }
     }
 
-    @Test func `a flood of ready work leaves the loop its turns`() async throws {
+    @Test func `a flood of ready work does not starve the loop`() async throws {
         var configuration = Self.watchable
         configuration.jobsPerTurn = 10
         let turns = try await Self.withGuest(configuration) { for _ in 0..<1_000 { await Task.yield() } }
         #expect(turns >= 100)
     }
 
-    @Test func `an idle guest leaves the loop alone`() async throws {
+    @Test func `an idle guest makes no turns`() async throws {
         let turns = try await Self.withGuest { try await sleep(for: .milliseconds(30)) }
         // The spawn, the sleep, and a timer that was early.
         #expect(turns <= 5)
     }
 
-    @Test func `stop unwinds what was spawned, and closes every number`() async throws {
+    @Test func `stop unwinds spawned work and closes every descriptor`() async throws {
         try await onThread {
             let before = openDescriptors()
             let unwound = Counter()
@@ -116,7 +116,7 @@ struct GuestHubTests {
         }
     }
 
-    @Test func `a poller that cannot be watched, and a clock that does not run, are refused`() throws {
+    @Test func `a poller that cannot be watched and a virtual clock are refused`() throws {
         var configuration = HubConfiguration()
         configuration.poller = .poll
         #expect(throws: TandemError(.invalidArgument, "")) { _ = try GuestHub(configuration) }

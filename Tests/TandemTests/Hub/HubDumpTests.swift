@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubDumpTests {
-    @Test func `a dump says of each green thread what it waits for, and where it is`() async throws {
+    @Test func `a dump shows for each green thread what it waits for and where`() async throws {
         try await onHub {
             let (reader, writer) = try descriptorPair()
             let (event, queue) = (Event<Void>(), Queue<Int>())
@@ -46,7 +46,7 @@ struct HubDumpTests {
 
     @inline(never) static func readsUntilTold(_ descriptor: Descriptor) throws -> String { try descriptor.receive() }
 
-    @Test func `a stack is listed to its first frame, however deep`() async throws {
+    @Test func `a stack is listed down to its first frame, however deep`() async throws {
         try await onHub {
             let event = Event<Void>()
             let threads = [0, 10, 20].map { depth in GreenThread { try Self.descend(depth, event) } }
@@ -73,7 +73,7 @@ struct HubDumpTests {
         return try descend(depth - 1, event) + 1
     }
 
-    @Test func `a green thread that makes a dump is in it, with the frames that led to the call`() async throws {
+    @Test func `a dump includes the green thread that makes it, with the frames of the call`() async throws {
         try await onHub {
             let dump = await blocking(name: "looks") { Self.looks() }
             let own = try #require(dump.greenThreads.first { $0.name == "looks" })
@@ -84,7 +84,7 @@ struct HubDumpTests {
 
     @inline(never) static func looks() -> HubDump { Hub.current!.dump() }
 
-    @Test func `a dump made by what a green thread awaits shows that thread where it awaits`() async throws {
+    @Test func `a dump made below awaiting shows the green thread at its awaiting call`() async throws {
         try await onHub {
             let dump = try await blocking(name: "awaits") {
                 try awaiting {
@@ -97,7 +97,7 @@ struct HubDumpTests {
         }
     }
 
-    @Test func `tasks without a stack are listed by name, and by what they wait for`() async throws {
+    @Test func `tasks without a stack are listed by name and by what they wait for`() async throws {
         try await onHub {
             let event = Event<Void>()
             let semaphore = Semaphore(0)
@@ -114,7 +114,7 @@ struct HubDumpTests {
         }
     }
 
-    @Test func `no more than the limit is listed, and the rest is counted`() async throws {
+    @Test func `a dump lists entries up to the limit and counts the rest`() async throws {
         try await onHub {
             let event = Event<Void>()
             let threads = (0..<10).map { _ in GreenThread { try event.wait() } }

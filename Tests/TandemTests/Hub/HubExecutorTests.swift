@@ -23,7 +23,7 @@ struct HubExecutorTests {
         }
     }
 
-    @Test func `an actor of the hub runs on its thread, whoever calls it`() async throws {
+    @Test func `an actor on a hub runs on the hub's thread, whoever calls it`() async throws {
         try await onHub {
             let home = GreenThreadIdentity.osThread
             let ledger = Ledger(hub: Hub.current!)
@@ -34,7 +34,7 @@ struct HubExecutorTests {
         }
     }
 
-    @Test func `calls to it wait, borrow stacks and stay isolated`() async throws {
+    @Test func `calls to an actor on a hub wait, borrow stacks and stay isolated`() async throws {
         try await onHub {
             let ledger = Ledger(hub: Hub.current!)
             try await withThrowingTaskGroup { group in
@@ -50,7 +50,7 @@ struct HubExecutorTests {
         }
     }
 
-    @Test func `a call from a task of the same hub to it changes no threads and makes no turn`() async throws {
+    @Test func `a call from a task of the same hub makes no thread change and no turn`() async throws {
         try await onHub {
             let ledger = Ledger(hub: Hub.current!)
             let before = Hub.counts.turns
@@ -59,7 +59,7 @@ struct HubExecutorTests {
         }
     }
 
-    @Test func `being on the hub is being isolated to it, for assumeIsolated and its like`() async throws {
+    @Test func `code on the hub's thread passes assumeIsolated for its actors`() async throws {
         try await onHub {
             let ledger = Ledger(hub: Hub.current!)
             #expect(Hub.current!.serialExecutor.isIsolatingCurrentContext() == true)

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubGroupTests {
-    @Test func `each hub has its own thread, and work stays on the one it was given to`() async throws {
+    @Test func `each hub has its own thread, and work stays on its hub`() async throws {
         let group = try HubGroup(count: 4)
         #expect(group.hubs.map(\.index) == [0, 1, 2, 3])
         let threads = try await withThrowingTaskGroup(of: Set<Int>.self) { tasks in
@@ -31,7 +31,7 @@ struct HubGroupTests {
         await group.shutdown()
     }
 
-    @Test func `nextHub spreads evenly, from any thread`() async throws {
+    @Test func `nextHub distributes evenly, from any thread`() async throws {
         let group = try HubGroup(count: 3)
         let asked = Recorder<Int>()
         try await withThrowingTaskGroup { tasks in
@@ -43,7 +43,7 @@ struct HubGroupTests {
     }
 
     @Test(arguments: [false, true])
-    func `shutdown cancels what lives, waits for it and can be repeated`(blocks: Bool) async throws {
+    func `shutdown cancels and waits for live work, and can be repeated`(blocks: Bool) async throws {
         let group = try HubGroup(count: 3)
         let started = Counter()
         let unwound = Counter()
@@ -65,7 +65,7 @@ struct HubGroupTests {
         await #expect(throws: TandemError(.hubStopped, "")) { try await group.hubs[0].spawn {}.value }
     }
 
-    @Test func `two may shut a group down at once`() async throws {
+    @Test func `two callers may shut a group down at once`() async throws {
         let group = try HubGroup(count: 2)
         await withTaskGroup { tasks in
             for _ in 0..<4 { tasks.addTask { await group.shutdown() } }
@@ -76,7 +76,7 @@ struct HubGroupTests {
         #expect(throws: TandemError(.invalidArgument, "")) { _ = try HubGroup(count: 0) }
     }
 
-    @Test func `a hub cannot wait for its own end`() async {
+    @Test func `a hub cannot wait for its own shutdown`() async {
         await #expect(processExitsWith: .failure) {
             let group = try HubGroup(count: 1)
             try await group.hubs[0].spawn { await group.shutdown() }.value

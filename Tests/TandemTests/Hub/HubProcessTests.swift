@@ -42,7 +42,7 @@ struct HubProcessTests {
     }
 
     /// In a process of its own, which is stopped as a whole.
-    @Test func `a process that is stopped and continued goes on: timers, descriptors and other threads`() async {
+    @Test func `timers, descriptors and other threads survive a stop and continue of the process`() async {
         await #expect(processExitsWith: .exitCode(3)) {
             try await onThread {
                 try Hub.run {
@@ -69,7 +69,7 @@ struct HubProcessTests {
     }
 
     /// In a process of its own, which is stopped as a whole, until the deadline of its read has passed.
-    @Test func `bytes that arrived while the process was stopped are read, although the deadline passed`() async {
+    @Test func `bytes that arrived while the process was stopped are read although the deadline has passed`() async {
         await #expect(processExitsWith: .exitCode(3)) {
             try await onThread {
                 for (poller, isBlocking) in [(PollerKind.epoll, false), (.epoll, true), (.poll, false), (.poll, true)] {
@@ -122,7 +122,7 @@ struct HubProcessTests {
         }
     }
 
-    @Test func `a bad number fails each time, and the hub goes on`() async throws {
+    @Test func `a bad file descriptor fails each time, and the hub goes on`() async throws {
         try await onHub(hubs: .one("other hubs would be given the number")) {
             let (number, other) = socketPair()
             close(number)
@@ -142,7 +142,7 @@ struct HubProcessTests {
         }
     }
 
-    @Test func `four threads each run a hub of their own, at once, and stay on it`() async throws {
+    @Test func `four threads each run their own hub at once and stay on it`() async throws {
         let threads = try await withThrowingTaskGroup { group in
             for _ in 0..<4 {
                 group.addTask {

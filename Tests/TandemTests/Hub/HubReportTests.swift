@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubReportTests {
-    @Test func `what a stopping hub has to say goes to the configuration's handler`() async throws {
+    @Test func `the reports of a stopping hub go to the configured handler`() async throws {
         let reports = Recorder<HubReport>()
         var configuration = HubConfiguration()
         configuration.name = "stubborn"

@@ -9,7 +9,7 @@ internal import Testing
 struct HubTests {
     // MARK: Life
 
-    @Test func `run returns what the body returns, and leaves the thread no hub's`() async throws {
+    @Test func `run returns the body's value and releases the thread from its hub`() async throws {
         let (value, inside, after) = try await onThread {
             let before = GreenThreadIdentity.osThread
             let (value, inside) = try Hub.run { (42, Hub.current != nil && GreenThreadIdentity.osThread == before) }
@@ -20,17 +20,17 @@ struct HubTests {
         #expect(after)
     }
 
-    @Test func `run throws the same error that the body throws`() async throws {
+    @Test func `run throws the body's error`() async throws {
         let failure = FailureObject()
         await #expect { try await onThread { try Hub.run { throw failure } } } throws: { $0 as? FailureObject === failure }
     }
 
-    @Test func `a thread can be a hub again and again`() async throws {
+    @Test func `a thread can run one hub after another`() async throws {
         let sum = try await onThread { try (1...50).map { number in try Hub.run { number } }.reduce(0, +) }
         #expect(sum == 1275)
     }
 
-    @Test func `what still lives when the body ends is cancelled and waited for`() async throws {
+    @Test func `work that is live when the body ends is cancelled and waited for`() async throws {
         let log = Recorder<String>()
         try await onThread {
             try Hub.run {
@@ -53,7 +53,7 @@ struct HubTests {
         #expect(Set(log.all) == ["green: CancellationError()", "async", "returned"])
     }
 
-    @Test func `a leftover that ignores its cancellation is named, and run returns when the grace is over`() async throws {
+    @Test func `a leftover that ignores its cancellation is reported, and run returns after the grace`() async throws {
         let result = await #expect(processExitsWith: .exitCode(7), observing: [\.standardErrorContent]) {
             try await onThread {
                 var configuration = HubConfiguration()
@@ -71,7 +71,7 @@ struct HubTests {
         #expect(said.contains("stopped with 1 task(s) that did not end when cancelled: stubborn"))
     }
 
-    @Test func `a leftover that yields for ever is named too, and does not keep run from returning`() async throws {
+    @Test func `a leftover that yields forever is reported, and run returns after the grace`() async throws {
         let result = await #expect(processExitsWith: .exitCode(7), observing: [\.standardErrorContent]) {
             try await onThread {
                 var configuration = HubConfiguration()
@@ -87,7 +87,7 @@ struct HubTests {
         #expect(said.contains("stopped with 1 task(s) that did not end when cancelled: restless"))
     }
 
-    @Test func `a leftover green thread that comes back after its hub has gone is abandoned, not run elsewhere`() async {
+    @Test func `a leftover green thread that wakes after its hub has ended is abandoned`() async {
         // In a process of its own: the green thread stays for ever.
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let woken = ThreadEvent()
@@ -126,7 +126,7 @@ struct HubTests {
         await #expect(throws: TandemError(.hubStopped, "")) { try await GreenThread(on: hub) {}.wait() }
     }
 
-    @Test func `a task that sleeps elsewhere while its hub stops goes on elsewhere`() async throws {
+    @Test func `a task that sleeps elsewhere while its hub stops resumes elsewhere`() async throws {
         let task = try await onThread {
             try Hub.run {
                 Task(executorPreference: Hub.current!) {
@@ -139,7 +139,7 @@ struct HubTests {
     }
 
     /// In a process of its own, where no other test opens or closes anything.
-    @Test func `hubs leave no file descriptor behind`() async {
+    @Test func `a hub leaves no file descriptor behind`() async {
         await #expect(processExitsWith: .success) {
             try await onThread {
                 try Hub.run {}
@@ -166,7 +166,7 @@ struct HubTests {
 
     /// The last job of a hub comes from another thread, which may still be on its way out of `enqueue` when the hub
     /// has run that job and is freed. The sanitizers see whether it then touches the hub.
-    @Test func `a hub may end while the thread that woke it is still about to return`() async throws {
+    @Test func `a hub may end while the thread that woke it is still in enqueue`() async throws {
         try await onThread {
             for _ in 0..<2_000 { try Hub.run { await Task.detached {}.value } }
         }
@@ -174,7 +174,7 @@ struct HubTests {
 
     // MARK: Turns
 
-    @Test func `an idle hub sleeps: it makes no turns`() async throws {
+    @Test func `an idle hub makes no turns`() async throws {
         try await onHub {
             let before = Hub.counts.turns
             try await sleep(for: .milliseconds(200))
@@ -182,7 +182,7 @@ struct HubTests {
         }
     }
 
-    @Test func `what other threads enqueue while the hub is busy is taken in at once`() async throws {
+    @Test func `jobs that other threads enqueue while the hub is busy are taken in at once`() async throws {
         let jobs = 40_000
         var configuration = HubConfiguration()
         configuration.jobsPerTurn = 1_000
@@ -213,7 +213,7 @@ struct HubTests {
         }
     }
 
-    @Test func `what is spawned stays on its hub's thread through awaits, children and actors`() async throws {
+    @Test func `spawned work stays on its hub's thread through awaits, children and actors`() async throws {
         actor Account { func thread() async -> Int { await Task.yield(); return GreenThreadIdentity.osThread } }
         try await onHub {
             let home = GreenThreadIdentity.osThread
@@ -234,7 +234,7 @@ struct HubTests {
 
     // MARK: Locals, timers
 
-    @Test func `a local is made once a hub and dropped on its thread`() async throws {
+    @Test func `a hub local is made once per hub and released on the hub's thread`() async throws {
         final class Pool {
             let dropped: Event<Bool>
             let thread = GreenThreadIdentity.osThread
@@ -251,7 +251,7 @@ struct HubTests {
         #expect(try dropped.outcome?.get() == true)
     }
 
-    @Test func `timers fire by deadline, equal ones in the order armed`() async throws {
+    @Test func `timers fire in order of deadline, equal ones in the order of arming`() async throws {
         try await onHub {
             let hub = Hub.current!
             let order = Recorder<Int>()
@@ -268,7 +268,7 @@ struct HubTests {
         }
     }
 
-    @Test func `fifty thousand timers armed and cancelled leave none`() async throws {
+    @Test func `fifty thousand armed and cancelled timers leave none behind`() async throws {
         try await onHub {
             let hub = Hub.current!
             let before = hub.statistics.timers
@@ -281,7 +281,7 @@ struct HubTests {
         }
     }
 
-    @Test func `a timer that arms itself again, already due, lets everybody else run`() async throws {
+    @Test func `a timer that rearms itself as already due lets others run`() async throws {
         try await onHub {
             let hub = Hub.current!
             let past = Deadline.after(.zero)
@@ -300,7 +300,7 @@ struct HubTests {
         }
     }
 
-    @Test func `a timer may be dropped by its own handler`() async throws {
+    @Test func `a timer may be released by its own handler`() async throws {
         try await onHub {
             let box = Box<HubTimer>()
             var fired = 0
@@ -313,7 +313,7 @@ struct HubTests {
         }
     }
 
-    @Test func `a signal that interrupts the hub's sleep is an empty turn`() async throws {
+    @Test func `a signal that interrupts the hub's sleep causes an empty turn`() async throws {
         signal(SIGUSR2) { _ in }
         try await onHub {
             let hubThread = pthread_self()

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubTimerTests {
-    @Test func `armed again, earlier or later, it fires at the new deadline, once`() async throws {
+    @Test func `a rearmed timer fires once, at the new deadline`() async throws {
         try await onHub {
             let hub = Hub.current!
             let order = Recorder<String>()
@@ -29,7 +29,7 @@ struct HubTimerTests {
         }
     }
 
-    @Test func `deadlines close together share a wake-up of the hub, and none fires early`() async throws {
+    @Test func `close deadlines share one wake-up, and none fires early`() async throws {
         try await onHub {
             let hub = Hub.current!
             let start = Deadline.after(.milliseconds(100))
@@ -48,7 +48,7 @@ struct HubTimerTests {
         }
     }
 
-    @Test func `two thousand deadlines set and met at once, with a turn in between or not, leave none`() async throws {
+    @Test func `two thousand deadlines set and removed at once leave none behind`() async throws {
         try await onHub {
             for turns in [0, 1] {
                 let event = Event<Void>()
@@ -72,7 +72,7 @@ struct HubTimerTests {
         }
     }
 
-    @Test func `dropped while armed, it never fires`() async throws {
+    @Test func `a timer that is released while armed never fires`() async throws {
         try await onHub {
             let box = Box<HubTimer>()
             box.value = HubTimer(on: Hub.current!) { Issue.record("fired") }
@@ -83,7 +83,7 @@ struct HubTimerTests {
         }
     }
 
-    @Test func `a handler may wake, spawn, arm and disarm, and the others due are served in the same turn`() async throws {
+    @Test func `a handler may wake, spawn, arm and disarm, and other due timers fire in the same turn`() async throws {
         try await onHub {
             let hub = Hub.current!
             let order = Recorder<String>()
@@ -114,7 +114,7 @@ struct HubTimerTests {
         }
     }
 
-    @Test func `one that is far away does not keep its hub from ending`() async throws {
+    @Test func `a distant timer does not keep its hub from ending`() async throws {
         final class Holder {
             let timer: HubTimer
             init() {

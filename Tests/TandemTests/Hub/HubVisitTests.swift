@@ -2,7 +2,7 @@ import Tandem
 import Testing
 
 /// Calls from tasks that are on no hub: they move to a hub for the length of the call.
-@Suite("Visits of a hub", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct HubVisitTests {
     struct Broken: Error {}
 
@@ -30,8 +30,8 @@ struct HubVisitTests {
         ),
     ]
 
-    @Test("the call runs on a hub, and its caller goes on where it was", arguments: calls.indices)
-    func thereAndBack(index: Int) async throws {
+    @Test(arguments: calls.indices)
+    func `the call runs on a hub, and its caller resumes where it was`(index: Int) async throws {
         let (name, call) = Self.calls[index]
         try await Task.detached {
             for _ in 0..<3 {
@@ -43,8 +43,7 @@ struct HubVisitTests {
         }.value
     }
 
-    @Test("a caller goes on where it was also when the call throws")
-    func throwing() async throws {
+    @Test func `the caller resumes where it was even when the call throws`() async throws {
         await Task.detached {
             await #expect(throws: Broken.self) { try await blocking { throw Broken() } }
             #expect(Hub.current == nil)
@@ -53,8 +52,7 @@ struct HubVisitTests {
         }.value
     }
 
-    @MainActor @Test("an actor's code goes on on its actor")
-    func actors() async throws {
+    @MainActor @Test func `an actor's code resumes on its actor`() async throws {
         #expect(await blocking { Hub.current != nil })
         MainActor.assertIsolated()
         #expect(Hub.current == nil)

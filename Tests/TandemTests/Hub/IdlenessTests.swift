@@ -65,7 +65,7 @@ struct IdlenessTests {
         return Set(ranges.all)
     }
 
-    @Test func `an idle hub hands back what deep calls touched, and the stacks are good afterwards`() async throws {
+    @Test func `an idle hub returns the memory of deep calls, and the stacks remain usable`() async throws {
         try await onHub(Self.roomy) {
             let ranges = try await Self.goDeep(64)
             #expect(ranges.count == 64)
@@ -79,7 +79,7 @@ struct IdlenessTests {
         }
     }
 
-    @Test func `a stack in use is never trimmed, also when it was given back and lent again since`() async throws {
+    @Test func `a stack in use is never trimmed, even when it was returned and lent again`() async throws {
         try await onHub(Self.roomy) {
             _ = try await Self.goDeep(8)
             let event = Event<Void>()
@@ -94,7 +94,7 @@ struct IdlenessTests {
         }
     }
 
-    @Test func `a configuration can have the memory kept`() async throws {
+    @Test func `a configuration can keep the memory`() async throws {
         var configuration = Self.roomy
         configuration.trimsStacks = false
         try await onHub(configuration) {
@@ -137,7 +137,7 @@ struct IdlenessTests {
         #expect(condition())
     }
 
-    @Test func `an idle hub whose waiters nothing can wake says who waits for what, once`() async throws {
+    @Test func `an idle hub whose waiters nothing can wake reports them once, with what they wait for`() async throws {
         try await stuck { hub, reports in
             let (event, queue) = (Event<Void>(), Queue<Int>())
             // Both in one turn.
@@ -163,7 +163,7 @@ struct IdlenessTests {
         }
     }
 
-    @Test func `waiting for a timer, a descriptor or a pool's thread is not being stuck`() async throws {
+    @Test func `waiting for a timer, a descriptor or a pool's thread does not count as stuck`() async throws {
         try await stuck { hub, reports in
             let event = Event<Void>()
             let (go, ready) = (ThreadEvent(), Event<Void>())

@@ -38,14 +38,14 @@ struct InboxTests {
         }
     }
 
-    @Test func `items come out oldest first, all at once`() {
+    @Test func `items are taken all at once, oldest first`() {
         let fixture = Fixture(items: 10)
         for index in 0..<10 { #expect(fixture.put(index)) }
         #expect(fixture.indices(tandem_inbox_take(fixture.inbox)) == Array(0..<10))
         #expect(tandem_inbox_take(fixture.inbox) == 0)
     }
 
-    @Test func `many puts wake a sleeper once, and somebody awake never`() {
+    @Test func `many puts wake a sleeping hub once and an awake hub never`() {
         let fixture = Fixture(items: 20)
         for index in 0..<5 { _ = fixture.put(index) }
         #expect(fixture.wakes() == 0)
@@ -57,7 +57,7 @@ struct InboxTests {
         tandem_inbox_finish_sleep(fixture.inbox)
     }
 
-    @Test func `four threads put ten thousand each: none is lost, and each thread's stay in order`() async throws {
+    @Test func `of ten thousand items from each of four threads none is lost, and each thread's order is kept`() async throws {
         let fixture = Fixture(items: 40_000)
         for part in 0..<4 {
             startThread { for index in 0..<10_000 { _ = fixture.put(part * 10_000 + index) } }
@@ -81,7 +81,7 @@ struct InboxTests {
         _ = tandem_inbox_close(fixture.inbox)
     }
 
-    @Test func `closed, it gives out what it has and refuses the rest`() {
+    @Test func `a closed inbox returns its items and refuses further ones`() {
         let fixture = Fixture(items: 3)
         _ = fixture.put(0)
         _ = fixture.put(1)

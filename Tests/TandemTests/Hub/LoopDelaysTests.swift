@@ -11,7 +11,7 @@ struct LoopDelaysTests {
         return LoopDelays(pulse)
     }
 
-    @Test func `turns are counted by powers of two, with their sum and the longest`() {
+    @Test func `turns are counted by powers of two, with their sum and their maximum`() {
         let delays = delays([0, 1, 2, 3, 4, 1000, 1 << 50])
         #expect(delays.count == 7)
         #expect(Array(delays.counts[..<4]) == [1, 1, 2, 1])
@@ -29,7 +29,7 @@ struct LoopDelaysTests {
         #expect(self.delays([]).quantile(0.5) == .zero)
     }
 
-    @Test func `a turn that was held back shows in the hub's delays, and its sleep does not`() async throws {
+    @Test func `a delayed turn shows in the hub's delays, and the hub's sleep does not`() async throws {
         try await onHub {
             // The turn of this look has not ended.
             try await sleep(for: .milliseconds(20))

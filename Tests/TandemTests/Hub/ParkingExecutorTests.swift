@@ -37,7 +37,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `tasks that crowd in one actor wait there, are woken, and stay isolated to it`() async throws {
+    @Test func `many tasks in one actor wait, wake and stay isolated to it`() async throws {
         try await onHub {
             let room = Room()
             let parkers = (0..<300).map { _ in Loan(Parker()) }
@@ -50,7 +50,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `tasks that crowd in one actor are cancelled there`() async throws {
+    @Test func `many tasks that wait in one actor can be cancelled`() async throws {
         try await onHub {
             let room = Room()
             let parkers = (0..<100).map { _ in Loan(Parker()) }
@@ -62,7 +62,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `a wait in an actor of the hub takes no job more than elsewhere`() async throws {
+    @Test func `a wait in an actor on the hub takes no extra job`() async throws {
         try await onHub {
             let hub = Hub.current!
             let parker = Loan(Parker())
@@ -74,7 +74,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `a task that starts on top of another one waits by itself`() async throws {
+    @Test func `a task that starts on top of another one waits independently`() async throws {
         try await onHub {
             let parker = Loan(Parker())
             let order = Recorder<String>()
@@ -90,7 +90,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `a task whose priority is raised while it waits goes on as before`() async throws {
+    @Test func `a task whose priority is raised while it waits resumes normally`() async throws {
         try await onHub {
             let hub = Hub.current!
             let parker = Loan(Parker())
@@ -110,7 +110,7 @@ struct ParkingExecutorTests {
         }
     }
 
-    @Test func `waiting allocates nothing from the heap and takes one job`() async throws {
+    @Test func `a wait makes no heap allocation and takes one job`() async throws {
         try await onHub {
             let hub = Hub.current!
             let (a, b) = (Loan(Parker()), Loan(Parker()))
@@ -135,7 +135,9 @@ struct ParkingExecutorTests {
 
     enum Ending: CaseIterable { case arrival, wakeReader, close }
 
-    @Test(arguments: Ending.allCases) func `a wait that ignores cancellation ends otherwise`(ending: Ending) async throws {
+    @Test(arguments: Ending.allCases) func `a wait that ignores cancellation ends by its event or deadline`(ending: Ending)
+        async throws
+    {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {

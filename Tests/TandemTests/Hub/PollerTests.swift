@@ -28,7 +28,7 @@ struct PollerTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `an edge is told once, and again when it is re-armed or something new comes`(kind: PollerKind) throws {
+    func `an edge is reported once, and again when it is re-armed or new data arrives`(kind: PollerKind) throws {
         let poller = try Self.make(kind)
         let (a, b) = socketPair()
         try poller.add(a, events: Self.readable | Self.writable | Self.edge, token: 7)
@@ -51,7 +51,7 @@ struct PollerTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `a hang-up is told once to who asked for edges, and each time to who did not`(kind: PollerKind) throws {
+    func `a hang-up is reported once with edge triggering and every time without`(kind: PollerKind) throws {
         let poller = try Self.make(kind)
         let (a, b) = socketPair()
         let (c, d) = socketPair()
@@ -70,7 +70,7 @@ struct PollerTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `what is watched for can be changed, and others can be forgotten`(kind: PollerKind) throws {
+    func `interests can be changed and removed`(kind: PollerKind) throws {
         let poller = try Self.make(kind)
         let pairs = (0..<5).map { _ in socketPair() }
         for (index, pair) in pairs.enumerated() { try poller.add(pair.0, events: Self.readable, token: UInt64(index + 1)) }
@@ -101,7 +101,7 @@ struct PollerTests {
     }
 
     @Test(arguments: PollerKind.allCases)
-    func `it knows whether a number still names its file`(kind: PollerKind) throws {
+    func `the poller detects whether a number still names its file`(kind: PollerKind) throws {
         let poller = try Self.make(kind)
         let (a, b) = socketPair()
         let (c, d) = socketPair()

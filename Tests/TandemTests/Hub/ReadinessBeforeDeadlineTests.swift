@@ -31,7 +31,7 @@ struct ReadinessBeforeDeadlineTests {
     }
 
     @Test(arguments: PollerKind.allCases, Style.allCases)
-    func `bytes that arrived while the hub was held are read, although the deadline passed`(poller: PollerKind, style: Style)
+    func `bytes that arrived while the hub was held are read although the deadline has passed`(poller: PollerKind, style: Style)
         async throws
     {
         try await onHub(Self.configuration(poller)) {
@@ -51,7 +51,7 @@ struct ReadinessBeforeDeadlineTests {
     }
 
     @Test(arguments: PollerKind.allCases, Style.allCases)
-    func `a read whose bytes did not arrive times out after the hub was held`(poller: PollerKind, style: Style) async throws {
+    func `a read without bytes times out after the hub was held`(poller: PollerKind, style: Style) async throws {
         try await onHub(Self.configuration(poller)) {
             let (a, b) = try descriptorPair()
             defer {
@@ -68,7 +68,7 @@ struct ReadinessBeforeDeadlineTests {
     }
 
     @Test(arguments: PollerKind.allCases, Style.allCases)
-    func `a HubTimer does not fire when a job that an event has woken disarms it first`(poller: PollerKind, style: Style)
+    func `a HubTimer does not fire when a job woken by an event disarms it first`(poller: PollerKind, style: Style)
         async throws
     {
         try await onHub(Self.configuration(poller)) {
@@ -93,7 +93,7 @@ struct ReadinessBeforeDeadlineTests {
 
     /// Neither one turn's budget of jobs nor one call of the poller is enough for all.
     @Test(arguments: PollerKind.allCases)
-    func `more events than fit in a turn are all handled before the deadlines beside them`(poller: PollerKind) async throws {
+    func `more events than fit in one turn are all handled before their deadlines`(poller: PollerKind) async throws {
         var configuration = Self.configuration(poller)
         configuration.jobsPerTurn = 16
         try await onHub(configuration, hubs: .one("it opens hundreds of descriptors")) {
@@ -120,7 +120,7 @@ struct ReadinessBeforeDeadlineTests {
         }
     }
 
-    @Test func `in a guest hub, too, bytes that arrived while a turn held the thread are read`() async throws {
+    @Test func `in a guest hub bytes that arrived while a turn held the thread are read`() async throws {
         try await onThread {
             let guest = try GuestHub(Self.configuration(.epoll))
             defer { guest.stop() }

@@ -38,7 +38,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `reads and writes of a descriptor`(style: Style) async throws {
+    @Test(arguments: Style.allCases) func `reads and writes of a descriptor give way to others`(style: Style) async throws {
         try await checkWitnessRuns(callsPerRound: 2) { isOver in
             let (a, b) = try descriptorPair()
             defer {
@@ -65,7 +65,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `large reads and writes of a descriptor, which count by their bytes`(style: Style)
+    @Test(arguments: Style.allCases) func `large reads and writes of a descriptor give way after fewer calls`(style: Style)
         async throws
     {
         // 32 KiB there and back, and the two calls, are 96 KiB of 1 MiB: as much as six calls that move nothing.
@@ -101,7 +101,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `puts into a queue that is never full, and gets from one that is never empty`(
+    @Test(arguments: Style.allCases) func `puts into a queue that is never full and gets from one that is never empty give way`(
         style: Style
     )
         async throws
@@ -127,7 +127,7 @@ struct ShareTests {
         }
     }
 
-    @Test func `a loop over a queue that is never empty`() async throws {
+    @Test func `a loop over a queue that is never empty gives way`() async throws {
         try await checkWitnessRuns { isOver in
             let queue = Queue<Int>()
             for number in 0...Self.enough { _ = try queue.tryPut(number) }
@@ -135,7 +135,7 @@ struct ShareTests {
         }
     }
 
-    @Test func `a blocking loop over an async sequence that always has an element`() async throws {
+    @Test func `a blocking loop over an async sequence that always has an element gives way`() async throws {
         try await checkWitnessRuns { isOver in
             let (stream, source) = AsyncStream.makeStream(of: Int.self)
             for number in 0...Self.enough { source.yield(number) }
@@ -143,7 +143,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: [0, 1, 1_000_000]) func `a producer that is as fast as its reader`(capacity: Int) async throws {
+    @Test(arguments: [0, 1, 1_000_000]) func `a producer that is as fast as its reader gives way`(capacity: Int) async throws {
         // Where one side waits for the other, each element takes a job, and the turn's budget of jobs is the limit.
         try await checkWitnessRuns(atMost: 2 * HubConfiguration().jobsPerTurn) { isOver in
             let numbers = BlockingProducer<Int>(capacity: capacity) { send in for number in 0... { try send(number) } }
@@ -152,7 +152,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a cancelled task gives way too, and its calls that need not wait do not throw`(
+    @Test(arguments: Style.allCases) func `a cancelled task gives way, and its calls that need not wait do not throw`(
         style: Style
     )
         async throws
@@ -172,7 +172,7 @@ struct ShareTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `giving way lets others go first, those that an event wakes among them`(style: Style)
+    @Test(arguments: Style.allCases) func `giving way lets others run first, including those that an event wakes`(style: Style)
         async throws
     {
         try await onHub {
@@ -201,7 +201,7 @@ struct ShareTests {
         }
     }
 
-    @Test func `where nothing can be parked, giving way does nothing`() async throws {
+    @Test func `giving way does nothing where nothing can be parked`() async throws {
         try await onHub {
             let hub = Hub.current!
             let turns = hub.statistics.turns

@@ -28,7 +28,7 @@ struct TimerHeapTests {
         #expect(heap.popDue(.max) == nil)
     }
 
-    @Test func `what is due includes the deadline itself and nothing after it`() {
+    @Test func `a timer is due at its deadline and not before`() {
         let waits = Waits(2)
         var heap = TimerHeap()
         heap.insert(waits[0], deadline: 10)
@@ -41,7 +41,7 @@ struct TimerHeapTests {
         #expect(heap.count == 0)
     }
 
-    @Test func `equal deadlines come out in the order they were armed`() {
+    @Test func `equal deadlines are returned in the order of arming`() {
         let waits = Waits(500)
         var heap = TimerHeap()
         for index in 0..<500 { heap.insert(waits[index], deadline: UInt64(1 + index % 3)) }
@@ -49,7 +49,7 @@ struct TimerHeapTests {
         #expect(drain(&heap) == expected)
     }
 
-    @Test func `a wait that came out or was removed says that it is armed no more`() {
+    @Test func `a wait that was returned or removed is no longer armed`() {
         let waits = Waits(2)
         var heap = TimerHeap()
         heap.insert(waits[0], deadline: 1)
@@ -63,7 +63,7 @@ struct TimerHeapTests {
 
     /// A timer's handler that arms it again, already due, must not keep the hub in this turn for ever, nor push
     /// itself in front of those that were due with it.
-    @Test func `a deadline that has passed when it is armed is due at the next look, behind those due already`() {
+    @Test func `a deadline that has passed when it is armed is due in the next round, after earlier ones`() {
         let waits = Waits(2)
         var heap = TimerHeap()
         heap.insert(waits[0], deadline: 50)
@@ -87,7 +87,7 @@ struct TimerHeapTests {
     }
 
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
-    func `agrees with a sorted list under random arming, removing and popping`(seed: UInt64) {
+    func `the heap agrees with a sorted list under random arming, removing and popping`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let waits = Waits(3000)
         var heap = TimerHeap()

@@ -13,7 +13,7 @@ struct TurnEndTests {
         var all: [String] { events.all }
     }
 
-    @Test func `it runs once, after the ready jobs of the turn, however often it is armed`() async throws {
+    @Test func `a handler runs once after the ready jobs of the turn, however often it is armed`() async throws {
         try await onHub {
             let hub = Hub.current!
             let log = Log()
@@ -31,7 +31,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `it runs after the timers of the turn, which may arm it, and before the kernel is asked`() async throws {
+    @Test func `a handler armed by a timer runs in the same turn, before the kernel is asked`() async throws {
         try await onHub {
             let hub = Hub.current!
             let log = Log()
@@ -49,8 +49,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `handlers run in the order in which they were armed, and one that was disarmed or dropped does not`() async throws
-    {
+    @Test func `handlers run in the order of arming, except disarmed and released ones`() async throws {
         try await onHub {
             let hub = Hub.current!
             let log = Log()
@@ -68,7 +67,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `what a handler arms runs at the end of the next turn, which follows without sleep`() async throws {
+    @Test func `a handler armed by a handler runs at the end of the next turn, without a sleep before it`() async throws {
         try await onHub {
             let hub = Hub.current!
             let turns = Recorder<UInt64>()
@@ -87,7 +86,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `what a handler wakes runs in the next turn, without sleep`() async throws {
+    @Test func `a job woken by a handler runs in the next turn, without a sleep before it`() async throws {
         try await onHub {
             let hub = Hub.current!
             let parker = Parker()
@@ -103,7 +102,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `a guest hub runs it in the turn that armed it`() async throws {
+    @Test func `a guest hub runs the handler in the turn that armed it`() async throws {
         try await onThread {
             var configuration = HubConfiguration()
             configuration.poller = .epoll
@@ -122,7 +121,7 @@ struct TurnEndTests {
         }
     }
 
-    @Test func `a hub that unwinds still runs it`() async throws {
+    @Test func `an unwinding hub still runs the handler`() async throws {
         final class Holder {
             let end: TurnEnd
             init(_ runs: Counter) { end = TurnEnd(on: Hub.current!) { runs.add() } }
@@ -143,7 +142,7 @@ struct TurnEndTests {
         #expect(runs.value == 1)
     }
 
-    @Test func `armed and let go of with its hub, it never runs`() async throws {
+    @Test func `a handler released with its hub never runs`() async throws {
         final class Holder {
             let end: TurnEnd
             init() { end = TurnEnd(on: Hub.current!) { Issue.record("ran") } }

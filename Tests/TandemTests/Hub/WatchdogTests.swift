@@ -19,7 +19,7 @@ struct WatchdogTests {
         while !reports.contain(kind, text), tandem_real_nanoseconds() < start + 20_000_000_000 {}
     }
 
-    @Test func `a green thread that computes for long is reported by name, with its stack, and again when it is over`()
+    @Test func `a green thread that computes for long is reported with name and stack, and again when it ends`()
         async throws
     {
         let reports = Recorder<HubReport>()
@@ -36,7 +36,7 @@ struct WatchdogTests {
     }
 
     /// Also one that slept for half a day.
-    @Test func `the threshold can be set while the hub runs, and taken away`() async throws {
+    @Test func `the threshold can be set and removed while the hub runs`() async throws {
         for threshold in [Duration.seconds(86_400), nil] {
             let reports = Recorder<HubReport>()
             var configuration = watched(0, reports)
@@ -72,7 +72,7 @@ struct WatchdogTests {
         return failed == 0 ? 0 : errno
     }
 
-    @Test func `a blocking system call is reported, with who made it, and is not cut short`() async throws {
+    @Test func `a blocking system call is reported with its caller, and is not interrupted`() async throws {
         let reports = Recorder<HubReport>()
         try await onHub(watched(20, reports)) {
             let failed = await blocking(name: "really sleeps") { Self.sleepsReally(500_000) }
@@ -84,7 +84,7 @@ struct WatchdogTests {
         #expect(held.description.contains("sleepsReally"), "\(held)")
     }
 
-    @Test func `a hub that sleeps, or has much to do, is not held`() async throws {
+    @Test func `a sleeping or busy hub is not reported as held`() async throws {
         let reports = Recorder<HubReport>()
         try await onHub(watched(400, reports)) {
             try await sleep(for: .milliseconds(900))
@@ -94,7 +94,7 @@ struct WatchdogTests {
         #expect(reports.count == 0)
     }
 
-    @Test func `hubs that come and go while the watchdog looks round are nothing to it`() async throws {
+    @Test func `hubs may start and end while the watchdog checks them`() async throws {
         // In a process of its own: what went wrong here once was an overflow, which ends one.
         await #expect(processExitsWith: .success) {
             await withTaskGroup { tasks in
@@ -115,7 +115,7 @@ struct WatchdogTests {
         }
     }
 
-    @Test func `a handler of SIGURG that was there before still gets the signals of others`() async throws {
+    @Test func `an earlier SIGURG handler still gets the signals of others`() async throws {
         let result = await #expect(processExitsWith: .exitCode(7)) {
             signal(SIGURG) { _ in _exit(7) }
             var configuration = HubConfiguration()

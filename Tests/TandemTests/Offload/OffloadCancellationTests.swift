@@ -6,7 +6,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct OffloadCancellationTests {
     @Test(arguments: OffloadStyle.tasks)
-    func `cancelled before the call: the body never runs`(style: OffloadStyle) async throws {
+    func `a cancel before the call prevents the body from running`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let caller = Hub.current!.spawn {
                 withUnsafeCurrentTask { $0!.cancel() }
@@ -18,7 +18,7 @@ struct OffloadCancellationTests {
     }
 
     @Test(arguments: OffloadStyle.tasks)
-    func `cancelled while queued: the wait ends at once, the body never runs, the others do`(style: OffloadStyle) async throws {
+    func `a cancel while queued ends the wait at once, and only this body never runs`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
             let running = Hub.current!.spawn { try await pool.run { gate.pass() } }
@@ -41,7 +41,7 @@ struct OffloadCancellationTests {
     }
 
     @Test(arguments: OffloadStyle.tasks)
-    func `cancelled while running: the wait ends at once, the body goes on, its result is dropped`(style: OffloadStyle)
+    func `a cancel while running ends the wait at once, and the body's result is dropped`(style: OffloadStyle)
         async throws
     {
         try await onHubWithPool(threads: 1) { pool in
@@ -70,7 +70,7 @@ struct OffloadCancellationTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `a deadline ends the wait, for a thread or for the body's end`(style: OffloadStyle) async throws {
+    func `a deadline ends the wait for a thread and the wait for the body`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
             // Long enough for the job to start first, in all likelihood; else it is withdrawn as the next one is.
@@ -88,7 +88,7 @@ struct OffloadCancellationTests {
         }
     }
 
-    @Test func `what a job holds is let go when its caller leaves the queue, outside the pool's lock`() async throws {
+    @Test func `a withdrawn job is released outside the pool's lock`() async throws {
         final class AsksPool: Sendable {
             let pool: OffloadPool
             let gone: Counter
@@ -117,7 +117,7 @@ struct OffloadCancellationTests {
         }
     }
 
-    @Test func `cancels that race with jobs lose nothing and count each job once`() async throws {
+    @Test func `cancels that race with jobs lose no result and count each job once`() async throws {
         try await onHubWithPool(threads: 4, queueLimit: 100) { pool in
             let answered = Counter()
             let cancelled = Counter()

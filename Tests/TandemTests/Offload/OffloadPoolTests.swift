@@ -7,7 +7,9 @@ struct OffloadPoolTests {
     // MARK: Running
 
     @Test(arguments: OffloadStyle.allCases)
-    func `the body runs on a thread of the pool, and its value comes back to the caller's own`(style: OffloadStyle) async throws {
+    func `the body runs on a thread of the pool, and its value reaches the caller on its own thread`(style: OffloadStyle)
+        async throws
+    {
         try await onHubWithPool(threads: 2, hubs: .one("counts the process's threads by name")) { pool in
             let here = GreenThreadIdentity.osThread
             #expect(pool.statistics.threads == 0)
@@ -24,7 +26,7 @@ struct OffloadPoolTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `the same error crosses`(style: OffloadStyle) async throws {
+    func `the caller gets the body's error`(style: OffloadStyle) async throws {
         let failure = FailureObject()
         try await onHubWithPool(threads: 1) { pool in
             await #expect {
@@ -39,7 +41,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `a caller on no hub offloads as well, and is back on its actor`() async throws {
+    @Test func `a caller outside any hub may offload, and resumes on its actor`() async throws {
         let pool = try OffloadPool(threads: 1)
         let value = try await Task.detached { try await pool.run { 1 } }.value
         let isolated = try await Task { @MainActor in
@@ -51,7 +53,7 @@ struct OffloadPoolTests {
         try await pool.shutdown()
     }
 
-    @Test func `called directly in async code, the blocking forms say so and do nothing`() async throws {
+    @Test func `the blocking forms called directly in async code throw and start nothing`() async throws {
         try await onHubWithPool(threads: 1) { pool in
             #expect(throws: TandemError(.notOnGreenThread, "")) { try synchronously { try pool.run { mustNotRun() } } }
             let error = await Task.detached {
@@ -68,7 +70,7 @@ struct OffloadPoolTests {
 
     // MARK: Bounds
 
-    @Test func `a thousand jobs at once, in every style, on four threads`() async throws {
+    @Test func `a thousand jobs of every style run on four threads`() async throws {
         try await onHubWithPool(threads: 4) { pool in
             let sum = try await withThrowingTaskGroup(of: Int.self) { tasks in
                 for number in 0..<1000 {
@@ -100,7 +102,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `one caller after the other needs one thread`() async throws {
+    @Test func `sequential callers need one thread`() async throws {
         try await onHubWithPool(threads: 8) { pool in
             for _ in 0..<100 { try await pool.run {} }
             #expect(pool.statistics.threads == 1)
@@ -126,7 +128,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `the hub turns on while every thread blocks`() async throws {
+    @Test func `the hub keeps running while every thread of the pool blocks`() async throws {
         try await onHubWithPool(threads: 2) { pool in
             let gate = Gate()
             let jobs = [GreenThread { try pool.run { gate.pass() } }, GreenThread { try pool.run { gate.pass() } }]
@@ -141,7 +143,7 @@ struct OffloadPoolTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `a full queue refuses one more, and takes it when there is room`(style: OffloadStyle) async throws {
+    func `a full queue refuses a job and accepts it when there is room`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1, queueLimit: 1) { pool in
             let gate = Gate()
             let running = Hub.current!.spawn { try await pool.run { gate.pass() } }
@@ -161,7 +163,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `without a queue, what cannot start at once is refused`() async throws {
+    @Test func `a pool without a queue refuses a job that cannot start at once`() async throws {
         try await onHubWithPool(threads: 1, queueLimit: 0) { pool in
             for _ in 0..<10 { try await pool.run {} }
             let gate = Gate()
@@ -174,14 +176,14 @@ struct OffloadPoolTests {
     }
 
     @Test(arguments: [(0, 1), (-1, 1), (1, -1), (1, Int.max)])
-    func `sizes that make no sense are refused`(threads: Int, queueLimit: Int) {
+    func `invalid sizes are refused`(threads: Int, queueLimit: Int) {
         #expect(throws: TandemError(.invalidArgument, "")) { try OffloadPool(threads: threads, queueLimit: queueLimit) }
     }
 
     // MARK: The end
 
     @Test(arguments: OffloadStyle.allCases)
-    func `shutdown refuses queued callers and later ones, and waits for the job that runs`(style: OffloadStyle) async throws {
+    func `shutdown refuses queued and later callers and waits for the running job`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
             let running = Hub.current!.spawn { try await pool.run { gate.pass() } }
@@ -217,7 +219,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `a job cannot wait for the end of its own pool, and nobody ends those of the process`() async {
+    @Test func `a job cannot shut down its own pool, and no caller can shut down the shared pools`() async {
         await #expect(processExitsWith: .failure) {
             let pool = try OffloadPool(threads: 1)
             try await pool.run { try pool.shutdown() }
@@ -238,7 +240,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `the threads of a pool that is let go end`() async throws {
+    @Test func `a released pool's threads end`() async throws {
         try await onHub(hubs: .one("counts the process's threads by name")) {
             var pool: OffloadPool? = try OffloadPool(threads: 2, name: "let-go")
             try await pool!.run {}

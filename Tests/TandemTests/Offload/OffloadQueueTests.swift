@@ -8,7 +8,7 @@ struct OffloadQueueTests {
         OffloadJob({ log.add(number) }, answering: Event<Void>())
     }
 
-    @Test func `jobs leave in the order in which they came, without those that were taken back`() {
+    @Test func `jobs leave in order of arrival, without withdrawn ones`() {
         let log = Recorder<Int>()
         var queue = OffloadQueue()
         #expect(queue.popFirst() == nil)
@@ -27,7 +27,7 @@ struct OffloadQueueTests {
         #expect(queue.popFirst()?.ticket == later)
     }
 
-    @Test func `a caller that is refused gets the error, and the body does not run`() {
+    @Test func `a refused caller gets the error, and the body does not run`() {
         let log = Recorder<Int>()
         let caller = Event<Void>()
         OffloadJob({ log.add(1) }, answering: caller).refuse(TandemError(.poolStopped, "stopped"))
@@ -35,7 +35,7 @@ struct OffloadQueueTests {
         #expect(log.count == 0)
     }
 
-    @Test func `the pool's counts are settled before the caller is answered`() {
+    @Test func `the pool's counts are updated before the caller resumes`() {
         let caller = Event<Int>()
         OffloadJob({ 3 }, answering: caller).run { #expect(caller.outcome == nil) }
         #expect(throws: Never.self) { try #expect(caller.outcome?.get() == 3) }

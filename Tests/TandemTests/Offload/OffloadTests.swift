@@ -6,7 +6,7 @@ internal import Testing
 /// What works inside an offloaded body, and the calls on the shared pool.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct OffloadTests {
-    @Test func `offload in each style, on the shared pool`() async throws {
+    @Test func `offload runs on the shared pool in each style`() async throws {
         try await onHub {
             let here = GreenThreadIdentity.osThread
             let asynchronous = try await offload { GreenThreadIdentity.osThread }
@@ -25,7 +25,7 @@ struct OffloadTests {
         }
     }
 
-    @Test func `inside the body blocking calls block the pool's thread, and async code runs on a hub`() async throws {
+    @Test func `blocking calls in the body block the pool's thread, and async code runs on a hub`() async throws {
         try await onHubWithPool(threads: 1) { pool in
             let hub = Hub.current!
             let event = Event<Int>()
@@ -54,7 +54,8 @@ struct OffloadTests {
         }
     }
 
-    @Test func `inside a body of the same pool, offload runs at once in that thread, also when the pool is full`() async throws {
+    @Test func `offload inside a body of the same pool runs at once on the same thread, even when the pool is full`() async throws
+    {
         try await onHubWithPool(threads: 1, queueLimit: 0) { pool in
             let (outer, inner) = try await pool.run {
                 (GreenThreadIdentity.osThread, try pool.run { try pool.run { GreenThreadIdentity.osThread } })
@@ -72,7 +73,7 @@ struct OffloadTests {
         }
     }
 
-    @Test func `offloading inside a body to another pool, or through async code, takes another thread`() async throws {
+    @Test func `offload inside a body to another pool or through async code takes another thread`() async throws {
         try await onHubWithPool(threads: 2) { pool in
             let other = try OffloadPool(threads: 1)
             let ids = try await pool.run {
@@ -89,7 +90,7 @@ struct OffloadTests {
         }
     }
 
-    @Test func `a running job is not stopped by shutdown from offloading more in its own thread`() async throws {
+    @Test func `a running job may offload on its own thread during shutdown`() async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
             let job = Hub.current!.spawn {
@@ -107,7 +108,7 @@ struct OffloadTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `the caller's task-locals are not visible in the body, which can bind them again`(style: OffloadStyle) async throws {
+    func `the body does not see the caller's task-locals, and can bind them again`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             try await Local.$level.withValue(7) {
                 let inside = try await style.run(on: pool) { Local.level }

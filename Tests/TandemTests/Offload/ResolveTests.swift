@@ -17,7 +17,7 @@ struct ResolveTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `localhost is the loopback address, each one once`(style: OffloadStyle) async throws {
+    func `localhost resolves to each loopback address once`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let endpoints = try await resolve(style, "localhost", port: 8080, on: pool)
             #expect(!endpoints.isEmpty)
@@ -31,7 +31,7 @@ struct ResolveTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `an address in digits needs no thread, and is written in its usual form`(style: OffloadStyle) async throws {
+    func `a numeric address needs no thread and is returned in canonical form`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let four = try await resolve(style, "127.0.0.1", on: pool)
             #expect(four.map(\.description) == ["127.0.0.1:80"])
@@ -53,7 +53,7 @@ struct ResolveTests {
         }
     }
 
-    @Test func `looking up is apart from other jobs: a job may wait for it through async code, however full the shared pool`()
+    @Test func `a job may wait for a look-up through async code while the shared pool is full`()
         async throws
     {
         try await onHub {
@@ -66,7 +66,7 @@ struct ResolveTests {
 
     // A label has at most 63 bytes: no resolver asks for this one.
     @Test(arguments: OffloadStyle.allCases, [String(repeating: "x", count: 64) + ".invalid", ""])
-    func `a name that is unknown fails with the resolver's reason`(style: OffloadStyle, host: String) async throws {
+    func `an unknown name fails with the resolver's reason`(style: OffloadStyle, host: String) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let error = await #expect(throws: TandemError.self) { _ = try await resolve(style, host, on: pool) }
             #expect(error?.code == .nameNotResolved)
@@ -83,7 +83,7 @@ struct ResolveTests {
     }
 
     @Test(arguments: OffloadStyle.allCases)
-    func `a deadline and a cancel end the wait while the look-up cannot`(style: OffloadStyle) async throws {
+    func `a deadline or a cancel ends the wait while the look-up continues`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
             let busy = Hub.current!.spawn { try await pool.run { gate.pass() } }
@@ -105,7 +105,7 @@ struct ResolveTests {
         }
     }
 
-    @Test func `called directly in async code, the blocking form says so`() async throws {
+    @Test func `the blocking form called directly in async code throws an error that says so`() async throws {
         try await onHub {
             #expect(throws: TandemError(.notOnGreenThread, "")) {
                 _ = try synchronously { try Tandem.resolve(host: "localhost", port: 80) }

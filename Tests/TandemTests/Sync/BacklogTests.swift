@@ -10,7 +10,7 @@ struct BacklogTests {
 
     /// Pushes and pops by a seed, and compares with a plain sorted array.
     @Test(arguments: [QueueOrder<Job>.fifo, .lifo, .priority { $0.urgency < $1.urgency }], 1...5 as ClosedRange<UInt64>)
-    func `items leave in order, and equals in the order in which they came`(order: QueueOrder<Job>, seed: UInt64) {
+    func `items leave in order, equal ones in order of arrival`(order: QueueOrder<Job>, seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var backlog = Backlog(order)
         var model: [Job] = []

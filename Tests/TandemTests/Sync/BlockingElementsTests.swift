@@ -25,7 +25,7 @@ struct BlockingElementsTests {
         }
     }
 
-    @Test func `a blocking loop gets every element, on a green thread and on an OS thread`() async throws {
+    @Test func `a blocking loop gets every element on green threads and OS threads`() async throws {
         let read = { @Sendable in try Numbers(end: 100).blockingElements().map { try $0.get() } }
         try await onHub {
             let green = try await blocking(read)
@@ -34,7 +34,7 @@ struct BlockingElementsTests {
         #expect(try await onThread(read) == Array(0..<100))
     }
 
-    @Test func `an error comes at its place, once`() async throws {
+    @Test func `an error is thrown at its position, once`() async throws {
         try await onHub {
             let results = await blocking { Array(Numbers(end: 2, failure: Failure(number: 3)).blockingElements()) }
             #expect(results.count == 3)
@@ -44,7 +44,7 @@ struct BlockingElementsTests {
         }
     }
 
-    @Test func `leaving the loop asks for no more`() async throws {
+    @Test func `no element is requested after the loop ends`() async throws {
         try await onHub {
             let numbers = Numbers()
             await blocking { for element in numbers.blockingElements() where (try? element.get()) == 4 { break } }
@@ -69,7 +69,7 @@ struct BlockingElementsTests {
         }
     }
 
-    @Test func `in async code the loop gets an error that says what to do`() async throws {
+    @Test func `a blocking loop in async code throws an error that names the remedy`() async throws {
         try await onHub {
             let results = Array(Numbers().blockingElements())
             #expect(results.count == 1)

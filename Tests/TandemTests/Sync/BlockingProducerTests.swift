@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BlockingProducerTests {
     @Test(arguments: [0, 1, 16])
-    func `an async loop gets what blocking code sends, in order, and ends with it`(capacity: Int) async throws {
+    func `an async loop gets the elements that blocking code sends, in order, and ends with it`(capacity: Int) async throws {
         try await onHub {
             let hub = Hub.current!
             let numbers = BlockingProducer<Int>(capacity: capacity) { send in
@@ -25,7 +25,7 @@ struct BlockingProducerTests {
         }
     }
 
-    @Test func `the producer is never further ahead than its capacity`() async throws {
+    @Test func `the producer is never ahead of its reader by more than the capacity`() async throws {
         try await onHub {
             let sent = Counter()
             let numbers = BlockingProducer<Int>(capacity: 3) { send in
@@ -45,7 +45,7 @@ struct BlockingProducerTests {
         }
     }
 
-    @Test func `the reader gets what was sent, then the error`() async throws {
+    @Test func `the reader gets the elements, then the error`() async throws {
         try await onHub {
             let numbers = BlockingProducer<Int>(capacity: 8) { send in
                 for number in 0..<3 { try send(number) }
@@ -59,7 +59,7 @@ struct BlockingProducerTests {
     }
 
     @Test(arguments: [0, 1, 1_000])
-    func `a reader that leaves the loop ends the producer, which unwinds`(capacity: Int) async throws {
+    func `leaving the loop cancels the producer, which unwinds`(capacity: Int) async throws {
         try await onHub {
             let ended = Event<String>()
             let numbers = BlockingProducer<Int>(capacity: capacity) { send in
@@ -80,7 +80,7 @@ struct BlockingProducerTests {
         }
     }
 
-    @Test func `cancelling the reader's task ends both`() async throws {
+    @Test func `cancelling the reader's task ends reader and producer`() async throws {
         try await onHub {
             let ended = Event<Void>()
             let reader = Hub.current!.spawn {
@@ -106,7 +106,7 @@ struct BlockingProducerTests {
         await #expect(throws: TandemError(.hubStopped, "")) { try await iterator.next() }
     }
 
-    @Test func `a producer read by a blocking loop: both bridges in a row`() async throws {
+    @Test func `a blocking loop reads a producer across both bridges`() async throws {
         try await onHub {
             let numbers = BlockingProducer<Int>(capacity: 4) { send in for number in 0..<100 { try send(number) } }
             let sum = try await blocking { try numbers.blockingElements().reduce(0) { try $0 + $1.get() } }

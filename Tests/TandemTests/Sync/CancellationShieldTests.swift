@@ -14,7 +14,7 @@ struct CancellationShieldTests {
     }
 
     @Test(arguments: [false, true])
-    func `inside nothing sees the cancellation, afterwards everything does again`(green: Bool) async throws {
+    func `code inside does not see the cancellation, code after it does`(green: Bool) async throws {
         try await onHub {
             let log = Recorder<String>()
             let task = Hub.current!.spawn {
@@ -42,7 +42,7 @@ struct CancellationShieldTests {
     }
 
     @Test(arguments: [false, true])
-    func `a cancel that comes meanwhile ends nothing inside, and the next wait outside`(green: Bool) async throws {
+    func `a cancel during the shield ends no wait inside, and the next wait outside`(green: Bool) async throws {
         try await onHub {
             let gate = Event<Int>()
             let seen = Event<Int>()
@@ -69,7 +69,7 @@ struct CancellationShieldTests {
     }
 
     @Test(arguments: [false, true])
-    func `a time-out inside works, one around it is heeded when it is left`(green: Bool) async throws {
+    func `a timeout inside works, and one around the shield takes effect after it`(green: Bool) async throws {
         try await onHub {
             let steps = Recorder<String>()
             await #expect(throws: TandemError(.timedOut, "")) {
@@ -96,7 +96,7 @@ struct CancellationShieldTests {
     }
 
     @Test(arguments: [false, true])
-    func `the value, the same error and task-locals cross, in shields within shields`(green: Bool) async throws {
+    func `values, errors and task-locals cross nested shields`(green: Bool) async throws {
         try await onHub {
             let failure = FailureObject()
             try await Local.$level.withValue(6) {
@@ -122,7 +122,7 @@ struct CancellationShieldTests {
         }
     }
 
-    @Test func `each style has its own form, also when the body does not wait`() async throws {
+    @Test func `each style has its own form, even when the body does not wait`() async throws {
         try await onHub {
             let asynchronous = await withCancellationShield { GreenThreadIdentity.current == nil }
             let green = try await blocking { try withCancellationShield { GreenThreadIdentity.current != nil } }
@@ -130,7 +130,7 @@ struct CancellationShieldTests {
         }
     }
 
-    @Test func `an OS thread and a task on no hub may use it`() async throws {
+    @Test func `OS threads and tasks outside any hub may use it`() async throws {
         #expect(try await onThread { try withCancellationShield { 1 } } == 1)
         let task = Task {
             withUnsafeCurrentTask { $0!.cancel() }
@@ -148,7 +148,7 @@ struct CancellationShieldTests {
     }
 
     @Test(arguments: [false, true])
-    func `a hub that stops waits for it, though nothing else of its task is known to the hub`(green: Bool) async throws {
+    func `a stopping hub waits for a shield in a task that it does not know`(green: Bool) async throws {
         let log = Recorder<String>()
         try await onThread {
             try Hub.run {
@@ -172,7 +172,7 @@ struct CancellationShieldTests {
         #expect(log.all == ["cleaned up", "stopped"])
     }
 
-    @Test func `cleanup that begins while the hub stops still runs to its end`() async throws {
+    @Test func `cleanup that begins while the hub stops runs to its end`() async throws {
         let log = Recorder<String>()
         try await onThread {
             try Hub.run {
@@ -191,7 +191,7 @@ struct CancellationShieldTests {
         #expect(log.all == ["cleaned up", "stopped"])
     }
 
-    @Test func `a shield that outlives the grace is named, and does not keep the hub`() async throws {
+    @Test func `a shield that outlives the grace is reported, and does not keep the hub`() async throws {
         let result = await #expect(processExitsWith: .exitCode(7), observing: [\.standardErrorContent]) {
             try await onThread {
                 var configuration = HubConfiguration()

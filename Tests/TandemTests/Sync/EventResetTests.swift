@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct EventResetTests {
     @Test(arguments: Caller.allCases)
-    func `after a reset it can happen again, and an error is not remembered`(caller: Caller) async throws {
+    func `a reset event can be sent again, and forgets an error`(caller: Caller) async throws {
         try await onHub {
             let event = Event<Int>()
             let wait = { @Sendable in try await caller.call({ try await event.wait() }, blocking: { try event.wait() }) }
@@ -22,7 +22,7 @@ struct EventResetTests {
     }
 
     @Test(arguments: Caller.cancellable)
-    func `who waited when it happened gets it, whatever a reset does before it runs`(caller: Caller) async throws {
+    func `a waiter gets the value even when a reset follows before it runs`(caller: Caller) async throws {
         try await onHub {
             let event = Event<Int>()
             let waiter = Hub.current!.spawn { try await caller.call({ try await event.wait() }, blocking: { try event.wait() }) }
@@ -35,7 +35,7 @@ struct EventResetTests {
         }
     }
 
-    @Test func `a value that uses the event in its deinit is forgotten outside the lock`() {
+    @Test func `a value that uses the event in its deinit is released outside the lock`() {
         final class Asks: Sendable {
             let event: Event<Asks>
             init(_ event: Event<Asks>) { self.event = event }

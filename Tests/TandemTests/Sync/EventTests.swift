@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct EventTests {
-    @Test func `it happens once: the first outcome stays`() {
+    @Test func `an event is sent once, and the first outcome stays`() {
         let event = Event<Int>()
         #expect(event.outcome == nil)
         #expect(event.send(1))
@@ -13,7 +13,7 @@ struct EventTests {
         #expect(throws: Never.self) { try #expect(event.outcome?.get() == 1) }
     }
 
-    @Test func `who comes afterwards does not wait, in any style`() async throws {
+    @Test func `waiting for a sent event returns at once, in every style`() async throws {
         let event = Event<Int>()
         event.send(7)
         try await onHub {
@@ -67,7 +67,7 @@ struct EventTests {
         }
     }
 
-    @Test func `a waiter that is cancelled leaves the others waiting`() async throws {
+    @Test func `cancelling a waiter leaves the others waiting`() async throws {
         try await onHub {
             let event = Event<Int>()
             let waiters = (0..<10).map { number in
@@ -83,7 +83,7 @@ struct EventTests {
         }
     }
 
-    @Test func `what happened after the cancel, before the waiter ran, is not lost`() async throws {
+    @Test func `a value sent after the cancel, before the waiter runs, is not lost`() async throws {
         try await onHub {
             let event = Event<Int>()
             let waiter = GreenThread { try event.wait() }
@@ -96,7 +96,7 @@ struct EventTests {
     }
 
     @Test(arguments: [false, true])
-    func `a deadline that passes throws timedOut and forgets the waiter`(green: Bool) async throws {
+    func `a deadline that passes throws timedOut and removes the waiter`(green: Bool) async throws {
         try await onHub {
             let event = Event<Int>()
             await #expect(throws: TandemError(.timedOut, "")) {
@@ -112,7 +112,7 @@ struct EventTests {
         }
     }
 
-    @Test func `off a hub a deadline and a cancellation end the wait too`() async throws {
+    @Test func `a deadline or a cancellation ends the wait outside a hub too`() async throws {
         let event = Event<Int>()
         await #expect(throws: TandemError(.timedOut, "")) { try await event.wait(deadline: .after(.milliseconds(1))) }
         let waiter = Task { try await event.wait() }
@@ -120,7 +120,7 @@ struct EventTests {
         await #expect(throws: CancellationError.self) { try await waiter.value }
     }
 
-    @MainActor @Test func `an isolated caller waits on a hub and is back on its actor`() async throws {
+    @MainActor @Test func `an isolated caller waits on a hub and resumes on its actor`() async throws {
         let event = Event<Int>()
         startThread { event.send(4) }
         #expect(try await event.wait() == 4)
@@ -146,7 +146,7 @@ struct EventTests {
         }
     }
 
-    @Test func `wakes from other threads that come while the hub is busy are one wake`() async throws {
+    @Test func `wakes from other threads while the hub is busy are merged into one`() async throws {
         try await onHub {
             let events = (0..<1_000).map { _ in Event<Void>() }
             let waiters = events.map { event in Hub.current!.spawn { try await event.wait() } }

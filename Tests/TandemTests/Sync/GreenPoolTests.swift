@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct GreenPoolTests {
     @Test(arguments: Caller.allCases)
-    func `members run on green threads, and their results and errors come to who waits`(caller: Caller) async throws {
+    func `members run on green threads, and their waiters get results and errors`(caller: Caller) async throws {
         try await onHub {
             let pool = GreenPool(limit: 2, on: Hub.current)
             let value = try await pool.spawn(caller) { GreenThreadIdentity.current != nil }
@@ -19,7 +19,7 @@ struct GreenPoolTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `spawn waits while the pool is full; running and waiting are exact`(caller: Caller) async throws {
+    func `spawn waits while the pool is full, and the counts are exact`(caller: Caller) async throws {
         try await onHub {
             let pool = GreenPool(limit: 2, on: Hub.current)
             let gate = Event<Void>()
@@ -64,7 +64,7 @@ struct GreenPoolTests {
     }
 
     @Test(arguments: Caller.cancellable)
-    func `a spawn that is cancelled or times out while it waits takes no slot, and its body never runs`(
+    func `a spawn that is cancelled or times out takes no slot, and its body never runs`(
         caller: Caller
     ) async throws {
         try await onHub {
@@ -87,7 +87,7 @@ struct GreenPoolTests {
         }
     }
 
-    @Test func `a member that is cancelled gives its slot back, before its first step and later`() async throws {
+    @Test func `a cancelled member returns its slot, before and after its first step`() async throws {
         try await onHub {
             let pool = GreenPool(limit: 1)
             let ran = Counter()
@@ -104,7 +104,7 @@ struct GreenPoolTests {
         }
     }
 
-    @Test func `a slot comes back also from a hub that has stopped`() async throws {
+    @Test func `a slot is returned even when the member's hub has stopped`() async throws {
         let group = try HubGroup(count: 1)
         let pool = GreenPool(limit: 1, on: group.hubs[0])
         let running = try await pool.spawn { try sleep(for: forever) }
@@ -151,7 +151,7 @@ struct GreenPoolTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `waitAll waits for all members and those who wait to spawn one`(caller: Caller) async throws {
+    func `waitAll waits for all members and for pending spawns`(caller: Caller) async throws {
         try await onHub {
             let pool = GreenPool(limit: 2, on: Hub.current)
             // Nothing to wait for.
@@ -177,7 +177,7 @@ struct GreenPoolTests {
         }
     }
 
-    @Test func `waitAll within a member is an error that says so`() async throws {
+    @Test func `waitAll within a member throws an error that says so`() async throws {
         try await onHub {
             let pool = GreenPool(limit: 1)
             let other = GreenPool(limit: 1)
@@ -215,7 +215,7 @@ struct GreenPoolTests {
         }
     }
 
-    @Test func `a timed out wait for one pool in a member of another leaves both whole`() async throws {
+    @Test func `a member that times out waiting for another pool leaves both pools intact`() async throws {
         try await onHub {
             let (outer, inner) = (GreenPool(limit: 1), GreenPool(limit: 1))
             let gate = Event<Void>()

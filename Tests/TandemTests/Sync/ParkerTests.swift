@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ParkerTests {
     @Test(arguments: [false, true])
-    func `a parked caller goes on when it is unparked`(green: Bool) async throws {
+    func `a parked caller resumes when it is unparked`(green: Bool) async throws {
         try await onHub {
             let parker = Parker()
             let loan = Loan(parker)
@@ -21,7 +21,7 @@ struct ParkerTests {
         }
     }
 
-    @Test func `an unpark with nobody parked is kept, once`() async throws {
+    @Test func `one unpark with nobody parked is kept`() async throws {
         try await onHub {
             let parker = Parker()
             parker.unpark()
@@ -38,7 +38,7 @@ struct ParkerTests {
     }
 
     @Test(arguments: [false, true])
-    func `cancellation and deadlines end the park, and the parker is as good as new`(green: Bool) async throws {
+    func `cancellation and deadlines end the park and leave the parker usable`(green: Bool) async throws {
         try await onHub {
             let parker = Parker()
             let loan = Loan(parker)
@@ -67,7 +67,7 @@ struct ParkerTests {
         }
     }
 
-    @Test func `two callers pass the turn to each other`() async throws {
+    @Test func `two callers unpark each other in turn`() async throws {
         try await onHub {
             let (ping, pong) = (Loan(Parker()), Loan(Parker()))
             let log = Recorder<Int>()
@@ -126,7 +126,7 @@ struct ParkerTests {
         }
     }
 
-    @Test func `off a hub it is refused`() async {
+    @Test func `parking outside a hub is refused`() async {
         await #expect(throws: TandemError(.hubStopped, "")) { try await Parker().park() }
     }
 }

@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct PoolMapTests {
     @Test(arguments: [1, 5, 50])
-    func `results come in the order of the inputs, whichever ends first, in both styles`(limit: Int) async throws {
+    func `results come in the order of the inputs, in both styles`(limit: Int) async throws {
         try await onHub {
             let pool = GreenPool(limit: limit)
             let turns: @Sendable (Int) throws -> Int = { number in
@@ -33,14 +33,14 @@ struct PoolMapTests {
         #expect(thread == (0..<50).map { $0 * 2 })
     }
 
-    @Test func `no inputs, no results`() async throws {
+    @Test func `a map without inputs has no results`() async throws {
         var results = GreenPool(limit: 3).map([Int]()) { $0 }
         #expect(try await results.next() == nil)
         #expect(try await results.next() == nil)
     }
 
     @Test(arguments: Caller.cancellable)
-    func `an error is thrown at its position, and the reader can go on`(caller: Caller) async throws {
+    func `an error is thrown at its position, and the reader can continue`(caller: Caller) async throws {
         try await onHub {
             let pool = GreenPool(limit: 3)
             let transform: @Sendable (Int) throws -> Int = { if $0 == 4 { throw Failure(number: 4) } else { $0 } }
@@ -62,7 +62,7 @@ struct PoolMapTests {
         }
     }
 
-    @Test func `inputs are taken as results are asked for, no further ahead than the limit`() async throws {
+    @Test func `inputs are taken as results are requested, no further ahead than the limit`() async throws {
         try await onHub {
             let taken = Counter()
             let inputs = sequence(first: 0) { number in
@@ -78,7 +78,7 @@ struct PoolMapTests {
         }
     }
 
-    @Test func `a next that is cancelled loses no position`() async throws {
+    @Test func `a cancelled next loses no position`() async throws {
         try await onHub {
             let gate = Event<Void>()
             let reader = Hub.current!.spawn {
@@ -137,7 +137,7 @@ struct PoolMapTests {
         }
     }
 
-    @Test func `two maps share a pool`() async throws {
+    @Test func `two maps may share a pool`() async throws {
         try await onHub {
             let pool = GreenPool(limit: 2)
             let readers = (0..<2).map { _ in

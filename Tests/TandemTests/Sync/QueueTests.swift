@@ -7,7 +7,7 @@ struct QueueTests {
     // MARK: Put and get
 
     @Test(arguments: Caller.allCases)
-    func `what is put first is got first, before or after the getter comes`(caller: Caller) async throws {
+    func `items leave in the order of puts, whether the getter waits or comes later`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>()
             for number in 0..<3 { try await queue.put(number, caller) }
@@ -21,7 +21,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `LIFO and priority change which item leaves first`() throws {
+    @Test func `LIFO and priority decide which item leaves first`() throws {
         let stack = Queue<Int>(order: .lifo)
         let smallest = Queue<Int>(order: .smallestFirst)
         let largest = Queue<Int>(order: .priority(by: >))
@@ -32,7 +32,7 @@ struct QueueTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `a put into a full queue waits, and putters come in in their order`(caller: Caller) async throws {
+    func `a put into a full queue waits, and putters enter in order`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 1)
             try await queue.put(0, caller)
@@ -63,7 +63,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `the non-blocking forms are legal on the hub's own stack and hand over to who waits`() async throws {
+    @Test func `the non-blocking forms are legal on the hub's own stack and serve waiting callers`() async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 1)
             #expect(try queue.tryGet() == nil)
@@ -90,7 +90,7 @@ struct QueueTests {
     // MARK: Cancellation and deadlines
 
     @Test(arguments: Caller.allCases)
-    func `a getter that times out takes nothing, a putter that does leaves nothing`(caller: Caller) async throws {
+    func `a getter that times out takes nothing, and a putter that times out leaves nothing`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 0)
             let soon = { Deadline.after(.milliseconds(2)) }
@@ -105,7 +105,7 @@ struct QueueTests {
     }
 
     @Test(arguments: Caller.cancellable)
-    func `an item goes to the first getter that is still there`(caller: Caller) async throws {
+    func `an item goes to the first getter that still waits`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>()
             var getters: [Task<Int, any Error>] = []
@@ -125,7 +125,7 @@ struct QueueTests {
     }
 
     @Test(arguments: Caller.cancellable, [false, true])
-    func `an item that comes together with a cancellation is delivered`(caller: Caller, cancelFirst: Bool) async throws {
+    func `an item that arrives together with a cancellation is delivered`(caller: Caller, cancelFirst: Bool) async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 0)
             let getter = Hub.current!.spawn { try await queue.get(caller) }
@@ -165,7 +165,7 @@ struct QueueTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `what lies in a closed queue is still delivered, then its error`(caller: Caller) async throws {
+    func `a closed queue delivers its items, then its error`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>()
             try await queue.put(1)
@@ -180,7 +180,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `discarding drops what lies in the queue, outside the lock, and counts it as done`() async throws {
+    @Test func `discarding releases the items outside the lock and counts them as done`() async throws {
         final class Asks: Sendable {
             let queue: Queue<Asks>
             let dropped: Counter
@@ -201,7 +201,7 @@ struct QueueTests {
     // MARK: Join
 
     @Test(arguments: Caller.allCases)
-    func `join waits until taskDone was called for each item`(caller: Caller) async throws {
+    func `join waits until taskDone has been called for each item`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>()
             // Empty: nothing to wait for.
@@ -223,7 +223,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `an item handed over directly is to be done too`() async throws {
+    @Test func `join also counts items handed over directly`() async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 0)
             let getter = GreenThread { try queue.get() }
@@ -241,7 +241,7 @@ struct QueueTests {
     // MARK: Resize
 
     @Test(arguments: [3, .max])
-    func `growing lets waiting putters in`(capacity: Int) async throws {
+    func `growing the capacity lets waiting putters in`(capacity: Int) async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 0)
             let putters = try await putting(0..<5, into: queue, .green)
@@ -253,7 +253,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `shrinking drops nothing; putters wait until enough is taken`() async throws {
+    @Test func `shrinking the capacity drops nothing, and putters wait until enough items are taken`() async throws {
         try await onHub {
             let queue = Queue<Int>(capacity: 3)
             for number in 0..<3 { #expect(try queue.tryPut(number)) }
@@ -285,8 +285,7 @@ struct QueueTests {
         }
     }
 
-    @Test func `an async loop throws the error that the queue was closed with, also if it is a TandemError closed`() async throws
-    {
+    @Test func `an async loop throws the queue's error, even if it is TandemError closed`() async throws {
         let queue = Queue<Int>()
         #expect(try queue.tryPut(1))
         queue.close(throwing: TandemError(.closed, "the descriptor was closed"))

@@ -46,7 +46,7 @@ struct ResourcePoolTests {
         }
     }
 
-    @Test func `made when needed, never more than the limit, whoever asks; the one used last is used next`() async throws {
+    @Test func `connections are made on demand up to the limit, and the one used last is used next`() async throws {
         try await onHub {
             let connections = Connections(limit: 3)
             let (busy, most) = (Counter(), Recorder<Int>())
@@ -83,7 +83,7 @@ struct ResourcePoolTests {
         }
     }
 
-    @Test func `a connection that cannot be made gives its slot to who waits`() async throws {
+    @Test func `a connection that cannot be made gives its slot to a waiting caller`() async throws {
         try await onHub {
             let connections = Connections(limit: 1, failures: 2)
             let callers = (0..<3).map { _ in Hub.current!.spawn { try await blocking { try connections.use { $0 } } } }

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct SemaphoreTests {
-    @Test func `permits are counted, and the non-blocking form takes one or says no`() async throws {
+    @Test func `permits are counted, and the non-blocking form takes one or fails`() async throws {
         let semaphore = Semaphore(2, limit: 2)
         #expect([semaphore.tryAcquire(), semaphore.tryAcquire(), semaphore.tryAcquire()] == [true, true, false])
         #expect(semaphore.available == 0)
@@ -23,7 +23,7 @@ struct SemaphoreTests {
     }
 
     @Test(arguments: Caller.allCases)
-    func `a permit that is there is taken without waiting; another waits for a release`(caller: Caller) async throws {
+    func `a free permit is taken without waiting, another acquire waits for a release`(caller: Caller) async throws {
         try await onHub {
             let semaphore = Semaphore(1)
             try await semaphore.acquire(caller)
@@ -37,7 +37,7 @@ struct SemaphoreTests {
         }
     }
 
-    @Test func `first come, first served, whatever their style, and nobody overtakes`() async throws {
+    @Test func `waiters of all styles get permits in order of arrival`() async throws {
         try await onHub {
             let semaphore = Semaphore(0)
             let order = Recorder<Int>()
@@ -76,7 +76,7 @@ struct SemaphoreTests {
     }
 
     @Test(arguments: Caller.cancellable)
-    func `a waiter that is cancelled leaves, and the others stay in order`(caller: Caller) async throws {
+    func `a cancelled waiter leaves, and the others stay in order`(caller: Caller) async throws {
         try await onHub {
             let semaphore = Semaphore(0)
             let order = Recorder<Int>()
@@ -102,7 +102,7 @@ struct SemaphoreTests {
     }
 
     @Test(arguments: Caller.cancellable, [false, true])
-    func `a permit that comes together with a cancellation is not lost`(caller: Caller, cancelFirst: Bool) async throws {
+    func `a permit that arrives together with a cancellation is not lost`(caller: Caller, cancelFirst: Bool) async throws {
         try await onHub {
             let semaphore = Semaphore(0)
             let waiter = Hub.current!.spawn { try await semaphore.acquire(caller) }
@@ -117,7 +117,7 @@ struct SemaphoreTests {
     }
 
     @Test(arguments: Caller.cancellable)
-    func `withPermit gives the permit back, also after an error`(caller: Caller) async throws {
+    func `withPermit returns the permit, even after an error`(caller: Caller) async throws {
         try await onHub {
             let semaphore = Semaphore(1, limit: 1)
             let held = try await caller.call(
@@ -133,7 +133,7 @@ struct SemaphoreTests {
         }
     }
 
-    @Test func `the blocking form on the hub's own stack says what to do, and takes nothing`() async throws {
+    @Test func `the blocking form on the hub's own stack throws an error with the remedy and takes nothing`() async throws {
         try await onHub {
             let semaphore = Semaphore(0)
             let error = #expect(throws: TandemError.self) { try synchronously { try semaphore.acquire() } }
@@ -143,14 +143,14 @@ struct SemaphoreTests {
         }
     }
 
-    @Test func `one release too many of the bounded variant is a programming error`() async {
+    @Test func `releasing a bounded semaphore once too often is a programming error`() async {
         await #expect(processExitsWith: .failure) { Semaphore(1, limit: 1).release() }
         await #expect(processExitsWith: .failure) { _ = Semaphore(-1) }
         await #expect(processExitsWith: .failure) { _ = Semaphore(2, limit: 1) }
     }
 
     @Test(arguments: Caller.allCases)
-    func `a semaphore of no permits lets nobody in until one is given`(caller: Caller) async throws {
+    func `an acquire waits on a semaphore without permits until one is released`(caller: Caller) async throws {
         try await onHub {
             let closed = Semaphore(0, limit: 0)
             #expect(!closed.tryAcquire())
@@ -167,7 +167,7 @@ struct SemaphoreTests {
         await #expect(processExitsWith: .failure) { Semaphore(0, limit: 0).release() }
     }
 
-    @Test func `contenders get about the same share`() async throws {
+    @Test func `contenders get about equal shares`() async throws {
         try await onHub {
             let semaphore = Semaphore(1)
             let shares = (0..<4).map { _ in Counter() }

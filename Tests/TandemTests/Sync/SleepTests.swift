@@ -5,7 +5,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct SleepTests {
     @Test(arguments: [false, true])
-    func `nobody wakes early`(green: Bool) async throws {
+    func `no sleeper wakes early`(green: Bool) async throws {
         try await onHub {
             for microseconds in [1, 100, 999, 1_000, 1_001, 5_000] {
                 let clock = ContinuousClock()
@@ -18,7 +18,7 @@ struct SleepTests {
     }
 
     @Test(arguments: [false, true])
-    func `sleepers wake in the order of their deadlines, not of their arrival`(green: Bool) async throws {
+    func `sleepers wake in order of their deadlines`(green: Bool) async throws {
         try await onHub {
             let order = Recorder<Int>()
             // Far enough apart for any machine: all are armed before the first is due.
@@ -35,7 +35,7 @@ struct SleepTests {
     }
 
     @Test(arguments: [false, true])
-    func `zero lets everybody who is ready run once`(green: Bool) async throws {
+    func `a sleep of zero lets every ready job run once`(green: Bool) async throws {
         try await onHub {
             let order = Recorder<String>()
             let others = ["a", "b", "c"].map { name in Hub.current!.spawn { order.add(name) } }
@@ -46,7 +46,7 @@ struct SleepTests {
         }
     }
 
-    @Test func `zero and less are legal everywhere`() async throws {
+    @Test func `zero and negative durations are legal everywhere`() async throws {
         for duration in [Duration.zero, .seconds(-1)] {
             // A task on Swift's own pool, in both styles.
             try synchronously { try sleep(for: duration) }
@@ -66,7 +66,7 @@ struct SleepTests {
         }
     }
 
-    @Test func `a sleep longer than the clock can count is a wait for ever, and can be cancelled`() async throws {
+    @Test func `a sleep longer than the clock can count lasts until it is cancelled`() async throws {
         try await onHub {
             let tasks = [false, true].map { green in
                 Hub.current!.spawn {
@@ -82,7 +82,7 @@ struct SleepTests {
         }
     }
 
-    @Test func `a task that is cancelled already does not sleep, however short or long`() async throws {
+    @Test func `a cancelled task does not sleep`() async throws {
         try await onHub {
             for duration in [Duration.zero, .microseconds(1), forever] {
                 for green in [false, true] {
@@ -96,7 +96,7 @@ struct SleepTests {
         }
     }
 
-    @Test func `in an actor that runs on a hub nobody oversleeps`() async throws {
+    @Test func `a sleeper in an actor on a hub does not oversleep`() async throws {
         actor Sleeper { func nap() async throws { try await sleep(for: .microseconds(1)) } }
         try await onHub {
             let sleeper = Sleeper()
@@ -132,7 +132,7 @@ struct SleepTests {
     }
 
     /// Their tasks run one after the other in one job of the hub.
-    @Test func `green threads of one actor that yield one after the other all go on`() async throws {
+    @Test func `green threads of one actor that yield one after another all resume`() async throws {
         try await onHub {
             let room = Room()
             let tasks = (0..<100).map { _ in Hub.current!.spawn { for _ in 0..<10 { try await room.yield() } } }

@@ -11,7 +11,7 @@ struct SyncStormTests {
     // MARK: Threads
 
     @Test(arguments: [0, 1, 64, .max])
-    func `items from four threads reach four threads, green threads and tasks, each once and in order`(
+    func `items from four threads reach OS threads, green threads and tasks, each once and in order`(
         capacity: Int
     ) async throws {
         // Threads that hand over one by one are slow under the thread sanitizer.
@@ -60,7 +60,7 @@ struct SyncStormTests {
         }
     }
 
-    @Test func `a semaphore taken by threads, green threads and tasks lets no more in than it has permits`() async throws {
+    @Test func `a semaphore shared by OS threads, green threads and tasks admits no more than its permits`() async throws {
         try await onHub {
             let semaphore = Semaphore(3, limit: 3)
             let (inside, tooMany, entries) = (Counter(), Counter(), Counter())
@@ -100,7 +100,7 @@ struct SyncStormTests {
         }
     }
 
-    @Test func `a pool fed by four threads runs each member once, within its limit`() async throws {
+    @Test func `a pool filled by four threads runs each member once, within its limit`() async throws {
         let perThread = 100 * Self.scale
         try await onHub {
             let pool = GreenPool(limit: 3, on: Hub.current)

@@ -18,7 +18,7 @@ struct TimeoutTests {
     private static func isTimeOut(_ error: any Error) -> Bool { (error as? TandemError)?.code == .timedOut }
 
     @Test(arguments: [false, true])
-    func `a body that ends in time has its result delivered, and nothing is left`(green: Bool) async throws {
+    func `a body that ends in time delivers its result and leaves no timer`(green: Bool) async throws {
         try await onHub {
             let result = try await Self.timed(.seconds(30), green: green) {
                 try await sleep(for: .zero)
@@ -32,7 +32,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `a body that takes too long is cancelled where it waits, and waited for`(green: Bool) async throws {
+    func `a body that takes too long is cancelled at its wait, and waited for`(green: Bool) async throws {
         try await onHub {
             let steps = Recorder<String>()
             let error = await #expect(throws: TandemError.self) {
@@ -57,7 +57,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `a cancellation that the body suppresses gives its result`(green: Bool) async throws {
+    func `a body that suppresses the cancellation delivers its result`(green: Bool) async throws {
         try await onHub {
             let result = try await Self.timed(.milliseconds(1), green: green) {
                 try? await sleep(for: .seconds(30))
@@ -71,7 +71,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `an error of the body's own is not taken for the time`(green: Bool) async throws {
+    func `the body's own error is not taken for a timeout`(green: Bool) async throws {
         struct Own: Error {}
         try await onHub {
             await #expect(throws: Own.self) {
@@ -87,7 +87,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `of nested scopes the one that expired throws`(green: Bool) async throws {
+    func `the nested scope that expired throws`(green: Bool) async throws {
         try await onHub {
             let caught = Recorder<String>()
             // The inner one: the outer body goes on.
@@ -121,7 +121,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `cancelling the caller is no time-out`(green: Bool) async throws {
+    func `cancelling the caller is not a timeout`(green: Bool) async throws {
         try await onHub {
             let task = Hub.current!.spawn {
                 try await Self.timed(.seconds(30), green: green) {
@@ -137,7 +137,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `a caller who is cancelled while an expired scope unwinds gets its cancellation`(green: Bool) async throws {
+    func `a caller that is cancelled while an expired scope unwinds gets its cancellation`(green: Bool) async throws {
         try await onHub {
             for gives in [false, true] {
                 let (expired, unwind) = (Event<Void>(), Event<Void>())
@@ -172,7 +172,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `somebody else may cancel what the scope waits for: that is no time-out`(
+    func `a foreign cancel of what the scope waits for is not a timeout`(
         green: Bool
     ) async throws {
         try await onHub {
@@ -191,7 +191,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `task-locals are the caller's`(green: Bool) async throws {
+    func `the body sees the caller's task-locals`(green: Bool) async throws {
         try await onHub {
             try await Self.$label.withValue("bound") {
                 let seen = try await Self.timed(.seconds(30), green: green) {
@@ -205,7 +205,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [Duration.zero, .seconds(-1), .nanoseconds(-1)])
-    func `a time that has passed already starts the body cancelled`(_ duration: Duration) async throws {
+    func `an expired duration starts the body cancelled`(_ duration: Duration) async throws {
         try await onHub {
             await #expect {
                 try await withTimeout(duration) { try await sleep(for: .seconds(30)) }
@@ -217,7 +217,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [Duration.zero, .seconds(-1)])
-    func `a time that has passed already starts blocking code's body cancelled too`(_ duration: Duration) async throws {
+    func `an expired duration starts a blocking body cancelled`(_ duration: Duration) async throws {
         try await onHub {
             try await blocking {
                 #expect {
@@ -238,7 +238,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test func `each style has its own form, also when the body does not wait`() async throws {
+    @Test func `each style has its own form, even when the body does not wait`() async throws {
         try await onHub {
             let asynchronous = try await withTimeout(forever) { GreenThreadIdentity.current == nil }
             let green = try await blocking { try withTimeout(forever) { GreenThreadIdentity.current != nil } }
@@ -246,7 +246,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test func `an OS thread and a task on no hub may use it`() async throws {
+    @Test func `OS threads and tasks outside any hub may use it`() async throws {
         let onThread = try await onThread { try withTimeout(.seconds(30)) { 1 } }
         let offHub = try await withTimeout(.seconds(30)) {
             await Task.yield(); return 2

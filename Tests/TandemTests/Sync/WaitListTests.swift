@@ -7,7 +7,7 @@ internal import Testing
 struct WaitListTests {
     /// Lists waiters, takes some out of any place, and checks that the rest come in order.
     @Test(arguments: [[], [0], [4], [2], [0, 4], [1, 2, 3], [0, 1, 2, 3, 4]])
-    func `who is taken out leaves the others in their order`(leaving: [Int]) {
+    func `removing waiters keeps the order of the others`(leaving: [Int]) {
         let waits = Wait.allocate(capacity: 5)
         waits.initialize(repeating: tandem_wait(), count: 5)
         defer { waits.deallocate() }
