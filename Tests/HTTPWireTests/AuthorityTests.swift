@@ -52,7 +52,7 @@ struct AuthorityTests {
         let bytes = Array("GET / HTTP/1.1\r\nHost: a".utf8) + [byte] + Array("b\r\n\r\n".utf8)
         let error = Parsed(bytes, ends: [bytes.count]).error
         #expect((error == nil) == ByteSet.hostName.contains(byte))
-        // What no field holds is refused as such.
+        // A byte that no field may contain has its own error.
         let isField = byte >= 0x20 && byte != 0x7F || byte == 0x09
         #expect(error == nil || (error == .invalidHost) == isField)
     }

@@ -140,7 +140,7 @@ struct ChunkedDecoderTests {
             }
         }
         let first = try #require(error(from: 0))
-        // Whatever follows, as when a caller skips what was not consumed.
+        // For any further bytes, as when a caller skips the unconsumed ones.
         for start in bytes.indices { #expect(error(from: start) == first) }
         #expect(!decoder.isComplete)
     }

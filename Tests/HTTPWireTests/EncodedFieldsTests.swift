@@ -5,7 +5,7 @@ import Testing
 struct EncodedFieldsTests {
     private let date = HTTPDate(unixSeconds: 784_111_777)
 
-    /// A head put together from strings, with none of the serializer's code.
+    /// A head built from strings, without the serializer's code.
     private func reference(
         _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, _ version: HTTPVersion, keepAlive: Bool,
         idleSeconds: Int?

@@ -9,7 +9,7 @@ struct FastHeadTests {
         return FastHead.parse(bytes.span, limits: HeadLimits(limits), reusing: &spare).map { HeadSnapshot($0) }
     }
 
-    /// Nil if the head is incomplete or wrong.
+    /// Nil if the head is incomplete or malformed.
     private func strict(_ bytes: [UInt8], limits: HTTPWireLimits = HTTPWireLimits()) -> HeadSnapshot? {
         var scan = RequestHeadScan()
         var spare: RequestHead?

@@ -9,7 +9,7 @@ struct FastResponseHeadTests {
         return FastResponseHead.parse(bytes.span, limits: HeadLimits(limits), reusing: &spare).map { ResponseSnapshot($0) }
     }
 
-    /// Nil if the head is incomplete or wrong.
+    /// Nil if the head is incomplete or malformed.
     private func strict(_ bytes: [UInt8], limits: HTTPWireLimits = HTTPWireLimits()) -> ResponseSnapshot? {
         var parser = StrictParser<ResponseHeadScan>()
         var spare: ResponseHead?
@@ -106,7 +106,7 @@ struct FastResponseHeadTests {
         #expect(fast(head(5), limits: HTTPWireLimits(fieldCount: 4)) == nil)
     }
 
-    /// A head of parts, most of them right.
+    /// A head generated from parts, most of them correct.
     private func generated(_ generator: inout SeededGenerator) -> String {
         let lines = ["HTTP/1.1 200 OK", "HTTP/1.1 204", "HTTP/1.1 304 ", "HTTP/1.0 200 OK", "HTTP/1.1 103 a\tb", "HTTP/2 200"]
         let fields = [

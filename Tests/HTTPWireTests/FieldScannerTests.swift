@@ -56,13 +56,13 @@ struct FieldScannerTests {
         }
         let isToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8.contains(byte)
         for (before, after) in [("", "x: y"), ("x", ": y")] {
-            // The colon that ends a name early leaves one without an error only when it is not empty.
+            // A colon that ends the name early is an error only if the name is then empty.
             let isColon = byte == UInt8(ascii: ":") && !before.isEmpty
             #expect(isTaken(Array(before.utf8) + [byte] + Array(after.utf8)) == (isToken || isColon), "\(before)\(byte)\(after)")
         }
         let isValue = byte >= 0x20 && byte != 0x7F || byte == 0x09
         for (before, after) in [("x:", "y"), ("x: y", "z"), ("x: y", "")] {
-            // A carriage return before the line's own is one too many.
+            // A carriage return before the line's own is an error.
             #expect(isTaken(Array(before.utf8) + [byte] + Array(after.utf8)) == isValue, "\(before)\(byte)\(after)")
         }
     }

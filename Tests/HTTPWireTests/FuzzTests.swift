@@ -2,7 +2,7 @@ import HTTPWire
 import Testing
 
 struct FuzzTests {
-    /// Small limits, so that mutations come upon them.
+    /// Small limits, so that mutations reach them.
     private let limits = HTTPWireLimits(
         requestLine: 60, fieldLine: 60, fieldCount: 6, headBytes: 160, chunkExtensionBytes: 12, bodyExtensionBytes: 20,
         trailerBytes: 40)

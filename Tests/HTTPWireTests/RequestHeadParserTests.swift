@@ -63,7 +63,7 @@ struct RequestHeadParserTests {
         #expect(Parsed(Array((text + text).utf8), ends: 0...(text.utf8.count * 2)) == whole)
     }
 
-    /// Where the bytes of a head are in memory, which tells whether two heads are the same object.
+    /// The address of a head's bytes, which shows whether two heads share memory.
     private func address(_ head: RequestHead) -> UInt {
         head.withBytes { $0.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
     }

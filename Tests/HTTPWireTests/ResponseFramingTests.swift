@@ -97,7 +97,7 @@ struct ResponseFramingTests {
     }
 
     @Test(arguments: [
-        // Each with the answer for a request that is not HEAD, and for HEAD.
+        // Each with the result for other requests and for HEAD.
         (response(), false, true),
         (response("Content-Length: 5"), true, true),
         (response("Transfer-Encoding: chunked"), true, true),

@@ -181,7 +181,7 @@ struct ResponseHeadParserTests {
 
     @Test(.enabled(if: FastPaths.isEnabled && allocations_are_counted()))
     func `parsing a usual head into reused memory allocates nothing`() throws {
-        // The longest has more fields than a table holds in place.
+        // The longest has more fields than the inline table holds.
         for server in [ServerHead.all[0], ServerHead.all[ServerHead.all.count - 1]] {
             let bytes = Array(server.text.utf8)
             var parser = ResponseHeadParser()

@@ -1,6 +1,6 @@
 import Testing
 
-/// A head as a usual client or proxy sends it.
+/// A head as sent by a common client or proxy.
 struct ClientHead: CustomTestStringConvertible, Sendable {
     let client: String
     let text: String

@@ -1,12 +1,12 @@
 import HTTPWire
 import Testing
 
-/// Compares a fast path with the strict parser. Both return what they make of a head, or nil if they do not accept it.
+/// Compares a fast path with the strict parser. Both return the parsed head, or nil if they do not accept it.
 struct FastAgainstStrict<Head: Equatable> {
     let fast: ([UInt8], HTTPWireLimits) -> Head?
     let strict: ([UInt8], HTTPWireLimits) -> Head?
 
-    /// Checks every byte at every place of `head`: what the fast path accepts, the strict parser accepts as the same head.
+    /// Checks every byte at every place of `head`: the strict parser must accept the same head as the fast path.
     func checkEveryByte(of head: [UInt8]) {
         for place in head.indices {
             for byte in UInt8.min...UInt8.max {

@@ -2,7 +2,7 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-/// All that a head says, in a form that can be compared and printed.
+/// The contents of a head, in a form that can be compared and printed.
 struct HeadSnapshot: Hashable {
     var line: [String?]
     var fields: [String]
@@ -32,7 +32,7 @@ extension Span<UInt8> {
     fileprivate var array: [UInt8] { indices.map { self[$0] } }
 }
 
-/// What came of feeding bytes to a parser, one head after the other.
+/// The result of feeding bytes to a parser, one head after the other.
 struct Parsed: Hashable {
     var heads: [HeadSnapshot] = []
     var error: HTTPParseError.Code?
@@ -54,7 +54,7 @@ struct Parsed: Hashable {
     }
 }
 
-/// What came of feeding bytes to a body decoder.
+/// The result of feeding bytes to a body decoder.
 struct Decoded: Hashable {
     var content: [UInt8] = []
     var trailers: HTTPFields = [:]
@@ -85,13 +85,13 @@ struct Decoded: Hashable {
             trailers = decoder.trailers
         } catch {
             self.error = error.code
-            // How much of the bytes before an error was consumed depends on how they were cut.
+            // The number of bytes consumed before an error depends on how they were cut.
             consumed = 0
         }
     }
 }
 
-/// Feeds `text` whole, in two pieces cut at every byte, and byte by byte; all must come to the same.
+/// Feeds `text` whole, in two pieces cut at every byte, and byte by byte. The results must be the same.
 func parse(_ text: String, limits: HTTPWireLimits = HTTPWireLimits(), sourceLocation: SourceLocation = #_sourceLocation) -> Parsed
 {
     parse(Array(text.utf8), limits: limits, sourceLocation: sourceLocation)
@@ -127,7 +127,7 @@ func everyWay<Outcome: Equatable>(
 ) -> Outcome {
     let whole = run([count])
     #expect(run(Array(0...count)) == whole, "byte by byte", sourceLocation: sourceLocation)
-    // Long inputs are about limits, where only the cuts around the end matter.
+    // Long inputs test limits, where only the cuts around the end matter.
     let cuts = count <= 600 ? Array(0...count) : Array(0...64) + Array((count - 64)...count)
     for cut in cuts where run([cut, count]) != whole {
         Issue.record("cut at \(cut): \(run([cut, count])) is not \(whole)", sourceLocation: sourceLocation)
@@ -140,7 +140,7 @@ func request(_ fields: String..., line: String = "GET / HTTP/1.1", host: Bool = 
     ([line] + (host ? ["Host: a"] : []) + fields).map { $0 + "\r\n" }.joined() + "\r\n"
 }
 
-/// One wrong input, and what it is refused with.
+/// A malformed input and its error.
 struct Refusal: CustomTestStringConvertible, Sendable {
     var input: String
     var code: HTTPParseError.Code

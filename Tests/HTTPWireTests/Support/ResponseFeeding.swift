@@ -2,7 +2,7 @@ import HTTPTypes
 import HTTPWire
 import Testing
 
-/// All that a response head says, in a form that can be compared and printed.
+/// The contents of a response head, in a form that can be compared and printed.
 struct ResponseSnapshot: Hashable {
     var status: Int
     var reason: String
@@ -71,7 +71,7 @@ func response(_ fields: String..., line: String = "HTTP/1.1 200 OK") -> String {
     ([line] + fields).map { $0 + "\r\n" }.joined() + "\r\n"
 }
 
-/// One wrong response, and its error.
+/// A malformed response and its error.
 struct ResponseRefusal: CustomTestStringConvertible, Sendable {
     var input: String
     var code: HTTPParseError.Code

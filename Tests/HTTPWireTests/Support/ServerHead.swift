@@ -1,6 +1,6 @@
 import Testing
 
-/// A response head as a usual server sends it.
+/// A response head as sent by a common server.
 struct ServerHead: CustomTestStringConvertible, Sendable {
     let server: String
     let text: String
@@ -52,7 +52,7 @@ struct ServerHead: CustomTestStringConvertible, Sendable {
             "X-Served-By: cache-fra-1", "X-Cache: MISS", "X-Timer: S1764370800.0,VS0,VE12", "Age: 0"),
     ]
 
-    /// Heads that are correct and not usual.
+    /// Heads that are correct but unusual.
     static let unusual = [
         ServerHead("HTTP/1.0", "HTTP/1.0 200 OK", "Content-Length: 5", "Connection: keep-alive"),
         ServerHead("two lengths", "HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 5"),

@@ -12,7 +12,7 @@ uint64_t allocated_bytes(void) { return 0; }
 #include <malloc.h>
 #include <stddef.h>
 
-/* The dynamic linker prefers an executable's own symbols, so the shared libraries too come here. Each call is passed on
+/* The dynamic linker prefers an executable's own symbols, so calls from shared libraries arrive here too. Each call is passed on
    to glibc, whose free() therefore needs no replacement. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);

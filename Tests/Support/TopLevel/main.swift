@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Tandem
 
-// What a test runs as a process: only a program has code at top level, which belongs to the main actor.
+// A program that a test runs as a process: only a program has top-level code, which belongs to the main actor.
 
 /// Prints how a call ended.
 func report(_ name: String, _ body: () throws -> String) {
@@ -26,7 +26,7 @@ report("error") { try awaiting { throw CancellationError() } }
 @concurrent func number(_ number: Int) async -> String { "\(number)" }
 nonisolated func elsewhere() throws -> String { try awaiting { await MainActor.run { "\(count)" } } }
 
-// In code that the main queue runs, which cannot run more of it.
+// In code on the main queue, which cannot run more of the queue.
 DispatchQueue.main.async {
     report("within the main queue") { try awaiting { "\(count)" } }
     report("within the main queue, of no actor") { try awaitsNoActor() }

@@ -8,7 +8,7 @@ struct FetchBodyTests {
     let upstream = Upstream()
     let client = FetchClient()
 
-    /// A body that the style's own kind of producer writes.
+    /// A body written by a producer of the given style.
     private func body(
         _ style: Style, _ pieces: [[UInt8]], contentLength: Int? = nil, isRepeatable: Bool = false
     ) -> FetchBody {
@@ -70,7 +70,7 @@ struct FetchBodyTests {
         }
     }
 
-    /// The server takes nothing until it is told to: what was produced by then is what lies in buffers.
+    /// The server reads nothing until it is told to, so everything produced before lies in buffers.
     @Test(arguments: Style.allCases, [false, true]) func `a slow upstream holds the producer back`(_ style: Style, _ tls: Bool)
         async throws
     {
@@ -100,14 +100,14 @@ struct FetchBodyTests {
             let done = Event<FetchResponse>()
             let request = FetchRequest(url: upstream.url("/slowreader", scheme: scheme), method: .post, body: body)
             _ = style.start(hub, client, request, done: done)
-            // Until it stands still.
+            // Waits until the producer stops.
             var before = -1
             try await until {
                 defer { before = produced.value }
                 try await sleep(for: .milliseconds(50))
                 return produced.value > 0 && produced.value == before
             }
-            // The kernel's two buffers, libcurl's and ours.
+            // The two buffers of the kernel, libcurl's and Tandem's.
             #expect(produced.value < 16 * 1024 * 1024, "\(produced.value)")
             _ = try await client.get(upstream.url("/open", scheme: scheme))
             let text = try await done.wait().text
@@ -190,7 +190,7 @@ struct FetchBodyTests {
             let request = FetchRequest(url: upstream.url("/final?n=413"), method: .post, body: body)
             let response = try await client.execute(request)
             #expect(response.status.code == 413 && response.text == "final")
-            // The answer may come before it has begun.
+            // The response may arrive before the producer has begun.
             #expect(unwound.value == begun.value)
         }
     }
@@ -243,13 +243,13 @@ struct FetchBodyTests {
             request.expectsContinue = true
             request.followRedirects = 1
             let response = try await client.execute(request)
-            // After a redirect the untouched stream is sent to where it leads.
+            // The stream, still unused, is sent to the target of the redirect.
             #expect(response.status.code == (status == 307 ? 200 : status))
             #expect(produced.value == (status == 307 ? 1 : 0))
         }
     }
 
-    /// libcurl would ask it again and again.
+    /// libcurl would repeat the request endlessly.
     @Test(arguments: [HTTPRequest.Method.put, .post])
     func `an upstream that refuses Expect is asked once, and the error says so`(_ method: HTTPRequest.Method) async throws {
         var request = FetchRequest(url: upstream.url("/literal"), method: method, body: [1, 2, 3])
@@ -259,7 +259,7 @@ struct FetchBodyTests {
     }
 }
 
-/// Counts on one hub.
+/// A counter for one hub.
 final class Counter: @unchecked Sendable {
     var value = 0
 }

@@ -12,7 +12,7 @@ struct FetchCancelStormTests {
     func `ten thousand cancels leave nothing behind`(seed: UInt64) async throws {
         let upstream = Upstream()
         let urls = ["/silent", "/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/stall"].map { upstream.url($0) }
-        // libcurl keeps what it opens once for the whole process.
+        // libcurl keeps some descriptors for the whole process.
         _ = try await upstream.count("accepted")
         let descriptors = openDescriptors()
         try await onHub { hub in
@@ -43,7 +43,7 @@ struct FetchCancelStormTests {
     private func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 }
 
-/// What came of them. Touched on the hub alone.
+/// The outcomes of all fetches. Used only on the hub.
 private final class Counts: @unchecked Sendable {
     var (cancelled, answered, timedOut) = (0, 0, 0)
     var unexpected: [String] = []
@@ -87,7 +87,7 @@ private struct Victim: Sendable {
     }
 }
 
-/// One fetch under some levels of bridges, which now and then are a scope or have a shield.
+/// One fetch below several bridges, some of them with a timeout scope or a shield.
 private struct Fetch: Sendable {
     let client: FetchClient
     let url: String
@@ -104,7 +104,7 @@ private struct Fetch: Sendable {
         case 2 where limit < 8:
             try await withTimeout(.milliseconds(limit)) { try await blocking { try runBlocking(1) } }
         case 3 where limit > 36:
-            // Finite, whatever is fetched.
+            // Finite, whatever the fetch does.
             try await withCancellationShield { try await withTimeout(.milliseconds(1)) { try await run(2) } }
         default: try await blocking { try runBlocking(depth - 1) }
         }

@@ -12,7 +12,7 @@ struct FetchCancelTests {
         try await onHub { hub in
             let done = Event<FetchResponse>()
             let cancel = style.start(hub, client, request, done: done)
-            // This one, and those that ask.
+            // This request, and the requests that ask for the count.
             var asked = 0
             try await until {
                 asked += 1
@@ -25,7 +25,7 @@ struct FetchCancelTests {
         }
     }
 
-    /// The fetch is made in one style, and who cancels stands some bridges above, in the other or the same.
+    /// The fetch runs in one style, and the cancel comes from several bridges above, in either style.
     @Test(arguments: Style.allCases, [1, 2, 5]) func `a cancel reaches the fetch across bridges`(_ style: Style, _ bridges: Int)
         async throws
     {
@@ -81,7 +81,7 @@ struct FetchCancelTests {
         }
     }
 
-    /// At any moment: while connecting, sending, receiving, ending.
+    /// Cancels while connecting, sending, receiving and ending.
     @Test(arguments: Style.allCases) func `cancels at random moments leave nothing behind`(_ style: Style) async throws {
         let requests = ["/fixed", "/slow?n=3", "/drip?n=3", "/big?n=300000", "/redirect?n=302&to=/fixed"].map {
             var request = FetchRequest(url: upstream.url($0))

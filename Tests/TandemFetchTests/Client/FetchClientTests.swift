@@ -75,7 +75,7 @@ struct FetchClientTests {
         try await onHub { hub in
             for _ in 0..<10 {
                 for style in Style.allCases { _ = try await style.get(client, url) }
-                // A client is only a configuration: another one finds the same connection.
+                // A client is only a configuration, so another client finds the same connection.
                 _ = try await FetchClient().get(url)
             }
             let accepted = try await upstream.count("accepted")

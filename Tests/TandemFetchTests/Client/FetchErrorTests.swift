@@ -70,7 +70,7 @@ struct FetchErrorTests {
     }
 
     @Test(arguments: Style.allCases) func `a name that cannot exist is couldNotResolve`(_ style: Style) async throws {
-        // A label over 63 bytes: no name server is asked.
+        // A label over 63 bytes, for which no name server is asked.
         let name = String(repeating: "a", count: 70)
         let error = try await onHub { _ in try await fetchError { try await style.get(client, "http://\(name).invalid/") } }
         #expect(error?.code == .couldNotResolve)
@@ -103,7 +103,7 @@ func unusedPort() -> Int {
     return Int(UInt16(bigEndian: bindToLoopback(fd).sin_port))
 }
 
-/// Binds a socket to a port that the kernel chooses; returns its address.
+/// Binds a socket to a port that the kernel chooses, and returns its address.
 func bindToLoopback(_ fd: CInt) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

@@ -3,7 +3,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// The methods of a client that make the request themselves, in both styles.
+/// The client's methods that build the request themselves, in both styles.
 @Suite(.timeLimit(.minutes(1)))
 struct FetchMethodsTests {
     let client = FetchClient()

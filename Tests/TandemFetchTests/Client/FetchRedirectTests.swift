@@ -29,7 +29,7 @@ struct FetchRedirectTests {
         let request = request("/redirect?n=302&to=/fixed", at: upstream)
         let response = try await onHub { _ in
             let response = try await style.execute(client, request)
-            // The body of the redirect was read, so that its connection could go on.
+            // The client read the redirect's body, so that it could reuse the connection.
             let accepted = try await upstream.count("accepted")
             #expect(accepted == 1)
             return response
@@ -70,7 +70,7 @@ struct FetchRedirectTests {
         try await onHub { _ in
             let error = try await fetchError { try await style.execute(client, request) }
             #expect(error?.code == .tooManyRedirects)
-            // The first, five more, and the question.
+            // The first request, five redirects, and the request for the count.
             let requests = try await upstream.count("requests")
             #expect(requests == 7)
         }

@@ -75,7 +75,7 @@ struct FetchRequestTests {
         try await onHub { [request] _ in
             for _ in 0..<2 { _ = try await style.execute(client, request) }
         }
-        // When the connection is opened, and before each further request on it.
+        // The policy is asked when the connection is opened, and before each further request on it.
         #expect(asked.withLock { $0 } == Array(repeating: SocketEndpoint("127.0.0.1:\(upstream.port)")!, count: 2))
     }
 
@@ -101,7 +101,7 @@ struct FetchRequestTests {
             _ = try await style.execute(client, plain)
             let error = try await fetchError { try await style.execute(client, checked) }
             #expect(error?.code == .refused)
-            // The first request, and the question.
+            // The first request, and the request for the count.
             let requests = try await upstream.count("requests")
             #expect(requests == 2)
         }

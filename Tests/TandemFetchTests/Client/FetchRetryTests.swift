@@ -54,7 +54,7 @@ struct FetchRetryTests {
             #expect(error?.code == .transfer)
             let response = try await client.execute(busy)
             #expect(response.status.code == 503 && response.text == "busy")
-            // Three each, and the question.
+            // Three requests for each, and the request for the count.
             let requests = try await upstream.count("requests")
             #expect(requests == 7)
         }
@@ -81,13 +81,13 @@ struct FetchRetryTests {
         }
     }
 
-    /// Sent again on a new connection, without a retry of the policy.
+    /// The request is sent again on a new connection, without using up a retry.
     @Test(arguments: [HTTPRequest.Method.get, .post])
     func `a request on a kept connection that ends is sent again on a new one`(_ method: HTTPRequest.Method) async throws {
         var request = flaky("hangup", times: 1)
         request.method = method
         try await onHub { [request] _ in
-            // A connection to keep.
+            // Leaves an idle connection.
             _ = try await FetchClient().get(upstream.url("/fixed"))
             let error = try await fetchError {
                 let text = try await FetchClient().execute(request).text
@@ -157,7 +157,7 @@ struct FetchRetryTests {
         try await onHub { hub in
             let began = hub.now
             for _ in 0..<50 { _ = try await client.get(url) }
-            // Five, and one for each second that this took.
+            // Five retries, and one more for each second that this took.
             let seconds = Int((hub.now - began) / .seconds(1))
             #expect(FetchStatistics(of: hub).retries >= 5 && FetchStatistics(of: hub).retries <= 6 + seconds)
         }

@@ -43,7 +43,7 @@ struct FetchStreamTests {
             let stream = try await style.stream(client, request)
             var received = 0
             for _ in 0..<20 {
-                // Until it is full, and has had time to overflow.
+                // Waits until the stream is full, and has had time to overflow.
                 try await until { stream.buffered > 200 * 1024 }
                 try await sleep(for: .milliseconds(2))
                 #expect(stream.buffered <= 256 * 1024)

@@ -5,7 +5,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// What libcurl on a foreign loop asks of who drives it. `SocketWatchesTests` has the rest.
+/// The rules of libcurl's multi interface for a foreign loop. `SocketWatchesTests` covers the others.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct CurlMultiTests {
     let upstream = Upstream()
@@ -19,7 +19,7 @@ struct CurlMultiTests {
         try await onHub { hub in
             let stream = try await style.stream(FetchClient(), FetchRequest(url: endless))
             var request = FetchRequest(url: fixed)
-            // Asked from inside libcurl, on the hub's stack.
+            // libcurl calls this on the hub's stack.
             request.addressPolicy = AddressPolicy { _, _ in
                 stream.close()
                 return true
@@ -51,7 +51,7 @@ struct CurlMultiTests {
         }
     }
 
-    /// The resolver's wake-up descriptors are watched like any other: they must not be ready for ever.
+    /// The resolver's wake-up descriptors are watched like any other, and must not stay ready.
     @Test(arguments: Style.allCases) func `waiting for libcurl does not spin the hub`(_ style: Style) async throws {
         fake_resolver_teach("hangs-too.test", "hang")
         try await onHub { hub in
@@ -62,7 +62,7 @@ struct CurlMultiTests {
             try await sleep(for: .milliseconds(50))
             let turns = hub.statistics.turns
             try await sleep(for: .milliseconds(500))
-            // libcurl asks after its resolver up to every 250 ms.
+            // libcurl polls its resolver up to every 250 ms.
             #expect(hub.statistics.turns - turns < 50, "\(hub.statistics.turns - turns)")
             cancelName()
             cancelAnswer()
@@ -71,7 +71,7 @@ struct CurlMultiTests {
         fake_resolver_release()
     }
 
-    /// Some of them while the name is looked up, or TCP or TLS come to be; libcurl has forgotten its callback for that before.
+    /// Some cancels come during the name lookup or a handshake, when libcurl closes the socket without its callback.
     @Test(arguments: Style.allCases) func `cancelling closes every socket and keeps the count right`(_ style: Style) async throws
     {
         let secure = Upstream(tls: true)
@@ -127,7 +127,7 @@ struct CurlMultiTests {
         let url = upstream.url("/fixed")
         try await onHub { hub in
             let fetching = hub.spawn { try await FetchClient().get(url) }
-            // It runs now, up to where it waits.
+            // The task runs now until it waits.
             try await sleep(for: .zero)
             #expect(FetchStatistics(of: hub).transfers == 1 && FetchStatistics(of: hub).connections == 0)
             _ = try await fetching.value

@@ -23,7 +23,7 @@ struct FetchTLSTests {
                 let response = try await style.get(client, url)
                 #expect(response.body.count == 1_000_000)
             }
-            // A client that trusts others must not come in on that connection.
+            // A client that trusts other authorities must not use that connection.
             let error = try await fetchError { try await style.get(FetchClient(), url) }
             #expect(error?.code == .tls)
         }
@@ -70,8 +70,8 @@ struct FetchTLSTests {
         try await onHub { _ in
             let text = try await style.get(known, url).text
             #expect(text == "hello, tandem")
-            // One without must not come in on that connection. TLS 1.3 tells a client so only after its handshake, by an alert
-            // that a reset may overtake.
+            // A client without a certificate must not use that connection. TLS 1.3 refuses it only after the handshake, by an
+            // alert that a reset may overtake.
             let error = try await fetchError { try await style.get(nobody, url) }
             #expect(error?.code == .tls || error?.code == .transfer, "\(String(describing: error))")
         }

@@ -4,10 +4,10 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// An exchange in HTTP/2 ends with its answer, or with its connection, also while its upload stands still.
+/// An HTTP/2 exchange ends with its response or its connection, even while its upload is stalled.
 @Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: NginxUpstream.isInstalled, "scripts/setup nginx installs it"))
 struct HTTP2AnswerTests {
-    /// What "at once" is on a busy machine.
+    /// The bound for "at once" on a busy machine.
     private static let soon = Duration.seconds(3)
 
     private var client: FetchClient {
@@ -18,7 +18,7 @@ struct HTTP2AnswerTests {
         return FetchClient(configuration: configuration)
     }
 
-    /// A body of which 1,000 bytes come and then none. Counts its end in `unwound`.
+    /// A body that produces 1,000 bytes and then stalls. Counts its end in `unwound`.
     private func stalled(_ begun: Event<Void>, _ unwound: Counter) -> FetchBody {
         FetchBody(streaming: { writer in
             defer { unwound.value += 1 }
@@ -75,8 +75,8 @@ struct HTTP2AnswerTests {
     }
 }
 
-/// nginx with HTTP/2, a process for as long as this value lives. `/ok` and `/no` answer before they read a body, `/reads` reads it
-/// first.
+/// nginx with HTTP/2, a process that lives as long as this value. `/ok` and `/no` respond before they read a body, `/reads` reads
+/// it first.
 final class NginxUpstream: @unchecked Sendable {
     static let isInstalled = access("/usr/sbin/nginx", X_OK) == 0
 
@@ -111,7 +111,7 @@ final class NginxUpstream: @unchecked Sendable {
         try await start()
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts nginx, and waits until it listens.
     func start() async throws {
         let words: [String] = ["nginx", "-e", "\(directory)/errors", "-c", "\(directory)/conf"]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
@@ -120,7 +120,7 @@ final class NginxUpstream: @unchecked Sendable {
         try await until { isListening(on: port) }
     }
 
-    /// Kills it, with all its connections.
+    /// Kills nginx with all its connections.
     func kill() {
         guard process > 0 else { return }
         Glibc.kill(process, SIGKILL)

@@ -58,7 +58,7 @@ struct HTTP2Tests {
                 #expect(response.body.count == 5 && stream.buffered <= 256 * 1024)
             }
             #expect(FetchStatistics(of: hub).connections == 1)
-            // Nor does it keep the hub busy.
+            // The unread stream does not keep the hub busy either.
             let turns = hub.statistics.turns
             try await sleep(for: .milliseconds(300))
             #expect(hub.statistics.turns - turns < 100, "\(hub.statistics.turns - turns)")

@@ -19,7 +19,7 @@ struct SocketWatchesTests {
             let old = pipe()
             let new = pipe()
             try watches.watch(old.reading, for: .readable)
-            // Nobody says so, and epoll forgets the number.
+            // The watches are not told, and epoll forgets the number.
             close(old.reading)
             #expect(dup2(new.reading, old.reading) == old.reading)
             try watches.watch(old.reading, for: .readable)
@@ -45,7 +45,7 @@ struct SocketWatchesTests {
             try watches.watch(empty.writing, for: .writable)
             try await until { told.count == 2 }
             #expect(told == [full.reading: [input], empty.writing: [output]])
-            // Nobody reads any more.
+            // The pipe has no reader any more.
             watches.remove(empty.reading)
             close(empty.reading)
             try await until { told[empty.writing]?.contains { $0 & failure != 0 } == true }

@@ -4,7 +4,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// A thousand megabytes of zeros are one of gzip.
+/// gzip compresses a thousand megabytes of zeros into one.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DecompressionBombTests {
     let upstream = Upstream()
@@ -28,7 +28,7 @@ struct DecompressionBombTests {
             let error = try await fetchError { try await style.execute(FetchClient(), request) }
             #expect(error?.code == .tooLarge)
             #expect(error?.message.contains("decodes to over 8388608 bytes; raise `maxResponseBytes`") == true)
-            // An array that grew to the limit, and the one before it.
+            // An array that grew to the limit, and its predecessor.
             #expect(megabytesResident - before < 40, "\(before) to \(megabytesResident)")
             try await until { try await upstream.count("disconnects") == 1 }
         }
@@ -46,7 +46,7 @@ struct DecompressionBombTests {
                 for _ in 0..<count { group.addTask { try await style.stream(FetchClient(), request) } }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            // Exactly full: there is more, and it waits coded.
+            // The buffer is full, and the rest waits in coded form.
             for stream in streams { try await until { stream.buffered == 256 * 1024 } }
             #expect(megabytesResident - before < count * 2, "\(before) to \(megabytesResident)")
             for stream in streams {
@@ -55,7 +55,7 @@ struct DecompressionBombTests {
                     #expect(piece != nil && stream.buffered <= 256 * 1024)
                 }
             }
-            // The address sanitizer keeps for a while what has been freed: here all pieces that were read.
+            // The address sanitizer keeps freed memory for a while, here all pieces that were read.
             if !hasAddressSanitizer {
                 #expect(megabytesResident - before < count * 2, "\(before) to \(megabytesResident)")
             }
@@ -63,7 +63,7 @@ struct DecompressionBombTests {
         }
     }
 
-    /// What was taken before the limit was reached is unfolded while it is read, also after the transfer has ended.
+    /// Bytes received before the limit are decoded while they are read, even after the transfer has ended.
     @Test(arguments: Style.allCases) func `a stream fails at the same limit`(_ style: Style) async throws {
         var request = bomb("gzip", megabytes: 8)
         request.maxResponseBytes = 5 * 1024 * 1024

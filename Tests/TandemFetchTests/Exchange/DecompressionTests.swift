@@ -3,14 +3,14 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// The codings that are asked for, and what is done about those that are not.
+/// Codings that the client requests, and codings that it does not.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DecompressionTests {
     let upstream = Upstream()
 
     private func content(_ count: Int) -> [UInt8] { (0..<count).map { UInt8($0 % 251 * ($0 % 251) % 251) } }
 
-    /// Sizes about those of the buffers, and one that needs several of each.
+    /// Sizes around those of the buffers, and one that needs several of each.
     @Test(arguments: ["gzip", "deflate", "bare", "members"], [0, 1, 16 * 1024, 256 * 1024, 256 * 1024 + 1, 3_000_000])
     func `a coded body is decoded`(_ how: String, _ count: Int) async throws {
         let url = upstream.url("/coded?n=\(count)&how=\(how)&coding=\(how == "gzip" || how == "members" ? "GZip" : "deflate")")
@@ -60,7 +60,7 @@ struct DecompressionTests {
         #expect(error?.code == .transfer && error?.message.contains("codings") == true, "\(String(describing: error))")
     }
 
-    /// libcurl knows them, and unfolds them without a bound.
+    /// libcurl knows them, and decodes them without a limit.
     @Test(arguments: ["br", "zstd", "compress", "nonsense"])
     func `a coding that was not requested is refused, and the error names the remedy`(_ coding: String) async throws {
         let url = upstream.url("/bomb?n=1&coding=\(coding)")
@@ -76,7 +76,7 @@ struct DecompressionTests {
         #expect(error?.message.contains("turn `decompresses` off") == true)
     }
 
-    /// What a stream holds is a multiple of some of these sizes: then nothing but the mark of the flush is left to decode.
+    /// A stream's capacity is a multiple of some of these sizes. Then only the flush marker is left to decode.
     @Test(
         arguments: Style.allCases, [(4, 65_536), (5, 65_536), (8, 65_536), (16, 16_384), (5, 60_000), (1, 262_144), (3, 262_144)])
     func `a body flushed in blocks is decoded completely`(_ style: Style, _ blocks: (count: Int, size: Int)) async throws {

@@ -5,7 +5,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Each phase of a fetch has a limit of its own, and an error that says which it was.
+/// Each phase of a fetch has its own timeout and its own error.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FetchPhaseTests {
     let upstream = Upstream()
@@ -26,7 +26,7 @@ struct FetchPhaseTests {
             let error = try await fetchError { try await style.get(client, "http://hangs.test/") }
             #expect(error?.code == .connectTimedOut && error?.isTimeout == true, "\(String(describing: error))")
             #expect(error?.message == "http://hangs.test:80: could not connect within 0.1 seconds")
-            // Waiting for a resolver is waiting: nothing turns in circles.
+            // The hub does not spin while it waits for the resolver.
             #expect(hub.statistics.turns - turns < 200)
         }
         fake_resolver_release()
@@ -45,7 +45,7 @@ struct FetchPhaseTests {
     @Test(arguments: Style.allCases) func `a server that never starts TLS ends the fetch after the TLS timeout`(_ style: Style)
         async throws
     {
-        // It takes connections in and says nothing.
+        // The server accepts connections and sends nothing.
         let full = try FullBacklog(backlog: 16, fills: false)
         let client = client { $0.tlsTimeout = .milliseconds(80) }
         let error = try await onHub { _ in try await fetchError { try await style.get(client, "https://127.0.0.1:\(full.port)/") }
@@ -97,7 +97,7 @@ struct FetchPhaseTests {
         try await onHub { _ in
             let stream = try await style.stream(client, FetchRequest(url: url))
             try await until { stream.buffered > 200 * 1024 }
-            // Several times the limit.
+            // Several times the timeout.
             try await sleep(for: .milliseconds(250))
             for _ in 0..<20 { _ = try await style.read(stream) }
             stream.close()
@@ -125,7 +125,7 @@ struct FetchPhaseTests {
     }
 }
 
-/// A listener whose connections nobody accepts; when it `fills`, one that takes no more in.
+/// A listener that accepts no connection. With `fills`, its backlog is full.
 private final class FullBacklog: Sendable {
     let port: Int
     private let fds: [CInt]

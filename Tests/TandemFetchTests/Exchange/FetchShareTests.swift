@@ -4,7 +4,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// A body whose pieces are always there, or always taken, lets others run all the same. Counted in calls: no time is involved.
+/// A body that never has to wait still lets others run. The tests count calls and measure no time.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FetchShareTests {
     let upstream = Upstream()
@@ -19,7 +19,7 @@ struct FetchShareTests {
             request.maxResponseBytes = .max
             let stream = try await style.stream(client, request)
             for _ in 0..<20 {
-                // So that the next read need not wait.
+                // After this, the next read need not wait.
                 try await until { stream.buffered > 0 }
                 let progress = Progress()
                 progress.start(hub)
@@ -30,7 +30,7 @@ struct FetchShareTests {
                 case .blocking:
                     try await blocking { while !progress.hasRun { bytes += try stream.read()?.count ?? 0 } }
                 }
-                // One read takes what is there, at most 256 KiB, and the share is 1 MiB.
+                // One read takes the available bytes, at most 256 KiB, and the share is 1 MiB.
                 #expect(bytes <= 4 * 256 * 1024)
             }
             stream.close()
@@ -67,7 +67,7 @@ struct FetchShareTests {
         }
     }
 
-    /// How many writes there have been when another task runs.
+    /// The number of writes before another task runs.
     private final class Progress: Sendable {
         let writes = Atomic(0)
         let before = Atomic(-1)

@@ -3,10 +3,10 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// An exchange ends with its answer, or with its connection, also while its upload or its reader stands still.
+/// An exchange ends with its response or its connection, even while its upload or its reader is stalled.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct AnswerBeforeUploadTests {
-    /// What "at once" is on a busy machine.
+    /// The bound for "at once" on a busy machine.
     private static let soon = Duration.seconds(3)
     private let client = hostileClient(timeout: .seconds(6))
     private static let answers = [
@@ -14,7 +14,7 @@ struct AnswerBeforeUploadTests {
         HostileText.raw("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 3\r\n\r\nfin"),
     ]
 
-    /// A body of which 1,000 bytes come and then none, in either style. Counts its end in `unwound`.
+    /// A body of either style that produces 1,000 bytes and then stalls. Counts its end in `unwound`.
     private func stalled(_ style: Style, isAnnounced: Bool, _ unwound: Counter) -> FetchBody {
         let (length, piece) = (isAnnounced ? 100_000 : nil, [UInt8](repeating: 0x78, count: 1000))
         switch style {
@@ -37,7 +37,7 @@ struct AnswerBeforeUploadTests {
         }
     }
 
-    /// The head of the answer comes while the upload is under way, its body only when more of the upload has been read.
+    /// The response's head comes during the upload, its body only when more of the upload has been read.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
     func `the connection of an upload that a response cut off is not used again`(
         _ transport: HostileUpstream.Transport, _ style: Style
@@ -69,7 +69,7 @@ struct AnswerBeforeUploadTests {
         }
     }
 
-    /// The producer waits, but nobody waits for it any more.
+    /// The producer still waits, although the fetch no longer needs it.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
     func `the idle timeout covers a response that made the upload unnecessary`(
         _ transport: HostileUpstream.Transport, _ style: Style
@@ -111,7 +111,7 @@ struct AnswerBeforeUploadTests {
                                 let text = try await style.execute(client, request).text
                                 #expect(text == "fin")
                             }
-                            // Its producer, if it had begun, has unwound.
+                            // The producer has unwound if it had begun.
                             #expect(took < Self.soon && unwound.value <= 1 && FetchStatistics(of: hub).transfers == 0)
                         }
                     }
@@ -144,7 +144,7 @@ struct AnswerBeforeUploadTests {
         }
     }
 
-    /// With 100,000 bytes the stream has room for more; with 3,000,000 it has none, and nobody reads the socket.
+    /// With 100,000 bytes the stream has room for more. With 3,000,000 it is full, and the client does not read the socket.
     @Test(arguments: HostileUpstream.Transport.allCases, Style.allCases)
     func `an upstream that disconnects while the stream is unread is noticed by the next read`(
         _ transport: HostileUpstream.Transport, _ style: Style

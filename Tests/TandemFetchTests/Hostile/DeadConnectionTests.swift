@@ -3,15 +3,15 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Kept connections that turn out to be dead: a request that may be repeated gets a fresh one, however many there are. No
+/// Kept connections that turn out to be dead. A repeatable request gets a new connection, however many are dead. No
 /// `RetryPolicy` is needed.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct DeadConnectionTests {
     private static let kept = 8
-    /// With these a client may not see the end before it has sent its request.
+    /// With these endings a client may send its request before it sees the end.
     private static let endings = [HostileEnding.proper, .cut, .reset]
 
-    /// Opens eight connections, all of which do this when they were used once; then runs `body` on the same hub.
+    /// Opens eight connections that behave like this after their first use, then runs `body` on the same hub.
     private func withKeptConnections(
         _ transport: HostileUpstream.Transport, _ afterwards: HostileScript.Afterwards,
         _ body: @escaping @Sendable (HostileUpstream, FetchClient) async throws -> Void
@@ -19,7 +19,7 @@ struct DeadConnectionTests {
         let gate = HostileGate()
         try await withHostileUpstream(transport) { request in
             guard request.path == "/hold" else { return .echo(request) }
-            // Answered when all have arrived, so that each has a connection.
+            // The upstream responds when all requests have arrived, so that each has its own connection.
             return HostileScript(
                 steps: [.call { gate.arrive(andWaitFor: Self.kept) }, .send(HostileText.answer("held"))], afterwards: afterwards)
         } _: { upstream in
@@ -31,7 +31,7 @@ struct DeadConnectionTests {
                     #expect(text == "held")
                 }
                 #expect(upstream.ledger.counts.accepted == Self.kept)
-                // What the upstream does to idle connections is done.
+                // Waits until the upstream has ended the idle connections.
                 if case .endWhenIdle = afterwards { try await sleep(for: .milliseconds(150)) }
                 try await body(upstream, client)
             }
@@ -65,7 +65,7 @@ struct DeadConnectionTests {
         let unrepeatable = FetchBody(streaming: { writer in try await writer.write([1, 2, 3]) })
         for ending in Self.endings {
             for (method, content) in Self.repeatable + [(.post, nil), (.post, [1, 2, 3]), (.post, unrepeatable)] {
-                // After a pause: a reset must not overtake the answer.
+                // After a pause, because a reset must not overtake the response.
                 try await withKeptConnections(transport, .endWhenIdle(ending, milliseconds: 50)) { upstream, client in
                     let request = FetchRequest(url: upstream.url("/next"), method: method, body: content)
                     let response = try await style.execute(client, request)
@@ -87,7 +87,7 @@ struct DeadConnectionTests {
                     let error = try await fetchError { try await style.execute(client, request) }
                     #expect(error?.code == .transfer, "\(ending): \(String(describing: error))")
                     #expect(error?.message.contains("may have been acted on") == true, "\(ending): \(String(describing: error))")
-                    // It was sent once.
+                    // The request was sent once.
                     #expect(upstream.ledger.counts.severed == 1, "\(ending)")
                 }
             }
@@ -124,7 +124,7 @@ struct DeadConnectionTests {
                 try await onHub { _ in
                     let client = hostileClient()
                     let error = try await fetchError { try await style.get(client, upstream.url("/first")) }
-                    // A reset may come before the client has noticed that the connection stood.
+                    // A reset may come before the client has noticed that the connection was established.
                     let codes: [FetchError.Code] = [.transfer, .couldNotConnect] + (transport == .plain ? [] : [.tls])
                     #expect(error.map { codes.contains($0.code) } == true, "\(String(describing: error))")
                     let text = try await style.get(client, upstream.url("/second")).text

@@ -1,4 +1,4 @@
-/// A part of an answer's framing that never ends.
+/// A part of a response's framing that never ends.
 enum EndlessFraming: String, CaseIterable, Sendable {
     case statusLine = "a status line"
     case headerLine = "a header line"
@@ -10,7 +10,7 @@ enum EndlessFraming: String, CaseIterable, Sendable {
     case trailerLine = "a trailer line"
     case trailerLines = "trailer lines"
 
-    /// What comes first.
+    /// The bytes before the endless part.
     func opening(_ exchange: Int) -> [UInt8] {
         let chunked = "HTTP/1.1 200 OK\r\nX-Exchange: \(exchange)\r\nTransfer-Encoding: chunked\r\n\r\n"
         let text =
@@ -28,7 +28,7 @@ enum EndlessFraming: String, CaseIterable, Sendable {
         return Array(text.utf8)
     }
 
-    /// What is repeated, some 64 KiB.
+    /// The bytes that are repeated, about 64 KiB.
     var block: [UInt8] {
         let text =
             switch self {

@@ -1,12 +1,12 @@
-/// An answer that is malformed in its status line, its fields or its chunks.
+/// A response with a malformed status line, fields or chunks.
 struct FramingLie: Sendable, CustomStringConvertible {
-    /// What is wrong.
+    /// The name of the fault.
     let name: String
-    /// Whether a client may read the answer all the same, provided it finds the right body.
+    /// Whether a client may still accept the response, provided it reads the right body.
     let mayBeRead: Bool
     /// Whether no client may use the connection again.
     let isLast: Bool
-    /// Whether a client may hand on bytes that are not of the body, before it finds the fault.
+    /// Whether a client may return bytes that are not part of the body before it finds the fault.
     let spoilsBody: Bool
     private let statusLine: String
     /// The framing fields, with the length of the body in place of `N`, and of one byte less in place of `M`.
@@ -24,7 +24,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
 
     var description: String { name }
 
-    /// The answer with this body, at least two bytes.
+    /// The response with this body, which has at least two bytes.
     func bytes(_ exchange: Int, _ body: [UInt8]) -> [UInt8] {
         var fields: [UInt8] = []
         for character in self.fields.utf8 {
@@ -38,7 +38,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
         return head + payload(body)
     }
 
-    /// Every way that is here to get a length wrong.
+    /// All malformed lengths.
     static let lengths: [FramingLie] = [
         FramingLie("two different lengths, the longer first", "content-length: N\r\ncontent-length: M\r\n"),
         FramingLie("two different lengths, the shorter first", "content-length: M\r\ncontent-length: N\r\n"),
@@ -60,7 +60,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
         FramingLie("a length and one that is no number", "content-length: N\r\ncontent-length: x\r\n"),
     ]
 
-    /// Transfer codings that the client does not know, or that leave the end unknown.
+    /// Transfer codings that the client does not know, or that do not mark the end.
     static let codings: [FramingLie] = [
         FramingLie("the transfer coding identity", "transfer-encoding: identity\r\n"),
         FramingLie("the transfer coding identity beside a length", "transfer-encoding: identity\r\ncontent-length: N\r\n"),
@@ -87,7 +87,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
         },
     ]
 
-    /// Status lines that are none of HTTP/1, and an answer that is no final one.
+    /// Status lines that are not HTTP/1, and a response that is not final.
     static let statusLines: [FramingLie] = [
         status("a status with a letter", "HTTP/1.1 2x0 OK\r\n"), status("a status of two digits", "HTTP/1.1 20 OK\r\n"),
         status("a status of four digits", "HTTP/1.1 2000 OK\r\n"), status("another version", "HTTP/9.9 200 OK\r\n"),
@@ -96,7 +96,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
         status("a change of protocol that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\n"),
     ]
 
-    /// What some clients put up with.
+    /// Faults that some clients tolerate.
     static let tolerable: [FramingLie] = [
         FramingLie("equal lengths in one field", "content-length: N, N\r\n", mayBeRead: true),
         FramingLie(
@@ -125,7 +125,7 @@ struct FramingLie: Sendable, CustomStringConvertible {
         },
     ]
 
-    /// All that must be refused.
+    /// All faults that must be refused.
     static let refused = lengths + codings + chunks + statusLines
 
     private static func chunked(_ body: [UInt8]) -> [UInt8] {

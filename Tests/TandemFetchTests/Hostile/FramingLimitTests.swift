@@ -2,11 +2,11 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// What frames an answer has a limit, whatever `maxResponseBytes` is.
+/// Framing has limits of its own, whatever `maxResponseBytes` is.
 @Suite(.serialized, .timeLimit(.minutes(3)))
 struct FramingLimitTests {
     private static let transports = [HostileUpstream.Transport.plain, .tls13]
-    /// The client may read a megabyte; the rest is in the kernel's buffers, or on the way to them.
+    /// The client may read a megabyte. The rest is in the kernel's buffers, or on its way there.
     private static let mostSent = 16_000_000
 
     private func expectRefusal(_ error: FetchError?, _ what: String) {
@@ -50,7 +50,7 @@ struct FramingLimitTests {
             } _: { upstream in
                 try await onHub { _ in
                     let stream = try await style.stream(hostileClient(), FetchRequest(url: upstream.url("/")))
-                    // Refused, without a reader.
+                    // The response is refused without a reader.
                     try await until { upstream.ledger.counts.open == 0 }
                     let error = try await fetchError { while try await style.read(stream) != nil {} }
                     expectRefusal(error, part.rawValue)
@@ -84,7 +84,7 @@ struct FramingLimitTests {
         }
     }
 
-    /// Honest answers stay below the limits.
+    /// Well-formed responses stay below the limits.
     @Test(arguments: transports, Style.allCases)
     func `many small chunks, several interim responses and long fields are accepted`(
         _ transport: HostileUpstream.Transport, _ style: Style

@@ -2,12 +2,12 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Answers whose end is unclear, RFC 9112 6.3: the fetch fails, and the connection is not used again.
+/// Responses whose end is unclear (RFC 9112, 6.3): the fetch fails, and the connection is not used again.
 @Suite(.serialized, .timeLimit(.minutes(3)))
 struct FramingRefusalTests {
     private static let body = HostileContent.bytes(5, 5000)
 
-    /// Fetches an answer with each of these faults, and something else after it. Returns what came of the first, by name.
+    /// Fetches a response with each of these faults, and another one after it. Returns the outcome of the first, by name.
     private func fetch(
         _ lies: [FramingLie], _ transport: HostileUpstream.Transport, _ style: Style
     ) async throws -> [(lie: FramingLie, result: Result<FetchResponse, FetchError>)] {

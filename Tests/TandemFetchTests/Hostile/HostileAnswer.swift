@@ -1,4 +1,4 @@
-/// The content of one exchange's messages: no two exchanges have the same, and no two places in one.
+/// The content of an exchange's messages. It differs between any two exchanges, and between any two places in one.
 enum HostileContent {
     /// Returns `count` bytes for the exchange: blocks of 16 bytes with its number and their own.
     static func bytes(_ exchange: Int, _ count: Int) -> [UInt8] {
@@ -20,20 +20,20 @@ enum HostileContent {
     }
 }
 
-/// One well-formed answer, as bytes, with the places in it that matter.
+/// One well-formed response as bytes, with its relevant positions.
 struct HostileAnswer: Sendable {
     /// How the body ends.
     enum Framing: String, CaseIterable, Sendable {
         case length, chunked, untilClose
-        /// An answer without a body: to HEAD, 204 or 304.
+        /// A response without a body: to HEAD, 204 or 304.
         case none
     }
 
     let status: Int
     let framing: Framing
-    /// The body that the client has to see.
+    /// The body that the client must get.
     let body: [UInt8]
-    /// The whole answer, interim answers included.
+    /// The whole response, including interim responses.
     let bytes: [UInt8]
     /// Where the final head ends.
     let headEnd: Int
@@ -90,7 +90,7 @@ struct HostileAnswer: Sendable {
         var (chunks, rest): ([UInt8], ArraySlice<UInt8>) = ([], body[...])
         let most = random.pick([1, 7, 100, 4096, 65_536])
         while !rest.isEmpty {
-            // Single bytes only at the beginning.
+            // Chunks of a single byte occur only at the beginning.
             let piece = rest.prefix(chunks.count > 2000 ? 65_536 : 1 + random.below(most))
             rest = rest.dropFirst(piece.count)
             var size = String(piece.count, radix: 16, uppercase: random.chance(300))

@@ -1,16 +1,16 @@
 import HTTPTypes
 
-/// What the client does in one exchange: the request, and how its caller behaves.
+/// The client's side of one exchange: the request, and the behaviour of its caller.
 struct HostileCall: Sendable {
     enum Body: Sendable {
         case none
         case bytes(Int)
-        /// A stream of so many bytes, announced or chunked, made by the caller's kind of producer.
+        /// A stream of this many bytes, announced or chunked, with a producer of the caller's style.
         case stream(Int, isAnnounced: Bool, isRepeatable: Bool)
-        /// A stream of which only the first bytes ever come.
+        /// A stream that stalls after its first bytes.
         case stalled(Int, of: Int, isAnnounced: Bool)
 
-        /// How many bytes the upstream gets when it reads all of it; nil when there is no end.
+        /// The number of bytes that the upstream gets when it reads everything; nil if there is no end.
         var count: Int? {
             switch self {
             case .none: 0
@@ -20,13 +20,13 @@ struct HostileCall: Sendable {
         }
     }
 
-    /// How the caller takes the answer.
+    /// How the caller reads the response.
     enum Taking: Sendable {
-        /// By `execute`.
+        /// With `execute`.
         case whole
-        /// By `stream`, to its end; with a pause before some of the pieces.
+        /// With `stream`, to its end, with a pause before some of the pieces.
         case stream(pauseMicroseconds: Int)
-        /// By `stream`, and closes it after so many pieces.
+        /// With `stream`, closed after this many pieces.
         case partial(Int)
     }
 
@@ -35,7 +35,7 @@ struct HostileCall: Sendable {
     let taking: Taking
     /// Whether a green thread fetches, or a task.
     let style: Style
-    /// When the caller is cancelled; nil for not at all.
+    /// When the caller is cancelled; nil for never.
     let cancelMicroseconds: Int?
     let expectsContinue: Bool
 
@@ -67,7 +67,7 @@ struct HostileCall: Sendable {
         expectsContinue = if case .none = body { false } else { random.chance(60) }
     }
 
-    /// Whether a client may send it once more when a kept connection turns out to be dead.
+    /// Whether a client may send the request again when a kept connection turns out to be dead.
     var mayBeRepeated: Bool {
         guard method != .post else { return false }
         return switch body {

@@ -1,16 +1,16 @@
-/// One connection of a hostile upstream: reads requests and plays their scripts. One thread uses it.
+/// One connection of a hostile upstream. Reads requests and runs their scripts. Used by one thread.
 final class HostileConnection {
-    /// Why a further request on this connection would be a fault of the client's.
+    /// Why another request on this connection would be the client's fault.
     private enum Hazard {
         case none
-        /// The client knew it before the last exchange was over.
+        /// The client knew the reason before the last exchange was over.
         case certain(String)
-        /// It happened at this time (`HostileWire.now`), while the connection was idle.
+        /// The reason arose at this time (`HostileWire.now`), while the connection was idle.
         case recent(String, Int, HostileLedger.Excuse)
     }
 
-    /// A client looks at an idle connection before it uses it. What reaches the connection between look and use, nobody can hold
-    /// against it. A tenth of a second: longer than a busy machine keeps a thread from running.
+    /// A client checks an idle connection before it uses it. Events between the check and the use are not held
+    /// against it. The window is a tenth of a second, longer than a busy machine keeps a thread from running.
     private static let window = 100_000_000
 
     private let wire: HostileWire
@@ -45,7 +45,7 @@ final class HostileConnection {
 
     // MARK: Requests
 
-    /// Returns the next request; nil when none comes within a minute.
+    /// Returns the next request; nil if none arrives within a minute.
     private func nextRequest() throws(HostileWireError) -> HostileRequest? {
         try finishBody()
         if input.isEmpty, !wire.hasInput(within: 60_000) { return nil }
@@ -72,7 +72,7 @@ final class HostileConnection {
         return (0...(input.count - 4)).first { input[$0] == 0x0d && input[$0..<($0 + 4)].elementsEqual(mark) }.map { $0 + 4 }
     }
 
-    /// Whether the client was right to send this request here. If not, the connection is reset.
+    /// Whether the client may send this request on this connection. If not, the connection is reset.
     private func mayServe(_ request: HostileRequest) -> Bool {
         switch hazard {
         case .none: return true
@@ -175,15 +175,15 @@ final class HostileConnection {
         return true
     }
 
-    /// Whether no request comes within this time, once the last one was read to its end.
+    /// Whether no request arrives within this time, after the last one was read to its end.
     private func isIdle(for milliseconds: Int) throws(HostileWireError) -> Bool {
         try finishBody()
         return input.isEmpty && !wire.hasInput(within: milliseconds)
     }
 
-    /// Returns whether a request may still come, for which the client has to be judged.
+    /// Returns whether a request may still arrive that has to be judged.
     private func end(_ ending: HostileEnding) -> Bool {
-        // A reset leaves nobody who could see what was on its way.
+        // After a reset the upstream cannot see what was on its way.
         if ending == .reset { ledger.noteReset() }
         wire.end(ending)
         hazard = .recent("the upstream had ended the connection", HostileWire.now, .connectionEnded)

@@ -2,9 +2,9 @@ import HTTPTypes
 import Tandem
 import TandemFetch
 
-/// One exchange of a plan, as its caller lives through it.
+/// One exchange of a plan, from the caller's side.
 struct HostileExchange: Sendable {
-    /// What the caller got.
+    /// The caller's result.
     struct Outcome: Sendable {
         var status: Int?
         /// The `X-Exchange` field.
@@ -13,18 +13,18 @@ struct HostileExchange: Sendable {
         var isComplete = false
         var error: (any Error)?
         var took = Duration.zero
-        /// Whether the test had to cancel it, long after its deadline.
+        /// Whether the test had to cancel the exchange, long after its deadline.
         var isOverdue = false
     }
 
-    /// How much later than its deadline an exchange may end: it has to be scheduled, and its producer to unwind.
+    /// How long after its deadline an exchange may end: time for scheduling, and for its producer to unwind.
     static let slack = Duration.seconds(3)
 
     let plan: HostilePlan
     let client: FetchClient
     let url: String
 
-    /// Runs the exchange in a task or a green thread of its own, and cancels that when the plan says so.
+    /// Runs the exchange in its own task or green thread, and cancels it if the plan says so.
     func run(on hub: Hub) async -> Outcome {
         let began = ContinuousClock.now
         let overdue = Counter()
@@ -159,7 +159,7 @@ extension HTTPFields {
 }
 
 extension HostilePlan {
-    /// Whether the reader rests when it has so many bytes: about every other time.
+    /// Whether the reader pauses at this number of bytes: about every other time.
     fileprivate func pauses(after count: Int) -> Bool { (count ^ exchange).nonzeroBitCount & 1 == 0 }
 
     /// The upload in pieces of 1 byte to 16 KiB.

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// What a hostile upstream has counted and noticed. Any thread may use it.
+/// The counts and observations of a hostile upstream. Usable from any thread.
 final class HostileLedger: Sendable {
-    /// What an exchange may come to because of the connection that it was given, whatever its own plan says.
+    /// An outcome that an exchange may have because of its connection, whatever its own plan says.
     enum Excuse: Sendable {
         /// The connection ended as the request arrived. A request that may be repeated still has to succeed.
         case connectionEnded
-        /// Stray bytes were sent at the moment at which the request was: no client can tell them from the answer.
+        /// Stray bytes were sent at the same moment as the request, so no client can tell them from the response.
         case strayBytes
     }
 
@@ -15,11 +15,11 @@ final class HostileLedger: Sendable {
         var accepted = 0
         /// Connections that are open on the upstream's side.
         var open = 0
-        /// Heads of requests read.
+        /// Request heads read.
         var requests = 0
         /// Bytes sent by `flood`.
         var flooded = 0
-        /// Requests for which the upstream ended the connection as they arrived.
+        /// Requests whose connection the upstream ended on arrival.
         var severed = 0
     }
 
@@ -35,7 +35,7 @@ final class HostileLedger: Sendable {
 
     var counts: Counts { state.withLock { $0.counts } }
 
-    /// What the client must not have done, at most the first hundred.
+    /// The client's violations, at most the first hundred.
     var violations: [String] { state.withLock { $0.violations } }
 
     func count(_ change: (inout Counts) -> Void) { state.withLock { change(&$0.counts) } }
@@ -44,7 +44,7 @@ final class HostileLedger: Sendable {
         state.withLock { if $0.violations.count < 100 { $0.violations.append(text) } }
     }
 
-    /// Counts a request; a POST that comes a second time is a violation.
+    /// Counts a request. A POST that arrives twice is a violation.
     func note(_ request: HostileRequest) {
         let isDouble = state.withLock { state in
             state.counts.requests += 1
@@ -57,17 +57,17 @@ final class HostileLedger: Sendable {
     func excuse(_ exchange: Int?, _ excuse: Excuse) {
         guard let exchange else { return }
         state.withLock { state in
-            // A stray answer excuses more.
+            // A stray response excuses more.
             if state.excuses[exchange] != .strayBytes { state.excuses[exchange] = excuse }
         }
     }
 
     func excuse(of exchange: Int) -> Excuse? { state.withLock { $0.excuses[exchange] } }
 
-    /// Notes that an idle connection was reset: whether a request was on its way to it, the upstream cannot see.
+    /// Notes that an idle connection was reset. The upstream cannot see whether a request was on its way.
     func noteReset() { state.withLock { $0.resets.append(.now) } }
 
-    /// Whether an idle connection was reset in this time.
+    /// Whether an idle connection was reset during this time.
     func wasReset(in time: ClosedRange<ContinuousClock.Instant>) -> Bool {
         state.withLock { $0.resets.contains { time.contains($0) } }
     }

@@ -1,17 +1,17 @@
 import HTTPTypes
 
-/// One exchange as it follows from the seed and its number: what the client asks, how the upstream misbehaves, and what the
+/// One exchange as derived from the seed and its number: the client's request, the upstream's misbehaviour, and what the
 /// caller may get.
 ///
-/// Client and upstream each make the plan for themselves, so that an exchange can be replayed from its seed and its number.
+/// Client and upstream each derive the plan, so that an exchange can be replayed from its seed and its number.
 struct HostilePlan: Sendable, CustomStringConvertible {
-    /// What the caller may get. Whatever else it gets, or later than `patience`, is a fault.
+    /// What the caller may get. Any other result is a fault, and so is a result later than `patience`.
     enum Permitted: String, Sendable {
-        /// The right answer.
+        /// The right response.
         case answer
         /// A `FetchError`.
         case error
-        /// Either.
+        /// Either of the two.
         case answerOrError
     }
 
@@ -19,16 +19,16 @@ struct HostilePlan: Sendable, CustomStringConvertible {
     let exchange: Int
     let transport: HostileUpstream.Transport
     let call: HostileCall
-    /// The answer that the caller gets if it gets one.
+    /// The status of the response, if the caller gets one.
     let status: Int
     let body: [UInt8]
     let misbehaviour: Misbehaviour
-    /// The time that the request gets.
+    /// The request's timeout.
     let patience: Duration
 
     var permitted: Permitted { misbehaviour.permitted }
     var script: HostileScript { misbehaviour.script }
-    /// The body of the request, or what comes of it.
+    /// The body of the request, or its part that exists.
     var upload: [UInt8] { HostileContent.bytes(exchange ^ 0x7fff_ffff, call.uploadCount) }
 
     init(seed: UInt64, exchange: Int) {
@@ -48,7 +48,7 @@ struct HostilePlan: Sendable, CustomStringConvertible {
             if misbehaviour.isSlow {
                 .milliseconds(300)
             } else if misbehaviour.permitted == .answer, !call.isStalled {
-                // An answer that has to come must not be late only because the machine is busy.
+                // A required response must not be late only because the machine is busy.
                 .seconds(10)
             } else {
                 .seconds(2)
@@ -63,7 +63,7 @@ struct HostilePlan: Sendable, CustomStringConvertible {
 }
 
 extension HostileCall {
-    /// How many bytes of the request's body exist.
+    /// The number of bytes of the request's body that exist.
     var uploadCount: Int {
         switch body {
         case .none: 0

@@ -15,10 +15,10 @@ struct HostileRandom {
         return value ^ value >> 31
     }
 
-    /// A number from 0 up to `bound`, without it; 0 when that is 0.
+    /// A number from 0 to below `bound`; 0 if `bound` is 0.
     mutating func below(_ bound: Int) -> Int { bound <= 0 ? 0 : Int(next() % UInt64(bound)) }
 
-    /// True so many times in a thousand.
+    /// True with a probability of `perMille` in a thousand.
     mutating func chance(_ perMille: Int) -> Bool { below(1000) < perMille }
 
     mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }

@@ -1,7 +1,7 @@
 /// Decodes the body of one request from a connection's bytes.
 struct HostileRequestBody {
     private enum Phase {
-        /// So many bytes of content are next; `isLast` when nothing follows them.
+        /// This many bytes of content are next; `isLast` if nothing follows them.
         case content(Int, isLast: Bool)
         case chunkSize
         case chunkEnd
@@ -25,8 +25,8 @@ struct HostileRequestBody {
 
     var isOver: Bool { if case .over = phase { true } else { false } }
 
-    /// Takes what belongs to the body from the front of `bytes`. Returns false when they are malformed; then `bytes` begin with
-    /// the line that is.
+    /// Removes the body's bytes from the front of `bytes`. Returns false if they are malformed; then `bytes` begins with
+    /// the malformed line.
     mutating func take(from bytes: inout [UInt8]) -> Bool {
         var rest = bytes[...]
         defer { bytes = Array(rest) }
@@ -64,7 +64,7 @@ struct HostileRequestBody {
         }
     }
 
-    /// Takes a line off `bytes`. Returns it without its CRLF; nil when there is no whole line.
+    /// Removes a line from `bytes`. Returns it without its CRLF; nil if there is no whole line.
     private static func line(_ bytes: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         guard let end = bytes.firstIndex(of: 0x0a), end > bytes.startIndex, bytes[end - 1] == 0x0d else { return nil }
         defer { bytes = bytes[(end + 1)...] }

@@ -1,27 +1,27 @@
-/// What the hostile upstream does with one request, once it has read the head.
+/// The actions of the hostile upstream for one request, after it has read the head.
 struct HostileScript: Sendable {
-    /// One thing to do.
+    /// One action.
     enum Step: Sendable {
-        /// Sends these bytes by one call.
+        /// Sends these bytes with one call.
         case send([UInt8])
-        /// Sends these bytes, each by a call of its own.
+        /// Sends these bytes, each with a separate call.
         case dribble([UInt8])
-        /// Does nothing for so long.
+        /// Does nothing for this long.
         case pause(milliseconds: Int)
-        /// Reads the request's body to its end; asks for it first when the client waits for that.
+        /// Reads the request's body to its end. Sends 100 Continue first if the client waits for it.
         case readBody
-        /// Reads at least so many bytes of the request's body.
+        /// Reads at least this many bytes of the request's body.
         case readSome(Int)
-        /// Sends this block again and again, until the client ends the connection or so many bytes were sent. Then waits for
+        /// Sends this block repeatedly, until the client ends the connection or `limit` bytes have been sent. Then waits for
         /// the client to end the connection.
         case flood([UInt8], limit: Int)
         /// Waits until the client ends the connection, at most 5 seconds.
         case awaitEnd
-        /// Sends the first half of these bytes, over TLS of their records.
+        /// Sends the first half of these bytes, or over TLS the first half of their records.
         case sendHalf([UInt8])
         /// Sends another session ticket.
         case ticket
-        /// Runs `body`, so that a test knows how far the script is.
+        /// Runs `body`, which tells a test how far the script is.
         case call(@Sendable () -> Void)
     }
 
@@ -29,28 +29,28 @@ struct HostileScript: Sendable {
     enum Afterwards: Sendable {
         /// The next request is answered.
         case serve
-        /// The connection ends so.
+        /// The connection ends in this way.
         case end(HostileEnding)
-        /// These bytes follow after a pause, unless the next request comes first; then the connection ends so, or stays.
+        /// These bytes follow after a pause, unless the next request arrives first. Then the connection ends, or stays open.
         case stray([UInt8], milliseconds: Int, end: HostileEnding?)
-        /// The connection ends so after a pause, unless the next request comes first.
+        /// The connection ends in this way after a pause, unless the next request arrives first.
         case endWhenIdle(HostileEnding, milliseconds: Int)
-        /// The connection ends so as soon as the head of the next request has arrived.
+        /// The connection ends in this way as soon as the head of the next request has arrived.
         case endOnNextRequest(HostileEnding)
     }
 
-    /// What it does in words, for reports.
+    /// A description for reports.
     var name = ""
     var steps: [Step]
     var afterwards = Afterwards.serve
-    /// Whether the answer itself says that the connection must not be used again. Another request on it is then a fault of the
-    /// client's, however soon it comes.
+    /// Whether the response itself says that the connection must not be used again. Another request on it is then the
+    /// client's fault, however soon it arrives.
     var isLast = false
-    /// The body that the request must have when `readBody` has read it; nil for any.
+    /// The expected request body for `readBody`; nil for any.
     var expectedBody: [UInt8]?
 }
 
-/// The head of a request, as the hostile upstream has read it.
+/// The head of a request as read by the hostile upstream.
 struct HostileRequest: Sendable {
     let method: String
     let path: String
@@ -58,7 +58,7 @@ struct HostileRequest: Sendable {
     let exchange: Int?
     private let fields: [(name: String, value: String)]
 
-    /// Returns nil for bytes that are no head.
+    /// Returns nil for bytes that are not a head.
     init?(_ head: [UInt8]) {
         var lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: true)[...]
         guard let line = lines.popFirst()?.split(separator: " "), line.count == 3, line[2] == "HTTP/1.1" else { return nil }

@@ -5,7 +5,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Runs `body` with an upstream that plays these scripts. Then checks that the client did nothing that it must not do, and that
+/// Runs `body` with an upstream that runs these scripts. Then checks that the client violated no rule, and that
 /// nothing is left of the upstream.
 func withHostileUpstream<Success>(
     _ transport: HostileUpstream.Transport = .plain, door: @escaping @Sendable (Int) -> HostileUpstream.Door = { _ in .open },
@@ -21,7 +21,7 @@ func withHostileUpstream<Success>(
     return try await body(upstream)
 }
 
-/// A client that trusts the hostile upstreams. No test needs its time-out, except to fail.
+/// A client that trusts the hostile upstreams. Its timeout only serves to fail a test.
 func hostileClient(timeout: Duration = .seconds(10)) -> FetchClient {
     var configuration = FetchConfiguration()
     configuration.certificateAuthorities = Upstream.certificate
@@ -29,19 +29,19 @@ func hostileClient(timeout: Duration = .seconds(10)) -> FetchClient {
     return FetchClient(configuration: configuration)
 }
 
-/// Bytes of answers, for scripts.
+/// Bytes of responses, for scripts.
 enum HostileText {
-    /// An answer with this body and a length.
+    /// A response with this body and a length.
     static func answer(_ body: String, status: String = "200 OK", fields: String = "") -> [UInt8] {
         Array("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)".utf8)
     }
 
-    /// Head and body as they are given.
+    /// The given head and body.
     static func raw(_ text: String) -> [UInt8] { Array(text.utf8) }
 }
 
 extension HostileScript {
-    /// Answers with the path of the request, so that each answer can be told from the others.
+    /// Responds with the path of the request, so that responses can be told apart.
     static func echo(_ request: HostileRequest) -> HostileScript {
         let body = request.method == "HEAD" ? "" : request.path
         return HostileScript(steps: [.readBody, .send(HostileText.answer(body))])
@@ -52,17 +52,17 @@ extension HostileScript {
 final class HostileGate: Sendable {
     private let arrived = Mutex(0)
 
-    /// How many have arrived.
+    /// The number of threads that have arrived.
     var count: Int { arrived.withLock { $0 } }
 
-    /// Arrives, and blocks this OS thread until so many have.
+    /// Arrives, and blocks this OS thread until `count` threads have arrived.
     func arrive(andWaitFor count: Int = 0) {
         arrived.withLock { $0 += 1 }
         for _ in 0..<2500 where self.count < count { usleep(2000) }
     }
 }
 
-/// The time that `body` takes.
+/// Returns the time that `body` takes.
 func elapsed(_ body: () async throws -> Void) async rethrows -> Duration {
     let began = ContinuousClock.now
     try await body()

@@ -1,7 +1,7 @@
 import COpenSSL
 import Glibc
 
-/// The TLS settings of a `HostileUpstream`: the certificate of `Upstream/tls.pem`, and one version.
+/// The TLS settings of a `HostileUpstream`: the certificate of `Support/tls.pem`, and one version.
 final class HostileTLSContext: @unchecked Sendable {
     fileprivate let pointer: OpaquePointer
 
@@ -18,8 +18,8 @@ final class HostileTLSContext: @unchecked Sendable {
     deinit { SSL_CTX_free(pointer) }
 }
 
-/// The server's end of one TLS connection: bytes in, bytes out. It does no I/O, so the caller decides which bytes leave, and in
-/// which segments. One thread uses it.
+/// The server's end of one TLS connection. It does no I/O, so the caller decides which bytes leave, and in
+/// which segments. Used by one thread.
 final class HostileTLSEnd {
     private let ssl: OpaquePointer
     private let incoming: OpaquePointer
@@ -37,26 +37,26 @@ final class HostileTLSEnd {
 
     deinit { SSL_free(ssl) }
 
-    /// Whether there is ciphertext that was not looked at yet.
+    /// Whether there is ciphertext that has not been processed.
     var hasInput: Bool { BIO_ctrl_pending(incoming) > 0 }
 
     /// Takes ciphertext from the network.
     func feed(_ bytes: [UInt8]) { BIO_write(incoming, bytes, CInt(bytes.count)) }
 
-    /// Returns the ciphertext that waits to be sent.
+    /// Returns the ciphertext to send.
     func drain() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(BIO_ctrl_pending(outgoing)))
         let count = bytes.isEmpty ? 0 : BIO_read(outgoing, &bytes, CInt(bytes.count))
         return Array(bytes.prefix(Int(max(0, count))))
     }
 
-    /// Advances the handshake. Returns whether it is over.
+    /// Advances the handshake. Returns whether it is complete.
     func shakeHands() throws(HostileWireError) -> Bool {
         ERR_clear_error()
         return try proceeds(SSL_do_handshake(ssl))
     }
 
-    /// Returns what the ciphertext so far decrypts to; empty when that ends inside a record.
+    /// Returns the plaintext of the ciphertext so far; empty if it ends inside a record.
     func open() throws(HostileWireError) -> [UInt8] {
         var plain: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 * 1024)
@@ -84,7 +84,7 @@ final class HostileTLSEnd {
         _ = SSL_do_handshake(ssl)
     }
 
-    /// Whether the call did what it was asked; false when it needs more input.
+    /// Whether the call succeeded; false if it needs more input.
     private func proceeds(_ result: CInt) throws(HostileWireError) -> Bool {
         if result > 0 { return true }
         switch SSL_get_error(ssl, result) {

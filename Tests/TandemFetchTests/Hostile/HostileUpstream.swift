@@ -2,10 +2,10 @@ import COpenSSL
 import Glibc
 import Synchronization
 
-/// An upstream that misbehaves as told: for each request a script says what happens at which byte.
+/// An upstream that misbehaves on request: for each request a script says what happens at which byte.
 ///
-/// It runs in this process on OS threads of its own, one per connection, and depends on no hub. Every call that waits has a
-/// limit, so that it ends whatever the client does. It lives until `stop`.
+/// It runs in this process on its own OS threads, one per connection, and depends on no hub. Every call that waits has a
+/// time limit, so that it ends whatever the client does. It lives until `stop`.
 final class HostileUpstream: Sendable {
     enum Transport: String, CaseIterable, Sendable {
         case plain = "HTTP"
@@ -21,10 +21,10 @@ final class HostileUpstream: Sendable {
         }
     }
 
-    /// What a client finds behind the port.
+    /// What a client meets at the port.
     enum Door: Sendable {
         case open
-        /// The connection ends so before TLS.
+        /// The connection ends in this way before TLS.
         case ends(HostileEnding)
         /// These bytes are sent before TLS; then the connection ends.
         case says([UInt8])
@@ -39,12 +39,12 @@ final class HostileUpstream: Sendable {
     private let context: HostileTLSContext?
     private let script: @Sendable (HostileRequest) -> HostileScript
     private let door: @Sendable (Int) -> Door
-    /// The descriptors of open connections, and how many threads run.
+    /// The descriptors of open connections, and the number of running threads.
     private let state = Mutex((connections: Set<CInt>(), threads: 0, isStopped: false))
 
     /// - Parameters:
-    ///   - door: What the connection with this number finds, counted from 1.
-    ///   - script: What happens with a request. Called on the threads of the upstream.
+    ///   - door: What the connection with this number meets, counted from 1.
+    ///   - script: The script for a request. Called on the upstream's threads.
     init(
         _ transport: Transport = .plain, door: @escaping @Sendable (Int) -> Door = { _ in .open },
         script: @escaping @Sendable (HostileRequest) -> HostileScript
@@ -111,7 +111,7 @@ final class HostileUpstream: Sendable {
             wire.awaitEnd(within: 1000)
         case .silent: wire.awaitEnd(within: 5000)
         }
-        // Before the number is free for another descriptor.
+        // Before another descriptor can get this number.
         _ = state.withLock { $0.connections.remove(fd) }
         ledger.count { $0.open -= 1 }
     }

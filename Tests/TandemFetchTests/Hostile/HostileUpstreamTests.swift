@@ -3,23 +3,23 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Thousands of exchanges with an upstream that misbehaves at every byte. Each caller gets the answer to its own request, whole,
-/// or an error before its deadline; and nothing is left over.
+/// Thousands of exchanges with an upstream that misbehaves at every byte. Each caller gets the whole response to its own request,
+/// or an error before its deadline, and nothing is left behind.
 ///
-/// Environment: `TANDEM_HOSTILE_EXCHANGES` sets how many; `TANDEM_HOSTILE_SEED` the seed; `TANDEM_HOSTILE_ONLY=17,42` runs only these
-/// exchanges, one after the other; `TANDEM_HOSTILE_KIND=cut` only those whose misbehaviour has this in its name;
-/// `TANDEM_HOSTILE_COUNTS=1` prints how the kinds of misbehaviour ended.
+/// Environment variables: `TANDEM_HOSTILE_EXCHANGES` sets the number of exchanges, `TANDEM_HOSTILE_SEED` the seed.
+/// `TANDEM_HOSTILE_ONLY=17,42` runs only these exchanges, one after the other. `TANDEM_HOSTILE_KIND=cut` runs only those whose
+/// misbehaviour has this text in its name. `TANDEM_HOSTILE_COUNTS=1` prints how each kind of misbehaviour ended.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct HostileUpstreamTests {
     @Test func `every caller gets its own whole response, or an error in time`() async throws {
         let storm = HostileStorm(seed: HostileSetting.seed, exchanges: HostileSetting.exchanges)
-        // libcurl keeps what it opens once for the whole process, and so does Dispatch, for its timers.
+        // libcurl and Dispatch's timers keep some descriptors for the whole process.
         try await sleep(for: .milliseconds(1))
         try await onHub { _ in _ = try? await FetchClient().get("http://127.0.0.1:\(unusedPort())/") }
         let descriptors = openDescriptors()
         let upstreams = HostileUpstreams(seed: storm.seed)
         let report = try await onHub { hub in try await storm.run(upstreams, on: hub) }
-        // The hub has ended, and with it the client's connections.
+        // The hub has ended, and the client's connections with it.
         try await until { upstreams.counts.open == 0 }
         let counts = upstreams.counts
         #expect(upstreams.stop(), "threads of the upstream are left")
@@ -30,13 +30,13 @@ struct HostileUpstreamTests {
         #expect(
             faults.isEmpty,
             "\(storm): \(faults.count) faults\n\(faults.prefix(HostileSetting.printsCounts ? 1000 : 20).joined(separator: "\n"))")
-        // The storm did what it is meant to do: connections were kept and used again.
+        // The storm served its purpose: connections were kept and used again.
         if storm.exchanges.count >= 1000, HostileSetting.isWhole {
             #expect(counts.requests > counts.accepted && counts.severed > 0, "\(counts)")
         }
     }
 
-    /// The open descriptors, and what each is.
+    /// The open descriptors, with what each refers to.
     private func openDescriptors() -> [CInt: String] {
         let open = (CInt(0)..<4096).filter { fcntl($0, F_GETFD) != -1 }
         return Dictionary(
@@ -101,9 +101,9 @@ private struct HostileUpstreams: Sendable {
     func stop() -> Bool { all.values.map { $0.stop() }.allSatisfy { $0 } }
 }
 
-/// All exchanges of a run, so many at a time.
+/// All exchanges of a run, with a limited number at a time.
 private struct HostileStorm: Sendable, CustomStringConvertible {
-    /// In how much time the whole has to be done.
+    /// The time limit of a whole run.
     private static let limit = Duration.seconds(180)
 
     let seed: UInt64
@@ -136,7 +136,7 @@ private struct HostileStorm: Sendable, CustomStringConvertible {
             for lane in lanes { _ = await lane.result }
             done.send(())
         }
-        // An exchange that cannot be cancelled holds its lane for ever, but not the test.
+        // An exchange that cannot be cancelled blocks its lane forever, but not the test.
         try? await done.wait(deadline: .after(Self.limit + .seconds(20)))
         report.finish(of: exchanges.count)
         if done.outcome != nil { _ = await waiter.result }
@@ -144,7 +144,7 @@ private struct HostileStorm: Sendable, CustomStringConvertible {
     }
 }
 
-/// What came of the exchanges. Touched on the hub alone until that has ended.
+/// The outcomes of the exchanges. Used only on the hub until it has ended.
 private final class HostileReport: @unchecked Sendable {
     private(set) var faults: [String] = []
     private var underWay: [Int: HostilePlan] = [:]

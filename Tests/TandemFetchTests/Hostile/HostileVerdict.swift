@@ -1,14 +1,14 @@
 import Tandem
 import TandemFetch
 
-/// Judges what a caller got against what its plan permits.
+/// Compares a caller's result with what its plan permits.
 struct HostileVerdict {
     let plan: HostilePlan
     let outcome: HostileExchange.Outcome
     let ledger: HostileLedger
     let time: ClosedRange<ContinuousClock.Instant>
 
-    /// What is wrong; nil when nothing is.
+    /// The fault, or nil.
     var fault: String? {
         if outcome.isOverdue || outcome.took > plan.patience + HostileExchange.slack {
             return "ended only after \(outcome.took), the deadline was \(plan.patience)"
@@ -18,7 +18,7 @@ struct HostileVerdict {
         return headFault ?? (outcome.isComplete ? answerFault : bodyFault ?? errorFault(excuse))
     }
 
-    /// The head belongs to this exchange, if there was one.
+    /// A fault in the head: it must belong to this exchange.
     private var headFault: String? {
         guard let status = outcome.status else { return nil }
         guard status == plan.status, outcome.exchange == "\(plan.exchange)" else {
@@ -32,7 +32,7 @@ struct HostileVerdict {
         return outcome.body == plan.body ? nil : "got a wrong body as complete: \(bodyText)"
     }
 
-    /// What there was of the body belongs to this exchange.
+    /// A fault in the body: its bytes must belong to this exchange.
     private var bodyFault: String? {
         guard plan.misbehaviour.hasTrueBytes, !plan.body.starts(with: outcome.body) else { return nil }
         return "got bytes that are not of its body: \(bodyText)"
@@ -45,10 +45,10 @@ struct HostileVerdict {
         guard let failure = error as? FetchError else { return "ended with \(type(of: error)): \(error)" }
         let told = "failed with \(failure.code): \(failure.message)"
         guard plan.permitted == .answer else { return nil }
-        // No end of a connection excuses waiting for the deadline.
+        // The end of a connection does not excuse waiting for the deadline.
         if failure.isTimeout { return told }
         if plan.call.mayBeRepeated { return excuse == nil ? told : "\(told), though it may be repeated on a fresh connection" }
-        // The ledger hears of a reset before the connection has one.
+        // The ledger notes a reset before the connection is reset.
         let around = time.lowerBound - .milliseconds(500)...time.upperBound
         return excuse == .connectionEnded || ledger.wasReset(in: around) ? nil : told
     }
@@ -57,7 +57,7 @@ struct HostileVerdict {
         error is CancellationError || (error as? TandemError)?.code == .threadCancelled
     }
 
-    /// How the body begins, and where it is another one than the plan's.
+    /// The beginning of the body, and the place where it differs from the plan's.
     private var bodyText: String {
         let at =
             zip(outcome.body, plan.body).enumerated().first { $1.0 != $1.1 }?.offset ?? min(outcome.body.count, plan.body.count)

@@ -1,34 +1,34 @@
 import Glibc
 
-/// Why a connection of the hostile upstream is over.
+/// Why a connection of the hostile upstream has ended.
 enum HostileWireError: Error {
     /// The client has ended the connection.
     case ended
     /// The client has reset the connection, or broken TLS.
     case failed
-    /// Nothing moved for as long as the upstream is willing to wait.
+    /// No progress within the upstream's time limit.
     case timedOut
 }
 
 /// How the upstream ends a connection.
 enum HostileEnding: String, CaseIterable, Sendable {
-    /// FIN; over TLS after close_notify.
+    /// FIN, over TLS after close_notify.
     case proper = "FIN with close_notify"
-    /// FIN; over TLS without close_notify.
+    /// FIN, over TLS without close_notify.
     case cut = "FIN alone"
-    /// The last bytes, over TLS the last record, are sent only in part; then FIN.
+    /// FIN after a part of the last bytes, or over TLS of the last record.
     case torn = "FIN inside the last piece"
-    /// close_notify over TLS, and TCP stays open; FIN without TLS.
+    /// close_notify over TLS, while TCP stays open; FIN without TLS.
     case notifyOnly = "close_notify alone"
     /// RST.
     case reset = "RST"
 }
 
-/// One accepted connection, with or without TLS: blocking calls with limits in time. One thread uses it.
+/// One accepted connection, with or without TLS. Its calls block, with time limits. Used by one thread.
 final class HostileWire {
     let fd: CInt
     private let tls: HostileTLSEnd?
-    /// When the last bytes that were received reached this machine's kernel: the thread may have slept since. By the clock of
+    /// When the kernel received the last bytes that were read: the thread may have slept since. On the clock of
     /// `HostileWire.now`.
     private(set) var lastArrival = 0
 
@@ -38,7 +38,7 @@ final class HostileWire {
         tls = context.map { HostileTLSEnd($0) }
         var on: CInt = 1
         setsockopt(fd, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        // A client that reads nothing, or sends nothing, holds the thread no longer.
+        // A client that reads or sends nothing holds the thread no longer than this.
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -47,7 +47,7 @@ final class HostileWire {
 
     deinit { close(fd) }
 
-    /// Shakes hands, where there is TLS.
+    /// Makes the TLS handshake, if the connection has TLS.
     func open() throws(HostileWireError) {
         guard let tls else { return }
         while true {
@@ -58,7 +58,7 @@ final class HostileWire {
         }
     }
 
-    /// Returns the next bytes of the client, at least one.
+    /// Returns the client's next bytes, at least one.
     func receive() throws(HostileWireError) -> [UInt8] {
         guard let tls else { return try receiveRaw() }
         while true {
@@ -69,30 +69,30 @@ final class HostileWire {
         }
     }
 
-    /// Whether the client sends something, or ends the connection, within this time.
+    /// Whether the client sends something or ends the connection within this time.
     func hasInput(within milliseconds: Int) -> Bool {
-        // What came with the last bytes of the handshake.
+        // Bytes that came with the end of the handshake.
         if tls?.hasInput == true { return true }
         var wanted = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
         return poll(&wanted, 1, CInt(milliseconds)) > 0
     }
 
-    /// Waits until the client ends the connection, at most this long. Returns whether it did. What it sends is not read.
+    /// Waits at most this long until the client ends the connection. Returns whether it did. Reads nothing.
     @discardableResult
     func awaitEnd(within milliseconds: Int) -> Bool {
-        // POLLRDHUP, a macro that Swift does not see.
+        // POLLRDHUP, a macro that Swift does not import.
         var wanted = pollfd(fd: fd, events: Int16(0x2000), revents: 0)
         return poll(&wanted, 1, CInt(milliseconds)) > 0
     }
 
-    /// Sends `bytes` by one call.
+    /// Sends `bytes` with one call.
     func send(_ bytes: [UInt8]) throws(HostileWireError) {
         guard let tls else { return try transmit(bytes) }
         try tls.seal(bytes)
         try transmit(tls.drain())
     }
 
-    /// Sends the first half of `bytes`; over TLS of their ciphertext.
+    /// Sends the first half of `bytes`, or over TLS of their ciphertext.
     func sendHalf(_ bytes: [UInt8]) throws(HostileWireError) {
         var bytes = bytes
         if let tls {
@@ -102,18 +102,18 @@ final class HostileWire {
         try transmit(Array(bytes.prefix(bytes.count / 2)))
     }
 
-    /// Sends a session ticket, where there is TLS 1.3.
+    /// Sends a session ticket, if the connection has TLS 1.3.
     func sendTicket() throws(HostileWireError) {
         guard let tls else { return }
         tls.writeTicket()
         try transmit(tls.drain())
     }
 
-    /// Ends this side's half of the connection; with `.reset` the whole. (`torn` is `cut`: see `sendHalf`.)
+    /// Ends this side of the connection, or with `.reset` both sides. (`torn` acts like `cut`: see `sendHalf`.)
     func end(_ ending: HostileEnding) {
         switch ending {
         case .reset:
-            // The connection is reset when it is closed, even if the client had nothing to read.
+            // Makes close reset the connection, even if the client has read everything.
             var at = linger(l_onoff: 1, l_linger: 0)
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &at, socklen_t(MemoryLayout<linger>.size))
         case .proper, .notifyOnly:
@@ -130,7 +130,7 @@ final class HostileWire {
 
     // MARK: TCP
 
-    /// Sends `bytes` as they are, also when the connection is meant for TLS.
+    /// Sends `bytes` unencrypted, even if the connection is meant for TLS.
     func sendBeforeTLS(_ bytes: [UInt8]) throws(HostileWireError) { try transmit(bytes) }
 
     /// Ends the connection without TLS's own end.
@@ -148,7 +148,7 @@ final class HostileWire {
         }
     }
 
-    /// As recv(2), and takes note of the kernel's time stamp.
+    /// Like recv(2), and records the kernel's time stamp.
     private func receive(into buffer: inout [UInt8]) -> Int {
         // A cmsghdr of 16 bytes, and a timespec.
         withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { control in

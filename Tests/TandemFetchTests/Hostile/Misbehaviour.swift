@@ -1,18 +1,18 @@
 import HTTPTypes
 
-/// How the upstream answers one request: honestly in about half of the cases, else with one fault.
+/// How the upstream responds to one request: correctly in about half of the cases, otherwise with one fault.
 struct Misbehaviour: Sendable {
-    /// In words, for the report of a failure.
+    /// A description for reports.
     let name: String
     /// The kind of fault, for counts.
     let kind: String
     var script: HostileScript
     let permitted: HostilePlan.Permitted
-    /// Whether the answer takes longer than the deadline, which is short then.
+    /// Whether the response takes longer than the deadline, which is then short.
     var isSlow = false
-    /// Whether the content that is sent, however much of it, is the exchange's own.
+    /// Whether all content that is sent belongs to the exchange.
     var hasTrueBytes = true
-    /// The answer that is sent, where it is not the plan's own.
+    /// The status that is sent, if it is not the plan's.
     var status: Int?
     var body: [UInt8]?
 
@@ -44,9 +44,9 @@ struct Misbehaviour: Sendable {
         }
     }
 
-    // MARK: Honest
+    // MARK: Correct
 
-    /// The answer in one piece. An answer that says so, or has no other end, ends the connection; or only says so.
+    /// The response in one piece. It ends the connection if it says so or has no other end; sometimes it only says so.
     private static func honest(_ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         if answer.saysClose, answer.framing != .untilClose, random.chance(400) {
             return Misbehaviour("says close and stays", doing: [.readBody, .send(answer.bytes)], isLast: true)
@@ -54,7 +54,7 @@ struct Misbehaviour: Sendable {
         return Misbehaviour("honest", doing: [.readBody, .send(answer.bytes)], end(of: answer), isLast: isLast(answer))
     }
 
-    /// Byte by byte in part, or with a pause that harms nobody.
+    /// Partly byte by byte, or with a harmless pause.
     private static func slowButHonest(_ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         let place = position(in: answer, &random)
         let (before, after) = (Array(answer.bytes[..<place]), Array(answer.bytes[place...]))
@@ -77,13 +77,13 @@ struct Misbehaviour: Sendable {
 
     // MARK: Cut
 
-    /// FIN or RST at any byte, the last included.
+    /// FIN or RST at any byte, including the last.
     private static func cut(_ answer: HostileAnswer, isTLS: Bool, _ random: inout HostileRandom) -> Misbehaviour {
         var ending = random.pick(HostileEnding.allCases)
         let place = position(in: answer, &random)
         let isWhole = place == answer.bytes.count
         if ending == .torn, place < 2 || isWhole { ending = .cut }
-        // Of a body that ends with its connection, nobody can tell a proper end from a cut.
+        // A body that ends with its connection looks the same whether it is complete or truncated.
         if answer.framing == .untilClose, place >= answer.headEnd, !isWhole, !isTLS || ending == .proper || ending == .notifyOnly
         {
             ending = .reset
@@ -91,14 +91,14 @@ struct Misbehaviour: Sendable {
         if answer.framing == .untilClose, isWhole, !isTLS, ending != .reset { ending = .proper }
         let permitted: HostilePlan.Permitted =
             if ending == .reset, isWhole {
-                // A reset may overtake what was sent before it.
+                // A reset may overtake the bytes sent before it.
                 answer.framing == .untilClose ? .error : .answerOrError
             } else if answer.framing == .untilClose {
                 isWhole && (ending == .proper || ending == .notifyOnly) ? .answer : .error
             } else if isWhole {
                 .answer
             } else if answer.framing == .chunked, place >= answer.contentEnd - 1, ending != .torn {
-                // The last chunk has come, all but the end of the trailers.
+                // The last chunk has arrived, only the end of the trailers is missing.
                 .answerOrError
             } else {
                 .error
@@ -113,7 +113,7 @@ struct Misbehaviour: Sendable {
     /// Silence at any byte, longer than the deadline.
     private static func tooSlow(_ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         let place = min(position(in: answer, &random), answer.bytes.count - 1)
-        // The last CRLF of the trailers may count for nothing.
+        // A client may ignore the last CRLF of the trailers.
         let permitted: HostilePlan.Permitted = answer.framing == .chunked && place >= answer.contentEnd ? .answerOrError : .error
         var plan = Misbehaviour(
             "silent", "from byte \(place) of \(answer.bytes.count)",
@@ -123,23 +123,23 @@ struct Misbehaviour: Sendable {
         return plan
     }
 
-    // MARK: After the answer
+    // MARK: After the response
 
-    /// Bytes that belong to no answer: with the answer, or later.
+    /// Bytes that belong to no response, together with the response or later.
     private static func stray(_ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         let bytes = random.pick(StrayBytes.allCases)
         let end: HostileEnding? = bytes == .timeout || random.chance(200) ? random.pick([.proper, .cut, .reset]) : nil
-        // An answer that ends with its connection has nothing behind it, and a large one would come in several segments.
+        // Nothing can follow a response that ends with its connection, and a large one would arrive in several segments.
         let isAtOnce = random.chance(500) && answer.bytes.count < 8000
         guard answer.framing != .untilClose, !answer.saysClose else { return honest(answer, &random) }
         guard !isAtOnce else {
-            // In the same record and segment: the client has it when it has the answer.
+            // In the same record and segment, so the client has it together with the response.
             return Misbehaviour(
                 "stray bytes at once", "\(bytes.rawValue), then \(end?.rawValue ?? "nothing")",
                 doing: [.readBody, .send(answer.bytes + bytes.bytes(like: answer))], end.map { .end($0) } ?? .serve, isLast: true,
                 permitted: end == .reset ? .answerOrError : .answer)
         }
-        // A reset may overtake what was sent before it, if its reader takes its time.
+        // A reset may overtake the bytes sent before it if the reader is slow.
         let pause = random.pick([0, 1, 5, 60])
         return Misbehaviour(
             "stray bytes later", "\(bytes.rawValue) after \(pause) ms, then \(end?.rawValue ?? "nothing")",
@@ -147,7 +147,7 @@ struct Misbehaviour: Sendable {
             permitted: end == .reset ? .answerOrError : .answer)
     }
 
-    /// The connection ends while it is idle, or just as it is used again.
+    /// The connection ends while it is idle, or as it is used again.
     private static func endsLater(_ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         guard answer.framing != .untilClose, !answer.saysClose else { return honest(answer, &random) }
         let ending = random.pick([HostileEnding.proper, .cut, .reset])
@@ -163,14 +163,14 @@ struct Misbehaviour: Sendable {
 
     // MARK: Before the request's end
 
-    /// Answers before it has read the body.
+    /// Responds before it has read the body.
     private static func early(_ call: HostileCall, _ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         guard call.uploadCount > 0 else { return honest(answer, &random) }
         let part = random.below(call.uploadCount)
         let start: [HostileScript.Step] = random.chance(500) ? [] : call.expectsContinue ? [.readBody] : [.readSome(part)]
         switch random.below(4) {
         case 0:
-            // Unread bytes turn the end into a reset, which may overtake the answer.
+            // Unread bytes turn the end into a reset, which may overtake the response.
             return Misbehaviour(
                 "answers early and resets", doing: start + [.send(answer.bytes)], .end(.reset), isLast: true,
                 permitted: answer.framing == .untilClose ? .error : .answerOrError)
@@ -183,7 +183,7 @@ struct Misbehaviour: Sendable {
         }
     }
 
-    /// The client's upload stands still.
+    /// The client's upload is stalled.
     private static func stalled(_ call: HostileCall, _ answer: HostileAnswer, _ random: inout HostileRandom) -> Misbehaviour {
         let start: [HostileScript.Step] = random.chance(500) || call.expectsContinue ? [] : [.readSome(call.uploadCount)]
         switch random.below(10) {
@@ -209,7 +209,7 @@ struct Misbehaviour: Sendable {
         let isHead = call.method == .head
         var plan = Misbehaviour(
             "malformed", lie.name, doing: [.readBody, .send(lie.bytes(exchange, body))], isLast: lie.isLast || isHead,
-            // An answer to HEAD has no body that could be framed wrongly.
+            // A response to HEAD has no body that could be framed wrongly.
             permitted: lie.mayBeRead || isHead ? .answerOrError : .error)
         (plan.status, plan.body, plan.hasTrueBytes) = (200, isHead ? [] : body, !lie.spoilsBody)
         return plan
@@ -231,7 +231,7 @@ struct Misbehaviour: Sendable {
 
     private static func end(of answer: HostileAnswer) -> HostileScript.Afterwards { isLast(answer) ? .end(.proper) : .serve }
 
-    /// A place in the answer; those where something begins or ends are likelier than others.
+    /// A position in the response. Positions where a part begins or ends are more likely.
     private static func position(in answer: HostileAnswer, _ random: inout HostileRandom) -> Int {
         let count = answer.bytes.count
         switch random.below(8) {
@@ -247,7 +247,7 @@ struct Misbehaviour: Sendable {
     }
 }
 
-/// Bytes behind an answer that belong to none.
+/// Bytes after a response that belong to no response.
 enum StrayBytes: String, CaseIterable, Sendable {
     case second = "a second answer"
     case same = "the same answer again"

@@ -3,8 +3,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Bytes on a kept connection that belong to no answer, RFC 9112 6.3: whatever arrives between two exchanges, the next one does
-/// not get it.
+/// Bytes on a kept connection that belong to no response (RFC 9112, 6.3): the next exchange never gets what arrives before it.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct StrayAnswerTests {
     private static let strays: [(name: String, bytes: [UInt8], end: HostileEnding?)] = [
@@ -19,7 +18,7 @@ struct StrayAnswerTests {
         ("an interim answer", HostileText.raw("HTTP/1.1 103 Hints\r\n\r\n"), nil),
     ]
 
-    /// Fetches `/first` by `method`, waits until the stray bytes were sent, and checks that what follows is answered rightly.
+    /// Fetches `/first` with `method`, waits until the stray bytes have been sent, and checks the responses to the next requests.
     private func check(
         _ transport: HostileUpstream.Transport, _ style: Style, _ what: String, method: HTTPRequest.Method = .get,
         _ steps: @escaping @Sendable () -> [HostileScript.Step], after: HostileScript.Afterwards = .serve

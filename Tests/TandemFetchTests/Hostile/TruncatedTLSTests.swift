@@ -2,13 +2,13 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Over TLS only close_notify ends an answer that has no length (RFC 9112 9.8): TCP's end may be anybody's.
+/// Over TLS only close_notify ends a response that has no length (RFC 9112, 9.8): anyone can end the TCP connection.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TruncatedTLSTests {
     private static let transports = [HostileUpstream.Transport.tls12, .tls13]
     private static let head = "HTTP/1.1 200 OK\r\n"
 
-    /// What comes of an answer that is sent in these pieces and ended so: by `execute`, and the same by `stream`.
+    /// The results of `execute` and `stream` for a response that is sent in these pieces and ended in this way.
     private func fetch(
         _ transport: HostileUpstream.Transport, _ style: Style, _ pieces: [String], _ ending: HostileEnding
     ) async throws -> [Result<String, FetchError>] {
@@ -16,7 +16,7 @@ struct TruncatedTLSTests {
             var steps = pieces.dropLast().flatMap { [HostileScript.Step.send(HostileText.raw($0)), .pause(milliseconds: 30)] }
             let last = HostileText.raw(pieces.last!)
             steps.append(ending == .torn ? .sendHalf(last) : .send(last))
-            // A reset must not overtake what was sent before.
+            // A reset must not overtake the bytes sent before it.
             return HostileScript(steps: steps + [.pause(milliseconds: 30)], afterwards: .end(ending))
         } _: { upstream in
             try await onHub { _ in

@@ -66,7 +66,7 @@ struct FetchMetricsTests {
         }
     }
 
-    /// Strangers may choose them.
+    /// Strangers may choose the origins.
     @Test func `origins beyond the hundredth share one label`() async throws {
         let metrics = TestMetrics()
         try await onHub { _ in

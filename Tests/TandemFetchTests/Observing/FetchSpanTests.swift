@@ -30,7 +30,7 @@ struct FetchSpanTests {
                 && text.contains("\(InMemoryTracer.spanIDKey): \(span.spanID)"))
     }
 
-    /// However many bridges lie between the span and the fetch, and in whichever style it is made.
+    /// For any number of bridges between the span and the fetch, in either style.
     @Test(arguments: Style.allCases, [0, 1, 2, 5]) func `the caller's span is the parent across bridges`(
         _ style: Style, _ bridges: Int
     ) async throws {

@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct AddressPolicyTests {
     let upstream = Upstream()
-    /// Public addresses, at whichever port: what is refused is refused for its address.
+    /// A client that allows public addresses at any port, so that a refusal is due to the address.
     private let client: FetchClient
 
     init() {
@@ -16,13 +16,13 @@ struct AddressPolicyTests {
         client = FetchClient(configuration: configuration)
     }
 
-    /// Every spelling of this machine that some parser takes for it.
+    /// Every spelling that some parser takes for this machine.
     @Test(arguments: [
         "127.0.0.1", "localhost", "LOCALHOST", "localhost.", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001",
         "127.1", "127.0.1", "127.0.0.1.", "0", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
         "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]", "%31%32%37.0.0.1", "１２７.0.0.1", "①②⑦.⓪.⓪.①", "127。0。0。1",
         "user@127.0.0.1", "example.com@127.0.0.1", "user:password@localhost",
-        // The cloud's own, which are elsewhere.
+        // Addresses of cloud metadata services.
         "169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "[fe80::1]", "10.0.0.1", "192.168.0.1", "172.16.0.1",
         "100.64.0.1",
         "224.0.0.1", "255.255.255.255",
@@ -48,7 +48,7 @@ struct AddressPolicyTests {
         #expect(fake_resolver_lookups("inward.test") == 1)
     }
 
-    /// What was checked the first time proves nothing for the second.
+    /// The first check says nothing about the second lookup.
     @Test(arguments: Style.allCases) func `a name that resolves to another address the second time is checked again`(
         _ style: Style
     )
@@ -61,7 +61,7 @@ struct AddressPolicyTests {
             asked.withLock { $0.append("\(host) \(address.address)") }
             return address.address == .v4(0x7F00_0001)
         }
-        // A hub each, with a cache of names of its own.
+        // Each fetch has its own hub, with its own cache of names.
         let text = try await onHub { [request] _ in try await style.execute(FetchClient(), request).text }
         #expect(text == "hello, tandem")
         let error = try await onHub { [request] _ in try await fetchError { try await style.execute(FetchClient(), request) } }

@@ -69,10 +69,10 @@ import Testing
         }
     }
 
-    /// What the list recognizes without parsing, the parser reads alike. Seeded: a failure says what to try again.
+    /// The parser agrees with every URL that the list recognizes without parsing. A failure prints the seed.
     @Test(arguments: 0..<4) func `recognizing a URL without parsing it gives the same result as parsing`(_ seed: UInt64) throws {
         var random = SplitMix(state: seed)
-        // Also origins that no URL has: a name that is none, and a port out of range.
+        // Includes origins that no URL has: an invalid name, and a port out of range.
         let impossible = [
             Origin(scheme: .http, host: .name("a.example/x"), port: 80),
             Origin(scheme: .http, host: .name("A.example"), port: 80),
@@ -91,7 +91,7 @@ import Testing
             for _ in 0..<Int.random(in: 0...6, using: &random) {
                 url.append((Int.random(in: 0..<4, using: &random) > 0 ? plain : odd).randomElement(using: &random)!)
             }
-            // Change the bytes before, too.
+            // Changes the bytes before, too.
             for _ in 0..<max(0, Int.random(in: -3...2, using: &random)) {
                 let index = url.indices.randomElement(using: &random)!
                 switch Int.random(in: 0..<3, using: &random) {
@@ -107,12 +107,12 @@ import Testing
             #expect(checked?.text == expected?.text && checked?.origin == expected?.origin && checked?.target == expected?.target)
             if checked != nil { passed += 1 }
         }
-        // The comparison is of use.
+        // The comparison covers enough of both cases.
         #expect(passed > 2_000 && passed < 18_000)
     }
 
     @Test(arguments: [
-        // A name has to resolve to a public address.
+        // A name must resolve to a public address.
         ("api.example.com", "93.184.216.34", true), ("api.example.com", "2606:2800:220:1::1", true),
         ("api.example.com", "10.0.0.1", false), ("api.example.com", "127.0.0.1", false), ("api.example.com", "::1", false),
         ("api.example.com", "169.254.169.254", false), ("api.example.com", "fd00:ec2::254", false),
@@ -120,14 +120,14 @@ import Testing
         ("api.example.com", "0.0.0.0", false), ("api.example.com", "::", false), ("api.example.com", "224.0.0.1", false),
         ("api.example.com", "::ffff:10.0.0.1", false), ("api.example.com", "::ffff:127.0.0.1", false),
         ("api.example.com", "ff02::1", false),
-        // A private one only where the configuration says so, and never this machine or the metadata.
+        // A private address only for a configured private host, and never this machine or a metadata service.
         ("db.internal", "10.0.0.1", true), ("db.internal", "fc00::1", true), ("db.internal", "93.184.216.34", true),
         ("db.internal", "127.0.0.1", false), ("db.internal", "169.254.169.254", false), ("db.internal", "fd00:ec2::254", false),
         // localhost is this machine.
         ("localhost", "127.0.0.1", true), ("localhost", "127.8.8.8", true), ("localhost", "::1", true),
         ("localhost", "10.0.0.1", false),
         ("localhost", "93.184.216.34", false),
-        // An address is itself.
+        // An address stands for itself.
         ("10.1.2.3", "10.1.2.3", true), ("10.1.2.3", "10.1.2.4", false), ("[::1]", "::1", true), ("[::1]", "127.0.0.1", false),
     ])
     func `an address is permitted according to its host`(host: String, address: String, isPermitted: Bool) throws {

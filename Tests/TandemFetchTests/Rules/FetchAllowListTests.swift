@@ -5,7 +5,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// What a client with an allow-list fetches and refuses, in both styles.
+/// A client with an allow-list, in both styles.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FetchAllowListTests {
     let upstream = Upstream()
@@ -65,7 +65,7 @@ struct FetchAllowListTests {
         let other = Upstream()
         let client = try FetchClient(allowing: [upstream.url("")])
         var request = request("/redirect?n=302&to=\(other.url("/fixed"))")
-        // The list holds, whatever the request's own check says.
+        // The list applies whatever the request's own check returns.
         request.checkRedirect = { _ in true }
         try await onHub { [request] _ in
             let error = try await fetchError { try await style.execute(client, request) }
@@ -123,7 +123,7 @@ struct FetchAllowListTests {
         #expect(text == "hello, tandem")
     }
 
-    /// The policy sees only what the list permits, and refuses it, so that nothing leaves this machine.
+    /// The policy sees only addresses that the list permits, and refuses them, so that nothing leaves this machine.
     @Test(arguments: Style.allCases) func `only a private host may resolve to a private address`(_ style: Style)
         async throws
     {

@@ -2,8 +2,8 @@ import Glibc
 import Tandem
 import Testing
 
-/// nghttp2's own server, a process for as long as this value lives. It serves `/small` (5 bytes) and `/big` (64 MiB of zeros),
-/// and sends back what is posted.
+/// nghttp2's own server, a process that lives as long as this value. It serves `/small` (5 bytes) and `/big` (64 MiB of zeros),
+/// and sends back posted bodies.
 final class HTTP2Upstream: Sendable {
     static let isInstalled = access("/usr/bin/nghttpd", X_OK) == 0 || access("/usr/sbin/nghttpd", X_OK) == 0
 
@@ -31,7 +31,7 @@ final class HTTP2Upstream: Sendable {
     }
 
     deinit {
-        // The test process may have other signals blocked, which the server has inherited.
+        // The server inherits the signal mask of the test process, which may block other signals.
         kill(process, SIGKILL)
         waitpid(process, nil, 0)
         for name in ["small", "big"] { unlink(directory + "/" + name) }

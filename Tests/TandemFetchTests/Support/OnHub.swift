@@ -5,7 +5,7 @@ import TandemFetch
 import Testing
 
 /// Runs `body` on a new hub on a new thread, and checks that it leaves nothing behind: no green thread, wait or timer, no
-/// transfer, and no socket but those of idle connections.
+/// transfer, and no socket except those of idle connections.
 func onHub<Success: Sendable>(
     sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (Hub) async throws -> Success
 ) async throws -> Success {
@@ -15,7 +15,7 @@ func onHub<Success: Sendable>(
             let before = hub.statistics
             let result: Result<Success, any Error>
             do { result = .success(try await body(hub)) } catch { result = .failure(error) }
-            // What was spawned needs a turn to end.
+            // Spawned work needs a turn to end.
             try await until { hub.statistics.tasks == 0 && FetchStatistics(of: hub).transfers == 0 }
             let fetches = FetchStatistics(of: hub)
             let after = hub.statistics
@@ -24,7 +24,7 @@ func onHub<Success: Sendable>(
             // Idle connections are kept, each with its descriptor.
             #expect(after.descriptors == before.descriptors + fetches.restingDescriptors, sourceLocation: sourceLocation)
             #expect(fetches.connections == fetches.idleConnections, "\(fetches)", sourceLocation: sourceLocation)
-            // libcurl's timer and the one that closes idle connections are made once per hub, and may be armed.
+            // libcurl's timer and the timer for idle connections exist once per hub, and may be armed.
             let waits = before.waits + 2 + fetches.keptTimers
             #expect(after.waits <= waits && after.timers <= before.timers + 2, sourceLocation: sourceLocation)
             return try result.get()
@@ -32,7 +32,7 @@ func onHub<Success: Sendable>(
     }
 }
 
-/// Runs `body`, which blocks, on an OS thread of its own.
+/// Runs `body`, which blocks, on a new OS thread.
 func onThread<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success) async throws -> Success {
     try await withCheckedThrowingContinuation { continuation in
         var thread = pthread_t()
@@ -54,7 +54,7 @@ private final class Work: Sendable {
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
-/// Lets others run until it is so, at most for some seconds.
+/// Lets others run until the condition holds, at most for some seconds.
 func until(sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool) async throws {
     for _ in 0..<5000 {
         if try await condition() { return }
@@ -92,7 +92,7 @@ enum Style: String, CaseIterable, Sendable {
         }
     }
 
-    /// Starts `body` as this style would: a task of the hub, or a green thread. Returns what cancels it.
+    /// Starts the fetch in this style: in a task on the hub, or in a green thread. Returns a function that cancels it.
     func start(_ hub: Hub, _ client: FetchClient, _ request: FetchRequest, done: Event<FetchResponse>) -> @Sendable () -> Void {
         switch self {
         case .async:

@@ -2,23 +2,23 @@ import Glibc
 import HTTPTypes
 import TandemFetch
 
-/// The server of `upstream.py`, running as a process of its own for as long as this value lives.
+/// The server of `upstream.py`, a process that lives as long as this value.
 final class Upstream: Sendable {
     let port: Int
     private let process: pid_t
     private let control: CInt
 
-    /// One for all tests that do not count. It ends with the process.
+    /// The upstream of all tests that do not use counts. It ends with the test process.
     static let shared = Upstream()
 
-    /// A self-signed certificate for 127.0.0.1, and its key.
+    /// A self-signed certificate for 127.0.0.1 with its key.
     static let certificate = file("tls.pem")
 
     /// - Parameters:
-    ///   - tls: Whether it speaks TLS, with `certificate`.
-    ///   - demands: "clients" for clients that have `certificate` too, "1.2" for that version of TLS and none above.
+    ///   - tls: Whether the server uses TLS, with `certificate`.
+    ///   - demands: "clients" to require client certificates, "1.2" to offer TLS 1.2 at most.
     init(tls: Bool = false, demands: String? = nil) {
-        // One socket for its input and its output; closed in whatever other process a test starts meanwhile.
+        // One socket for the server's input and output. Other processes that a test starts do not inherit it.
         var ends: [CInt] = [0, 0]
         precondition(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
         var actions = posix_spawn_file_actions_t()
@@ -41,7 +41,7 @@ final class Upstream: Sendable {
     }
 
     deinit {
-        // It ends when its input does: all requests with it.
+        // The server ends with its input, and all requests with it.
         close(control)
         var status: CInt = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
@@ -49,8 +49,8 @@ final class Upstream: Sendable {
 
     func url(_ path: String, scheme: String = "http") -> String { "\(scheme)://127.0.0.1:\(port)\(path)" }
 
-    /// What the server has counted: accepted (connections), requests (this one too), disconnects (of clients it was
-    /// still answering).
+    /// A count of the server: accepted (connections), requests (including this one), disconnects (of clients it was
+    /// still serving).
     func count(_ name: String) async throws -> Int {
         let answer = try await FetchClient().get(url("/counts"))
         return answer.headers.first { $0.name.rawName == name }.flatMap { Int($0.value) } ?? -1

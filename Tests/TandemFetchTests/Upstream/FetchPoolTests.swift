@@ -6,7 +6,7 @@ import Tandem
 import TandemFetch
 import Testing
 
-/// Which connections are kept for the next request, and for how long.
+/// The connections that are kept for later requests, and their lifetimes.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FetchPoolTests {
     let upstream = Upstream()
@@ -17,7 +17,7 @@ struct FetchPoolTests {
         return FetchClient(configuration: configuration)
     }
 
-    /// Fetches so many at once, so that each has a connection of its own.
+    /// Makes this many fetches at once, so that each has its own connection.
     private func fetchAtOnce(_ count: Int, _ client: FetchClient, _ upstream: Upstream, _ hub: Hub) async throws {
         let url = upstream.url("/slow?n=30")
         let fetches = (0..<count).map { _ in hub.spawn { _ = try await client.get(url) } }
@@ -35,7 +35,7 @@ struct FetchPoolTests {
             #expect(FetchStatistics(of: hub).idleConnections == 1 && FetchStatistics(of: hub).connections == 1)
             try await until { FetchStatistics(of: hub).connections == 0 }
             #expect(FetchStatistics(of: hub).idleConnections == 0 && openDescriptors() == descriptors - 1)
-            // It was not found dead: it was closed.
+            // The client closed the connection, and did not find it dead.
             #expect(FetchStatistics(of: hub).discardedConnections == 0)
         }
     }
@@ -149,8 +149,8 @@ struct FetchPoolTests {
         }
     }
 
-    /// TLS settings that differ, and connections that were closed, share no session that they should not.
-    @Test func `a new TLS connection resumes an earlier session`() async throws {
+    /// No connection is kept idle, so each request makes a new one.
+    @Test func `repeated TLS connections to one origin succeed`() async throws {
         let upstream = Upstream(tls: true)
         let client = client {
             $0.certificateAuthorities = Upstream.certificate

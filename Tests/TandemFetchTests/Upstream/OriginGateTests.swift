@@ -107,7 +107,7 @@ struct OriginGateTests {
         }
     }
 
-    /// At random moments, some of them when the turn comes: no place is lost.
+    /// Cancels at random moments, some of them just as the caller's turn comes.
     @Test(arguments: Style.allCases) func `random cancels lose no place`(_ style: Style) async throws {
         let client = client { $0.maxExchangesPerOrigin = 2 }
         let url = upstream.url("/slow?n=1")

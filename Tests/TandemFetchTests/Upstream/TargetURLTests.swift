@@ -2,7 +2,7 @@ import Testing
 
 @testable import TandemFetch
 
-/// URLs are read in one pass when everybody reads them alike, and by libcurl otherwise.
+/// URLs are read in one pass if all parsers read them in the same way, and otherwise by libcurl.
 @Suite(.timeLimit(.minutes(1)))
 struct TargetURLTests {
     private func parts(_ url: TargetURL) -> [String] {
@@ -32,7 +32,7 @@ struct TargetURLTests {
         #expect(strict.map(parts) == parts(usual), "\(text)")
     }
 
-    /// Every URL that the one pass accepts, libcurl accepts with the same parts.
+    /// libcurl accepts every URL that the single pass accepts, with the same parts.
     @Test func `generated and mutated URLs are read in the same way`() throws {
         var random = Seeded(state: 11)
         let hosts = ["example.com", "localhost", "127.0.0.1", "10.0.255.1", "a-b.c1.example", "x", "1.2.3", "a.b.c.4", "[::1]"]

@@ -4,14 +4,14 @@ internal import Testing
 
 @testable import Tandem
 
-/// What a bridge or a park costs beside time: nothing from malloc, and no trip through the run queue where nothing waits.
+/// The cost of bridges and parks: no allocation, and no trip through the run queue where nothing waits.
 @Suite(
     .serialized, .timeLimit(.minutes(1)),
     .enabled(if: allocations_are_counted(), "the sanitizers bring an allocator of their own"))
 struct AllocationTests {
     private static let rounds = 10_000
 
-    /// How often `body` allocates on this hub's thread, once it is warm: stacks, task memory and waits are pooled.
+    /// The number of allocations by `body` on this hub's thread after a warm-up: stacks, task memory and waits are pooled.
     private func allocations(_ body: () async throws -> Void) async throws -> UInt64 {
         for _ in 0..<2 { try await body() }
         let before = allocations_of_this_thread()
@@ -19,8 +19,8 @@ struct AllocationTests {
         return allocations_of_this_thread() - before
     }
 
-    /// As `allocations`, and checks that no job of the hub's ran meanwhile: the queue is first in, first out, so a task
-    /// that was ready before would have run.
+    /// Like `allocations`, and checks that no job ran on the hub meanwhile: the queue is first in, first out, so a task
+    /// that was already ready would have run.
     private func allocationsWithoutJobs(_ body: () async throws -> Void) async throws -> UInt64 {
         let ran = Counter()
         let witness = Hub.current!.spawn { ran.add() }
@@ -72,7 +72,7 @@ struct AllocationTests {
         }
     }
 
-    /// Down `depth` levels, each in the other style.
+    /// Descends `depth` levels, alternating between the styles.
     private func descend(_ depth: Int) async throws -> Int {
         guard depth > 0 else { return 0 }
         return try await blocking { try awaiting { try await descend(depth - 1) + 1 } }
@@ -90,7 +90,7 @@ struct AllocationTests {
                     })
                 #expect(reached == depth)
             }
-            // The task may take a slab for its frames, once; twice as many bridges take no more.
+            // The task may allocate one slab for its frames. Twice as many bridges allocate no more.
             #expect(counts[0] == counts[1])
             #expect(counts[0] <= 1)
         }

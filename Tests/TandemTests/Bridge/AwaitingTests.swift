@@ -57,7 +57,7 @@ struct AwaitingTests {
                     $0 as? FailureObject === failure
                 }
 
-                // Compiles only because the call throws just this type.
+                // This compiles only because the call throws exactly this type.
                 func typed() throws(TypedFailure) -> Int {
                     try awaiting { () async throws(TypedFailure) -> Int in
                         await Task.yield()
@@ -66,7 +66,7 @@ struct AwaitingTests {
                 }
                 #expect(throws: TypedFailure.own(3)) { try typed() }
 
-                // And here only misuse is left.
+                // This one can throw only errors of misuse.
                 func total() throws(TandemError) -> Int {
                     try awaiting {
                         await Task.yield(); return 9
@@ -315,7 +315,7 @@ struct AwaitingTests {
                     let task = Task.immediate(executorPreference: Hub.current!) { try synchronously(call) }
                     #expect(throws: TandemError(.wrongTask, "")) { try awaiting { try await task.value } }
                 }
-                // The stack itself is as it was.
+                // The stack itself is unchanged.
                 try sleep(for: .zero)
             }
         }
@@ -342,7 +342,7 @@ struct AwaitingTests {
         }
     }
 
-    /// Only a program has code at top level: Tests/Support/TopLevel/main.swift.
+    /// Only an executable has top-level code: Tests/Support/TopLevel/main.swift.
     @Test func `at a program's top level main-actor code runs while the main thread waits for it`() async throws {
         let directory = CommandLine.arguments[0][...CommandLine.arguments[0].lastIndex(of: "/")!]
         let output = try await onHub { try await HubProcessTests.output(of: "timeout 20 '\(directory)TopLevel' 2>&1") }

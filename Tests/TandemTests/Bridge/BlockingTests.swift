@@ -32,13 +32,13 @@ struct BlockingTests {
             let failure = FailureObject()
             await #expect { try await blocking { throw failure } } throws: { $0 as? FailureObject === failure }
 
-            // Compiles only because the call throws just this type.
+            // This compiles only because the call throws exactly this type.
             func typed() async throws(TypedFailure) -> Int {
                 try await blocking { () throws(TypedFailure) -> Int in throw .own(3) }
             }
             await #expect(throws: TypedFailure.own(3)) { try await typed() }
 
-            // And this one because it throws nothing.
+            // This one compiles because the call throws nothing.
             func total() async -> Int { await blocking { 1 } }
             #expect(await total() == 1)
         }

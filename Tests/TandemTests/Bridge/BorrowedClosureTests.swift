@@ -2,11 +2,11 @@ internal import Testing
 
 @testable import Tandem
 
-/// Both bridges carry closures as two words, with no help from the compiler. These are the shapes in which it makes them:
-/// each goes through both bridges, once without and once with a suspension, in debug and in release builds.
+/// Both bridges carry closures as two words, without help from the compiler. The tests cover every kind of closure that it makes.
+/// Each goes through both bridges, with and without a suspension, in debug and release builds.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BorrowedClosureTests {
-    /// Through the blocking bridge, from code that may not know what it carries.
+    /// Passes a closure through the blocking bridge, from code that may not know its captures.
     @inline(never)
     static func acrossBlocking<Success, Failure: Error>(
         _ body: () throws(Failure) -> Success

@@ -2,7 +2,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// Cancels, kills and timeouts around a bridge: where other bridges leave work running, or lose its result.
+/// Cancels and timeouts around a bridge, where other libraries leave work running or lose its result.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BridgeCancellationTests {
     @Test func `an operation that cancels its own green thread runs until its next suspension`() async throws {
@@ -29,7 +29,7 @@ struct BridgeCancellationTests {
         }
     }
 
-    /// What the innermost code makes of its cancellation.
+    /// How the innermost code responds to its cancellation.
     enum Answer: CaseIterable, Sendable { case rethrown, translated, succeeded }
 
     @Test(arguments: Answer.allCases, [1, 2, 5])
@@ -42,7 +42,7 @@ struct BridgeCancellationTests {
             let seen = Counter()
             @Sendable func asynchronous(_ level: Int) async throws -> Int {
                 if level > 0 { return try await blocking { try synchronous(level - 1) } }
-                // The second wait is the one that is cancelled.
+                // The cancel arrives at the second wait.
                 try await sleep(for: .zero)
                 entered.send(())
                 do { try await sleep(for: forever) } catch {
@@ -166,7 +166,7 @@ struct BridgeCancellationTests {
         }
     }
 
-    /// A client that goes away cancels the outermost task.
+    /// As when a client disconnects: the outermost task is cancelled.
     @Test(arguments: [1, 2, 5], [false, true])
     func `shielded code below any number of bridges completes, and every level above sees the cancel`(levels: Int, green: Bool)
         async throws
@@ -215,7 +215,7 @@ struct BridgeCancellationTests {
                     try await blocking {
                         try awaiting {
                             entered.send(())
-                            // Swift's own sleep knows nothing of Tandem's reason.
+                            // Swift's own sleep does not know Tandem's error.
                             do { try await Task.sleep(for: forever) } catch {
                                 ended.add("\(type(of: error))")
                                 throw error
@@ -227,7 +227,7 @@ struct BridgeCancellationTests {
             try await entered.wait()
             thread.cancel(throwing: failure)
             await #expect { try await thread.wait() } throws: { $0 as? FailureObject === failure }
-            // Not an orphan: it had ended when the waiter was told.
+            // It is not an orphan: it had ended before the waiter resumed.
             #expect(ended.all == ["CancellationError"])
         }
     }

@@ -2,12 +2,12 @@ internal import Testing
 
 @testable import Tandem
 
-/// Bridges a thousand deep and a hundred thousand in a row.
+/// A thousand nested bridges, and a hundred thousand in a row.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BridgeDepthTests {
     private static let depth = Sanitizer.any ? 200 : 1_000
 
-    /// What waits at the bottom, and what unwound, deepest first.
+    /// The wait at the bottom, and the levels that have unwound, deepest first.
     private final class Probe: Sendable {
         let bottom = Event<Void>()
         let unwound = Recorder<Int>()
@@ -88,7 +88,7 @@ struct BridgeDepthTests {
 
     // MARK: In a row
 
-    /// About where the stack ends, here and now.
+    /// The approximate position of the stack pointer.
     @inline(never) private static func stackPointer() -> UInt {
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 16) { UInt(bitPattern: $0.baseAddress!) }
     }
@@ -137,7 +137,7 @@ struct BridgeDepthTests {
                 try await blocking { try awaiting { try await asynchronous(level + 1) } }
             }
             try await asynchronous(0)
-            // The first is called from the task's start, the others by their hosts.
+            // The first is called from the task's start, the others by their host frames.
             let deeper = pointers.all.dropFirst()
             #expect(deeper.max()! - deeper.min()! < 1024)
         }

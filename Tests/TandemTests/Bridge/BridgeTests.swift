@@ -2,10 +2,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// Both bridges at once, and what is handed across them: tasks, green threads, errors.
+/// Both bridges together, and tasks, green threads and errors that cross them.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BridgeTests {
-    // MARK: Tasks and green threads that exist already
+    // MARK: Existing tasks and green threads
 
     @Test func `several blocking callers may wait for the same existing task`() async throws {
         try await onHub {
@@ -74,7 +74,7 @@ struct BridgeTests {
             try await turnUntil { Hub.counts.greenThreads == 1 && gate.waiting == 1 }
             owner.cancel()
             for _ in 0..<3 { try await sleep(for: .zero) }
-            // As in Swift: `Task.value` waits on. Nothing is orphaned, nothing is lost.
+            // As in Swift, `Task.value` keeps waiting. Nothing is orphaned or lost.
             #expect(!owner.isFinished)
             #expect(!task.isCancelled)
             gate.send(1)
@@ -148,7 +148,7 @@ struct BridgeTests {
         }
     }
 
-    // MARK: To and fro
+    // MARK: Alternating styles
 
     @Test func `four tasks alternate a hundred times between a bridge and a plain await`() async throws {
         try await onHub {
@@ -232,7 +232,7 @@ struct BridgeTests {
             withExtendedLifetime(timer) {}
             #expect(seen == .some(nil))
             #expect(await blocking { GreenThreadIdentity.current != nil })
-            // A task that runs on top of a green stack has none that it may park: the call says so, this does not.
+            // A task that runs on top of a green stack has no stack to park. The call throws, and asking does not.
             try await blocking {
                 let task = Task.immediate(executorPreference: Hub.current!) {
                     _ = GreenThreadIdentity.current
@@ -251,7 +251,7 @@ struct BridgeTests {
         }
         func bridge() async throws -> Int {
             count += 1
-            // A green stack may come back to the actor that lent it: the actor is free meanwhile.
+            // Code on a green stack may call back the actor that it came from: the actor is free meanwhile.
             return try await blocking { try awaiting { try await self.again() } }
         }
         func again() async throws -> Int {
@@ -272,7 +272,7 @@ struct BridgeTests {
             let count = try await thread.wait()
             #expect(count == 5)
         }
-        // Also from Swift's own pool, where the bridge moves to a hub and back.
+        // From Swift's own pool the bridge moves to a hub and back.
         let count = try await Counting().bridge()
         #expect(count == 2)
     }

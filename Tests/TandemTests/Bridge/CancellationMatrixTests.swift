@@ -3,7 +3,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// The table of docs/cancellation.md, cell by cell, each with every kind of waiter.
+/// Each cell of the table in docs/cancellation.md, with every kind of waiter.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct CancellationMatrixTests {
     static let rows = Situation.allCases.flatMap { situation in Cause.allCases.map { Row(situation, $0) } }
@@ -22,8 +22,8 @@ struct CancellationMatrixTests {
         try await Self.check(row, waiter, HubConfiguration())
     }
 
-    /// On a clock that takes no time, so that a seed that fails fails again. What needs other threads is left out: it takes no
-    /// time there, and may come in any order.
+    /// Runs on a virtual clock, so that a failing seed fails again. Situations that need other threads are left out: they take no
+    /// time there, and may happen in any order.
     @Test(arguments: 0..<10 as Range<UInt64>)
     func `the table holds for every order in which tasks and green threads run`(seed: UInt64) async throws {
         var configuration = HubConfiguration()
@@ -52,7 +52,7 @@ struct CancellationMatrixTests {
         }
     }
 
-    /// A thread has the body; the waiter waits for that thread.
+    /// A green thread runs the body, and the waiter waits for that thread.
     private static func strike(_ scene: Scene, _ waiter: Caller) async throws -> String {
         let thread = GreenThread(name: "victim", after: scene.situation == .delayed ? forever : .zero) { try scene.body() }
         scene.itself.send(thread)
@@ -61,7 +61,7 @@ struct CancellationMatrixTests {
         case .beforeStart: break
         case .delayed: try await turnUntil { Hub.counts.timers > 0 }
         case .awaitingFirst:
-            // It strikes itself.
+            // The situation brings about its own end.
             return await gets
         default: try await scene.entered.wait()
         }
@@ -78,7 +78,7 @@ struct CancellationMatrixTests {
         return await gets
     }
 
-    /// A scope has the body; the waiter is who opened it.
+    /// A scope runs the body, and the waiter is the caller that opened it.
     private static func timeOut(_ scene: Scene, _ waiter: Caller) async -> String {
         let limit = scene.situation.limit
         guard scene.situation != .again else { return await timeOutTwice(scene, waiter) }
@@ -89,7 +89,7 @@ struct CancellationMatrixTests {
         }
     }
 
-    /// Of two scopes the inner one expires, and then, while the body cleans up, the outer one.
+    /// The inner of two scopes expires, and then the outer one while the body cleans up.
     private static func timeOutTwice(_ scene: Scene, _ waiter: Caller) async -> String {
         await describe {
             try await waiter.call(
@@ -145,7 +145,7 @@ struct CancellationMatrixTests {
         #expect(Set(named) == Set(meaningless))
     }
 
-    /// The tables of a page of this repository, each as its rows of cells, the header first.
+    /// The tables of a page of this repository, each as rows of cells, with the header first.
     private static func tables(of page: String, here: StaticString = #filePath) throws -> [[[String]]] {
         let resolved = try #require(realpath("\(here)", nil))
         defer { free(resolved) }

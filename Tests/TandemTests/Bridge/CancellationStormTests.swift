@@ -2,7 +2,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// Cancels at random moments and depths, over everything that nests and everything that waits.
+/// Cancels at random moments and depths, across every kind of scope and every kind of wait.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct CancellationStormTests {
     private static let victimsABatch = 200
@@ -10,9 +10,9 @@ struct CancellationStormTests {
 
     @Test(arguments: [18_446_744_073_709_551_557] as [UInt64])
     func `ten thousand random cancels leave nothing behind`(seed: UInt64) async throws {
-        // Over all hubs: Swift Testing keeps each error that is alive, and looks through all of them at each throw.
+        // The number is shared by all hubs, because Swift Testing keeps each live error and searches all of them at each throw.
         let batches = Self.batches / TestHubs.several.count
-        // The process opens these once: for the hubs of callers on none, and for Swift's own timers.
+        // The process opens these once: the shared hubs, and Swift's own timers.
         _ = HubGroup.shared
         try await Task.sleep(for: .microseconds(1))
         let descriptors = openDescriptors()
@@ -23,13 +23,13 @@ struct CancellationStormTests {
             #expect(storm.entered.value > 0 && storm.entered.value == storm.left.value, "seed \(seed)")
             #expect(storm.shields.value > 0 && storm.shields.value == storm.cleaned.value, "seed \(seed)")
             #expect(storm.unexpected.all == [], "seed \(seed)")
-            // Each way to end came up.
+            // Every way to end has occurred.
             #expect(Set(storm.ends.all) == ["cancelled", "given", "timed out", "waiter"], "seed \(seed)")
         }
         #expect(openDescriptors() == descriptors, "seed \(seed)")
     }
 
-    /// Starts some, cancels them at random from this hub and from another thread, and waits for all.
+    /// Starts a batch, cancels victims at random from this hub and from another thread, and waits for all.
     private static func batch(_ storm: Storm, _ random: inout SeededGenerator) async throws {
         var victims: [Victim] = []
         for number in 0..<victimsABatch {
@@ -48,7 +48,7 @@ struct CancellationStormTests {
     }
 }
 
-/// What the bodies of all victims count.
+/// Counts shared by the bodies of all victims.
 private final class Storm: Sendable {
     let never = Event<Void>()
     let (entered, left) = (Counter(), Counter())
@@ -57,7 +57,7 @@ private final class Storm: Sendable {
     let unexpected = Recorder<String>()
 }
 
-/// One green thread or task on a random path, and how it is cancelled.
+/// One green thread or task on a random path, with the way it is cancelled.
 private struct Victim: Sendable {
     let cancel: @Sendable () -> Void
     let end: @Sendable () async -> Void
@@ -70,7 +70,7 @@ private struct Victim: Sendable {
             cancel = { task.cancel() }
             end = { await Victim.note(storm, number, waiterIsCancelled: true) { try await task.value } }
         case 1:
-            // A waiter that is cancelled, and not the thread.
+            // This cancels a waiter instead of the thread.
             let thread = GreenThread { try path.walkBlocking(storm) }
             let waiter = Hub.current!.spawn {
                 number.isMultiple(of: 2) ? try await thread.wait() : try await blocking { try thread.wait() }
@@ -110,7 +110,7 @@ private struct Victim: Sendable {
     }
 }
 
-/// Levels of nesting, and at the end a wait that only a cancel or a time-out ends.
+/// Levels of nesting, with a wait at the end that only a cancel or a timeout ends.
 private struct Path: Sendable {
     enum Level: Sendable { case bridge, turn, scope(Duration), cleanup, shieldedScope(Duration) }
     enum Leaf: CaseIterable, Sendable { case sleep, event, semaphore, get, put, socket, foreign, pool, turns }

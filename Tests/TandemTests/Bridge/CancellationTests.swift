@@ -114,7 +114,7 @@ struct CancellationTests {
                         defer { log.add("unwound") }
                         entered.send(())
                         do { try sleep(for: forever) } catch {
-                            // Ignores its cancellation for a while, as cleanup may.
+                            // Ignores its cancellation for a while, as cleanup code may.
                             for _ in 0..<5 { try awaiting { await Task.yield() } }
                             throw error
                         }
@@ -191,7 +191,7 @@ struct CancellationTests {
                     try sleep(for: forever)
                 }
                 startThread {
-                    // Before, while or after it parks.
+                    // The cancel comes before, during or after the park.
                     _ = try? entered.wait()
                     thread.cancel()
                 }

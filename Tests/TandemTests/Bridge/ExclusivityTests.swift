@@ -2,12 +2,12 @@ internal import Testing
 
 @testable import Tandem
 
-/// Swift's dynamic exclusivity checker keeps the accesses that are open in a list a thread, whose nodes lie on the
-/// stack. A handler may hold an access open while it waits; then others run on the same thread. If the switch left that
-/// list alone, the checker would trap, or worse, walk a list whose nodes lie on a stack that somebody else uses.
+/// Swift's dynamic exclusivity checker keeps a list of open accesses per thread, whose nodes lie on the
+/// stack. A handler may hold an access open while it waits and others run on the same thread. If the stack switch left that
+/// list alone, the checker would trap, or walk nodes on a stack that other code uses.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ExclusivityTests {
-    /// Not final, and reached through `@inline(never)`: else the optimizer proves the accesses safe and drops the checks.
+    /// Not final, and accessed through `@inline(never)`: otherwise the optimizer proves the accesses safe and drops the checks.
     class Account { var balance = 0 }
 
     @inline(never) static func hold<Value>(_ place: inout Value, _ wait: () throws -> Void) rethrows { try wait() }
@@ -39,7 +39,7 @@ struct ExclusivityTests {
                     }
                 }
             }
-            // Begun 0, 1 and ended 0, 1: not as a stack of accesses would be.
+            // Accesses begin in the order 0, 1 and end in the order 0, 1, unlike accesses on one stack.
             for _ in 0..<10 {
                 for side in 0..<2 {
                     try await turnUntil { parkers[side].value.isOccupied }
@@ -108,15 +108,15 @@ struct ExclusivityTests {
                     try Self.hold(&account.balance) {
                         try sleep(for: .zero)
                         try awaiting { await Task.yield() }
-                        account.balance += 1  // while it is being modified: a real violation
+                        account.balance += 1  // a real violation: it is being modified
                     }
                 }
             }
         }
     }
 
-    /// What the checker cannot know: it looks at the accesses of who runs now. This is so for Swift's own tasks too, which
-    /// put their accesses away when they suspend.
+    /// A limit of the checker: it sees only the accesses of running code. The same holds for Swift's own tasks, which
+    /// set their accesses aside when they suspend.
     @Test func `accesses of parked code are not checked, so two may modify one object across a park`() async throws {
         try await onHub {
             let account = Loan(Account())

@@ -2,10 +2,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// Every blocking form that would have to wait, called where nothing can be parked.
+/// Every blocking form that has to wait, called where nothing can be parked.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct MisuseTests {
-    /// What the calls wait for: nothing that ever comes.
+    /// The objects that the calls wait for. None of the waits ever ends.
     private final class Never: @unchecked Sendable {
         let event = Event<Void>()
         let permits = Semaphore(0)
@@ -23,7 +23,7 @@ struct MisuseTests {
             thread = GreenThread { try event.wait() }
         }
 
-        /// Each with the line it stands in.
+        /// Each call, with its line.
         @available(*, noasync)
         var calls: [(name: String, line: UInt, call: () throws -> Void)] {
             [
@@ -58,13 +58,13 @@ struct MisuseTests {
             _ = try elements.next()?.get()
         }
 
-        /// How many wait in anything here but the two green threads.
+        /// The number of waiters here, except the two green threads.
         var waiting: Int {
             event.waiting - 2 + permits.waiting + empty.waitingGetters + full.waitingPutters + pool.waiting + busy.waiting
         }
     }
 
-    /// Expects of each call that it throws, names its place and says what to do.
+    /// Expects each call to throw an error with its place and the remedy.
     @available(*, noasync)
     private static func checkAll(_ never: Never) {
         for (name, line, call) in never.calls {
@@ -77,10 +77,7 @@ struct MisuseTests {
     }
 
     @Test
-    func
-        `each blocking call in async code, in a hub's callback or on Swift's own pool throws an error with its line and the remedy`()
-        async throws
-    {
+    func `a blocking call where nothing can be parked throws an error with its line and the remedy`() async throws {
         try await onHub {
             let never = try Never()
             try await turnUntilParked(2)
@@ -94,7 +91,7 @@ struct MisuseTests {
             try await turnUntil { told.value == 1 }
             withExtendedLifetime(timer) {}
             await Task.detached { synchronously { Self.checkAll(never) } }.value
-            // Nothing was taken, started or left in a line.
+            // The calls took nothing, started nothing and left no waiter behind.
             #expect(never.waiting == 0)
             #expect(never.pool.running == 0)
             never.event.send(())

@@ -2,7 +2,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// Swift's structured concurrency over blocking code: what gather, race, wait_for and shield are elsewhere.
+/// Swift's structured concurrency over blocking code, in place of gather, race, wait_for and shield.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TaskGroupTests {
     @Test func `gather: calls run at once, and values come in the order of the calls`() async throws {
@@ -107,7 +107,7 @@ struct TaskGroupTests {
         }
     }
 
-    /// The tasks of a group are awaited in any order; a bridge that kept one thread a call would hold the quick one up.
+    /// The tasks of a group are awaited in any order. A bridge with one thread per call would hold the quick one up.
     @Test func `no head-of-line blocking: a quick green thread ends before forty slow ones`() async throws {
         try await onHub {
             let gate = Event<Void>()
@@ -119,7 +119,7 @@ struct TaskGroupTests {
                         order.add("slow")
                     }
                     group.addTask {
-                        // In each style.
+                        // Both styles.
                         number.isMultiple(of: 2) ? try await slow.wait() : try await blocking { try slow.wait() }
                     }
                 }

@@ -77,7 +77,7 @@ struct CompletionTests {
             @Sendable func linkAgain(_ number: Int) {
                 thread.onCompletion { _ in
                     if number < 100_000 { linkAgain(number + 1) }
-                    // Before that one is called.
+                    // Linked before that handler is called.
                     if number < 3 || number == 100_000 { log.add(number) }
                 }
             }
@@ -98,7 +98,7 @@ struct CompletionTests {
             let early = thread.onCompletion { _ in called.add("early") }
             #expect(early.unlink())
             #expect(!early.unlink())
-            // Taken back by one that is called before it.
+            // An earlier handler unlinks this one.
             let (late, removed) = (Event<CompletionLink>(), Event<Bool>())
             thread.onCompletion { _ in removed.send(try! late.outcome!.get().unlink()) }
             late.send(thread.onCompletion { _ in called.add("late") })
@@ -130,7 +130,7 @@ struct CompletionTests {
             #expect(errors.all == [cancelled, "Failure(number: 4)", cancelled])
             #expect(ran.value == 0)
         }
-        // Also when its hub had stopped before it came.
+        // The same holds when the hub had stopped before the thread was created.
         let group = try HubGroup(count: 1)
         await group.shutdown()
         let told = Event<Void>()

@@ -2,10 +2,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// Errors that nobody asks for.
+/// Errors that no waiter observes.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FailedThreadTests {
-    /// What a hub reports of failed threads while `body` runs on it.
+    /// A hub's reports of failed threads while `body` runs on it.
     private static func reports(_ body: @escaping @Sendable () async throws -> Void) async throws -> [String] {
         let reports = Recorder<String>()
         var configuration = HubConfiguration()

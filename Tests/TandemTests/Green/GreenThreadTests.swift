@@ -57,7 +57,7 @@ struct GreenThreadTests {
             #expect(outer != nil && inner.0 != nil && outer != inner.0)
             #expect(inner.1 == home)
         }
-        // Made on no hub, it runs on one of the shared group's.
+        // Created outside any hub, it runs on a hub of the shared group.
         #expect(try await GreenThread { Hub.current != nil }.wait())
     }
 
@@ -111,7 +111,7 @@ struct GreenThreadTests {
             }
         }
         await #expect(throws: TandemError(.threadCancelled, "")) { try await thread.wait() }
-        // The stop came first.
+        // The hub's stop came first.
         thread.cancel(throwing: Failure())
         #expect(throws: TandemError(.threadCancelled, "")) { try thread.outcome!.get() }
     }
@@ -298,7 +298,7 @@ struct GreenThreadTests {
         }
     }
 
-    /// The stack of a thread that set it is lent to others later.
+    /// The stack of a thread that set a rounding mode is lent to other threads later.
     @Test func `a rounding mode does not outlive its green thread on a reused stack`() async throws {
         try await onHub {
             let first = await blocking { () -> Int? in

@@ -2,10 +2,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// Initializers and deinits that wait, and deinits that use what drops them.
+/// Initializers and deinits that wait, and deinits that use the object that releases them.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct LifetimeTests {
-    /// Waits in both styles when it comes and when it goes.
+    /// Waits in both styles in its initializer and in its deinit.
     private final class Waits {
         let log: Recorder<String>
 
@@ -71,7 +71,7 @@ struct LifetimeTests {
         }
     }
 
-    /// Uses the queue, the event and the semaphore that it went through when it is dropped.
+    /// Uses the queue, the event and the semaphore that held it when it is released.
     private final class Reenters: Sendable {
         let queue: Queue<Reenters>
         let event: Event<Reenters>
@@ -93,7 +93,7 @@ struct LifetimeTests {
             let event = Event<Reenters>()
             let dropped = Counter()
             let make = { @Sendable in Reenters(queue, event, dropped) }
-            // Taken and dropped; refused for want of room, of time, and of the queue.
+            // Taken and released; then refused because the queue is full, the deadline passes, or the queue is closed.
             try await queue.put(make(), caller)
             #expect(try !queue.tryPut(make()))
             await #expect(throws: TandemError(.timedOut, "")) {
@@ -101,14 +101,14 @@ struct LifetimeTests {
             }
             _ = try await queue.get(caller)
             try await turnUntil { dropped.value == 3 }
-            // Waiting when the queue is closed.
+            // Waiting while the queue is closed.
             try await queue.put(make(), caller)
             let putter = Hub.current!.spawn { try await queue.put(make(), caller) }
             try await turnUntil { queue.waitingPutters == 1 }
             queue.close(discarding: true)
             await #expect(throws: TandemError(.closed, "")) { try await putter.value }
             await #expect(throws: TandemError(.closed, "")) { try await queue.put(make(), caller) }
-            // What comes second to an event, and what is forgotten.
+            // The second value sent to an event, and the value that a reset forgets.
             #expect(event.send(make()))
             #expect(!event.send(make()))
             event.reset()
@@ -156,7 +156,7 @@ struct LifetimeTests {
                 }
                 do { try await thread.wait() } catch {}
             }
-            // Two each, and the errors.
+            // Two of each, and the errors.
             try await turnUntil { gone.value == 10 }
         }
     }

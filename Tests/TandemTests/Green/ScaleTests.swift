@@ -6,7 +6,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ScaleTests {
-    /// How many stacks this test may have at once. Where the kernel cannot guard a stack without splitting its mapping,
+    /// The number of stacks that this test may have at once. Where the kernel cannot guard a stack without splitting its mapping,
     /// the number of mappings is the limit.
     private static let crowd: Int = {
         if Sanitizer.any { return 2_000 }
@@ -35,7 +35,7 @@ struct ScaleTests {
         try await onHub(hubs: .one("as many stacks as one process may have")) {
             let (gate, ended) = (Event<Void>(), Counter())
             let before = Self.residentBytes()
-            // Detached from the running test, of whose task-locals each green thread would hold a copy.
+            // Detached from the running test, because each green thread would hold a copy of its task-locals.
             await Task.detached(executorPreference: Hub.current!) {
                 for _ in 0..<Self.crowd {
                     GreenThread {
@@ -46,7 +46,7 @@ struct ScaleTests {
             }.value
             try await turnUntilParked(Self.crowd)
             #expect(Hub.counts.greenThreads == Self.crowd)
-            // A page of stack, and what the task takes, which fits in one slab of Swift's. Frames of a debug build are larger.
+            // One page of stack, and the task's memory, which fits in one slab. Frames of a debug build are larger.
             let limit = isOptimized ? 7_000 : 3 * 4096
             if !Sanitizer.any { #expect((Self.residentBytes() - before) / Self.crowd < limit) }
             gate.send(())
@@ -65,7 +65,7 @@ struct ScaleTests {
             try await run(10_000)
             let (resident, allocated) = (Self.residentBytes(), Int(allocated_bytes()))
             try await run(total)
-            // A word for each would be more.
+            // One word per thread would exceed this.
             #expect(Int(allocated_bytes()) - allocated < 256 * 1024)
             #expect(Self.residentBytes() - resident < 1024 * 1024)
             #expect(Hub.counts.greenThreadsHighWater == 1)

@@ -6,12 +6,12 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct StackTests {
-    /// Calls `body` with the stack pointer below `limit`: in frames whose buffers the optimizer must keep.
+    /// Calls `body` with the stack pointer below `limit`, through frames whose buffers the optimizer must keep.
     @inline(never) static func descend(below limit: UInt, _ body: () throws -> Void) rethrows {
         try withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { buffer in
             keep(buffer)
             if UInt(bitPattern: buffer.baseAddress!) > limit { try descend(below: limit, body) } else { try body() }
-            // After the call, so that it is no tail call.
+            // After the call, so that the call is not a tail call.
             keep(buffer)
         }
     }
@@ -20,7 +20,7 @@ struct StackTests {
         withExtendedLifetime(buffer) { buffer[1] = buffer[0] }
     }
 
-    /// For ever, unless `depth` says otherwise.
+    /// Recurses `depth` times, or endlessly.
     @inline(never) static func recurse(_ depth: Int) -> Int {
         withUnsafeTemporaryAllocation(byteCount: 256, alignment: 16) { buffer in
             keep(buffer)

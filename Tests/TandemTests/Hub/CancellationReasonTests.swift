@@ -2,7 +2,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// `cancel(throwing:)`. What each kind of wait and waiter sees is in `CancellationMatrixTests`.
+/// `cancel(throwing:)`. `CancellationMatrixTests` covers each kind of wait and waiter.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct CancellationReasonTests {
     @Test func `the first cancel decides the error`() async throws {
@@ -17,7 +17,7 @@ struct CancellationReasonTests {
             second.cancel()
             second.cancel(throwing: Failure(number: 2))
             await #expect(throws: TandemError(.threadCancelled, "")) { try await second.wait() }
-            // It has ended: no effect.
+            // The thread has ended, so this has no effect.
             second.cancel(throwing: Failure(number: 3))
             await #expect(throws: TandemError(.threadCancelled, "")) { try await second.wait() }
         }
@@ -35,7 +35,7 @@ struct CancellationReasonTests {
                 expect { try sleep(for: .zero) }
                 expect { try Event<Void>().wait() }
                 expect { try awaiting { try await sleep(for: forever) } }
-                // Foreign code knows only CancellationError.
+                // Foreign async code knows only CancellationError.
                 expect { try awaiting { try await Task.sleep(for: forever) } }
                 expect { try awaiting { try Task.checkCancellation() } }
                 expect {
@@ -52,7 +52,7 @@ struct CancellationReasonTests {
                         try withTimeout(forever) { try awaiting { try await Task.sleep(for: forever) } }
                     }
                 }
-                // A child task throws CancellationError; it becomes the error where blocking code waits for it.
+                // A child task throws CancellationError, which becomes the given error where blocking code waits for it.
                 expect {
                     try awaiting {
                         async let child: Void = sleep(for: forever)

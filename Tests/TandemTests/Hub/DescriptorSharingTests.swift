@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DescriptorSharingTests {
-    /// A shared descriptor, and the other end.
+    /// A shared descriptor and its peer.
     private static func sharedPair() throws -> (Descriptor, Descriptor) {
         let (a, b) = socketPair(type: CInt(SOCK_DGRAM.rawValue))
         return (try Descriptor(adopting: a, sharing: true), try Descriptor(adopting: b))
@@ -33,7 +33,7 @@ struct DescriptorSharingTests {
                     })
                 try await turnUntilParked(number + 1)
             }
-            // One by one, and then all at once.
+            // One at a time, then all at once.
             try peer.send("a")
             try await turnUntil { log.count == 1 }
             try peer.send("b")
@@ -63,7 +63,7 @@ struct DescriptorSharingTests {
                 try await turnUntilParked(number + 1)
             }
             for _ in 0..<4 { try peer.send("x") }
-            // The kernel has told, but nobody has run yet.
+            // The kernel has reported readiness, but no reader has run yet.
             shared.wakeReader()
             _ = try await shared.receive()
             log.add(3)
@@ -149,7 +149,7 @@ struct DescriptorSharingTests {
             for count in 1...40 {
                 clients.append(tcpSocket())
                 startConnecting(clients.last!, to: address)
-                // One at a time, so that it is the line that decides who is next.
+                // One at a time, so that the order of waiting decides who is next.
                 try await turnUntil { accepted.count == count }
                 try await turnUntilParked(4)
             }

@@ -31,7 +31,7 @@ struct DescriptorTests {
             defer { b.close() }
             var told = 0
             a.whenReadable { told += 1 }
-            // Nothing has been looked for yet: there may be something.
+            // Nothing has been read yet, so there may be data.
             #expect(told == 1)
             #expect(try read(a) == nil)
             a.whenReadable { told += 1 }
@@ -55,7 +55,7 @@ struct DescriptorTests {
         }
     }
 
-    /// One event tells of both. A read that falls short must not take the end for something that is still to be told.
+    /// One event reports both. A short read must not assume that another event will report the end.
     @Test func `a handler that reads the data that came with the end is called again for the end`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
@@ -75,7 +75,7 @@ struct DescriptorTests {
         }
     }
 
-    /// What is there, without waiting.
+    /// Reads the available bytes without waiting.
     private func read(_ descriptor: Descriptor) throws -> Int? {
         try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { try descriptor.readAvailable(into: $0) }
     }
@@ -101,7 +101,7 @@ struct DescriptorTests {
         }
     }
 
-    /// Reads this many bytes.
+    /// Reads exactly `count` bytes.
     private func drain(_ descriptor: Descriptor, _ count: Int) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 10_000, alignment: 1)
@@ -301,7 +301,7 @@ struct DescriptorTests {
                 let loan = Loan(a)
                 let waiter = Hub.current!.spawn { _ = try await loan.value.receive() }
                 try await sleep(for: .zero)
-                // The event of the byte and the close come in the same turn: it must not reach the next owner.
+                // The byte's event and the close come in the same turn. The event must not reach the next owner.
                 try b.send("for the old owner")
                 a.close()
                 b.close()
@@ -312,7 +312,7 @@ struct DescriptorTests {
                 }
                 try exhaust(c)
                 let next = Hub.current!.spawn { [c = Loan(c)] in try await c.value.receive() }
-                // Closed while it waited, or the byte came first: never anything else.
+                // Either the wait ended with the close, or the byte came first.
                 do { try await waiter.value } catch { #expect(error as? TandemError == TandemError(.closed, "")) }
                 try await sleep(for: .zero)
                 #expect(c.peer == [])
@@ -348,7 +348,7 @@ struct DescriptorTests {
         }
     }
 
-    /// Reads and writes until neither is possible, so that the next of either has to wait.
+    /// Reads and writes until neither is possible, so that the next read and the next write have to wait.
     private func exhaust(_ descriptor: Descriptor) throws {
         try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
             buffer.initializeMemory(as: UInt8.self, repeating: 0)
@@ -457,7 +457,7 @@ struct DescriptorTests {
             holder.value = try Descriptor(watching: a, for: .writable) { [big = (0..<100).map { $0 }] _ in
                 holder.value!.stopWatching()
                 holder.value = nil
-                // What the closure holds must outlive the descriptor.
+                // The closure's captures must outlive the descriptor.
                 told.add(big.count)
             }
             try await turnUntil { told.value > 0 }

@@ -3,19 +3,19 @@ internal import Testing
 
 @testable import Tandem
 
-/// With a crowd that is always ready, whoever waits for the clock or a descriptor gets its turn in a bounded number of
-/// jobs, in whichever style either of them is written.
+/// While a crowd of jobs is always ready, a waiter for the clock or a descriptor runs after a bounded number of
+/// jobs, whatever the style of either.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FairnessTests {
-    /// Who is always ready.
+    /// The style of the jobs that are always ready.
     enum Crowd: CaseIterable { case green, async, mixed }
 
-    /// Who waits.
+    /// The style of the waiter.
     enum Waiter: CaseIterable { case green, async }
 
     private static let crowd = Sanitizer.any ? 1_000 : 10_000
 
-    /// Between what a waiter waits for and the waiter itself run at most the rest of this turn, and what else was woken.
+    /// Between the awaited event and the waiter run at most the rest of this turn and the other woken jobs.
     private static let bound = HubConfiguration().jobsPerTurn + 8
 
     /// Counts the jobs of the crowd that ran since the deadline passed.
@@ -35,7 +35,7 @@ struct FairnessTests {
         var configuration = HubConfiguration()
         configuration.stackSize = 64 * 1024
         try await onHub(configuration) {
-            // The crowd takes its time to form, and the deadline counts from then.
+            // The crowd takes time to form. The deadline counts from that moment.
             let formed = Counter()
             let latecomers = Mutex<Latecomers?>(nil)
             @Sendable func isOver() -> Bool {
@@ -62,7 +62,7 @@ struct FairnessTests {
         }
     }
 
-    /// Two are not enough to use up a turn's budget: the hub's queue is empty whenever the turn ends.
+    /// Two tasks cannot use up a turn's budget: the hub's queue is empty at the end of each turn.
     @Test func `two tasks that wake each other forever do not starve a socket`() async throws {
         try await onHub {
             let (ping, pong) = (Semaphore(1), Semaphore(0))
@@ -115,7 +115,7 @@ struct FairnessTests {
         async throws
     {
         try await withCrowd(crowd, due: .milliseconds(1)) { seen in
-            // A deadline, not a duration: it is the one from which the crowd counts.
+            // A deadline, not a duration: the crowd counts from this deadline.
             let never = Event<Void>()
             let late: Int
             switch waiter {
@@ -147,7 +147,7 @@ struct FairnessTests {
                 case .green: try await blocking { for _ in 0..<rounds { try b.value.send(try b.value.receive()) } }
                 }
             }
-            // It stands behind the crowd until it has started.
+            // Until it has started, it waits behind the crowd.
             try a.send("ping")
             #expect(try await a.receive() == "ping")
             let before = seen.count
@@ -155,7 +155,7 @@ struct FairnessTests {
                 try a.send("ping")
                 #expect(try await a.receive() == "ping")
             }
-            // There and back are two.
+            // A round trip counts as two.
             #expect(seen.count - before <= 2 * (rounds - 1) * Self.bound)
             try await echo.value
         }

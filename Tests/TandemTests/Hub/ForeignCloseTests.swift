@@ -3,13 +3,13 @@ internal import Testing
 
 @testable import Tandem
 
-/// Other code closes a number that a `Descriptor` owns.
+/// Other code closes a file descriptor that a `Descriptor` owns.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ForeignCloseTests {
     /// Numbers are closed behind the hub's back.
     private static let alone = TestHubs.one("the process shares its descriptors' numbers")
 
-    /// Looks in every turn that has nothing to do.
+    /// A configuration that audits in every idle turn.
     private static func auditing(_ poller: PollerKind) -> HubConfiguration {
         var configuration = HubConfiguration()
         configuration.poller = poller
@@ -79,7 +79,7 @@ struct ForeignCloseTests {
             let (a, b) = try descriptorPair()
             let reader = GreenThread { [a = Loan(a)] in try a.value.receive() }
             try await turnUntilParked(1)
-            // Each sleep lets the hub be idle, and look.
+            // Each sleep lets the hub become idle and audit.
             for _ in 0..<100 { try await sleep(for: .microseconds(50)) }
             #expect(throws: TandemError(.descriptorBusy, "")) { _ = try Descriptor(adopting: a.fd) }
             try b.send("here")
@@ -115,7 +115,7 @@ struct ForeignCloseTests {
                         case 2:
                             try b.send(text)
                             close(a.fd)
-                            // What had arrived, the end, or the news that the number is gone: never another's bytes.
+                            // The waiter gets its own bytes, the end, or `closed`, and never another descriptor's bytes.
                             do {
                                 let got = try await reader.wait()
                                 #expect(["", text].contains(got))

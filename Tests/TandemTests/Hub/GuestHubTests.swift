@@ -3,17 +3,17 @@ internal import Testing
 
 @testable import Tandem
 
-/// A hub on somebody else's loop: here one around poll(2).
+/// A hub on a foreign loop, here a loop around poll(2).
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct GuestHubTests {
-    /// With a poller that can be watched, whatever the environment asks for.
+    /// A configuration whose poller can be watched, whatever the environment sets.
     private static let watchable: HubConfiguration = {
         var configuration = HubConfiguration()
         configuration.poller = .epoll
         return configuration
     }()
 
-    /// Runs `body` with a guest and a loop on a thread of their own, and turns it until `body` has ended. Returns how many
+    /// Runs `body` with a guest and a loop on their own thread, and turns the loop until `body` has ended. Returns how many
     /// turns the loop made.
     private static func withGuest(
         _ configuration: HubConfiguration = watchable, _ body: @escaping @Sendable () async throws -> Void
@@ -91,7 +91,7 @@ struct GuestHubTests {
 
     @Test func `an idle guest makes no turns`() async throws {
         let turns = try await Self.withGuest { try await sleep(for: .milliseconds(30)) }
-        // The spawn, the sleep, and a timer that was early.
+        // One for the spawn, one for the sleep, and one for an early timer.
         #expect(turns <= 5)
     }
 

@@ -32,7 +32,7 @@ struct HubDumpTests {
             #expect(text.contains("readsUntilTold"), "\(text)")
             let reads = try #require(dump.greenThreads.first { $0.name == "reads" })
             #expect(reads.stack.descriptionWithLines.contains("HubDumpTests.swift:"))
-            // Nobody was disturbed.
+            // The dump disturbed no waiter.
             try writer.send("x")
             event.send(())
             _ = try queue.tryPut(1)
@@ -54,7 +54,7 @@ struct HubDumpTests {
             let stacks = Hub.current!.dump().greenThreads.map(\.stack.addresses)
             #expect(Set(stacks.map(\.last)).count == 1)
             let depths = stacks.map(\.count).sorted()
-            // The first call may be inlined into its caller; the others are what they are.
+            // The first call may be inlined into its caller, the others not.
             #expect(depths[1] > depths[0])
             #expect(depths[2] == depths[1] + 10)
             event.send(())

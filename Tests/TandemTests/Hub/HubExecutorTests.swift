@@ -42,7 +42,7 @@ struct HubExecutorTests {
                 for number in 50..<100 {
                     group.addTask { try await blocking { try awaiting { try await ledger.append(number) } } }
                 }
-                // These come without a preference for the hub: only the actor keeps them on it.
+                // These tasks have no preference for the hub. Only the actor keeps them on it.
                 for number in 100..<500 { group.addTask { try await Task.detached { try await ledger.append(number) }.value } }
                 try await group.waitForAll()
             }

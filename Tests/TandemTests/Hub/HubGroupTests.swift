@@ -85,7 +85,7 @@ struct HubGroupTests {
 
     @Test func `hubs send to each other's green threads`() async throws {
         let group = try HubGroup(count: 2)
-        // Whoever has the ball passes it on, to and fro between two hubs.
+        // Each green thread passes the ball to the next, alternating between two hubs.
         let balls = (0...2_000).map { _ in Event<Int>() }
         let players = (0..<2).map { side in
             GreenThread(on: group.hubs[side]) {

@@ -3,10 +3,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// A hub and what happens to its process: signals, stops, children, bad numbers.
+/// A hub and its process: signals, stops, child processes, bad file descriptors.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubProcessTests {
-    /// Starts a shell with `script`; what it writes comes out of the number that is returned, which is non-blocking.
+    /// Starts a shell with `script`. Its output can be read from the returned non-blocking file descriptor.
     private static func shell(_ script: String) -> (process: pid_t, output: CInt) {
         var pipe: [CInt] = [-1, -1]
         precondition(Glibc.pipe(&pipe) == 0)
@@ -41,7 +41,7 @@ struct HubProcessTests {
         }
     }
 
-    /// In a process of its own, which is stopped as a whole.
+    /// Runs in a separate process, which is stopped as a whole.
     @Test func `timers, descriptors and other threads survive a stop and continue of the process`() async {
         await #expect(processExitsWith: .exitCode(3)) {
             try await onThread {
@@ -68,7 +68,7 @@ struct HubProcessTests {
         }
     }
 
-    /// In a process of its own, which is stopped as a whole, until the deadline of its read has passed.
+    /// Runs in a separate process, which is stopped as a whole until the deadline of its read has passed.
     @Test func `bytes that arrived while the process was stopped are read although the deadline has passed`() async {
         await #expect(processExitsWith: .exitCode(3)) {
             try await onThread {
@@ -96,7 +96,7 @@ struct HubProcessTests {
         }
     }
 
-    /// A child that inherited a hub's epoll would share it with its parent. In a process of its own, where nobody else
+    /// A child that inherited a hub's epoll would share it with its parent. Runs in a separate process, where no other code
     /// opens anything.
     @Test(.enabled(if: !Sanitizer.thread, "the thread sanitizer opens numbers of its own, and lets children have them"))
     func `a child process inherits nothing of a hub`() async {
@@ -113,7 +113,7 @@ struct HubProcessTests {
                     }
                     try await offload {}
                     let opened = (0..<4096).filter { fcntl($0, F_GETFD) != -1 && !before.contains($0) }
-                    // At least the hub's eventfd, the listener and both ends; with epoll one more.
+                    // At least the hub's eventfd, the listener and both ends of the connection; with epoll one more.
                     guard accepted != nil, opened.count >= 4 else { exit(4) }
                     guard opened.allSatisfy({ fcntl($0, F_GETFD) & FD_CLOEXEC != 0 }) else { exit(5) }
                     exit(3)

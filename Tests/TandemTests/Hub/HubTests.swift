@@ -7,7 +7,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubTests {
-    // MARK: Life
+    // MARK: Life cycle
 
     @Test func `run returns the body's value and releases the thread from its hub`() async throws {
         let (value, inside, after) = try await onThread {
@@ -40,7 +40,7 @@ struct HubTests {
                     do { try sleep(for: forever) } catch { log.add("green: \(error)") }
                 }
                 Hub.current!.spawn {
-                    // Cleanup that needs the hub to turn.
+                    // This cleanup needs the hub to make turns.
                     do { try await sleep(for: forever) } catch { await Task.yield() }
                     log.add("async")
                 }
@@ -88,7 +88,7 @@ struct HubTests {
     }
 
     @Test func `a leftover green thread that wakes after its hub has ended is abandoned`() async {
-        // In a process of its own: the green thread stays for ever.
+        // Runs in a separate process, because the green thread is never freed.
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let woken = ThreadEvent()
             try await onThread {
@@ -97,7 +97,7 @@ struct HubTests {
                 try Hub.run(configuration) {
                     GreenThread(name: "stubborn") {
                         try awaiting {
-                            // Not cancelled with its caller, and over when the hub is gone.
+                            // Not cancelled with its caller, and it ends after the hub has gone.
                             await Task.detached { try? await Task.sleep(for: .milliseconds(200)) }.value
                             woken.set()
                         }
@@ -138,7 +138,7 @@ struct HubTests {
         #expect(try await task.value)
     }
 
-    /// In a process of its own, where no other test opens or closes anything.
+    /// Runs in a separate process, where no other test opens or closes anything.
     @Test func `a hub leaves no file descriptor behind`() async {
         await #expect(processExitsWith: .success) {
             try await onThread {
@@ -158,14 +158,14 @@ struct HubTests {
                     }
                 }
                 let after = openDescriptors()
-                // The process opens a few for itself; a leak would be a hundred.
+                // The process opens a few descriptors itself. A leak would be a hundred.
                 guard after - before < 50 else { fatalError("\(before) descriptors before, \(after) after") }
             }
         }
     }
 
-    /// The last job of a hub comes from another thread, which may still be on its way out of `enqueue` when the hub
-    /// has run that job and is freed. The sanitizers see whether it then touches the hub.
+    /// The last job of a hub comes from another thread, which may still be returning from `enqueue` when the hub
+    /// has run that job and is freed. The sanitizers detect whether that thread still touches the hub.
     @Test func `a hub may end while the thread that woke it is still in enqueue`() async throws {
         try await onThread {
             for _ in 0..<2_000 { try Hub.run { await Task.detached {}.value } }
@@ -195,7 +195,7 @@ struct HubTests {
                     threadsDone.add()
                 }
             }
-            // Holds the hub's thread: nothing is taken in meanwhile.
+            // Holds the hub's thread, so that nothing is taken in meanwhile.
             while threadsDone.value < 4 { usleep(1_000) }
             #expect(ran.value == 0)
             let before = hub.statistics.turns
@@ -335,7 +335,7 @@ struct HubTests {
             #expect(sent.value > 0)
             try a.send("through")
             #expect(try await reader.wait() == "through")
-            // Not before the last signal: the thread must outlive them.
+            // Waits for the last signal, because the thread must outlive all of them.
             try await turnUntil { sent.value == 200 }
         }
     }
@@ -347,7 +347,7 @@ struct Loan<Value>: @unchecked Sendable {
     init(_ value: Value) { self.value = value }
 }
 
-/// A place for one value.
+/// Holds one value.
 final class Box<Value> {
     var value: Value?
 }

@@ -22,7 +22,7 @@ struct HubTimerTests {
             try await turnUntil { order.count == 3 }
             #expect(order.all == ["brought forward", "marker", "put off"])
             #expect(hub.statistics.timers == 0)
-            // One that has fired may be armed again.
+            // A timer that has fired may be armed again.
             timers[3].arm(.after(.zero))
             try await turnUntil { order.count == 4 }
             withExtendedLifetime(timers) {}
@@ -42,7 +42,7 @@ struct HubTimerTests {
             }
             try await turnUntil { fired.count == timers.count }
             #expect(fired.all.allSatisfy { !$0.isEarly })
-            // They span 10 ms, which is 9.5 intervals of 2^20 ns.
+            // The deadlines span 10 ms, which is 9.5 intervals of 2^20 ns.
             #expect(Set(fired.all.map(\.turn)).count <= 11)
             withExtendedLifetime(timers) {}
         }

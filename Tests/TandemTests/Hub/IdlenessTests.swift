@@ -8,8 +8,8 @@ internal import Testing
 struct IdlenessTests {
     // MARK: Cold stacks
 
-    /// Touches 128 KiB of the stack, a KiB a frame, and waits at the bottom. Returns how many frames still hold what they had put
-    /// there.
+    /// Touches 128 KiB of the stack, 1 KiB per frame, and waits at the bottom. Returns how many frames still hold
+    /// the values that they wrote.
     @inline(never) static func useMuch(_ depth: Int = 128, _ waitDeep: () throws -> Void) throws -> Int {
         guard depth > 0 else {
             try waitDeep()
@@ -23,7 +23,7 @@ struct IdlenessTests {
         }
     }
 
-    /// Room for the frames of unoptimized code under a sanitizer.
+    /// A configuration with room for the frames of unoptimized code under a sanitizer.
     static var roomy: HubConfiguration {
         var configuration = HubConfiguration()
         configuration.stackSize = 2 << 20
@@ -47,7 +47,7 @@ struct IdlenessTests {
         }
     }
 
-    /// `count` green threads that go deep at once; returns their stacks.
+    /// Runs `count` green threads that use much stack at once. Returns their stacks.
     static func goDeep(_ count: Int) async throws -> Set<Range> {
         let (event, ranges) = (Event<Void>(), Recorder<Range>())
         let threads = (0..<count).map { _ in
@@ -70,7 +70,7 @@ struct IdlenessTests {
             let ranges = try await Self.goDeep(64)
             #expect(ranges.count == 64)
             #expect(Self.residentPages(ranges) >= 64 * 32)
-            // It is time.
+            // The next trim is due.
             Hub.current!.idleness.nextTrim = 1
             try await sleep(for: .milliseconds(1))
             #expect(Self.residentPages(ranges) <= 64 * 5)
@@ -140,7 +140,7 @@ struct IdlenessTests {
     @Test func `an idle hub whose waiters nothing can wake reports them once, with what they wait for`() async throws {
         try await stuck { hub, reports in
             let (event, queue) = (Event<Void>(), Queue<Int>())
-            // Both in one turn.
+            // Both start in one turn.
             let (thread, task) = try await hub.spawn {
                 (
                     GreenThread(name: "lost") { try event.wait() },
@@ -153,7 +153,7 @@ struct IdlenessTests {
             #expect(report.message.contains("2 call(s) wait"))
             #expect(report.message.contains("\"lost\": Event.wait, for"))
             #expect(report.message.contains("task \"starved\": Queue.get, for"))
-            // Another period begins when something has run.
+            // A new period begins after something has run.
             event.send(())
             try await thread.wait()
             try await until { reports.count == 2 }
@@ -174,7 +174,7 @@ struct IdlenessTests {
             }
             try await ready.wait()
             let waiter = GreenThread(on: hub) { try event.wait() }
-            // Longer than the threshold.
+            // This is longer than the threshold.
             try await Task.sleep(for: .milliseconds(100))
             event.send(())
             try await waiter.wait()

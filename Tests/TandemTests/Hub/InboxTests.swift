@@ -6,7 +6,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct InboxTests {
-    /// An inbox with an eventfd of its own, and room for items.
+    /// An inbox with its own eventfd, and room for items.
     private final class Fixture: @unchecked Sendable {
         let inbox = UnsafeMutablePointer<tandem_inbox>.allocate(capacity: 1)
         let items: UnsafeMutablePointer<tandem_wait>
@@ -22,12 +22,12 @@ struct InboxTests {
             items.deallocate()
         }
         func put(_ index: Int) -> Bool { tandem_inbox_put(inbox, items + index, true) }
-        /// How often the eventfd was written since the last call.
+        /// The number of writes to the eventfd since the last call.
         func wakes() -> UInt64 {
             var count: UInt64 = 0
             return read(inbox.pointee.event_fd, &count, 8) == 8 ? count : 0
         }
-        /// The indices of the items in a list taken.
+        /// The indices of the items in a list that was taken.
         func indices(_ list: UInt) -> [Int] {
             var (item, indices) = (list, [Int]())
             while item != 0 {

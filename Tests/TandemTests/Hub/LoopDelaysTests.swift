@@ -31,7 +31,7 @@ struct LoopDelaysTests {
 
     @Test func `a delayed turn shows in the hub's delays, and the hub's sleep does not`() async throws {
         try await onHub {
-            // The turn of this look has not ended.
+            // The turn that reads the delays has not ended yet.
             try await sleep(for: .milliseconds(20))
             let before = Hub.counts.loopDelays
             let start = tandem_real_nanoseconds()

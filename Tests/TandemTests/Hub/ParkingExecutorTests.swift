@@ -3,10 +3,10 @@ internal import Testing
 
 @testable import Tandem
 
-/// Waiting without a continuation, where Swift may run others between the wait and the suspension, or resume elsewhere.
+/// Waiting without a continuation, where Swift may run other jobs between the wait and the suspension, or resume elsewhere.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ParkingExecutorTests {
-    /// Its code runs where its caller's task prefers.
+    /// An actor whose code runs on its caller's preferred executor.
     private actor Room {
         private(set) var visits = 0
 
@@ -27,7 +27,7 @@ struct ParkingExecutorTests {
         init(_ hub: Hub) { self.hub = hub }
         nonisolated var unownedExecutor: UnownedSerialExecutor { hub.serialExecutor.asUnownedSerialExecutor() }
 
-        /// How many jobs a wait takes.
+        /// The number of jobs that one wait takes.
         func jobs(_ parker: Loan<Parker>) async throws -> UInt64 {
             try await sleep(for: .nanoseconds(1))
             let before = hub.statistics.jobs

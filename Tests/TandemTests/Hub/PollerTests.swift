@@ -4,7 +4,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// What every back end does.
+/// The behaviour of every poller.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct PollerTests {
     private static let readable = EPOLLIN.rawValue
@@ -18,7 +18,7 @@ struct PollerTests {
         }
     }
 
-    /// What is told without waiting, by token.
+    /// The events reported without waiting, by token.
     private static func told(by poller: any Poller) -> [UInt64: UInt32] {
         var told: [UInt64: UInt32] = [:]
         for index in 0..<poller.wait(nanoseconds: 0).count {
@@ -139,7 +139,7 @@ struct PollerTests {
             try await turnUntilParked(1)
             let before = Hub.counts.turns
             try await sleep(for: .milliseconds(20))
-            // The one in which the sleep began and the one in which it ended, and one that came too early.
+            // The turn in which the sleep began, the one in which it ended, and one that woke too early.
             #expect(Hub.counts.turns - before <= 3)
             try b.send("x")
             _ = try await reader.wait()

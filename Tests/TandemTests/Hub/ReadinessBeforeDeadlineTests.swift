@@ -4,7 +4,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// What arrived in time counts, however late the hub looks. `HubProcessTests` stops the whole process.
+/// Data that arrived in time counts, however late the hub asks the kernel. `HubProcessTests` stops the whole process.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ReadinessBeforeDeadlineTests {
     enum Style: CaseIterable { case async, blocking }
@@ -91,7 +91,7 @@ struct ReadinessBeforeDeadlineTests {
         }
     }
 
-    /// Neither one turn's budget of jobs nor one call of the poller is enough for all.
+    /// One turn's budget of jobs is not enough for all of them, nor is one call of the poller.
     @Test(arguments: PollerKind.allCases)
     func `more events than fit in one turn are all handled before their deadlines`(poller: PollerKind) async throws {
         var configuration = Self.configuration(poller)

@@ -2,16 +2,16 @@ internal import Testing
 
 @testable import Tandem
 
-/// A task whose calls never have to wait lets others run all the same. Counted in calls: no time is involved.
+/// A task whose calls never have to wait still lets others run. The tests count calls and measure no time.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ShareTests {
     enum Style: CaseIterable { case async, blocking }
 
-    /// Calls of one job before others run, at most.
+    /// The most calls that one job makes before others run.
     private static let share = 64
     private static let enough = 5_000
 
-    /// Runs `stream` until a task has run that an event wakes, and checks how many calls that took.
+    /// Runs `stream` until a task woken by an event has run, and checks the number of calls until then.
     private func checkWitnessRuns(
         callsPerRound: Int = 1, atMost calls: Int = share, sourceLocation: SourceLocation = #_sourceLocation,
         during stream: @escaping @Sendable (_ isOver: @escaping @Sendable () -> Bool) async throws -> Void
@@ -68,7 +68,7 @@ struct ShareTests {
     @Test(arguments: Style.allCases) func `large reads and writes of a descriptor give way after fewer calls`(style: Style)
         async throws
     {
-        // 32 KiB there and back, and the two calls, are 96 KiB of 1 MiB: as much as six calls that move nothing.
+        // 32 KiB in each direction and the two calls use 96 KiB of 1 MiB, as much as six calls that move nothing.
         try await checkWitnessRuns(callsPerRound: 6) { isOver in
             let (a, b) = try descriptorPair(bufferSize: 256 * 1024)
             defer {
@@ -144,7 +144,7 @@ struct ShareTests {
     }
 
     @Test(arguments: [0, 1, 1_000_000]) func `a producer that is as fast as its reader gives way`(capacity: Int) async throws {
-        // Where one side waits for the other, each element takes a job, and the turn's budget of jobs is the limit.
+        // Where one side waits for the other, each element takes a job, so the turn's budget of jobs is the limit.
         try await checkWitnessRuns(atMost: 2 * HubConfiguration().jobsPerTurn) { isOver in
             let numbers = BlockingProducer<Int>(capacity: capacity) { send in for number in 0... { try send(number) } }
             for try await _ in numbers { if isOver() { break } }

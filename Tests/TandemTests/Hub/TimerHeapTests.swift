@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct TimerHeapTests {
-    /// Waits with deadlines of their own, freed at the end.
+    /// Waits with their own deadlines, freed at the end.
     private final class Waits {
         let all: UnsafeMutableBufferPointer<tandem_wait>
         init(_ count: Int) {
@@ -61,8 +61,8 @@ struct TimerHeapTests {
         #expect(waits[1].pointee.heap_position == 0)
     }
 
-    /// A timer's handler that arms it again, already due, must not keep the hub in this turn for ever, nor push
-    /// itself in front of those that were due with it.
+    /// A handler that rearms its timer as already due must not keep the hub in this turn forever, nor move
+    /// ahead of the timers that were due with it.
     @Test func `a deadline that has passed when it is armed is due in the next round, after earlier ones`() {
         let waits = Waits(2)
         var heap = TimerHeap()
@@ -91,7 +91,7 @@ struct TimerHeapTests {
         var random = SeededGenerator(seed: seed)
         let waits = Waits(3000)
         var heap = TimerHeap()
-        // Who is armed, in the order in which they must come out.
+        // The armed waits, in the order in which they must be returned.
         var reference: [(deadline: UInt64, order: Int, index: Int)] = []
         var idle = Array(0..<3000)
         var now: UInt64 = 0

@@ -6,7 +6,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TurnEndTests {
-    /// What happens in one turn, in order.
+    /// The events of one turn, in order.
     private final class Log: Sendable {
         private let events = Recorder<String>()
         func add(_ event: String) { events.add(event) }
@@ -60,7 +60,7 @@ struct TurnEndTests {
             ends.remove(at: 2)
             for _ in 0..<3 { try await sleep(for: .nanoseconds(1)) }
             #expect(log.all == ["0", "5", "4"])
-            // One that was disarmed may be armed again.
+            // A disarmed handler may be armed again.
             ends[1].arm()
             try await sleep(for: .nanoseconds(1))
             #expect(log.all == ["0", "5", "4", "1"])
@@ -79,7 +79,7 @@ struct TurnEndTests {
             box.value = end
             let start = hub.statistics.turns
             end.arm()
-            // The hub has nothing else to do until then.
+            // The hub has nothing else to do until this sleep ends.
             try await sleep(for: .milliseconds(20))
             #expect(turns.all == (start..<(start + 5)).map { $0 })
             box.value = nil
@@ -129,7 +129,7 @@ struct TurnEndTests {
         let runs = Counter()
         try await onThread {
             try Hub.run {
-                // It lives as long as the hub.
+                // The holder lives as long as the hub.
                 let holder = Loan(Hub.current!.local(Holder.self) { Holder(runs) })
                 let started = Event<Void>()
                 Hub.current!.spawn {

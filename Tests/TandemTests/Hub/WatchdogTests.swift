@@ -13,7 +13,7 @@ struct WatchdogTests {
         return configuration
     }
 
-    /// Computes until a report says so, or far too long.
+    /// Computes until a report names it, or for far too long.
     @inline(never) static func computes(until reports: Recorder<HubReport>, say kind: HubReport.Kind, _ text: String) {
         let start = tandem_real_nanoseconds()
         while !reports.contain(kind, text), tandem_real_nanoseconds() < start + 20_000_000_000 {}
@@ -31,11 +31,11 @@ struct WatchdogTests {
         let held = try #require(reports.first(.stalled, "\"GET /legacy/report\" has held the hub for"))
         #expect(held.hubIndex == 0)
         #expect(held.message.hasSuffix(" and runs"))
-        // The thread sanitizer puts signals off until the code calls something that it knows.
+        // The thread sanitizer delays signals until the code calls a function that it intercepts.
         if !Sanitizer.thread { #expect(held.description.contains("computes(until:"), "\(held)") }
     }
 
-    /// Also one that slept for half a day.
+    /// The threshold also applies to a hub that slept for half a day.
     @Test func `the threshold can be set and removed while the hub runs`() async throws {
         for threshold in [Duration.seconds(86_400), nil] {
             let reports = Recorder<HubReport>()
@@ -95,7 +95,7 @@ struct WatchdogTests {
     }
 
     @Test func `hubs may start and end while the watchdog checks them`() async throws {
-        // In a process of its own: what went wrong here once was an overflow, which ends one.
+        // Runs in a separate process, because a past fault here was an overflow that ends the process.
         await #expect(processExitsWith: .success) {
             await withTaskGroup { tasks in
                 for _ in 0..<4 {

@@ -2,7 +2,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// Callers that leave: by a cancel, by a deadline.
+/// Callers that stop waiting, by a cancel or by a deadline.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct OffloadCancellationTests {
     @Test(arguments: OffloadStyle.tasks)
@@ -50,7 +50,7 @@ struct OffloadCancellationTests {
             let caller = Hub.current!.spawn {
                 try await style.run(on: pool) {
                     gate.pass()
-                    // There is no task to look at.
+                    // The body has no task whose cancellation it could see.
                     #expect(!Task.isCancelled)
                     ended.add()
                 }
@@ -73,7 +73,7 @@ struct OffloadCancellationTests {
     func `a deadline ends the wait for a thread and the wait for the body`(style: OffloadStyle) async throws {
         try await onHubWithPool(threads: 1) { pool in
             let gate = Gate()
-            // Long enough for the job to start first, in all likelihood; else it is withdrawn as the next one is.
+            // Usually long enough for the job to start first. Otherwise it is withdrawn like the next one.
             await #expect(throws: TandemError(.timedOut, "")) {
                 try await style.run(on: pool, deadline: .after(.milliseconds(100))) { gate.pass() }
             }
@@ -96,7 +96,7 @@ struct OffloadCancellationTests {
                 self.pool = pool
                 self.gone = gone
             }
-            // Would wait for ever if the lock were held.
+            // This would wait forever if the lock were held.
             deinit { gone.add(1 + pool.statistics.queued) }
         }
         try await onHubWithPool(threads: 1) { pool in
@@ -141,7 +141,7 @@ struct OffloadCancellationTests {
                     if Int.random(in: 0..<20, using: &random) == 0 { try await sleep(for: .zero) }
                     caller.cancel()
                 }
-                // Those cancelled before their first step never ran.
+                // Callers that were cancelled before their first step never ran.
                 for caller in callers { do { try await caller.value } catch is CancellationError { cancelled.add() } }
             }
             #expect(answered.value + cancelled.value + refused.value == 4000)
@@ -150,7 +150,7 @@ struct OffloadCancellationTests {
             #expect(counts.completed == ran.value)
             #expect(counts.rejected == refused.value)
             #expect(counts.queued == 0)
-            // A caller that left as its job ended is cancelled, though the job was not abandoned.
+            // A caller that left just as its job ended is cancelled, although the job was not abandoned.
             #expect(counts.completed - counts.abandoned >= answered.value)
         }
     }

@@ -34,7 +34,7 @@ struct OffloadPoolTests {
             } throws: {
                 $0 as? FailureObject === failure
             }
-            // An error of the body is not a caller that left, even when it looks like one.
+            // An error of the body is not taken for a caller that left, even if it is a CancellationError.
             await #expect(throws: CancellationError.self) { try await style.run(on: pool) { throw CancellationError() } }
             #expect(pool.statistics.completed == 2)
             #expect(pool.statistics.abandoned == 0)
@@ -63,7 +63,7 @@ struct OffloadPoolTests {
             #expect(error?.message.contains("OffloadPoolTests.swift") == true)
             #expect(throws: TandemError(.notOnGreenThread, "")) { try synchronously { try pool.shutdown() } }
             #expect(pool.statistics == OffloadStatistics())
-            // It was not shut down.
+            // The pool is still running.
             try await pool.run {}
         }
     }
@@ -74,7 +74,7 @@ struct OffloadPoolTests {
         try await onHubWithPool(threads: 4) { pool in
             let sum = try await withThrowingTaskGroup(of: Int.self) { tasks in
                 for number in 0..<1000 {
-                    // Some from ordinary threads: not all, each is one.
+                    // Only some callers are OS threads, because each needs a thread.
                     let style = number.isMultiple(of: 50) ? OffloadStyle.thread : OffloadStyle.tasks[number % 2]
                     tasks.addTask { try await style.run(on: pool) { number } }
                 }
@@ -207,7 +207,7 @@ struct OffloadPoolTests {
             try await running.value
             try await shutdown.value
             #expect(pool.statistics.threads == 0)
-            // A thread leaves the kernel's list a moment after it has left the pool.
+            // A thread leaves the kernel's list shortly after it has left the pool.
             try await turnUntil { threads(named: "test-pool-0") == 0 }
         }
     }
@@ -251,7 +251,7 @@ struct OffloadPoolTests {
     }
 
     @Test func `many jobs leave no descriptor and no thread`() async throws {
-        // The first call from an ordinary thread starts the shared hubs, which stay.
+        // The first call from an OS thread starts the shared hubs, which are kept.
         try await onHubWithPool(threads: 1) { pool in try await OffloadStyle.thread.run(on: pool) {} }
         let before = openDescriptors()
         for _ in 0..<20 {

@@ -3,7 +3,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// What works inside an offloaded body, and the calls on the shared pool.
+/// Calls inside an offloaded body, and calls on the shared pool.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct OffloadTests {
     @Test func `offload runs on the shared pool in each style`() async throws {
@@ -62,7 +62,7 @@ struct OffloadTests {
             }
             #expect(outer == inner)
             await #expect(throws: Failure(number: 1)) { try await pool.run { try pool.run { throw Failure(number: 1) } } }
-            // Parts of the jobs that called.
+            // The inner calls count as parts of the jobs that made them.
             #expect(pool.statistics.completed == 2)
         }
         try await onHub {
@@ -116,12 +116,12 @@ struct OffloadTests {
                 let level = Local.level
                 let seen = try await style.run(on: pool) {
                     try Local.$level.withValue(level) {
-                        // From there on they cross every bridge.
+                        // Bindings made in the body cross every bridge.
                         [Local.level, try awaiting { Local.level }, try awaiting { await blocking { Local.level } }]
                     }
                 }
                 #expect(seen == [7, 7, 7])
-                // Nothing of one job is left for the next.
+                // One job's bindings are gone for the next.
                 let after = try await style.run(on: pool) { Local.level }
                 #expect(after == 0)
             }

@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ResolveTests {
-    /// Asks in each style. Nobody asks the network.
+    /// Resolves in the given style. No test uses the network.
     private func resolve(
         _ style: OffloadStyle, _ host: String, port: UInt16 = 80, deadline: Deadline = .never, on pool: OffloadPool = .resolver
     ) async throws -> [SocketEndpoint] {
@@ -64,7 +64,7 @@ struct ResolveTests {
         }
     }
 
-    // A label has at most 63 bytes: no resolver asks for this one.
+    // A label has at most 63 bytes, so no resolver sends a query for this one.
     @Test(arguments: OffloadStyle.allCases, [String(repeating: "x", count: 64) + ".invalid", ""])
     func `an unknown name fails with the resolver's reason`(style: OffloadStyle, host: String) async throws {
         try await onHubWithPool(threads: 1) { pool in
@@ -97,7 +97,7 @@ struct ResolveTests {
                 caller.cancel()
                 await #expect(throws: CancellationError.self) { _ = try await caller.value }
             }
-            // What is known needs no thread.
+            // A numeric address needs no thread.
             let known = try await resolve(style, "::1", on: pool)
             #expect(known.count == 1)
             gate.open()

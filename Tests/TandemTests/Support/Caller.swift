@@ -1,13 +1,13 @@
 @testable import Tandem
 
-/// The ways in which a primitive is called.
+/// The styles in which a primitive is called.
 enum Caller: String, CaseIterable, Sendable {
     case asynchronous, green, thread
 
-    /// Those that run in the calling task, so that cancelling it cancels the call.
+    /// The styles that run in the calling task, so that cancelling the task cancels the call.
     static let cancellable: [Caller] = [.asynchronous, .green]
 
-    /// The same call in either form, in the style of this caller.
+    /// Makes the call in the style of this caller.
     func call<Success: Sendable>(
         _ asynchronous: () async throws -> Success, blocking body: @escaping @Sendable () throws -> Success
     ) async throws -> Success {

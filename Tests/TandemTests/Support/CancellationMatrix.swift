@@ -2,7 +2,7 @@ internal import Synchronization
 
 @testable import Tandem
 
-/// How a body is made to end: the columns of the table in docs/cancellation.md.
+/// The way a body is made to end: the columns of the table in docs/cancellation.md.
 enum Cause: String, CaseIterable, Sendable {
     case cancel = "`cancel()`"
     case cancelThrowing = "`cancel(throwing: e)`"
@@ -10,7 +10,7 @@ enum Cause: String, CaseIterable, Sendable {
     case ownError = "it fails by itself"
 }
 
-/// Where the body is when that happens: the rows.
+/// The place of the body when that happens: the rows of the table.
 enum Situation: String, CaseIterable, Sendable {
     case beforeStart = "before its first step"
     case delayed = "in its delay, `after:`"
@@ -40,11 +40,11 @@ enum Situation: String, CaseIterable, Sendable {
     case againOtherwise = "cleanup after a first one: the other `cancel` comes"
     case suppressed = "`awaiting` a callee that suppresses it"
 
-    /// Whether it goes on when another thread has done its part.
+    /// Whether the situation depends on another thread.
     var needsThreads: Bool { self == .offload || self == .awaitingForeign }
 }
 
-/// What the body sees at its line, and what its waiter gets: a cell.
+/// A cell of the table: what the body sees at its line, and what its waiter gets.
 struct Outcome: Equatable, Sendable, CustomStringConvertible {
     var sees: String
     var gets: String
@@ -53,7 +53,7 @@ struct Outcome: Equatable, Sendable, CustomStringConvertible {
 
     var description: String { "\(sees) → \(gets)" }
 
-    /// How errors are written in the table.
+    /// The name of an error in the table.
     static func name(_ error: any Error) -> String {
         switch error {
         case is CancellationError: "`CancellationError`"
@@ -65,7 +65,7 @@ struct Outcome: Equatable, Sendable, CustomStringConvertible {
 }
 
 extension Situation {
-    /// nil where the combination has no meaning.
+    /// The expected outcome; nil where the combination has no meaning.
     func expected(_ cause: Cause) -> Outcome? {
         let usual =
             switch cause {
@@ -89,19 +89,19 @@ extension Situation {
         }
     }
 
-    /// What a scope is given that is to expire there. Where nothing suspends, it must have expired before.
+    /// The time limit of a scope that expires in this situation. Where nothing suspends, it must have expired before.
     var limit: Duration { self == .beforeStart || self == .awaitingFirst ? .zero : .milliseconds(2) }
 }
 
-/// One body, and what it needs to tell and to be told.
+/// One body, with its recorded results and the events that drive it.
 final class Scene: Sendable {
     let situation: Situation
     let cause: Cause
-    /// Set when the body suspends next; or never, when it does not run.
+    /// Sent when the body is about to suspend; never sent if the body does not run.
     let entered = Event<Void>()
-    /// Set when the body has caught the first of two.
+    /// Sent when the body has caught the first of two cancels.
     let caughtFirst = Event<Void>()
-    /// Set when the second has come.
+    /// Sent when the second cancel has been made.
     let second = Event<Void>()
     let saw = Recorder<String>()
     let cleanups = Counter()
@@ -110,7 +110,7 @@ final class Scene: Sendable {
 
     init(_ situation: Situation, _ cause: Cause) { (self.situation, self.cause) = (situation, cause) }
 
-    /// Makes it happen. Only where a thread has the body.
+    /// Brings about `cause`. Only for bodies that run on a green thread.
     func strike(_ cause: Cause) throws {
         switch cause {
         case .cancel: try itself.outcome!.get().cancel()
@@ -120,7 +120,7 @@ final class Scene: Sendable {
         }
     }
 
-    /// The body: blocking code, which cleans up however it ends.
+    /// The body: blocking code that always cleans up.
     @available(*, noasync)
     func body() throws -> String {
         defer { cleanups.add() }
@@ -133,7 +133,7 @@ final class Scene: Sendable {
         }
     }
 
-    /// The next call suspends.
+    /// Notes that the next call suspends.
     private func enter(_ fail: @escaping @Sendable () -> Void = {}) {
         self.fail.withLock { $0 = fail }
         entered.send(())
@@ -231,7 +231,7 @@ final class Scene: Sendable {
         }
     }
 
-    /// Others run on when the wait for them has ended; here they are ended, and waited for.
+    /// The callees outlive the wait for them. Here they are ended and waited for.
     @available(*, noasync)
     private func waitForOthers(_ source: Event<Void>, _ fail: @escaping @Sendable () -> Void) throws {
         let pool = GreenPool(limit: 1)
@@ -263,7 +263,7 @@ final class Scene: Sendable {
             }
         case .shieldedCleanup:
             do { throw Failure(number: 1) } catch let first {
-                // Goes on when the cancellation has come: the shield does not see it.
+                // Continues after the cancellation, which the shield hides.
                 try awaiting {
                     try await withTaskCancellationHandler {
                         try await withCancellationShield {

@@ -3,11 +3,11 @@ internal import Testing
 
 @testable import Tandem
 
-/// Who calls the pool.
+/// The style in which the pool is called.
 enum OffloadStyle: CaseIterable, Sendable {
     case async, green, thread
 
-    /// Those with a task, which can be cancelled.
+    /// The styles with a task, which can be cancelled.
     static let tasks = [OffloadStyle.async, .green]
 
     func run<Success: Sendable>(
@@ -21,8 +21,8 @@ enum OffloadStyle: CaseIterable, Sendable {
     }
 }
 
-/// Runs `body` on a hub with a pool of its own, shuts the pool down, and checks that nothing of it is left and that every
-/// job was counted just once.
+/// Runs `body` on a hub with its own pool, shuts the pool down, and checks that nothing of it is left and that every
+/// job was counted exactly once.
 func onHubWithPool(
     threads: Int, queueLimit: Int = OffloadPool.defaultQueueLimit, hubs: TestHubs = .several,
     sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable (OffloadPool) async throws -> Void
@@ -39,7 +39,7 @@ func onHubWithPool(
     }
 }
 
-/// Jobs that block their thread until they are let through.
+/// A gate that blocks the threads of jobs until it is opened.
 struct Gate: Sendable {
     private let event = ThreadEvent()
     let arrived = Counter()
@@ -56,7 +56,7 @@ struct Gate: Sendable {
 /// The body of a job that must never start.
 @Sendable func mustNotRun() { Issue.record("the job ran") }
 
-/// How many threads of this process have this name.
+/// The number of threads of this process with this name.
 func threads(named name: String) -> Int {
     guard let directory = opendir("/proc/self/task") else { return 0 }
     defer { closedir(directory) }

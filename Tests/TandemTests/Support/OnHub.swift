@@ -5,11 +5,11 @@ internal import Testing
 
 @testable import Tandem
 
-/// On how many hubs `onHub` runs its body.
+/// The number of hubs on which `onHub` runs its body.
 enum TestHubs {
-    /// On TANDEM_TEST_HUBS of one group at once, a copy of the body on each; without the variable on one.
+    /// A copy of the body on each of TANDEM_TEST_HUBS hubs of one group; without the variable, on one hub.
     case several
-    /// On one, for a reason: the body shares what it captures with the test, or counts what the process has.
+    /// One hub, for a reason: the body shares its captures with the test, or counts resources of the process.
     case one(StaticString)
 
     var count: Int {
@@ -18,8 +18,8 @@ enum TestHubs {
     }
 }
 
-/// Runs `body` as a task on a hub of its own, on a new OS thread, and then checks that the hub is as empty as before:
-/// no stack lent out, no wait, deadline, task or descriptor left. The check comes at once, without letting anything
+/// Runs `body` as a task on a new hub on a new OS thread, and then checks that the hub is as empty as before:
+/// no stack, wait, deadline, task or descriptor is left. The check follows at once, without letting anything
 /// settle: when a call of Tandem has returned, it must have cleaned up.
 @discardableResult
 func onHub<Success: Sendable>(
@@ -29,11 +29,11 @@ func onHub<Success: Sendable>(
     let group = try HubGroup(count: hubs.count, configuration: configuration)
     let finish = Event<Void>()
     let copies = group.hubs.map { hub in
-        // As the main task of `Hub.run` does: it waits, and is no task that the hub has spawned.
+        // Like the main task of `Hub.run`, this task waits and was not spawned by the hub.
         Task(executorPreference: hub) { try await finish.wait() }
-        // A task made here, so that what it expects is booked on the running test.
+        // The task is created here, so that its expectations belong to the running test.
         return Task(executorPreference: hub) { () -> Result<Success, any Error> in
-            // In an order drawn from a seed this one may come first.
+            // In a seeded order this task may run first.
             while hub.statistics.waits == 0 { await Task.yield() }
             let before = hub.statistics
             let outcome: Result<Success, any Error>
@@ -50,7 +50,7 @@ func onHub<Success: Sendable>(
     return try outcomes.map { try $0.get() }[0]
 }
 
-/// Runs `body` on a new OS thread, which is no hub's and runs no task, and returns its result when the thread is done.
+/// Runs `body` on a new OS thread without a hub or a task, and returns its result when the thread has ended.
 func onThread<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success) async throws -> Success {
     try await withCheckedThrowingContinuation { continuation in
         startThread { continuation.resume(with: Result(catching: body)) }
@@ -80,7 +80,7 @@ struct Unexpected: Error, CustomStringConvertible {
 }
 
 extension HubStatistics {
-    /// What lives now, without what only ever grows.
+    /// The statistics of live objects, without the counters that only grow.
     var living: [String: Int] {
         ["green threads": greenThreads, "tasks": tasks, "waits": waits, "timers": timers, "descriptors": descriptors]
     }
@@ -91,10 +91,10 @@ extension Hub {
     static var counts: HubStatistics { Hub.current!.statistics }
 }
 
-/// Something to fail with that can be told from its likes.
+/// An error with a number to tell it from others.
 struct Failure: Error, Equatable { var number = 0 }
 
-/// An error that is compared by identity: the same one, not an equal one.
+/// An error that is compared by identity.
 final class FailureObject: Error {}
 
 /// Also carries misuse of the bridge, so that `awaiting` may throw just this type.
@@ -123,10 +123,10 @@ enum Local {
     @TaskLocal static var level = 0
 }
 
-/// A longer wait than any test takes: who waits this long waits for something else.
+/// A wait longer than any test. Its end is never expected.
 let forever = Duration.seconds(3600)
 
-/// Lets all others run until `condition` holds. Fails rather than loop for ever.
+/// Lets all others run until `condition` holds. Fails instead of looping forever.
 func turnUntil(sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool) async throws {
     let deadline = Deadline.after(.seconds(20))
     while !condition() {
@@ -162,15 +162,15 @@ enum Sanitizer {
     static var any: Bool { address || thread }
 }
 
-/// Calls `body` directly: how async code comes to call what is `noasync`, unseen by the compiler.
+/// Calls `body` directly, so that async code can call a `noasync` function unnoticed by the compiler.
 func synchronously<Success>(_ body: () throws -> Success) rethrows -> Success { try body() }
 
 // MARK: Descriptors
 
-/// How many file descriptors this process has open, its first 4096 looked at.
+/// The number of open file descriptors among the first 4096.
 func openDescriptors() -> Int { (0..<4096).count { fcntl($0, F_GETFD) != -1 } }
 
-/// Two connected sockets, stream sockets if not said otherwise, non-blocking.
+/// Two connected non-blocking sockets, by default stream sockets.
 func socketPair(type: CInt = CInt(SOCK_STREAM.rawValue), bufferSize: CInt? = nil) -> (CInt, CInt) {
     var pair: [CInt] = [-1, -1]
     let type = type | CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
@@ -190,7 +190,7 @@ func descriptorPair(bufferSize: CInt? = nil) throws -> (Descriptor, Descriptor) 
     return (try Descriptor(adopting: a), try Descriptor(adopting: b))
 }
 
-/// A non-blocking TCP listener on a free port of the loopback address, and where it listens.
+/// A non-blocking TCP listener on a free port of the loopback address, with its address.
 func tcpListener() -> (fd: CInt, address: sockaddr_in) {
     let fd = tcpSocket()
     var address = sockaddr_in()
@@ -209,7 +209,7 @@ func tcpSocket() -> CInt {
     socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
 }
 
-/// Starts to connect; on loopback it is done at once or in progress.
+/// Starts to connect. On loopback the connection is established at once or in progress.
 func startConnecting(_ fd: CInt, to address: sockaddr_in) {
     var address = address
     withUnsafePointer(to: &address) {
@@ -242,10 +242,10 @@ extension Descriptor {
     }
 }
 
-/// The running task, to compare it.
+/// The identity of the running task.
 func currentTask() -> UnsafeRawPointer? { tandem_current_task() }
 
-/// Whether this is a release build: `assert` says nothing there.
+/// Whether this is an optimized build, where `assert` does nothing.
 let isOptimized: Bool = {
     var optimized = true
     assert(

@@ -8,7 +8,7 @@ struct BacklogTests {
         let urgency, number: Int
     }
 
-    /// Pushes and pops by a seed, and compares with a plain sorted array.
+    /// Pushes and pops in a seeded order, and compares with a plain array.
     @Test(arguments: [QueueOrder<Job>.fifo, .lifo, .priority { $0.urgency < $1.urgency }], 1...5 as ClosedRange<UInt64>)
     func `items leave in order, equal ones in order of arrival`(order: QueueOrder<Job>, seed: UInt64) {
         var generator = SeededGenerator(seed: seed)

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct BlockingElementsTests {
-    /// Counts up, one number a turn of the hub; fails or goes on for ever.
+    /// Counts up, one number per turn of the hub, until it fails or without end.
     struct Numbers: AsyncSequence, AsyncIteratorProtocol, Sendable {
         var end = Int.max
         var failure: Failure?

@@ -15,7 +15,7 @@ struct BlockingProducerTests {
                     try send(number)
                 }
             }
-            // Each loop has a run of its own.
+            // Each loop starts a new run.
             for _ in 0..<2 {
                 var got: [Int] = []
                 for try await number in numbers { got.append(number) }
@@ -91,7 +91,7 @@ struct BlockingProducerTests {
                 }
                 for try await _ in numbers {}
             }
-            // Reader and producer.
+            // The reader and the producer.
             try await turnUntilParked(2)
             reader.cancel()
             await #expect(throws: CancellationError.self) { try await reader.value }
@@ -101,7 +101,7 @@ struct BlockingProducerTests {
     }
 
     @Test func `a reader gets an error when the hub stops before the body has run`() async throws {
-        // The hub stops when the iterator is made: the body's turn does not come.
+        // The hub stops as soon as the iterator is made, so the body never runs.
         var iterator = try await onThread { try Hub.run { BlockingProducer<Int> { try $0(1) }.makeAsyncIterator() } }
         await #expect(throws: TandemError(.hubStopped, "")) { try await iterator.next() }
     }
@@ -115,7 +115,7 @@ struct BlockingProducerTests {
         }
     }
 
-    /// A producer that was let go unwinds by itself.
+    /// Waits until the released producer has unwound.
     private func turnUntilIdle() async throws {
         try await turnUntil { Hub.counts.greenThreads == 0 && Hub.counts.tasks == 0 }
     }

@@ -153,7 +153,7 @@ struct CancellationShieldTests {
         try await onThread {
             try Hub.run {
                 let entered = Event<Void>()
-                // Not by spawn: no stop would wait for it.
+                // Not spawned by the hub: without the shield a stop would not wait for it.
                 Task(executorPreference: Hub.current!) {
                     try await Self.shielded(green: green) {
                         entered.send(())

@@ -20,7 +20,7 @@ struct EventTests {
             let before = Hub.counts.turns
             let asynchronous = try await event.wait()
             let green = try await blocking { try event.wait() }
-            // There is nothing to park for, so this is no misuse.
+            // Nothing has to park, so this is legal.
             let direct = try synchronously { try event.wait() }
             #expect([asynchronous, green, direct] == [7, 7, 7])
             #expect(Hub.counts.turns == before)
@@ -42,7 +42,7 @@ struct EventTests {
                 }
                 for _ in 0..<5 { tasks.addTask { try await onThread { try event.wait() } } }
                 tasks.addTask { try await Task.detached { try await event.wait() }.value }
-                // Here: ten of each style, and those who wait for the green threads of all three hubs.
+                // On this hub: ten of each style, and the waiters for the green threads of all three hubs.
                 try await turnUntilParked(10 + 10 + 30)
                 event.send(2)
                 return try await tasks.reduce(0, +)
@@ -156,7 +156,7 @@ struct EventTests {
                 for event in events { event.send(()) }
                 sent.add()
             }
-            // Holds the hub's thread: nothing is taken in meanwhile.
+            // Holds the hub's thread, so that nothing is taken in meanwhile.
             while sent.value == 0 {}
             let before = Hub.counts.turns
             for waiter in waiters { try await waiter.value }

@@ -13,7 +13,7 @@ struct GreenPoolTests {
             #expect(try await value.wait(caller))
             await #expect(throws: Failure(number: 1)) { try await failure.wait(caller) }
             #expect(value.isFinished)
-            // Also after an error, the slot is free before anybody hears of the end.
+            // After an error too, the slot is free before any waiter resumes.
             #expect(pool.running == 0)
         }
     }
@@ -40,7 +40,7 @@ struct GreenPoolTests {
             #expect(pool.trySpawn {} == nil)
             gate.send(())
             for spawner in spawners { try await spawner.value.wait() }
-            // Slots go out in order; callers on several threads may then start their members in any.
+            // Slots are granted in order. Callers on several threads may then start their members in any order.
             #expect((caller == .thread ? order.all.sorted() : order.all) == Array(0..<5))
             #expect(pool.running == 0)
             #expect(pool.waiting == 0)
@@ -124,7 +124,7 @@ struct GreenPoolTests {
                 let outer = UInt(bitPattern: currentTask())
                 let inner = try awaiting {
                     try await pool.spawn(caller) {
-                        // And once more, from the one that runs inline.
+                        // And once more, from the member that runs inline.
                         try pool.spawn { try sleep(for: .milliseconds(1)) }.wait()
                         return UInt(bitPattern: currentTask()) == outer
                     }
@@ -182,7 +182,7 @@ struct GreenPoolTests {
             let pool = GreenPool(limit: 1)
             let other = GreenPool(limit: 1)
             let member = try await pool.spawn {
-                // Another pool's is fine.
+                // Waiting for another pool is legal.
                 try other.waitAll()
                 try pool.waitAll()
             }

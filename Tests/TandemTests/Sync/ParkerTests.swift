@@ -89,7 +89,7 @@ struct ParkerTests {
     }
 
     @Test func `an unpark that comes when the parked caller is cancelled but has not run is kept for the next`() async throws {
-        // One job a turn, so that this task is first in the turn that takes the cancellation in.
+        // One job per turn, so that this task runs first in the turn that takes in the cancellation.
         var configuration = HubConfiguration()
         configuration.jobsPerTurn = 1
         try await onHub(configuration) {

@@ -89,7 +89,7 @@ struct PoolMapTests {
                 await #expect(throws: CancellationError.self) { try await results.next() }
                 gate.send(())
                 var got: [Int] = []
-                // Still cancelled: what has ended is there without waiting.
+                // The task is still cancelled. Finished results are returned without waiting.
                 while got.count < 3 {
                     do { got.append(try await results.next()!) } catch is CancellationError { await Task.yield() }
                 }

@@ -55,7 +55,7 @@ struct QueueTests {
             #expect(queue.waitingPutters == 1)
             #expect(try await queue.get(caller) == 2)
             try await putters[1].value
-            // And the other way round: a getter that waits takes what comes.
+            // The other way round: a waiting getter takes the next item.
             let getter = Hub.current!.spawn { try await queue.get(caller) }
             try await turnUntil { queue.waitingGetters == 1 }
             #expect(try queue.tryPut(3))
@@ -71,7 +71,7 @@ struct QueueTests {
             #expect(try !queue.tryPut(2))
             let putter = GreenThread { try queue.put(3) }
             try await turnUntil { queue.waitingPutters == 1 }
-            // Taking one lets the putter's item in at once.
+            // Taking an item lets the putter's item in at once.
             #expect(try queue.tryGet() == 1)
             #expect(queue.count == 1)
             try await putter.wait()
@@ -79,7 +79,7 @@ struct QueueTests {
             let getter = GreenThread { try queue.get() }
             try await turnUntil { queue.waitingGetters == 1 }
             #expect(try queue.tryPut(4))
-            // It is the getter's already.
+            // The item already belongs to the getter.
             #expect(queue.count == 0)
             #expect(try queue.tryGet() == nil)
             #expect(try await getter.wait() == 4)
@@ -134,7 +134,7 @@ struct QueueTests {
             #expect(try queue.tryPut(5))
             if !cancelFirst { getter.cancel() }
             #expect(try await getter.value == 5)
-            // A putter whose item was taken has put it, cancelled or not.
+            // A putter whose item was taken succeeds, even if it is cancelled.
             let putter = Hub.current!.spawn { try await queue.put(6, caller) }
             try await turnUntil { queue.waitingPutters == 1 }
             if cancelFirst { putter.cancel() }
@@ -204,7 +204,7 @@ struct QueueTests {
     func `join waits until taskDone has been called for each item`(caller: Caller) async throws {
         try await onHub {
             let queue = Queue<Int>()
-            // Empty: nothing to wait for.
+            // The queue is empty, so there is nothing to wait for.
             try await queue.join(caller)
             for number in 0..<3 { #expect(try queue.tryPut(number)) }
             let joined = Hub.current!.spawn { try await queue.join(caller) }
@@ -294,7 +294,7 @@ struct QueueTests {
         await #expect(throws: TandemError(.closed, "")) { try await iterator.next() }
     }
 
-    /// Starts a putter for each number, one after the other, when the one before waits.
+    /// Starts a putter for each number, each when the previous one waits.
     private func putting(
         _ numbers: some Sequence<Int>, into queue: Queue<Int>, _ caller: Caller
     ) async throws -> [Task<Void, any Error>] {

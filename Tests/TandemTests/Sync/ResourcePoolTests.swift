@@ -3,7 +3,7 @@ internal import Testing
 
 @testable import Tandem
 
-/// A pool of connections, as an application builds it: a semaphore for how many there may be, a queue for the idle ones.
+/// A connection pool as an application builds it: a semaphore limits the number, and a queue holds the idle ones.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ResourcePoolTests {
     private final class Connections: Sendable {
@@ -17,7 +17,7 @@ struct ResourcePoolTests {
             self.failures = Atomic(failures)
         }
 
-        /// Slow, and fails as often as it was told to.
+        /// Takes a while, and fails as often as requested.
         func make() throws -> Int {
             try Tandem.sleep(for: .zero)
             guard failures.wrappingSubtract(1, ordering: .relaxed).oldValue <= 0 else { throw Failure() }

@@ -16,7 +16,7 @@ struct SemaphoreTests {
         signals.release()
         #expect(signals.available == 1)
         try await onHub(hubs: .one("takes permits of the test's own semaphore")) {
-            // On the hub's own stack, where nothing can be parked.
+            // This runs on the hub's own stack, where nothing can be parked.
             #expect(semaphore.tryAcquire())
             semaphore.release()
         }
@@ -52,7 +52,7 @@ struct SemaphoreTests {
                 try await turnUntil { semaphore.waiting == number + 1 }
             }
             semaphore.release()
-            // The permit is handed on: it is never there for one who comes later.
+            // The permit goes straight to the next waiter, and a later caller cannot take it.
             #expect(!semaphore.tryAcquire())
             for waiter in waiters { try await waiter.value }
             #expect(order.all == Array(0..<30))
@@ -107,7 +107,7 @@ struct SemaphoreTests {
             let semaphore = Semaphore(0)
             let waiter = Hub.current!.spawn { try await semaphore.acquire(caller) }
             try await turnUntil { semaphore.waiting == 1 }
-            // Both before the waiter runs.
+            // Both happen before the waiter runs.
             if cancelFirst { waiter.cancel() }
             semaphore.release()
             if !cancelFirst { waiter.cancel() }

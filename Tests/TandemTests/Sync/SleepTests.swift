@@ -48,7 +48,7 @@ struct SleepTests {
 
     @Test func `zero and negative durations are legal everywhere`() async throws {
         for duration in [Duration.zero, .seconds(-1)] {
-            // A task on Swift's own pool, in both styles.
+            // In a task on Swift's own pool, in both styles.
             try synchronously { try sleep(for: duration) }
             try await sleep(for: duration)
             try await onThread { try sleep(for: duration) }
@@ -111,12 +111,12 @@ struct SleepTests {
         try await onHub {
             let sleepers = (0..<10_000).map { number in
                 Hub.current!.spawn {
-                    // Thrown errors are slow to test: the library records a backtrace of each.
+                    // Thrown errors are slow to test, because Swift Testing records a backtrace of each.
                     number.isMultiple(of: 2) ? try await sleep(for: .microseconds(number)) : try? await sleep(for: forever)
                     return Task.isCancelled
                 }
             }
-            // All have taken their first step: before it, a cancelled body never runs.
+            // Every task has taken its first step. Before it, a cancelled body never runs.
             try await sleep(for: .zero)
             for (number, sleeper) in sleepers.enumerated() where !number.isMultiple(of: 2) { sleeper.cancel() }
             for (number, sleeper) in sleepers.enumerated() {
@@ -131,7 +131,7 @@ struct SleepTests {
         func yield() async throws { try await blocking { try sleep(for: .zero) } }
     }
 
-    /// Their tasks run one after the other in one job of the hub.
+    /// The actor's tasks run one after the other in one job of the hub.
     @Test func `green threads of one actor that yield one after another all resume`() async throws {
         try await onHub {
             let room = Room()

@@ -2,8 +2,8 @@ internal import Testing
 
 @testable import Tandem
 
-/// Every primitive with callers of every style on several threads, and with cancellations and deadlines at random moments:
-/// what goes in comes out, once.
+/// Every primitive with callers of every style on several threads, and with cancellations and deadlines at random moments.
+/// Each item that goes in comes out once.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct SyncStormTests {
     private static let scale = Sanitizer.any ? 1 : 4
@@ -14,7 +14,7 @@ struct SyncStormTests {
     func `items from four threads reach OS threads, green threads and tasks, each once and in order`(
         capacity: Int
     ) async throws {
-        // Threads that hand over one by one are slow under the thread sanitizer.
+        // Passing single items between threads is slow under the thread sanitizer.
         let perProducer = Sanitizer.thread ? 250 : 1_000 * Self.scale
         try await onHub {
             let queue = Queue<(producer: Int, number: Int)>(capacity: capacity)
@@ -52,7 +52,7 @@ struct SyncStormTests {
                 try await consumers.waitForAll()
             }
             for producer in 0..<4 {
-                // Each consumer got its part of a producer's items in order, and together they got each once.
+                // Each consumer got its part of a producer's items in order, and together they got each item once.
                 let parts = got.all.map { $0.filter { $0.producer == producer }.map(\.number) }
                 for part in parts { #expect(part == part.sorted()) }
                 #expect(parts.joined().sorted() == Array(0..<perProducer))
@@ -180,7 +180,7 @@ struct SyncStormTests {
                 if Int.random(in: 0..<3, using: &generator) == 0 { tasks.randomElement(using: &generator)!.cancel() }
                 if Int.random(in: 0..<4, using: &generator) == 0 { try await sleep(for: .zero) }
             }
-            // Some wait for ever for one who did not come: what is left can be taken, then the queue is closed.
+            // Some wait for a partner that never comes. The remaining items are taken, then the queue is closed.
             try await turnUntil { queue.waitingGetters + queue.waitingPutters + 1 >= Hub.counts.waits }
             while let item = try queue.tryGet() { got.add(item) }
             queue.close()
@@ -260,7 +260,7 @@ struct SyncStormTests {
         }
     }
 
-    /// None, or one that comes about when the wait would end anyway.
+    /// No deadline, or one that passes about when the wait would end anyway.
     private static func deadline(_ generator: inout SeededGenerator) -> Deadline {
         guard Int.random(in: 0..<3, using: &generator) == 0 else { return .never }
         return .after(.microseconds(Int.random(in: 0..<500, using: &generator)))

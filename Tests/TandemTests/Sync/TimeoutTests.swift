@@ -90,7 +90,7 @@ struct TimeoutTests {
     func `the nested scope that expired throws`(green: Bool) async throws {
         try await onHub {
             let caught = Recorder<String>()
-            // The inner one: the outer body goes on.
+            // The inner scope expires, and the outer body continues.
             try await Self.timed(.seconds(30), green: green) {
                 do { try await withTimeout(.milliseconds(1)) { try await sleep(for: .seconds(30)) } } catch {
                     if Self.isTimeOut(error), !Task.isCancelled { caught.add("inner") }
@@ -100,7 +100,7 @@ struct TimeoutTests {
                     if Self.isTimeOut(error), !Task.isCancelled { caught.add("inner") }
                 }
             }
-            // The outer one: the inner scope sees itself cancelled from outside.
+            // The outer scope expires, and the inner scope is cancelled from outside.
             do {
                 try await Self.timed(.milliseconds(1), green: green) {
                     do { try await withTimeout(.seconds(30)) { try await sleep(for: .seconds(30)) } } catch {
@@ -210,7 +210,7 @@ struct TimeoutTests {
             await #expect {
                 try await withTimeout(duration) { try await sleep(for: .seconds(30)) }
             } throws: { Self.isTimeOut($0) }
-            // Before its first step; and what does not wait is delivered.
+            // The body is cancelled before its first step, and the result of code that does not wait is delivered.
             let sawIt = try await withTimeout(duration) { Task.isCancelled }
             #expect(sawIt && !Task.isCancelled)
         }
@@ -265,7 +265,7 @@ struct TimeoutTests {
             for number in 0..<300 {
                 let pause = Int.random(in: 0...100, using: &random)
                 let limits = (0..<Int.random(in: 1...4, using: &random)).map { level in
-                    // However slow the machine: some expire, and some do not.
+                    // On any machine some scopes expire and some do not.
                     switch number % 3 {
                     case 0: level == 0 ? 0 : 100
                     case 1: 3_600_000
@@ -289,7 +289,7 @@ struct TimeoutTests {
         }
     }
 
-    /// Scopes inside each other, the styles alternating.
+    /// Runs nested scopes in alternating styles.
     private static func nested(_ limits: ArraySlice<Int>, pause: Int, green: Bool) async throws {
         guard let limit = limits.first else { return try await sleep(for: .milliseconds(pause)) }
         try await timed(.milliseconds(limit), green: green) {

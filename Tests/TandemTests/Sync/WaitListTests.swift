@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct WaitListTests {
-    /// Lists waiters, takes some out of any place, and checks that the rest come in order.
+    /// Appends waiters, removes some at any place, and checks the order of the others.
     @Test(arguments: [[], [0], [4], [2], [0, 4], [1, 2, 3], [0, 1, 2, 3, 4]])
     func `removing waiters keeps the order of the others`(leaving: [Int]) {
         let waits = Wait.allocate(capacity: 5)
@@ -19,7 +19,7 @@ struct WaitListTests {
         var order: [Int] = []
         while let waiter = list.popFirst() { order.append(waiter.wait - waits) }
         #expect(order == [0, 1, 2, 3, 4].filter { !leaving.contains($0) })
-        // One that left may come again, at the end.
+        // A waiter that was removed may be appended again.
         for waiter in waiters.reversed() { list.append(waiter) }
         #expect(list.popFirst() === waiters[4])
         list.endAll(.success(7))

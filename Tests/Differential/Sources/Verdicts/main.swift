@@ -1,9 +1,9 @@
 import HTTPWire
 
-// Reads inputs, one a line in hexadecimal digits, and prints for each what HTTPWire makes of it, in the words of
+// Reads inputs, one per line in hexadecimal digits, and prints how HTTPWire reads each, in the words of
 // differential.py: "request METHOD TARGET VERSION BODY" for each request, then "refused STATUS" or "more".
 
-/// What the bytes of one connection come to.
+/// The verdict on the bytes of one connection.
 func verdict(_ bytes: [UInt8]) -> String {
     var parser = RequestHeadParser()
     var position = 0

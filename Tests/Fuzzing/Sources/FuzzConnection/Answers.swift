@@ -1,12 +1,12 @@
 import FuzzSupport
-/// One final answer, as a client reads it that knows nothing of the server's code.
+/// One final response, as read by a client that is independent of the server's code.
 struct Answer {
     var status: Int
     var closes = false
 }
 
-/// Takes the whole output of a connection apart, and stops the process if it is not well-formed. `isCut`: the last answer
-/// ends before its end.
+/// Parses the whole output of a connection, and stops the process if it is malformed. `isCut`: the last response
+/// is truncated.
 func answers(in output: [UInt8], toHead: [Bool]) -> (answers: [Answer], isCut: Bool) {
     var reader = Reader(bytes: output)
     var answers: [Answer] = []
@@ -45,7 +45,7 @@ func answers(in output: [UInt8], toHead: [Bool]) -> (answers: [Answer], isCut: B
     return (answers, false)
 }
 
-/// Reads what a server may write, and nothing else.
+/// Reads exactly what a server may write.
 private struct Reader {
     let bytes: [UInt8]
     private var position = 0
@@ -54,7 +54,7 @@ private struct Reader {
 
     var isAtEnd: Bool { position == bytes.count }
 
-    /// Returns whether there is so much.
+    /// Skips `count` bytes. Returns whether there are that many.
     mutating func skip(_ count: Int) -> Bool {
         require(count >= 0, "a negative length")
         guard count <= bytes.count - position else { return false }

@@ -3,7 +3,7 @@ import Glibc
 import HTTPTypes
 import HTTPWire
 
-/// Runs one input over a connection to a live server, and checks what comes back and what is left.
+/// Sends one input over a connection to a live server, and checks the output and that nothing is left behind.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let server = Server.shared
@@ -23,15 +23,15 @@ public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// Compares the answers to an input with what the parser says of it.
+/// Compares the responses to an input with the parser's reading of it.
 private func check(_ output: [UInt8], _ isReset: Bool, to input: [UInt8], limits: HTTPWireLimits) {
     let asked = Conversation(input, ends: [input.count], limits: limits)
-    // A streamed answer has begun when its request's body turns out to be malformed or too long: then it is cut.
+    // A streamed response may have begun when its request's body turns out to be malformed or too long. Then it is truncated.
     let mayBeCut = asked.exchanges.contains { !$0.isComplete || $0.content.count > 100 }
     require(mayBeCut || !isReset, "the server resets")
     let (answers, isCut) = answers(in: output, toHead: asked.exchanges.map { $0.method == "HEAD" } + [asked.refusesHead])
     require(mayBeCut || !isCut, "an answer is cut")
-    // Nothing behind a request that ends its connection is answered.
+    // No request after one that ends its connection is answered.
     let most = asked.exchanges.firstIndex { !$0.keepAlive }.map { $0 + 1 } ?? asked.exchanges.count + 1
     require(answers.count <= most, "\(answers.count) answers where at most \(most) are due")
     require(answers.dropLast().allSatisfy { !$0.closes }, "an answer follows one that closes")
@@ -42,7 +42,7 @@ private func check(_ output: [UInt8], _ isReset: Bool, to input: [UInt8], limits
     if let error = asked.error, asked.exchanges.allSatisfy(\.isComplete), answers.last?.closes != true, !isCut {
         fatalError("\(error) was not answered as the last")
     }
-    // A head that is refused is answered as the parser says.
+    // The response to a refused head has the parser's status.
     if answers.count > asked.exchanges.count {
         let status = answers[asked.exchanges.count].status
         require(asked.error.map { HTTPParseError($0).status } == status, "answered \(status) where nothing was asked")

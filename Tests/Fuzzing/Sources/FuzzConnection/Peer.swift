@@ -1,7 +1,7 @@
 import FuzzSupport
 import Glibc
 
-/// A client's end of a connection: a blocking socket.
+/// The client's end of a connection: a blocking socket.
 final class Peer {
     private var fd: CInt
 
@@ -18,7 +18,7 @@ final class Peer {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
         if failed != 0 {
-            // The fuzzer's own alarm: the connecting goes on all the same (connect(2)).
+            // Interrupted by the fuzzer's alarm. The connection attempt continues (connect(2)).
             require(errno == EINTR, "connect: errno \(errno)")
             var poller = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
             while poll(&poller, 1, 20_000) < 0, errno == EINTR {}
@@ -29,15 +29,15 @@ final class Peer {
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
-    /// Sends the bytes in these pieces.
+    /// Sends the bytes in pieces that end at `ends`.
     func send(_ bytes: [UInt8], ends: [Int]) {
         var start = 0
         for end in ends {
             while start < end {
                 let put = bytes[start..<end].withUnsafeBytes { Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
-                // The fuzzer's own alarm, which interrupts calls that have a timeout.
+                // Interrupted by the fuzzer's alarm, which affects calls with a timeout.
                 if put < 0, errno == EINTR { continue }
-                // After a reset, which may be right, there is nobody left to send to.
+                // After a reset, which may be correct, nothing more can be sent.
                 if put < 0, [EPIPE, ECONNRESET].contains(errno) { return }
                 require(put > 0, "the server hangs: errno \(errno)")
                 start += put
@@ -47,7 +47,7 @@ final class Peer {
 
     func halfClose() { shutdown(fd, CInt(SHUT_WR)) }
 
-    /// All that comes until the server ends the connection, and whether it did so by a reset.
+    /// Reads everything until the server ends the connection, and returns whether it was a reset.
     func rest() -> (output: [UInt8], isReset: Bool) {
         var output: [UInt8] = []
         while true {

@@ -6,7 +6,7 @@ import Logging
 import Tandem
 import TandemHTTP
 
-/// The server under test, on a hub of its own in this process, for as long as the process lives.
+/// The server under test, on its own hub in this process, until the process ends.
 struct Server {
     static let shared = Server()
 
@@ -20,19 +20,19 @@ struct Server {
         configuration.maxBodyBytes = 1000
         configuration.drainLimit = 100
         configuration.lingerTimeout = .seconds(20)
-        // An input sends FIN behind its last byte, and is answered however slow the machine is.
+        // An input sends FIN after its last byte, and must be answered however slow the machine is.
         configuration.halfCloseGrace = .seconds(20)
         limits = configuration.wireLimits
         let server = HTTPServer(
             router: Self.router(), configuration: configuration, logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
-        // Off any hub, so that it starts its own. Before that, what Swift's own timers keep open is opened.
+        // Runs outside any hub, so that the server starts its own. First opens the descriptors of Swift's own timers.
         Task {
             try await Task.sleep(for: .milliseconds(1))
             try await server.run()
         }
         guard let port = try? server.waitUntilListening() else { fatalError("the server does not listen") }
         self.port = port
-        // What opens at the first use is open then.
+        // Opens everything that is opened on first use.
         for line in ["GET /async", "GET /blocking"] {
             let peer = Peer(port: port)
             let request = Array("\(line) HTTP/1.0\r\n\r\n".utf8)
@@ -44,7 +44,7 @@ struct Server {
         descriptors = openDescriptors()
     }
 
-    /// Waits until the connection is gone on the server's side too.
+    /// Waits until the server has closed the connection too.
     func expectNothingLeft() {
         let end = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < end {
@@ -54,7 +54,7 @@ struct Server {
         fatalError("descriptors are left: \(openDescriptors()), before \(descriptors)")
     }
 
-    /// Each kind of answer, in both styles, on short paths that mutations find.
+    /// Each kind of response in both styles, on short paths that mutations find.
     private static func router() -> Router {
         let router = Router()
         router.get("/async") { _ async in Response(text: "ok") }
@@ -80,7 +80,7 @@ struct Server {
     }
 }
 
-/// What this process has open: the number, and what it is.
+/// The open descriptors of this process, with what each refers to.
 private func openDescriptors() -> [String] {
     guard let directory = opendir("/proc/self/fd") else { return [] }
     defer { closedir(directory) }

@@ -4,7 +4,7 @@ import HTTPWire
 
 /// Feeds one input to the parser's fast path and to its strict path, which must agree on everything.
 ///
-/// The first four bytes set the limits, the rest is what a client sends.
+/// The first four bytes set the limits, the rest is the client's input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 4 else { return 0 }
@@ -19,7 +19,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// 255 stands for the default; other values are about the size of an input.
+/// 255 stands for the default. Other values are about the size of an input.
 private func limits(_ bytes: UnsafeBufferPointer<UInt8>) -> HTTPWireLimits {
     func limit(_ byte: UInt8, default usual: Int) -> Int { byte == 255 ? usual : Int(byte) * 2 }
     return HTTPWireLimits(
@@ -48,13 +48,13 @@ private struct Run {
                         let first = [stream[position]]
                         require(try parser.parse(first.span.bytes) == nil, "one byte was taken for a head")
                     }
-                    // Copied, so that the address sanitizer sees a read beyond what has arrived.
+                    // Copied, so that the address sanitizer detects reads beyond the arrived bytes.
                     let arrived = Array(stream[position..<end])
                     guard let head = try parser.parse(arrived.span.bytes, reusing: &spare) else { break }
                     require(spare == nil && head.byteCount > 0 && head.byteCount <= arrived.count, "the size is wrong")
                     position += head.byteCount
                     heads.append(head)
-                    // Of each four heads, the memory of two is given back: one that nothing holds, and one that is still held.
+                    // Returns the memory of two of every four heads: one that is unreferenced, and one that is still referenced.
                     if !isStrict, heads.count % 4 == 1 { spare = copy(of: head, limits) }
                     if !isStrict, heads.count % 4 == 2 { spare = head }
                 }
@@ -67,7 +67,7 @@ private struct Run {
     }
 }
 
-/// The same head in memory of its own.
+/// The same head in separate memory.
 private func copy(of head: RequestHead, _ limits: HTTPWireLimits) -> RequestHead? {
     var parser = RequestHeadParser(limits: limits)
     return head.withBytes { try? parser.parse($0.bytes) }

@@ -2,10 +2,10 @@ import FuzzSupport
 import HTTPTypes
 import HTTPWire
 
-/// Feeds one input, as what a server sends, to the response parser and the body decoder: its fast path and its strict path agree,
-/// the result does not depend on how the bytes are cut, and what is accepted is well-formed.
+/// Feeds one input to the response parser and the body decoder. The fast path and the strict path must agree,
+/// the result must not depend on how the bytes are cut, and accepted responses must be well-formed.
 ///
-/// The first four bytes set the limits, the fifth tells which requests are HEAD, the rest is what the server sends.
+/// The first four bytes set the limits, the fifth tells which requests are HEAD, the rest is the server's output.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 5 else { return 0 }
@@ -26,7 +26,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// 255 stands for the default; other values are about the size of an input.
+/// 255 stands for the default. Other values are about the size of an input.
 private func limits(_ bytes: UnsafeBufferPointer<UInt8>) -> HTTPWireLimits {
     func limit(_ byte: UInt8, default usual: Int) -> Int { byte == 255 ? usual : Int(byte) * 2 }
     return HTTPWireLimits(
@@ -36,7 +36,7 @@ private func limits(_ bytes: UnsafeBufferPointer<UInt8>) -> HTTPWireLimits {
         trailerBytes: limit(bytes[3], default: 8_192))
 }
 
-/// One response, as far as it came.
+/// One response, as far as it arrived.
 private struct Exchange {
     var start: Int
     var head: ResponseHead
@@ -63,7 +63,7 @@ private struct Run {
         do throws(HTTPParseError) {
             for end in ends {
                 while consumed < end || decoder != nil {
-                    // Copied, so that the address sanitizer sees a read beyond what has arrived.
+                    // Copied, so that the address sanitizer detects reads beyond the arrived bytes.
                     let arrived = Array(stream[consumed..<end])
                     if decoder != nil {
                         let step = try decoder!.decode(arrived.span.bytes)
@@ -86,7 +86,7 @@ private struct Run {
                         exchanges.append(Exchange(start: consumed, head: head, toHead: toHead))
                         consumed += head.byteCount
                         decoder = BodyDecoder(framing: head.framing(toHead: toHead), limits: limits)
-                        // Of each four heads, the memory of two is given back: one that nothing holds, and one that is held.
+                        // Returns the memory of two of every four heads: one that is unreferenced, and one that is referenced.
                         if !isStrict, exchanges.count % 4 == 1 { spare = copy(of: head) }
                         if !isStrict, exchanges.count % 4 == 2 { spare = head }
                     }
@@ -97,7 +97,7 @@ private struct Run {
             require(error.message == .response, "an error about a request")
             let again = Self.error(in: stream[consumed...], &parser, &decoder)
             require(again == error, "after \(error) another error or none: \(again as Any)")
-            // How much was consumed before an error depends on how the bytes were cut.
+            // The number of bytes consumed before an error depends on how they were cut.
             consumed = 0
         }
         hasStarted = parser.hasStarted
@@ -127,7 +127,7 @@ private func compare(_ run: Run, _ strict: Run) {
     }
 }
 
-/// Whether two heads say the same, whatever their bytes are.
+/// Whether two heads have the same meaning, whatever their bytes.
 private func isSame(_ head: ResponseHead, _ other: ResponseHead) -> Bool {
     head.status == other.status && head.reason == other.reason && head.version == other.version
         && head.fieldCount == other.fieldCount && head.fields == other.fields && head.contentLength == other.contentLength
@@ -139,7 +139,7 @@ private func isSame(_ head: ResponseHead, _ other: ResponseHead) -> Bool {
         && head.hasRetryAfter == other.hasRetryAfter
 }
 
-/// The same head in memory of its own, for a head that is written on single lines.
+/// The same head in separate memory, for a head without folded lines.
 private func copy(of head: ResponseHead) -> ResponseHead? {
     var parser = ResponseHeadParser(limits: large)
     return try? parser.parse(written(head).span.bytes)
@@ -163,7 +163,7 @@ private func checkRoundTrip(_ head: ResponseHead) {
     require(isSame(again, head), "written again, it is not the same")
 }
 
-/// What is true of each head that was accepted, without knowing how it was parsed.
+/// Checks what holds for each accepted head, independently of the parser.
 private func checkHead(_ head: ResponseHead, _ bytes: [UInt8]) {
     for index in bytes.indices {
         switch bytes[index] {

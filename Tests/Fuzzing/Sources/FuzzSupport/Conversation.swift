@@ -1,27 +1,27 @@
 public import HTTPTypes
 public import HTTPWire
 
-/// What the bytes of a connection come to: requests with their bodies, up to an error or the end of what has arrived.
+/// The requests on a connection with their bodies, up to an error or the end of the bytes.
 public struct Conversation: Hashable {
     /// One request.
     public struct Exchange: Hashable {
-        /// Target, path, query, authority, form and version.
+        /// The target, path, query, authority, form and version.
         public var head: [String?]
-        /// Each as name=value.
+        /// The fields, each as name=value.
         public var fields: [String]
-        /// Of the head.
+        /// The framing of the body.
         public var framing: BodyFraming
-        /// Of the head.
+        /// The method of the head.
         public var method: String
-        /// Of the head.
+        /// Whether the head keeps the connection alive.
         public var keepAlive: Bool
-        /// Of the head.
+        /// Whether the head expects 100 Continue.
         public var expectsContinue: Bool
-        /// As far as it came.
+        /// The body's content, as far as it arrived.
         public var content: [UInt8] = []
-        /// Behind the content.
+        /// The trailers after the content.
         public var trailers: HTTPFields = [:]
-        /// The body has ended.
+        /// Whether the body has ended.
         public var isComplete = false
 
         init(_ head: RequestHead) {
@@ -36,13 +36,13 @@ public struct Conversation: Hashable {
 
     /// The requests, in order.
     public private(set) var exchanges: [Exchange] = []
-    /// Their heads.
+    /// The heads of the requests.
     public private(set) var heads: [RequestHead] = []
-    /// What ended it, if it was not the end of the bytes.
+    /// The error that ended the conversation, if any.
     public private(set) var error: HTTPParseError.Code?
-    /// The head that was refused asked by HEAD, as far as it could be read.
+    /// Whether the refused head is a HEAD request, as far as it could be read.
     public private(set) var refusesHead = false
-    /// Bytes taken for heads and bodies, as long as there was no error.
+    /// The number of bytes consumed by heads and bodies; 0 after an error.
     public private(set) var consumed = 0
 
     /// Parses `bytes`, of which at each step the first `ends` have arrived.
@@ -82,7 +82,7 @@ public struct Conversation: Hashable {
                 let again = Self.error(in: bytes[start...], &parser, &decoder)
                 guard again == error else { fatalError("after \(error) another error or none: \(again as Any)") }
             }
-            // How much was consumed before an error depends on how the bytes were cut.
+            // The number of bytes consumed before an error depends on how they were cut.
             consumed = 0
         }
     }
@@ -98,7 +98,7 @@ public struct Conversation: Hashable {
         }
     }
 
-    /// Whether all that was parsed is the same.
+    /// Whether both have the same requests and the same error.
     public static func == (a: Conversation, b: Conversation) -> Bool {
         a.exchanges == b.exchanges && a.error == b.error && a.consumed == b.consumed
     }

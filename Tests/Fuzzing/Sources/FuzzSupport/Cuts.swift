@@ -1,5 +1,5 @@
-/// Where an input is cut into the pieces that arrive one after the other. Drawn from the input itself, so that a crash
-/// comes back when the input is run again.
+/// The places where an input is cut into pieces. They are derived from the input itself, so that a crash
+/// recurs when the input is run again.
 public struct Cuts {
     private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
@@ -16,7 +16,7 @@ public struct Cuts {
         return Int((mixed ^ (mixed >> 31)) % UInt64(bound))
     }
 
-    /// How much of `count` bytes has arrived after each piece; the last is `count`.
+    /// The number of bytes that have arrived after each piece; the last is `count`.
     public mutating func ends(_ count: Int) -> [Int] {
         let longest = [1, 7, 50, 1 + count / 2][draw(below: 4)]
         var ends: [Int] = []

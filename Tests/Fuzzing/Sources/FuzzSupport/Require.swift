@@ -1,4 +1,4 @@
-/// Ends the process with a message, also in optimized code, where `precondition` has none.
+/// Ends the process with a message, even in optimized code, where `precondition` prints none.
 public func require(
     _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line
 ) {

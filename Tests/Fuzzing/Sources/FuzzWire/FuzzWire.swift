@@ -2,7 +2,7 @@ import FuzzSupport
 import HTTPTypes
 import HTTPWire
 
-/// Runs one input through every part of HTTPWire that sees what a peer sends.
+/// Runs one input through every part of HTTPWire that processes a peer's bytes.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: start, count: count))
@@ -20,12 +20,12 @@ public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// Small limits, so that mutations come upon them.
+/// Small limits, so that mutations reach them.
 private let small = HTTPWireLimits(
     requestLine: 60, fieldLine: 60, fieldCount: 6, headBytes: 160, chunkExtensionBytes: 12, bodyExtensionBytes: 20,
     trailerBytes: 40)
 
-/// The same bytes come to the same whole, byte by byte and in random pieces, and what is taken is well-formed.
+/// The result is the same for whole input, single bytes and random pieces, and accepted requests are well-formed.
 private func checkStream(_ bytes: [UInt8]) {
     var cuts = Cuts(of: bytes)
     for limits in [HTTPWireLimits(), small] {
@@ -42,7 +42,7 @@ private func checkStream(_ bytes: [UInt8]) {
     }
 }
 
-/// What anybody would say of a head that was taken, without knowing how it was parsed.
+/// Checks what holds for each accepted head, independently of the parser.
 private func checkHead(_ head: RequestHead) {
     head.withBytes { bytes in
         for index in bytes.indices {
@@ -71,11 +71,11 @@ private func checkHead(_ head: RequestHead) {
         require(isDigits && Int(lengths[0]) == length, "the length \(lengths[0]) was taken")
     case .chunked: require(codings[0].lowercased() == "chunked" && head.version == .http11, "\(codings[0]) was taken")
     }
-    // Nothing that can be asked for traps.
+    // No property of an accepted head traps.
     _ = (head.request, head[.cookie], head.query.map { QueryItems($0) }, head.contentLength, head.asksForKeepAlive)
 }
 
-/// A request that was taken, written again from its parts, is taken as the same.
+/// An accepted request that is rewritten from its parts is accepted with the same meaning.
 private func checkRoundTrip(_ head: RequestHead, _ exchange: Conversation.Exchange) {
     var bytes = Array("\(head.method.rawValue) \(head.target) \(head.version)\r\n".utf8)
     for field in head.fields {
@@ -95,7 +95,7 @@ private func checkRoundTrip(_ head: RequestHead, _ exchange: Conversation.Exchan
     require(again.error == nil && again.exchanges == [exchange], "written again, it is not the same")
 }
 
-/// Decoding never traps, and decodes what encodes.
+/// Decoding never traps, and reverses encoding.
 private func checkText(_ bytes: [UInt8]) {
     for plusIsSpace in [false, true] {
         guard let text = PercentDecoding.decode(bytes.span, plusIsSpace: plusIsSpace) else { continue }

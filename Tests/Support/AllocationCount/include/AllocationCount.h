@@ -1,17 +1,17 @@
-/// Counts what each thread allocates, for tests: the executable that this is linked into has its malloc counted.
+/// Counts each thread's allocations, for tests: it replaces the malloc of the executable that it is linked into.
 #ifndef ALLOCATION_COUNT_H
 #define ALLOCATION_COUNT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/// Whether anything is counted: not under the sanitizers, which bring an allocator of their own.
+/// Whether allocations are counted: not under the sanitizers, which have their own allocators.
 bool allocations_are_counted(void);
 
-/// How often the calling thread has called malloc or one of its kind, whoever called: this code, Swift's runtime, libc.
+/// The number of calls of malloc and its relatives by the calling thread, from any code: this, Swift's runtime, libc.
 uint64_t allocations_of_this_thread(void);
 
-/// Bytes that are allocated now in this process and not freed.
+/// The number of bytes that are allocated in this process and not freed.
 uint64_t allocated_bytes(void);
 
 #endif
