@@ -1,7 +1,7 @@
-"""Compares the verdicts of HTTPWire and h11 on the same bytes, request by request. scripts/check/differential runs it.
+"""Compares how HTTPWire and h11 read the same bytes, request by request.
 
-STRICTER and LAXER list the known differences with their reasons. Where HTTPWire accepts what h11 refuses, the reason is a clause
-of RFC 9110 or 9112. Any other difference is an error.
+Each difference must be listed in STRICTER or LAXER with its reason. An input that HTTPWire accepts and h11 refuses needs a
+clause of RFC 9110 or 9112. Started by scripts/check/differential.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 
 import h11
 
-# HTTPWire refuses what h11 accepts: the error of HTTPWire, and the reason.
+# HTTPWire is stricter: inputs that it refuses and h11 accepts, by HTTPWire's error, with the reason.
 STRICTER = {
     "unsupportedVersion": "h11 accepts HTTP/1.2 to 1.9; only 1.0 and 1.1 exist",
     "invalidTarget": "h11 accepts any visible bytes as target; RFC 9112 section 3.2 has four forms",
@@ -32,7 +32,7 @@ STRICTER = {
     "forbiddenTrailer": "h11 passes on trailers that frame or route the message; RFC 9110 section 6.5.1",
 }
 
-# HTTPWire accepts what h11 refuses: the end of h11's message, and the reason.
+# Inputs that HTTPWire accepts and h11 refuses, by h11's message.
 LAXER = {
     "no request line received": "RFC 9112 section 2.2: a server should ignore an empty line before a request line",
 }
@@ -90,7 +90,7 @@ def ours(program, inputs):
 
 
 def theirs(data):
-    """Returns the verdict of h11, in the words of HTTPWire."""
+    """Returns the verdict of h11, in the same words."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=32_768)
     words = []
     connection.receive_data(data)
@@ -109,7 +109,7 @@ def theirs(data):
         elif isinstance(event, h11.EndOfMessage):
             version = request.http_version.decode()
             words.append(f"request {request.method.decode()} {request.target.decode('latin-1')} HTTP/{version} {body.hex()}")
-            # Parses the next request as if every connection were kept. Keep-alive is not compared here.
+            # Continues with the next request, as if every connection were kept: keep-alive is not compared here.
             rest = connection.trailing_data[0]
             connection = h11.Connection(h11.SERVER, max_incomplete_event_size=32_768)
             if not rest:
@@ -118,7 +118,7 @@ def theirs(data):
 
 
 def difference(data, our, their):
-    """Returns None if both agree, else the kind of difference: 'stricter CODE', 'laxer …' or 'other …'."""
+    """Returns None if both agree, otherwise the rule that is needed: 'stricter CODE', 'laxer …' or 'other …'."""
     our = our.split(" | ")
     for mine, yours in zip(our, their):
         if mine == yours or (mine.startswith("refused") and yours.startswith("refused")):
@@ -126,10 +126,10 @@ def difference(data, our, their):
                 return None
             continue
         if mine.startswith("refused"):
-            # h11 checks a head only when it is complete, so "more" is not a difference.
+            # h11 checks a head only once it is complete. Waiting for more bytes is not a difference.
             return None if yours == "more" else "stricter " + mine.split(" ")[2]
         if mine == "more" and data.endswith(b"\r"):
-            # HTTPWire ignores an empty line before a request, which the CR may start. h11 does not.
+            # The CR may start an empty line, which HTTPWire ignores and h11 does not.
             return None
         if yours.startswith("refused"):
             return "laxer " + yours

@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def coded(self, query, number):
-        """A body with a coding, and what may be wrong with it. Told apart from its neighbours by each byte."""
+        """A coded body, possibly with a fault. Each byte differs from its neighbours."""
         how = query["how"]
         content = (SQUARES * (number // 251 + 1))[:number]
         if how == "members":
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(body, fields=[("Content-Encoding", query.get("coding", "gzip")), ("Accept-Ranges", "none")])
 
     def transfer_coded(self, query, number):
-        """A coding of the message that nobody asked for."""
+        """A transfer coding that the client did not request."""
         body = zlib.compress(bytes(number))
         for _ in query["coding"].split(",")[1:]:
             body = zlib.compress(body)
@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def await_disconnect(self):
-        """Waits until the client has gone away."""
+        """Waits until the client has disconnected."""
         try:
             while self.connection.recv(4096):
                 pass
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def pieces(self):
-        """The body of the request, as it comes."""
+        """Yields the body of the request as it arrives."""
         if self.headers.get("Transfer-Encoding") == "chunked":
             while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
                 yield self.rfile.read(size)
@@ -140,24 +140,24 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(self.pieces())
 
     def handle_expect_100(self):
-        # "/final?n=417" answers without having asked for the body.
+        # "/final?n=417" responds without sending 100 Continue.
         if self.path.startswith(("/final", "/literal")):
             return True
         return super().handle_expect_100()
 
     def final(self, query, number):
-        """An answer that does not look at the body."""
+        """Responds without reading the body."""
         self.answer(b"final", number, [("Location", query["to"])] if "to" in query else [])
         self.close_connection = "keep" not in query
 
     def literal(self, query, number):
-        """Knows no `Expect`, and says so."""
+        """Refuses every `Expect`."""
         if "Expect" in self.headers:
             return self.answer(b"what?", 417)
         self.answer(self.command.encode() + b" " + self.body())
 
     def slow_reader(self, query, number):
-        """Takes the first bytes, then no more until /counts says so; answers how many came."""
+        """Reads nothing of the body until /open. Responds with the number of its bytes."""
         with lock:
             gate.clear()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"%d" % total)
 
     def mirror(self, query, number):
-        """Sends the body back while it comes."""
+        """Sends the body back while it arrives."""
         self.start_chunks()
         for piece in self.pieces():
             self.chunk(piece)
@@ -236,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
                 count("disconnects")
                 self.close_connection = True
         elif path == "/stall":
-            # A piece, then nothing.
+            # Sends a piece, then nothing.
             self.start_chunks()
             self.chunk(b"stall")
             self.await_disconnect()
@@ -255,7 +255,7 @@ class Handler(BaseHTTPRequestHandler):
             gate.set()
             self.answer(b"open")
         elif path == "/flaky":
-            # Fails the first n times that this name is asked for, in the way that is named; then says how often it was.
+            # Fails the first n requests for this name in the given way. Later responses have the number of requests.
             with lock:
                 failures[query["name"]] = failures.get(query["name"], 0) + 1
                 asked = failures[query["name"]]
@@ -268,7 +268,7 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.answer(b"busy", int(query["how"]), [("Retry-After", query["after"])] if "after" in query else [])
         elif path == "/bomb":
-            # A megabyte of zeros is a kilobyte, over and over.
+            # One megabyte of zeros compresses to one kilobyte, repeatedly.
             coder, zeros = zlib.compressobj(9, wbits=WINDOWS[query.get("how", "gzip")]), bytes(1 << 20)
             self.start_coded(query.get("coding", "gzip"))
             try:
@@ -283,7 +283,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/coded":
             self.coded(query, number)
         elif path == "/flushed":
-            # Blocks that are flushed one by one, each in a chunk of its own, then a rest.
+            # Flushes blocks one by one, each in its own chunk, then the rest.
             coder, block = zlib.compressobj(wbits=WINDOWS["gzip"]), b"f" * int(query["size"])
             self.start_coded("gzip")
             for _ in range(number):
@@ -305,7 +305,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 SQUARES = bytes(index * index % 251 for index in range(251))
-# What zlib calls the formats: RFC 1952, 1950 and 1951.
+# zlib's numbers of the formats: RFC 1952, 1950 and 1951.
 WINDOWS = {"gzip": 31, "deflate": 15, "bare": -15}
 STREAMED = {"/final": Handler.final, "/literal": Handler.literal, "/slowreader": Handler.slow_reader, "/mirror": Handler.mirror}
 
@@ -318,7 +318,7 @@ if len(sys.argv) > 1:
         context.load_verify_locations(sys.argv[1])
     elif sys.argv[2:] == ["1.2"]:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    # The handshake is the handler's thread's, at its first read.
+    # The handler's thread makes the handshake, at its first read.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_port, flush=True)

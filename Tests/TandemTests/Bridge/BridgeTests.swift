@@ -218,7 +218,7 @@ struct BridgeTests {
         }
     }
 
-    // MARK: Who may call
+    // MARK: Callers
 
     @Test func `asking for the current green thread is legal everywhere`() async throws {
         #expect(GreenThreadIdentity.current == nil)
