@@ -53,7 +53,7 @@ struct RequestTargetTests {
         Refusal(line, .invalidTarget).check(parse(request(line: line)).error)
     }
 
-    @Test func `the host of an absolute target overrides Host, which must be valid all the same`() {
+    @Test func `the host of an absolute target overrides Host, which must still be valid`() {
         let head = parse(request("Host: other:81", line: "GET http://b:80/ HTTP/1.1", host: false)).heads.first
         #expect(head?.line[4] == "b:80")
         #expect(parse(request("Host: a b", line: "GET http://b/ HTTP/1.1", host: false)).error == .invalidHost)

@@ -55,7 +55,7 @@ struct ResponseHeadParserTests {
         ResponseRefusal("HTTP/1.1 200 O\rK\r\n", .bareCarriageReturn),
         ResponseRefusal("HTTP/1.1 200 OK\r\r\n", .bareCarriageReturn),
     ])
-    func `a status line that is not one is refused`(_ refusal: ResponseRefusal) {
+    func `text that is not a status line is refused`(_ refusal: ResponseRefusal) {
         let parsed = parseResponses(refusal.input)
         #expect(parsed.heads.isEmpty)
         refusal.check(parsed.error)

@@ -53,7 +53,7 @@ struct FetchBodyTests {
         #expect(text.hasPrefix("PUT /echo\n") && text.hasSuffix("\n\n"))
     }
 
-    @Test func `an async sequence is a body`() async throws {
+    @Test func `an async sequence may be a body`() async throws {
         let lines = BlockingProducer<[UInt8]>({ send in for line in 0..<3 { try send(Array("\(line)".utf8)) } })
         let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: FetchBody(lines))
         let text = try await onHub { _ in try await client.execute(request).text }
@@ -195,7 +195,7 @@ struct FetchBodyTests {
         }
     }
 
-    @Test func `the producer has the caller's task-locals`() async throws {
+    @Test func `the producer sees the caller's task-locals`() async throws {
         let body = FetchBody(streaming: { try $0.write(Array(Tag.current.utf8)) })
         let request = FetchRequest(url: upstream.url("/echo"), method: .post, body: body)
         let text = try await onHub { _ in

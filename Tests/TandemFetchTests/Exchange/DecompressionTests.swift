@@ -38,7 +38,7 @@ struct DecompressionTests {
     }
 
     @Test(arguments: ["cut", "damaged", "junk"], [10, 3_000_000])
-    func `a body that does not match its coding is an error, also for a stream`(_ how: String, _ count: Int) async throws {
+    func `a body that does not match its coding is an error, in a stream too`(_ how: String, _ count: Int) async throws {
         let url = upstream.url("/coded?n=\(count)&how=\(how)")
         try await onHub { _ in
             for style in Style.allCases {
@@ -106,7 +106,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test func `Accept-Encoding lists what the client decodes, unless the caller sets it`() async throws {
+    @Test func `Accept-Encoding lists the codings that the client decodes, unless the caller sets it`() async throws {
         var ranged = FetchRequest(url: upstream.url("/echo"))
         ranged.headers[.range] = "bytes=0-9"
         var own = FetchRequest(url: upstream.url("/echo"))

@@ -57,7 +57,7 @@ struct FetchSpanTests {
         #expect(spans.first?.parentSpanID == spans.last?.spanID && spans.first?.traceID == spans.last?.traceID)
     }
 
-    @Test func `each redirect and each retry has a span of its own`() async throws {
+    @Test func `each redirect and each retry has its own span`() async throws {
         let tracer = InMemoryTracer()
         var configuration = FetchConfiguration()
         configuration.retry = RetryPolicy(attempts: 3)

@@ -116,7 +116,7 @@ struct FetchAllowListTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `localhost is this machine`(_ style: Style) async throws {
+    @Test(arguments: Style.allCases) func `localhost may resolve to the loopback address`(_ style: Style) async throws {
         let client = try FetchClient(allowing: ["http://localhost:\(upstream.port)"])
         let url = "http://localhost:\(upstream.port)/fixed"
         let text = try await onHub { _ in try await style.get(client, url).text }

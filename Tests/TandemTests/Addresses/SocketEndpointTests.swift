@@ -19,7 +19,7 @@ struct SocketEndpointTests {
         "198.17.0.1", "198.20.0.1", "223.255.255.255", "2606:4700::1111", "2001:4860:4860::8888", "2a00:1450::1",
         "::ffff:8.8.8.8",
     ])
-    func `an address of the internet is public`(_ text: String) {
+    func `an internet address is public`(_ text: String) {
         #expect(SocketEndpoint(digits: text, port: 80)?.isPublic == true)
     }
 

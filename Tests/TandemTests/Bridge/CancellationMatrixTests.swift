@@ -18,7 +18,7 @@ struct CancellationMatrixTests {
     }
 
     @Test(arguments: rows.filter { $0.situation.expected($0.cause) != nil }, [Caller.green, .asynchronous, .thread])
-    func `body and waiter see what the table says, and nothing is left behind`(row: Row, waiter: Caller) async throws {
+    func `body and waiter see the outcome in the table, and nothing is left behind`(row: Row, waiter: Caller) async throws {
         try await Self.check(row, waiter, HubConfiguration())
     }
 

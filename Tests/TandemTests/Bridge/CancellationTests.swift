@@ -10,7 +10,7 @@ struct CancellationTests {
         case sleep, zeroSleep, event, descriptorRead, descriptorWrite, parker, greenThread
         case awaitingSleep, awaitingEvent, awaitingForeignSleep, awaitingBlockingSleep
 
-        /// Waits there until cancelled. `never` is never sent, and the peer of `socket` is silent.
+        /// Waits there until cancelled. `never` is never sent, and the peer of `socket` reads and writes nothing.
         func wait(never: Event<Void>, socket: Descriptor, stuck: GreenThread<Void>) throws {
             switch self {
             case .sleep: try Tandem.sleep(for: forever)

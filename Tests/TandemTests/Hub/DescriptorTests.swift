@@ -7,7 +7,7 @@ internal import Testing
 struct DescriptorTests {
     // MARK: Reading and writing
 
-    @Test func `async code and a green thread talk to each other`() async throws {
+    @Test func `async code and a green thread exchange data`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {
@@ -188,7 +188,7 @@ struct DescriptorTests {
 
     // MARK: Misuse
 
-    @Test func `a second reader is refused, with the number`() async throws {
+    @Test func `a second reader gets an error that names the file descriptor`() async throws {
         try await onHub {
             let (a, b) = try descriptorPair()
             defer {
@@ -232,7 +232,7 @@ struct DescriptorTests {
         #expect(throws: TandemError(.hubStopped, "")) { _ = try Descriptor(adopting: 0) }
     }
 
-    @Test func `a descriptor dropped without being closed ends the process`() async {
+    @Test func `releasing an open descriptor ends the process`() async {
         await #expect(processExitsWith: .failure) {
             _ = try await onHub { _ = try Descriptor(adopting: socketPair().0) }
         }

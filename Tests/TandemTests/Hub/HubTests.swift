@@ -204,7 +204,7 @@ struct HubTests {
         }
     }
 
-    @Test func `tasks run first in, first out`() async throws {
+    @Test func `tasks run in the order in which they were enqueued`() async throws {
         try await onHub {
             let order = Recorder<Int>()
             let tasks = (0..<1_000).map { number in Hub.current!.spawn { order.add(number) } }

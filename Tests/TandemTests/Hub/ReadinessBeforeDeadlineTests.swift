@@ -93,7 +93,9 @@ struct ReadinessBeforeDeadlineTests {
 
     /// One turn's budget of jobs is not enough for all of them, nor is one call of the poller.
     @Test(arguments: PollerKind.allCases)
-    func `more events than fit in one turn are all handled before their deadlines`(poller: PollerKind) async throws {
+    func `more events than fit in one turn are all handled before the deadlines that are due with them`(poller: PollerKind)
+        async throws
+    {
         var configuration = Self.configuration(poller)
         configuration.jobsPerTurn = 16
         try await onHub(configuration, hubs: .one("it opens hundreds of descriptors")) {

@@ -212,7 +212,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `shutdown of a pool without threads returns at once, also twice`() async throws {
+    @Test func `shutdown of a pool without threads returns at once, even when repeated`() async throws {
         try await onHubWithPool(threads: 1) { pool in
             try await pool.shutdown()
             try await blocking { try pool.shutdown() }
@@ -250,7 +250,7 @@ struct OffloadPoolTests {
         }
     }
 
-    @Test func `many jobs leave no descriptor and no thread`() async throws {
+    @Test func `many jobs leave no descriptor and no thread behind`() async throws {
         // The first call from an OS thread starts the shared hubs, which are kept.
         try await onHubWithPool(threads: 1) { pool in try await OffloadStyle.thread.run(on: pool) {} }
         let before = openDescriptors()

@@ -139,7 +139,7 @@ struct CancellationShieldTests {
         #expect(await task.value == (false, true))
     }
 
-    @Test func `the blocking form called directly in async code is refused with file and line`() async throws {
+    @Test func `the blocking form called directly in async code throws an error with file and line`() async throws {
         try await onHub {
             let error = #expect(throws: TandemError.self) { try synchronously { try withCancellationShield {} } }
             #expect(error?.code == .notOnGreenThread)

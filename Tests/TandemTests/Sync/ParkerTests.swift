@@ -21,7 +21,7 @@ struct ParkerTests {
         }
     }
 
-    @Test func `one unpark with nobody parked is kept`() async throws {
+    @Test func `one unpark without a parked caller is kept`() async throws {
         try await onHub {
             let parker = Parker()
             parker.unpark()

@@ -172,7 +172,7 @@ struct TimeoutTests {
     }
 
     @Test(arguments: [false, true])
-    func `a foreign cancel of what the scope waits for is not a timeout`(
+    func `cancelling the awaited work from outside is not a timeout`(
         green: Bool
     ) async throws {
         try await onHub {
@@ -230,7 +230,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test func `the blocking form called directly in async code is refused with file and line`() async throws {
+    @Test func `the blocking form called directly in async code throws an error with file and line`() async throws {
         try await onHub {
             let error = #expect(throws: TandemError.self) { try synchronously { try withTimeout(.seconds(1)) {} } }
             #expect(error?.code == .notOnGreenThread)
