@@ -66,8 +66,8 @@ private let encoder = {
     return encoder
 }()
 
-/// Calls `body`, on the hub's own stack when the caller runs on a green one. A type that contains itself takes stack for each level
-/// of the text: more than 128 KiB for 64 levels in a debug build.
+/// Calls `body`, on the hub's own stack when the caller runs on a green one. A type that contains itself takes stack for each
+/// level of the text: more than 128 KiB for 64 levels in a debug build.
 private func onLargeStack<Success>(_ body: () throws -> Success) throws -> Success {
     guard GreenThreadIdentity.current != nil else { return try body() }
     return try awaiting { try body() }

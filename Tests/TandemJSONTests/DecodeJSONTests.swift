@@ -184,6 +184,8 @@ struct DecodeJSONTests {
         ("\"\\", "line 1, column 3: expected the end of a string, found the end of the body"),
         ("{\"a\":1,\n\"a\":2}", "line 2, column 1: this name comes twice in an object"),
         ("{\"a\":1,\"\\u0061\":2}", "line 1, column 8: this name comes twice in an object"),
+        ("{\"a\":1,\"b\":[1,2,],\"c\":3}", "line 1, column 17: expected a value"),
+        ("-1.5.5", "line 1, column 5: expected the end of the text"),
         ("// no\n1", "line 1, column 1: expected a value"),
     ])
     func `an error about the text says where`(text: String, message: String) {
@@ -298,23 +300,18 @@ struct DecodeJSONTests {
     }
 
     @Test(arguments: 0..<4 as Range<UInt64>)
-    func `mutated texts never crash, and are read as Foundation reads them`(seed: UInt64) throws {
+    func `mutated texts never crash, and JSON is read as Foundation reads it`(seed: UInt64) throws {
         var generator = JSONGenerator(state: seed)
         for _ in 0..<500 {
             let value = generator.value(depth: 5)
             let text = try encodeJSON(value)
             #expect(try decodeJSON(text, as: AnyJSON.self) == value)
             let bytes = generator.mutated(text)
-            let (own, theirs) = (
-                try? decodeJSON(bytes, as: AnyJSON.self), try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes))
-            )
-            if let own {
+            // Foundation also takes text that is not JSON ("[1,]"), and refuses numbers that are nearly 0.
+            if let own = try? decodeJSON(bytes, as: AnyJSON.self),
+                let theirs = try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes))
+            {
                 #expect(own == theirs, "\(String(decoding: bytes, as: UTF8.self))")
-            } else if theirs != nil {
-                // Foundation takes the first of two members with one name, and text in UTF-16.
-                let message = refusal(String(decoding: bytes, as: UTF8.self), as: AnyJSON.self) ?? "not UTF-8"
-                #expect(
-                    message.contains("comes twice") || bytes.contains(0), "\(message) \(String(decoding: bytes, as: UTF8.self))")
             }
             _ = try? decodeJSON(bytes, as: Order.self)
             _ = try? decodeJSON(bytes, as: [String: Date].self)

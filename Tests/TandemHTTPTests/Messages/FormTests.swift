@@ -53,6 +53,14 @@ struct FormTests {
         #expect(error.headers[.accept] == "application/x-www-form-urlencoded")
     }
 
+    @Test func `two lines of Content-Type are 415`() async throws {
+        var headers = type
+        headers.append(HTTPField(name: .contentType, value: "application/x-www-form-urlencoded"))
+        let request = Request(method: .post, path: "/", headers: headers, body: [97])
+        let error = try await #require(throws: HTTPError.self) { try await request.form() }
+        #expect(error.status == .unsupportedMediaType)
+    }
+
     @Test func `a compressed form is 415`() async throws {
         var headers = type
         headers[.contentEncoding] = "gzip"
