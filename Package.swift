@@ -20,6 +20,12 @@ let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distrib
 let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
+/// What only the daemon needs: without the trait nobody resolves it.
+let daemonOnly = TargetDependencyCondition.when(traits: ["Daemon"])
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration", condition: daemonOnly)
+let yams = Target.Dependency.product(name: "Yams", package: "Yams", condition: daemonOnly)
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser", condition: daemonOnly)
+
 let package = Package(
     name: "tandem",
     products: [
@@ -30,8 +36,16 @@ let package = Package(
         .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),
         .library(name: "TandemTesting", targets: ["TandemTesting"]),
+        .library(name: "TandemDaemon", targets: ["TandemDaemon"]),
         .library(name: "AsyncioGuest", type: .dynamic, targets: ["AsyncioGuest"]),
         .executable(name: "tandemd", targets: ["tandemd"]),
+    ],
+    traits: [
+        .trait(
+            name: "Daemon",
+            description: "TandemDaemon and tandemd. Without it a package that uses the libraries does not resolve what they need."
+        ),
+        .default(enabledTraits: ["Daemon"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
@@ -64,19 +78,14 @@ let package = Package(
         .target(
             name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
         .target(
-            name: "TandemService",
+            name: "TandemDaemon",
             dependencies: [
                 "CTandem", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", httpTypes, logging, metrics, tracing, lifecycle,
-                .product(name: "Configuration", package: "swift-configuration"),
-                .product(name: "Yams", package: "Yams"),
+                configuration, yams, argumentParser,
             ],
             swiftSettings: house),
         .executableTarget(
-            name: "tandemd",
-            dependencies: [
-                "TandemService",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            name: "tandemd", dependencies: ["TandemDaemon", "Tandem", "TandemHTTP", "TandemFetch", "TandemJSON"],
             swiftSettings: house),
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
@@ -109,10 +118,10 @@ let package = Package(
             ],
             exclude: ["Support/tls.pem", "Support/upstream.py"], swiftSettings: house),
         .testTarget(
-            name: "TandemServiceTests",
-            // `tandemd` so that it is built: some tests start it as a process.
+            name: "TandemDaemonTests",
             dependencies: [
-                "TandemService", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
+                "TandemDaemon", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
+                configuration,
             ],
             exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),

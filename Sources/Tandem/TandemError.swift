@@ -6,7 +6,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, systemCall, hubStopped
-            case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled
+            case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled, cannotListen
         }
         let value: Value
 
@@ -38,6 +38,9 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         /// The green thread that the caller waited for was cancelled. `CancellationError` means that the waiting task was
         /// cancelled.
         public static let threadCancelled = Code(value: .threadCancelled)
+
+        /// A server cannot listen on an address; `errno` says why, if a system call failed.
+        public static let cannotListen = Code(value: .cannotListen)
 
         /// The code's name.
         public var description: String { value.rawValue }

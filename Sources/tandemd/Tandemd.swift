@@ -1,13 +1,26 @@
-internal import ArgumentParser
-internal import TandemService
+internal import TandemDaemon
+internal import TandemHTTP
 
-/// The command line of the daemon.
+/// The demonstration daemon: every endpoint in both styles, under `/blocking/` and `/async/`. To add one, write a file in
+/// `Endpoints/` like those that are there, and add a line below.
 @main
-struct Tandemd: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "tandemd",
-        abstract: "Blocking and async HTTP handlers on one thread.",
-        version: tandemVersion,
-        subcommands: [Serve.self, CheckConfig.self, CheckHealth.self, Routes.self, Version.self],
-        defaultSubcommand: Serve.self)
+struct Tandemd: DaemonService {
+    static let name = "tandemd"
+    static let version = "0.1.0"
+    static let summary = "Blocking and async HTTP handlers on one thread."
+    static let environmentPrefix = "TANDEM"
+    private let context: DaemonContext
+
+    init(_ context: DaemonContext) { self.context = context }
+
+    func addRoutes(to router: Router) {
+        Fixed().addRoutes(to: router)
+        Sleep().addRoutes(to: router)
+        Echo().addRoutes(to: router)
+        Stream().addRoutes(to: router)
+        Fetch(client: context.client).addRoutes(to: router)
+        FanOut(client: context.client).addRoutes(to: router)
+        Bridge().addRoutes(to: router)
+        WhoAmI().addRoutes(to: router)
+    }
 }

@@ -1,4 +1,5 @@
 public import HTTPTypes
+internal import Synchronization
 internal import Tandem
 
 /// An HTTP client for green threads and async code, which runs on the caller's hub.
@@ -13,13 +14,15 @@ internal import Tandem
 /// All calls throw `FetchError`; `CancellationError` if the task is cancelled, which closes the connection at once; and
 /// `TandemError` `notOnGreenThread` for a blocking call directly in async code.
 public final class FetchClient: Sendable {
-    /// The configuration of every fetch.
-    public var configuration: FetchConfiguration { settings.configuration }
+    /// The current configuration, including any reload.
+    public var configuration: FetchConfiguration { settings.withLock { $0 }.configuration }
 
-    private let settings: FetchSettings
+    private let settings: Mutex<FetchSettings>
 
     /// Creates a client with this configuration.
-    public init(configuration: FetchConfiguration = FetchConfiguration()) { settings = FetchSettings(configuration) }
+    public init(configuration: FetchConfiguration = FetchConfiguration()) {
+        settings = Mutex(FetchSettings(configuration))
+    }
 
     /// Creates a client that fetches from these origins only.
     ///
@@ -34,6 +37,12 @@ public final class FetchClient: Sendable {
         var configuration = configuration
         configuration.allowList = try AllowList(allowing: origins, privateHosts: privateHosts)
         self.init(configuration: configuration)
+    }
+
+    /// Replaces the configuration for fetches that begin from now on; those in flight keep theirs. Any thread.
+    public func reload(_ configuration: FetchConfiguration) {
+        let new = FetchSettings(configuration)
+        settings.withLock { $0 = new }
     }
 
     // MARK: Whole responses
@@ -128,7 +137,7 @@ public final class FetchClient: Sendable {
     }
 
     private func exchange(_ request: FetchRequest, on hub: Hub, capacity: Int) throws -> Exchange {
-        try Exchange(request, settings, on: hub, capacity: capacity)
+        try Exchange(request, settings.withLock { $0 }, on: hub, capacity: capacity)
     }
 
     private func onSharedHub<Success: Sendable>(_ body: @escaping @Sendable () async throws -> Success) async throws -> Success {

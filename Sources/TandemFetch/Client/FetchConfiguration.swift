@@ -67,6 +67,10 @@ public struct FetchConfiguration: Sendable {
     /// MiB: more than most responses, and little enough that a few fetches at once can hold their bodies in memory.
     public var maxResponseBytes = 64 * 1024 * 1024
 
+    /// The maximum number of redirects that a fetch follows, unless its `followRedirects` says otherwise. With 0, the default, the
+    /// client returns a redirect like any other response.
+    public var maxRedirects = 0
+
     // MARK: Protocol
 
     /// A version of HTTP. Client and server agree on the version of a connection when it is made.

@@ -45,7 +45,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let bodyNotRepeatable = Code(value: .bodyNotRepeatable)
         /// The body exceeds `maxResponseBytes`, or the head or the trailers exceed a limit of the client.
         public static let tooLarge = Code(value: .tooLarge)
-        /// There were more redirects than `followRedirects`.
+        /// There were more redirects than `followRedirects` or `maxRedirects` allows.
         public static let tooManyRedirects = Code(value: .tooManyRedirects)
         /// The connection broke, or the response is not valid HTTP, is framed ambiguously, or cannot be decoded.
         public static let transfer = Code(value: .transfer)

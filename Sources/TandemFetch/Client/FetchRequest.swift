@@ -22,13 +22,13 @@ public struct FetchRequest: Sendable {
     /// The maximum size of the response's body in bytes, after decoding, whole or streamed; nil for the client's
     /// `maxResponseBytes`.
     public var maxResponseBytes: Int?
-    /// The maximum number of redirects to follow. With 0, the client returns a redirect like any other response. Otherwise one
-    /// redirect too many is an error (`tooManyRedirects`).
+    /// The maximum number of redirects to follow; nil for the client's `maxRedirects`. With 0, the client returns a redirect like
+    /// any other response. Otherwise one redirect too many is an error (`tooManyRedirects`).
     ///
     /// After a 303, and after a 301 or 302 to a POST, the client continues with GET and without the body; a HEAD stays a HEAD.
     /// It removes `Authorization`, `Proxy-Authorization`, `Cookie` and `Host` when a redirect leads to another origin. A
     /// redirect that needs the body again fails with `bodyNotRepeatable` if the body is not repeatable and has been started.
-    public var followRedirects = 0
+    public var followRedirects: Int?
     /// Whether a redirect may lead from https to http, which is not encrypted. Off by default: such a redirect is `refused`.
     public var allowsInsecureRedirects = false
     /// The addresses to which the request may go, among those that the client's `allowList` permits; nil for the client's

@@ -60,6 +60,7 @@ final class Exchange {
     }
 
     private var configuration: FetchConfiguration { settings.configuration }
+    private var maxRedirects: Int { request.followRedirects ?? configuration.maxRedirects }
 
     /// Gives the exchange up. Does nothing if it is over. A later read throws `closed`.
     ///
@@ -326,7 +327,7 @@ final class Exchange {
     }
 
     private func isRedirect(_ head: FetchHead) -> Bool {
-        guard request.followRedirects > 0, head.code >= 300, head.code < 400 else { return false }
+        guard maxRedirects > 0, head.code >= 300, head.code < 400 else { return false }
         return [301, 302, 303, 307, 308].contains(head.code) && head.location != nil
     }
 
@@ -342,8 +343,8 @@ final class Exchange {
 
     private func follow(_ head: FetchHead, _ transfer: Transfer) throws {
         let from = origin.text
-        guard redirects < request.followRedirects else {
-            throw FetchError(.tooManyRedirects, "\(from): more than \(request.followRedirects) redirects")
+        guard redirects < maxRedirects else {
+            throw FetchError(.tooManyRedirects, "\(from): more than \(maxRedirects) redirects")
         }
         let next = try redirectTarget(head, from)
         let target = pool.origin(of: next, configuration.retry)

@@ -29,7 +29,7 @@ final class InheritedSockets: Sendable {
     }
 
     /// Returns the sockets with this name, non-blocking and listening; the caller has to close them. Throws `TandemError`
-    /// `invalidArgument` if there is no such socket, or if one is not a listening stream socket.
+    /// `cannotListen` if there is no such socket, or if one is not a listening stream socket.
     func take(_ name: String) throws(TandemError) -> [CInt] {
         let (mine, others) = sockets.withLock { sockets in
             let mine = sockets.filter { $0.name == name }.map(\.fd)
@@ -38,7 +38,7 @@ final class InheritedSockets: Sendable {
         }
         guard !mine.isEmpty else {
             throw TandemError(
-                .invalidArgument,
+                .cannotListen,
                 """
                 cannot listen on systemd:\(name): no socket with that name was passed to this process. \
                 \(others.isEmpty ? "No sockets were passed: did its socket unit start it?" : "Sockets passed: \(others.joined(separator: ", ")).") \
@@ -56,7 +56,7 @@ final class InheritedSockets: Sendable {
             option(fd, SO_TYPE) == CInt(SOCK_STREAM.rawValue), option(fd, SO_ACCEPTCONN) == 1
         else {
             throw TandemError(
-                .invalidArgument,
+                .cannotListen,
                 """
                 cannot listen on systemd:\(name): file descriptor \(fd) is not a listening stream socket. The socket unit needs \
                 ListenStream= and Accept=no.

@@ -26,7 +26,7 @@ struct Listeners {
     /// The sockets of each hub, by the index of the hub.
     private(set) var sockets: [[ListeningSocket]]
 
-    /// Listens on all addresses, or on none. Throws a `TandemError` that names the address.
+    /// Listens on all addresses, or on none. Throws `TandemError` `cannotListen`, which names the address.
     init(_ wanted: [ListenAddress], hubs: Int, backlog: Int) throws(TandemError) {
         sockets = Array(repeating: [], count: hubs)
         do throws(TandemError) {
@@ -88,7 +88,7 @@ struct Listeners {
             let another = fcntl(fd, F_DUPFD_CLOEXEC, 3)
             guard another >= 0 else {
                 let error = errno
-                throw TandemError(.systemCall, "cannot share a listening socket: fcntl: \(text(of: error))", errno: error)
+                throw TandemError(.cannotListen, "cannot share a listening socket: fcntl: \(text(of: error))", errno: error)
             }
             sockets[hub].append(ListeningSocket(fd: another, isTLS: isTLS, file: file))
         }

@@ -7,12 +7,12 @@ enum TCPListener {
     /// accepts only IPv6 clients, regardless of net.ipv6.bindv6only.
     ///
     /// - Parameter shared: Whether several hubs of this process listen on the port (SO_REUSEPORT).
-    /// - Throws: `TandemError`: `invalidArgument` for a host that is not a numeric address or a port out of range, otherwise
-    ///   `systemCall` with the errno, such as EADDRINUSE.
+    /// - Throws: `TandemError` `cannotListen`: for a host that is not a numeric address or a port out of range, and, with the errno,
+    ///   for a system call that fails, such as EADDRINUSE.
     static func open(host: String, port: Int, backlog: Int, shared: Bool) throws(TandemError) -> CInt {
         guard let endpoint = ListenAddress.endpoint(host: host, port: port) else {
             throw TandemError(
-                .invalidArgument,
+                .cannotListen,
                 "cannot listen on \"\(host)\" port \(port): expected a numeric IPv4 or IPv6 address or \"localhost\", and a port from 0 to 65535"
             )
         }
@@ -42,6 +42,6 @@ enum TCPListener {
 
     private static func failure(_ call: String, _ address: SocketAddress) -> TandemError {
         let error = errno
-        return TandemError(.systemCall, "cannot listen on \(address): \(call): \(text(of: error))", errno: error)
+        return TandemError(.cannotListen, "cannot listen on \(address): \(call): \(text(of: error))", errno: error)
     }
 }

@@ -5,12 +5,12 @@ internal import Tandem
 /// Binding and listening on a unix socket, unix(7).
 enum UnixListener {
     /// Returns a listening socket, non-blocking and close-on-exec, and its file. The caller has to close the socket and remove
-    /// the file. Throws `TandemError`: `invalidArgument` for a path that is empty or too long, otherwise `systemCall`, with
-    /// EADDRINUSE if another process listens there.
+    /// the file. Throws `TandemError` `cannotListen`: for a path that is empty or too long, and, with the errno, for a
+    /// system call that fails; EADDRINUSE if another process listens there.
     static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
         guard let address = SocketAddress(unixPath: path) else {
             throw TandemError(
-                .invalidArgument,
+                .cannotListen,
                 """
                 cannot listen on unix:\(path): the path has \(path.utf8.count) bytes, but the path of a unix socket has 1 to \
                 \(SocketAddress.longestPath): choose another one
@@ -83,7 +83,7 @@ enum UnixListener {
     }
 
     private static func failure(_ call: String, _ path: String, _ error: CInt = errno, _ more: String? = nil) -> TandemError {
-        TandemError(.systemCall, "cannot listen on unix:\(path): \(call): \(more ?? text(of: error))", errno: error)
+        TandemError(.cannotListen, "cannot listen on unix:\(path): \(call): \(more ?? text(of: error))", errno: error)
     }
 }
 

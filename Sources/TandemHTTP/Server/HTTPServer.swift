@@ -21,9 +21,11 @@ public final class HTTPServer: Sendable {
     private struct State {
         var configuration: HTTPServerConfiguration
         var phase = ServerPhase.starting
+        var hubs: [Hub] = []
         var parts: [HubServer] = []
         var plan: StopPlan?
         var hooks = ShutdownHooks()
+        var listeningHooks: [@Sendable ([ListenAddress]) -> Void] = []
         var summary = StopSummary()
         var hasRun = false
     }
@@ -45,7 +47,7 @@ public final class HTTPServer: Sendable {
     public var configuration: HTTPServerConfiguration { state.withLock { $0.configuration } }
 
     /// The hubs on which the server is serving. Call it from any thread.
-    public var hubs: [Hub] { state.withLock { $0.parts.map(\.hub) } }
+    public var hubs: [Hub] { state.withLock { $0.hubs } }
 
     /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
     /// group's graceful shutdown is a `stop`.
@@ -53,7 +55,7 @@ public final class HTTPServer: Sendable {
     /// Called on a hub, it serves on that hub. Called elsewhere, it starts `configuration.hubs` hubs and serves on each. A server
     /// runs once.
     ///
-    /// - Throws: `TandemError` if the server cannot listen on an address; the message names the address. `TLSError` if it
+    /// - Throws: `TandemError` `cannotListen` if the server cannot listen on an address; the message names the address. `TLSError` if it
     ///   cannot use a certificate or key; the message names the file.
     public func run() async throws {
         try await withGracefulShutdownHandler {
@@ -73,7 +75,7 @@ public final class HTTPServer: Sendable {
         do {
             if let hub = Hub.current {
                 let listeners = try open(configuration, hubs: 1)
-                beginListening(at: listeners.addresses)
+                beginListening(at: listeners.addresses, on: [hub])
                 try await runPart(on: hub, listeners.sockets[0])
             } else {
                 try await runOnOwnHubs()
@@ -88,9 +90,14 @@ public final class HTTPServer: Sendable {
     }
 
     /// Publishes the addresses, and enters the phase `serving`.
-    private func beginListening(at addresses: [ListenAddress]) {
+    private func beginListening(at addresses: [ListenAddress], on hubs: [Hub]) {
         logger.info("listening on \(addresses.map(\.url).joined(separator: ", "))")
-        state.withLock { $0.phase = max($0.phase, .serving) }
+        let hooks = state.withLock { state in
+            state.phase = max(state.phase, .serving)
+            state.hubs = hubs
+            return state.listeningHooks
+        }
+        for hook in hooks { hook(addresses) }
         listening.send(addresses)
     }
 
@@ -114,7 +121,7 @@ public final class HTTPServer: Sendable {
             listeners.close()
             throw error
         }
-        beginListening(at: listeners.addresses)
+        beginListening(at: listeners.addresses, on: group.hubs)
         let outcome: Result<Void, any Error>
         do {
             // If one hub cannot serve, the others end too: the clients that the kernel assigns to that hub would wait forever.
@@ -136,6 +143,7 @@ public final class HTTPServer: Sendable {
 
     /// Accepts and serves on one hub.
     private func runPart(on hub: Hub, _ sockets: [ListeningSocket]) async throws {
+        defer { state.withLock { $0.hubs.removeAll { $0 === hub } } }
         let part = try HubServer(
             hub: hub, listening: sockets, tls: tls, dispatcher: dispatcher, configuration: configuration, admission: admission,
             logger: logger, drainingBegins: { [unowned self] in drainingBegins() })
@@ -172,6 +180,12 @@ public final class HTTPServer: Sendable {
     @available(*, noasync)
     public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
+    }
+
+    /// Registers a hook that runs once, when the server listens and before it accepts the first client: for what handlers need to
+    /// know of the addresses. Register it before `run`; it must not wait.
+    public func onListening(_ hook: @escaping @Sendable (_ addresses: [ListenAddress]) -> Void) {
+        state.withLock { $0.listeningHooks.append(hook) }
     }
 
     private static func port(_ addresses: [ListenAddress]) -> Int { addresses.lazy.compactMap(\.port).first ?? 0 }

@@ -78,6 +78,13 @@ final class SSLContextHandle {
         return X509_check_host(SSL_CTX_get0_certificate(pointer), name, 0, CUnsignedInt(flags), nil) == 1
     }
 
+    /// The time until the certificate ends, to the second; negative when it has ended. nil if OpenSSL cannot read its end.
+    var remainingLifetime: Duration? {
+        var (days, seconds): (CInt, CInt) = (0, 0)
+        guard ASN1_TIME_diff(&days, &seconds, nil, X509_get0_notAfter(SSL_CTX_get0_certificate(pointer))) == 1 else { return nil }
+        return .seconds(Int64(days) * 86_400 + Int64(seconds))
+    }
+
     /// The second half of a sentence that begins with "the certificate …", if clients will refuse the certificate because of
     /// its dates; otherwise nil.
     var validityWarning: String? {

@@ -60,4 +60,11 @@ public struct TLSConfiguration: Hashable, Sendable {
     ///
     /// - Returns: Warnings about certificates that clients will refuse.
     public func check() throws(TLSError) -> [String] { try TLSContext(self, ticketKeys: TLSTicketKeys()).warnings }
+
+    /// Reads the files and returns the time until each certificate ends; negative when it has ended, nil if it has no readable
+    /// end. Blocks while it reads. Throws `TLSError`, which names the file.
+    public func certificateLifetimes() throws(TLSError) -> [(certificate: Certificate, remaining: Duration?)] {
+        let lifetimes = try TLSContext(self, ticketKeys: TLSTicketKeys()).remainingLifetimes
+        return Array(zip(certificates, lifetimes))
+    }
 }

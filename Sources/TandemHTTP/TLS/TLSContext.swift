@@ -31,6 +31,9 @@ final class TLSContext: @unchecked Sendable {
         handshakeTimeout = configuration.handshakeTimeout
     }
 
+    /// The time until each certificate ends, in the order of the configuration.
+    var remainingLifetimes: [Duration?] { contexts.map(\.remainingLifetime) }
+
     /// Returns a new server-side SSL object, which the caller frees. Returns nil if there is no memory.
     func newSession() -> OpaquePointer? {
         let ssl = SSL_new(contexts[0].pointer)

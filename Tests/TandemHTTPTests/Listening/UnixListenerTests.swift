@@ -146,7 +146,7 @@ extension ServerTests {
         func badPaths() async throws {
             let long = directory.path + "/" + String(repeating: "x", count: 107 - directory.path.utf8.count)
             let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(long)] })
-            #expect(error.code == .invalidArgument)
+            #expect(error.code == .cannotListen)
             #expect(error.message.contains("the path has 108 bytes, but the path of a unix socket has 1 to 107"))
             let nowhere = try #require(await TCPListenerTests.failure { $0.addresses = [.unix("/nowhere/http.sock")] })
             #expect(nowhere.errno == ENOENT)

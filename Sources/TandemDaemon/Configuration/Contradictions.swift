@@ -1,0 +1,29 @@
+internal import TandemHTTP
+
+extension Configured {
+    /// Values that are good by themselves and wrong together.
+    var contradictions: [ConfigurationError.Problem] {
+        let (http, tls) = (values.http, values.tls)
+        var problems: [ConfigurationError.Problem] = []
+        func refuse(_ key: String, _ message: String) {
+            problems.append(.init(code: .unacceptableValue, place: places[key] ?? key, message: "\(key): \(message)"))
+        }
+        if !http.addresses.isEmpty {
+            // The file may keep both; an operator who types an option expects it to have an effect.
+            for key in ["http.host", "http.port"] where places[key] != nil && places[key] == schema[key]?.flag {
+                refuse(
+                    key, "has no effect, because http.listen (\(places["http.listen"] ?? "")) says where to listen: leave one out"
+                )
+            }
+        }
+        if let address = http.addresses.first(where: \.isTLS), tls.certificates.isEmpty {
+            refuse("http.listen", "\(quoted(address.description)) asks for TLS, and tls.certificates names none")
+        }
+        if tls.clientCertificates != .none, tls.clientAuthorities == nil {
+            refuse(
+                "tls.client-certificates",
+                "\(quoted(tls.clientCertificates.rawValue)) needs tls.client-ca, to check the certificates by")
+        }
+        return problems
+    }
+}

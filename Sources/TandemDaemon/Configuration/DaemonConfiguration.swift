@@ -1,0 +1,67 @@
+internal import Logging
+internal import Tandem
+internal import TandemFetch
+internal import TandemHTTP
+
+/// The values of the daemon's own keys. `DaemonSettings` has a row for each.
+struct DaemonConfiguration: Sendable {
+    /// Where fetches may go, beside the settings of the client.
+    struct Fetch: Sendable {
+        /// Origins that may be fetched from, beside the daemon's own.
+        var allow: [Origin] = []
+        /// Host names in `allow` that may resolve to a private address (RFC 1918, RFC 6598, unique local). All others must
+        /// resolve to a public one.
+        var privateHosts: [String] = []
+        /// Time limits, limits, retries, redirects, TLS and the version of HTTP.
+        var client = FetchConfiguration()
+    }
+
+    /// The server, its limits, and its hubs.
+    var http = HTTPServerConfiguration()
+    /// How long one piece of code may hold a hub before the log names it. Zero: no limit, and no watchdog.
+    var stallThreshold: Duration = .milliseconds(100)
+    /// How long a hub may run no job before `/livez` answers 503.
+    var deadAfter: Duration = .seconds(30)
+    /// Outbound fetches.
+    var fetch = Fetch()
+    /// The lowest level that is logged to standard error.
+    var logLevel: Logger.Level = .info
+    /// The format of the log on standard error. Text by default, which people and existing tools read.
+    var logFormat = LogFormat.text
+    /// Whether each request is logged to standard output.
+    var logsAccess = true
+    /// The format of the access log. Spans are always JSON.
+    var accessFormat = LogFormat.text
+    /// The address of the admin listener; nil for none, and then nothing is counted. None by default: it tells a lot about the
+    /// service, and a second daemon on the machine should not fail because the port is taken.
+    var adminListen: ListenAddress?
+    /// The requests that are traced. None by default: tracing costs, and helps only those who collect traces.
+    var traceMode = TraceMode.off
+    /// Whether ended spans of sampled traces are written to standard output.
+    var logsSpans = false
+
+    /// The defaults.
+    init() {
+        // The library's default would come from the environment, which is a source of settings here.
+        http.hub.poller = .epoll
+        fetch.client.maxRedirects = 5
+    }
+
+    /// `http.tls`, whose keys form a group of their own. It has no effect without certificates.
+    var tls: TLSConfiguration {
+        get { http.tls ?? TLSConfiguration() }
+        set { http.tls = newValue }
+    }
+}
+
+extension TLSConfiguration.Certificate {
+    /// Reads "chain.pem key.pem", or the name of one file that has both. Returns nil for anything else.
+    init?(_ text: String) {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        guard (1...2).contains(words.count), words.allSatisfy({ !$0.isEmpty }) else { return nil }
+        self.init(chain: words[0], key: words[words.count - 1])
+    }
+
+    /// The text that `init(_:)` reads.
+    var text: String { chain == key ? chain : "\(chain) \(key)" }
+}

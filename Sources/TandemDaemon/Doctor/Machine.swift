@@ -1,0 +1,61 @@
+internal import Glibc
+
+/// What the doctor needs to know of the machine and of the limits that this process has.
+struct Machine: Sendable {
+    /// Descriptors that the process may open, at most (RLIMIT_NOFILE, the hard limit, to which a daemon raises the soft one).
+    var descriptorLimit: Int
+    /// Processors that the process may use.
+    var cores: Int
+    /// Memory that the process may use, in bytes: of its cgroup, else of the machine.
+    var memory: Int?
+    /// The version of the kernel: (6, 12).
+    var kernel: (major: Int, minor: Int)
+    /// net.core.somaxconn.
+    var listenQueueLimit: Int?
+    /// vm.max_map_count.
+    var mappingLimit: Int?
+    /// Whether the kernel has guard pages that do not split a mapping (MADV_GUARD_INSTALL, Linux 6.13).
+    var hasLightGuards: Bool
+
+    /// The machine that this process runs on.
+    init() {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        descriptorLimit = Int(clamping: limit.rlim_max)
+        cores = Self.cgroupCores().map { min($0, sysconf(CInt(_SC_NPROCESSORS_ONLN))) } ?? sysconf(CInt(_SC_NPROCESSORS_ONLN))
+        let installed = sysconf(CInt(_SC_PHYS_PAGES)) * sysconf(CInt(_SC_PAGESIZE))
+        memory = Self.number("/sys/fs/cgroup/memory.max").map { min($0, installed) } ?? installed
+        kernel = Self.kernelVersion()
+        listenQueueLimit = Self.number("/proc/sys/net/core/somaxconn")
+        mappingLimit = Self.number("/proc/sys/vm/max_map_count")
+        hasLightGuards = Self.supportsLightGuards()
+    }
+
+    /// Returns the quota of the cgroup in whole processors, rounded up, or nil without one.
+    private static func cgroupCores() -> Int? {
+        guard let text = try? readTextFile("/sys/fs/cgroup/cpu.max", upTo: 4_096) else { return nil }
+        let fields = text.split(whereSeparator: \.isWhitespace)
+        guard fields.count == 2, let quota = Int(fields[0]), let period = Int(fields[1]), period > 0 else { return nil }
+        return max(1, (quota + period - 1) / period)
+    }
+
+    private static func number(_ path: String) -> Int? {
+        (try? readTextFile(path, upTo: 4_096)).flatMap { $0.split(whereSeparator: \.isWhitespace).first }.flatMap { Int($0) }
+    }
+
+    private static func kernelVersion() -> (Int, Int) {
+        let text = (try? readTextFile("/proc/sys/kernel/osrelease", upTo: 4_096)) ?? ""
+        let numbers = text.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+        return numbers.count == 2 ? (numbers[0], numbers[1]) : (0, 0)
+    }
+
+    private static func supportsLightGuards() -> Bool {
+        let size = sysconf(CInt(_SC_PAGESIZE))
+        guard let page = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), page != MAP_FAILED else {
+            return false
+        }
+        defer { munmap(page, size) }
+        let guardInstall: CInt = 102  // MADV_GUARD_INSTALL, which older headers lack.
+        return madvise(page, size, guardInstall) == 0
+    }
+}

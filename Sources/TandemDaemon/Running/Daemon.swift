@@ -1,0 +1,108 @@
+internal import Glibc
+internal import Logging
+internal import Tandem
+internal import TandemHTTP
+
+/// One run of a daemon: it creates the service, its server and everything around it, from a configuration.
+///
+/// The calling thread becomes a hub that supervises: see `Supervisor`. The hubs that serve have threads of their own.
+struct Daemon<Service: DaemonService> {
+    private let configured: Configured
+    private let loader: ConfigurationLoader
+    private let logger: Logger
+    private let log = LogOutput(STDERR_FILENO)
+    private let level: SharedLevel
+
+    private var values: DaemonConfiguration { configured.values }
+
+    /// Creates a daemon that does not run yet. A reload reads the configuration with `loader`.
+    init(_ configured: Configured, _ loader: ConfigurationLoader) {
+        self.configured = configured
+        self.loader = loader
+        let level = SharedLevel(configured.values.logLevel)
+        self.level = level
+        let (log, format) = (log, configured.values.logFormat.resolved(for: STDERR_FILENO))
+        logger = Logger(
+            label: Service.name,
+            factory: { AdjustableLevel(LineLogHandler(label: $0, output: log, format: format), level) })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops in phases. A second signal ends the process at once. SIGHUP reloads the
+    /// configuration, SIGUSR1 writes what each hub is doing to standard error. Call it once, on the main thread, before the process
+    /// starts others.
+    ///
+    /// - Throws: `DaemonError` when the daemon cannot start.
+    func run() throws {
+        do {
+            try serve()
+        } catch let error where !(error is DaemonError) {
+            throw DaemonError(cannotStart: error)
+        }
+    }
+
+    private func serve() throws {
+        ProcessSetup.prepare()
+        let signals = try Signals()
+        let observability = try Observability(values, log: log)
+        try observability.start()
+        defer { observability.finish() }
+        let supervisor = Supervisor(
+            signals: signals, notifier: Notifier { getenv($0).map { String(cString: $0) } },
+            about: "\(Service.name) \(Service.version)", deadAfter: values.deadAfter, logger: logger,
+            flush: { observability.finish() })
+        var supervising = HubConfiguration()
+        supervising.name = "supervisor"
+        supervising.onReport = report
+        try Hub.run(supervising) {
+            try await supervisor.run { try await start(observability, supervisor) }
+        }
+    }
+
+    /// Creates the service and its server, neither of which runs yet. On the supervising hub.
+    private func start(_ observability: Observability, _ supervisor: Supervisor) async throws -> Supervisor.Parts {
+        let context = DaemonContext(for: Service.self, configured, logger: logger)
+        let service = try await Service(context)
+        let server = HTTPServer(
+            router: Router(service, values), configuration: http(values, observability), logger: logger)
+        server.onListening { context.outbound.serverListens(on: $0) }
+        context.use(server)
+        let reloader = Reloader(loader, configured, logger: logger) { [self] new in
+            // What may refuse comes first.
+            _ = try await offload { try new.checkFiles() }
+            try await context.runReloadHooks(new)
+            try server.reload(http(new.values, observability))
+            context.outbound.reload(new.values.fetch)
+            level.value = new.values.logLevel
+            context.adopt(new)
+        }
+        let admin = values.adminListen.map { address in
+            let routes = AdminRoutes(
+                readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) },
+                deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, metrics: { observability.metrics() })
+            return AdminServer(address, routes, logger: logger)
+        }
+        return Supervisor.Parts(server: server, admin: admin, reloader: reloader)
+    }
+
+    /// Returns the server's configuration, at the start and at each reload.
+    private func http(_ values: DaemonConfiguration, _ observability: Observability) -> HTTPServerConfiguration {
+        var http = values.http
+        observability.observe(&http, logsAccess: values.logsAccess)
+        http.hub.name = Service.name
+        http.hub.stallThreshold = values.stallThreshold > .zero ? values.stallThreshold : nil
+        http.hub.onReport = report
+        return http
+    }
+
+    private var report: @Sendable (HubReport) -> Void { { [logger] in logger.warning("\($0)") } }
+}
+
+extension Router {
+    /// The routes of a service, and those that the daemon adds.
+    convenience init(_ service: some DaemonService, _ values: DaemonConfiguration) {
+        self.init()
+        // With an admin listener, that one answers it.
+        if values.adminListen == nil { get("/healthz") { _ async in AdminRoutes.ok } }
+        service.addRoutes(to: self)
+    }
+}

@@ -1,0 +1,86 @@
+internal import Tandem
+internal import TandemFetch
+internal import TandemHTTP
+
+/// Asks a running service whether it is well.
+struct HealthCheck: Sendable {
+    /// How long it may take.
+    private static let patience: Duration = .seconds(2)
+
+    private enum Target {
+        case url(String)
+        case unix(path: String)
+    }
+
+    private let target: Target
+
+    /// What is asked: a URL, or the path of a unix socket.
+    var place: String {
+        switch target {
+        case .url(let url): url
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// A check of the service that runs with this configuration on this machine: at its admin listener, else at its first address
+    /// without TLS, where there is one. Throws `DaemonError` when the configuration does not tell an address: a socket that the service inherits.
+    init(of configuration: DaemonConfiguration) throws(DaemonError) {
+        let http = configuration.http
+        let own = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
+        let addresses = configuration.adminListen.map { [$0] } ?? own
+        let known = addresses.filter { $0.port != nil || $0.path != nil }
+        guard let address = known.first(where: { !$0.isTLS }) ?? known.first else {
+            throw DaemonError(
+                .unhealthy,
+                "\(addresses[0]) is a socket that the service inherits: say where that is, as --url http://127.0.0.1:8080/healthz"
+            )
+        }
+        if let path = address.path {
+            target = .unix(path: path)
+        } else {
+            target = .url("\(address.isTLS ? "https" : "http")://\(Self.reachable(address.host!)):\(address.port!)/healthz")
+        }
+    }
+
+    /// A check of this URL.
+    init(url: String) { target = .url(url) }
+
+    /// This machine, where every address of it is listened on.
+    private static func reachable(_ host: String) -> String {
+        switch host {
+        case "0.0.0.0": "127.0.0.1"
+        case "::": "[::1]"
+        case let host: host.contains(":") ? "[\(host)]" : host
+        }
+    }
+
+    /// Throws `DaemonError` unless the answer is 200, within two seconds. A certificate is not looked at: its names are not those
+    /// of the loopback address. Blocks the calling thread, which becomes a hub meanwhile.
+    @available(*, noasync)
+    func run() throws {
+        let (target, place) = (target, place)
+        try Hub.run {
+            let status: Int
+            do {
+                status =
+                    switch target {
+                    case .url(let url): try await Self.status(of: url)
+                    case .unix(let path): try await UnixInquiry.status(of: "/healthz", at: path, .after(Self.patience))
+                    }
+            } catch {
+                throw DaemonError(.unhealthy, "\(place) does not answer: \(error)")
+            }
+            guard status == 200 else { throw DaemonError(.unhealthy, "\(place) answers \(status)") }
+        }
+    }
+
+    private static func status(of url: String) async throws -> Int {
+        var request = FetchRequest(url: url)
+        request.deadline = .after(patience)
+        var configuration = FetchConfiguration()
+        configuration.verifiesCertificates = false
+        let answer = try await FetchClient(configuration: configuration).stream(request)
+        defer { answer.close() }
+        return answer.status.code
+    }
+}

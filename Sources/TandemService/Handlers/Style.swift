@@ -1,2 +1,0 @@
-/// A handler's style.
-enum Style: String, Sendable, CaseIterable { case blocking, async }

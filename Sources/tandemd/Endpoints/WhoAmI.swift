@@ -1,0 +1,29 @@
+internal import Tandem
+internal import TandemHTTP
+internal import TandemJSON
+
+/// `whoami` answers where the handler runs: on the same hub and OS thread in both styles, and on a green thread in blocking style.
+struct WhoAmI {
+    func addRoutes(to router: Router) {
+        router.get("/blocking/whoami") { _ in try Response(json: Place(style: "blocking")) }
+        router.get("/async/whoami") { _ async throws in try Response(json: Place(style: "async")) }
+    }
+
+    private struct Place: Encodable {
+        let style: String
+        let hub = Hub.current?.index
+        let osThread = GreenThreadIdentity.osThread
+        let greenThread = GreenThreadIdentity.current
+
+        private enum CodingKeys: CodingKey { case style, hub, osThread, greenThread }
+
+        func encode(to encoder: any Encoder) throws {
+            var object = encoder.container(keyedBy: CodingKeys.self)
+            try object.encode(style, forKey: .style)
+            try object.encode(hub, forKey: .hub)
+            try object.encode(osThread, forKey: .osThread)
+            // Null in async style.
+            try object.encode(greenThread, forKey: .greenThread)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import CoreMetrics
+import Foundation
+import Glibc
+import Synchronization
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemDaemon
+
+/// The admin endpoints, served by one server for another.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+final class AdminRoutesTests: Sendable {
+    private let isServing = ReadinessFlag()
+    private let dead = Mutex(false)
+
+    /// Runs a service's server with these routes, and an admin server for it.
+    private func withAdmin(routes: (Router) -> Void, _ body: (_ port: Int, _ admin: String) async throws -> Void) async throws {
+        let registry = MetricsRegistry()
+        let router = Router()
+        routes(router)
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configuration.hub.name = "serving"
+        try await withMetricsFactory(registry) {
+            try await withServer(router, configuration) { port, server in
+                let admin = Router()
+                AdminRoutes(
+                    readiness: { [self] in isServing.readiness }, deadHubs: { [self] in dead.withLock { $0 } ? server.hubs : [] },
+                    hubs: { server.hubs }, metrics: { registry.snapshot() }
+                ).addRoutes(to: admin)
+                var configuration = HTTPServerConfiguration()
+                configuration.port = 0
+                configuration.observing.recordsMetrics = false
+                try await withServer(admin, configuration) { try await body(port, "http://127.0.0.1:\($0)") }
+            }
+        }
+    }
+
+    @Test func `readiness follows the phase`() async throws {
+        try await withAdmin(routes: { _ in }) { _, admin in
+            let client = FetchClient()
+            func check(_ status: Int, _ text: String) async throws {
+                let answer = try await client.get(admin + "/readyz")
+                #expect(answer.status.code == status && answer.text == text)
+            }
+            try await check(503, #"{"phase":"starting"}"#)
+            isServing.set(true)
+            try await check(200, #"{"phase":"serving"}"#)
+            isServing.set(false)
+            try await check(503, #"{"phase":"draining"}"#)
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+        }
+    }
+
+    @Test func `liveness fails while a hub is dead, and names it`() async throws {
+        try await withAdmin(routes: { _ in }) { _, admin in
+            let client = FetchClient()
+            #expect(try await client.get(admin + "/livez").text == "ok")
+            dead.withLock { $0 = true }
+            let answer = try await client.get(admin + "/livez")
+            #expect(answer.status == .serviceUnavailable && answer.text.hasPrefix("dead: serving-0: "), "\(answer.text)")
+            // Health says only that the process answers.
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+            dead.withLock { $0 = false }
+            #expect(try await client.get(admin + "/livez").status == .ok)
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func `a dump names what waits`(style: Style) async throws {
+        let (started, goOn) = (Event<Void>(), Event<Void>())
+        try await withAdmin(routes: { router in
+            switch style {
+            case .blocking:
+                router.get("/slow") { _ in
+                    started.send(()); try goOn.wait(); return ok
+                }
+            case .async:
+                router.get("/slow") { _ in
+                    started.send(()); try await goOn.wait(); return ok
+                }
+            }
+        }) { port, admin in
+            let client = FetchClient()
+            let slow = HubGroup.shared.nextHub().spawn {
+                try await FetchClient().get("http://127.0.0.1:\(port)/slow").status.code
+            }
+            try await started.wait()
+            let text = try await client.get(admin + "/debug/hub").text
+            #expect(text.hasPrefix("serving-0: "))
+            #expect(text.contains("waits: Event.wait"))
+            if style == .blocking { #expect(text.contains("\"GET /slow\" waits: Event.wait")) }
+            let json = try await client.get(admin + "/debug/hub?format=json")
+            let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: [[String: Any]]]
+            let hub = try #require(object?["hubs"]?.first)
+            #expect(hub["hub"] as? String == "serving-0")
+            #expect((hub["greenThreads"] as? [Any])?.count == (style == .blocking ? 1 : 0))
+            #expect(try await client.get(admin + "/debug/hub?format=xml").status == .badRequest)
+            goOn.send(())
+            #expect(try await slow.value == 200)
+        }
+    }
+
+    @Test func `the admin listener answers while code holds the serving hub`() async throws {
+        let (started, mayEnd) = (Event<Void>(), DispatchSemaphore(value: 0))
+        try await withAdmin(routes: { router in
+            // A blocking call that nothing makes green.
+            router.get("/held") { _ in
+                started.send(()); mayEnd.wait(); return ok
+            }
+        }) { port, admin in
+            let client = FetchClient()
+            // It is answered when we say so, however long the rest takes.
+            var patient = FetchConfiguration()
+            patient.timeout = .seconds(600)
+            patient.responseTimeout = nil
+            patient.idleTimeout = nil
+            let held = HubGroup.shared.nextHub().spawn { [patient] in
+                try await FetchClient(configuration: patient).get("http://127.0.0.1:\(port)/held").status.code
+            }
+            // Also after a failure, of which nobody would hear otherwise: the server could not stop.
+            defer { mayEnd.signal() }
+            try await started.wait()
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+            let text = try await client.get(admin + "/debug/hub").text
+            #expect(text.hasPrefix("serving-0: does not answer: code holds it"))
+            var pages: [[UInt8]] = []
+            for _ in 0..<2 { pages.append(try await client.get(admin + "/metrics").body) }
+            mayEnd.signal()
+            #expect(try await held.value == 200)
+            // It is asked again once it has answered.
+            while try await !client.get(admin + "/debug/hub").text.contains("green threads") {}
+            for page in pages {
+                let families = try parsePrometheus(page)
+                #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
+                #expect(families["tandem_hub_turns"]?.samples.isEmpty ?? true)
+            }
+        }
+    }
+
+    @Test func `the metrics have each hub`() async throws {
+        try await withAdmin(routes: { $0.get("/") { _ in ok } }) { port, admin in
+            let client = FetchClient()
+            for _ in 0..<3 { #expect(try await client.get("http://127.0.0.1:\(port)/").status == .ok) }
+            let answer = try await client.get(admin + "/metrics")
+            #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
+            let families = try parsePrometheus(answer.body)
+            let hub = ["hub": "serving-0"]
+            #expect(families["tandem_hub_responding"]?.value("", hub) == 1)
+            #expect(families["tandem_hub_bridges"]?.value("_total", ["to": "blocking"]) == 3)
+            #expect(try #require(families["tandem_hub_turns"]?.value("_total", hub)) > 0)
+            #expect(try #require(families["tandem_hub_stacks_mapped"]?.value("", hub)) >= 1)
+            let delays = try #require(families["tandem_hub_loop_delay_seconds"])
+            #expect(delays.type == "histogram" && delays.value("_bucket", ["le": "+Inf"]) == delays.value("_count"))
+            // Those of the admin server are not among them.
+            let count = families["http_server_request_duration_seconds"]?.samples.filter { $0.name.hasSuffix("_count") }
+            #expect(count?.compactMap { Double($0.value) } == [3])
+        }
+    }
+}

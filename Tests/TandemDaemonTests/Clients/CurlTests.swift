@@ -1,0 +1,110 @@
+import Foundation
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemDaemon
+
+extension ClientTests {
+    /// curl, from the command line.
+    struct Curl {
+        private func curl(_ arguments: String..., input: String? = nil) async throws -> Program.Outcome {
+            try await Program.run("curl", ["-sS", "--max-time", "20", "--noproxy", "*"] + arguments, input: input)
+        }
+
+        @Test(arguments: Style.allCases, ["1.0", "1.1"])
+        func `both versions are answered, and the answer ends by itself`(style: Style, version: String) async throws {
+            try await withService { service in
+                let answer = try await curl(
+                    "--http\(version)", "-w", "\n%{http_code} %{http_version}\n", service.origin + "/\(style)/plaintext")
+                #expect(answer.lines == ["Hello, World!", "200 1.1"])
+                // A stream has no length: in 1.0 its end is that of the connection.
+                let stream = try await curl("--http\(version)", "-i", service.origin + "/\(style)/stream?chunks=3&bytes=4&ms=0")
+                #expect(stream.text.hasSuffix("\r\n\r\n...\n...\n...\n"))
+                #expect(stream.text.contains("Transfer-Encoding: chunked") == (version == "1.1"))
+            }
+        }
+
+        @Test func `a connection is used again, in 1.0 too when it is asked for`() async throws {
+            try await withService { service in
+                let url = service.origin + "/async/plaintext"
+                let reused = try await curl("-w", " %{num_connects}\n", url, url, url)
+                #expect(reused.lines == ["Hello, World! 1", "Hello, World! 0", "Hello, World! 0"])
+                let old = try await curl("--http1.0", "-H", "Connection: keep-alive", "-w", " %{num_connects}\n", url, url)
+                #expect(old.lines == ["Hello, World! 1", "Hello, World! 0"])
+                let closed = try await curl("-H", "Connection: close", "-w", " %{num_connects}\n", url, url)
+                #expect(closed.lines == ["Hello, World! 1", "Hello, World! 1"])
+            }
+        }
+
+        @Test(arguments: Style.allCases)
+        func `an upload waits to be asked for, and comes back whole`(style: Style) async throws {
+            try await withService { service in
+                let file = try TemporaryFile(String(repeating: "0123456789abcde\n", count: 150_000))
+                let url = service.origin + "/\(style)/echo"
+                let answer = try await curl("-v", "-H", "Expect: 100-continue", "--data-binary", "@\(file.path)", url)
+                #expect(answer.errors.contains("< HTTP/1.1 100 Continue"))
+                #expect(answer.output.elementsEqual(try Data(contentsOf: URL(filePath: file.path))))
+                // From standard input, whose length is not known.
+                let chunked = try await curl("-v", "-X", "POST", "-T", "-", url, input: file.path)
+                #expect(chunked.errors.contains("> Transfer-Encoding: chunked"))
+                #expect(chunked.output == answer.output)
+            }
+        }
+
+        @Test func `an upload that is too long is refused before it is sent`() async throws {
+            try await withService(configure: { $0.http.maxBodyBytes = 1_000 }) { service in
+                let file = try TemporaryFile(String(repeating: "0123456789abcde\n", count: 150_000))
+                let answer = try await curl(
+                    "-H", "Expect: 100-continue", "--data-binary", "@\(file.path)", "-o", "/dev/null", "-w",
+                    "%{http_code} %{size_upload}\n", service.origin + "/async/echo")
+                #expect(answer.lines == ["413 0"])
+                let chunked = try await curl(
+                    "-X", "POST", "-T", "-", "-o", "/dev/null", "-w", "%{http_code}\n", service.origin + "/blocking/echo",
+                    input: file.path)
+                #expect(chunked.text.contains("413") || chunked.status == 55 || chunked.status == 56)
+            }
+        }
+
+        @Test func `HEAD has the head alone, and methods are told apart`() async throws {
+            try await withService { service in
+                let plaintext = service.origin + "/blocking/plaintext"
+                let head = try await curl("-I", plaintext)
+                #expect(head.text.hasPrefix("HTTP/1.1 200 OK\r\n") && head.text.hasSuffix("\r\n\r\n"))
+                #expect(head.text.contains("Content-Length: 13\r\n"))
+                for (method, status) in [
+                    ("GET", "200"), ("POST", "405"), ("PUT", "405"), ("DELETE", "405"), ("PATCH", "405"), ("OPTIONS", "204"),
+                    ("BREW", "501"),
+                ] {
+                    let answer = try await curl("-X", method, "-o", "/dev/null", "-w", "%{http_code}", plaintext)
+                    #expect(answer.text == status, "\(method)")
+                }
+                let options = try await curl("-i", "-X", "OPTIONS", "--request-target", "*", service.origin)
+                #expect(options.text.hasPrefix("HTTP/1.1 20"))
+            }
+        }
+
+        @Test func `HTTP 2 is refused when it is presumed, and ignored when it is offered`() async throws {
+            try await withService { service in
+                let url = service.origin + "/async/plaintext"
+                let presumed = try await curl("--http2-prior-knowledge", url)
+                #expect(presumed.status != 0 && presumed.status != 28)
+                let offered = try await curl("--http2", "-w", " %{http_version}\n", url)
+                #expect(offered.lines == ["Hello, World! 1.1"])
+                // The server is as it was.
+                #expect(try await service.get("/async/plaintext").text == "Hello, World!")
+            }
+        }
+
+        @Test(arguments: Style.allCases)
+        func `a client that gives up in the middle of a stream ends it`(style: Style) async throws {
+            try await withService { service in
+                let answer = try await Program.run(
+                    "curl", ["-sSN", "--max-time", "0.3", service.origin + "/\(style)/stream?chunks=100&bytes=10&ms=60000"])
+                #expect(answer.status == 28)
+                #expect(answer.text == ".........\n")
+            }
+        }
+    }
+}

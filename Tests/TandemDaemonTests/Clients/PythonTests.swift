@@ -1,0 +1,31 @@
+import Tandem
+import TandemHTTP
+import Testing
+
+@testable import TandemDaemon
+
+extension ClientTests {
+    /// Python's two HTTP clients, each in a program of its own beside this file.
+    struct Python {
+        @Test func `requests keeps its connection, streams both ways, and loses its patience`() async throws {
+            let observed = Observed()
+            try await withService(routes: { observed.addRoutes(to: $0) }) { service in
+                let outcome = try await python("requests_client.py", service.origin)
+                #expect(outcome.lines == ["one connection", "time-outs", "200 from 20 threads"], "\(outcome.errors)")
+                #expect(outcome.status == 0)
+                #expect(observed.peers.all.values.map { $0 } == [2])
+            }
+        }
+
+        @Test func `aiohttp streams both ways, gives up, asks a thousand times at once, and is not upgraded`() async throws {
+            let observed = Observed()
+            try await withService(routes: { observed.addRoutes(to: $0) }) { service in
+                let outcome = try await python("aiohttp_client.py", service.origin)
+                #expect(outcome.lines == ["both ways", "time-outs", "no upgrade", "1000 at once"], "\(outcome.errors)")
+                #expect(outcome.status == 0)
+                #expect(observed.ids.all.count == 1_000 && observed.ids.all.values.allSatisfy { $0 == 1 })
+                #expect(observed.peers.all.count <= 102)
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import CoreMetrics
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemDaemon
+
+/// What a server counts, read as Prometheus would.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ServerMetricsTests {
+    private func withCounting(
+        _ configure: (inout HTTPServerConfiguration) -> Void = { _ in }, routes: (Router) -> Void,
+        _ body: (_ port: Int, MetricsRegistry) async throws -> Void
+    ) async throws {
+        let registry = MetricsRegistry()
+        let router = Router()
+        routes(router)
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configure(&configuration)
+        try await withMetricsFactory(registry) {
+            try await withServer(router, configuration) { port in try await body(port, registry) }
+        }
+        // All have ended with the server.
+        let families = try parse(registry)
+        #expect(families["tandem_server_connections_active"]?.value() == 0)
+        for sample in families["http_server_active_requests"]?.samples ?? [] { #expect(sample.value == "0.0") }
+    }
+
+    private func parse(_ registry: MetricsRegistry) throws -> [String: ParsedFamily] {
+        try parsePrometheus(Exposition.text(registry.snapshot(), .prometheus))
+    }
+
+    /// One request on a connection of its own, which is over when the server has closed it.
+    private func send(_ text: String, to port: Int) async throws {
+        try await HubGroup.shared.nextHub().spawn {
+            let client = try await RawClient(port: port)
+            defer { client.close() }
+            try await client.send(text)
+            try await client.receive(until: "until the server closes")
+        }.value
+    }
+
+    @Test(arguments: Style.allCases)
+    func `requests are counted by route, method and status`(style: Style) async throws {
+        struct Broken: Error {}
+        try await withCounting(routes: { router in
+            switch style {
+            case .blocking:
+                router.get("/users/{id}") { _ in Response(text: "hello") }
+                router.post("/echo") { Response(body: try $0.body.collect(upTo: 1 << 20)) }
+                router.get("/broken") { _ in throw Broken() }
+            case .async:
+                router.get("/users/{id}") { _ async in Response(text: "hello") }
+                router.post("/echo") { Response(body: try await $0.body.collect(upTo: 1 << 20)) }
+                router.get("/broken") { _ async throws in throw Broken() }
+            }
+        }) { port, registry in
+            let end = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            for id in 0..<20 { try await send("GET /users/\(id) \(end)\r\n", to: port) }
+            try await send("HEAD /users/1 \(end)\r\n", to: port)
+            try await send("POST /echo \(end)Content-Length: 2000\r\n\r\n" + String(repeating: "x", count: 2_000), to: port)
+            try await send("GET /broken \(end)\r\n", to: port)
+            try await send("GET /users/1 HTTP/1.0\r\n\r\n", to: port)
+            for index in 0..<20 {
+                try await send("GET /secret\(index) \(end)\r\n", to: port)
+                try await send("BREW\(index) / \(end)\r\n", to: port)
+            }
+            try await send("NONSENSE\r\n\r\n", to: port)
+            let families = try parse(registry)
+            let duration = try #require(families["http_server_request_duration_seconds"])
+            let route = ["http_route": "/users/{id}", "http_response_status_code": "200", "url_scheme": "http"]
+            func count(_ labels: [String: String]) -> Double? { duration.value("_count", labels) }
+            #expect(count(route.merging(["http_request_method": "GET", "network_protocol_version": "1.1"]) { $1 }) == 20)
+            #expect(count(route.merging(["http_request_method": "GET", "network_protocol_version": "1.0"]) { $1 }) == 1)
+            #expect(count(route.merging(["http_request_method": "HEAD"]) { $1 }) == 1)
+            #expect(count(["http_route": "/broken", "http_response_status_code": "500"]) == 1)
+            // What clients make up is no label.
+            #expect(count(["http_request_method": "GET", "http_response_status_code": "404"]) == 20)
+            #expect(count(["http_request_method": "_OTHER", "http_response_status_code": "501"]) == 20)
+            #expect(!duration.samples.contains { $0.labels.values.contains { $0.contains("secret") || $0.contains("BREW") } })
+            #expect(duration.samples.filter { $0.name.hasSuffix("_count") }.count == 7)
+            let echo = ["http_route": "/echo"]
+            #expect(families["http_server_request_body_size_bytes"]?.value("_sum", echo) == 2_000)
+            #expect(families["http_server_response_body_size_bytes"]?.value("_sum", echo) == 2_000)
+            #expect(families["http_server_response_body_size_bytes"]?.value("_sum", ["http_request_method": "HEAD"]) == 0)
+            #expect(families["tandem_server_requests_refused"]?.value("_total", ["http_response_status_code": "400"]) == 1)
+            #expect(families["tandem_server_connections_accepted"]?.value("_total") == 65)
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func `active and cut requests are counted`(style: Style) async throws {
+        let (started, never) = (Event<Void>(), Event<Void>())
+        try await withCounting(routes: { router in
+            switch style {
+            case .blocking:
+                router.get("/") { _ in
+                    started.send(()); try never.wait(); return ok
+                }
+            case .async:
+                router.get("/") { _ in
+                    started.send(()); try await never.wait(); return ok
+                }
+            }
+        }) { port, registry in
+            try await HubGroup.shared.nextHub().spawn {
+                let client = try await RawClient(port: port)
+                try await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try await started.wait()
+                let families = try parse(registry)
+                #expect(families["http_server_active_requests"]?.value("", ["http_request_method": "GET"]) == 1)
+                #expect(families["tandem_server_connections_active"]?.value() == 1)
+                client.close()
+            }.value
+            // A client that only closes has the grace to read; the server's stop ends it here.
+        }
+    }
+
+    @Test func `refused connections are counted`() async throws {
+        let (started, goOn) = (Event<Void>(), Event<Void>())
+        try await withCounting(
+            { $0.maxConnections = 1 },
+            routes: { router in
+                router.get("/") { _ in
+                    started.send(()); try await goOn.wait(); return ok
+                }
+            }
+        ) { port, registry in
+            let busy = HubGroup.shared.nextHub().spawn { try await FetchClient().get("http://127.0.0.1:\(port)/").status.code }
+            try await started.wait()
+            try await send("", to: port)
+            #expect(try parse(registry)["tandem_server_connections_refused"]?.value("_total", ["reason": "limit"]) == 1)
+            goOn.send(())
+            #expect(try await busy.value == 200)
+        }
+    }
+
+    @Test func `a server that must not count does not`() async throws {
+        let registry = MetricsRegistry()
+        var configuration = HTTPServerConfiguration()
+        configuration.port = 0
+        configuration.observing.recordsMetrics = false
+        let router = Router()
+        router.get("/") { _ async in ok }
+        try await withMetricsFactory(registry) {
+            try await withServer(router, configuration) { port in
+                try await send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", to: port)
+            }
+        }
+        #expect(registry.snapshot().allSatisfy { $0.samples.isEmpty || !$0.description.name.contains("server") })
+    }
+}

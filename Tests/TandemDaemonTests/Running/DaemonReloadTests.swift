@@ -1,0 +1,118 @@
+import Foundation
+import HTTPTypes
+import TandemFetch
+import Testing
+
+@testable import TandemDaemon
+
+/// SIGHUP, with the built tandemd.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct DaemonReloadTests {
+    private let client = FetchClient()
+
+    private func post(_ bytes: Int, _ port: Int) async throws -> Int {
+        var request = FetchRequest(url: "http://127.0.0.1:\(port)/async/echo")
+        request.method = .post
+        request.body = .bytes(Array(repeating: 0x61, count: bytes))
+        return try await client.execute(request).status.code
+    }
+
+    @Test func `a good file takes effect, and a bad one does not`() async throws {
+        let file = try TemporaryFile("log:\n  access: false\nhttp:\n  max-body-bytes: 100\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
+        let port = try await daemon.port()
+        #expect(try await post(50, port) == 200)
+        #expect(daemon.output.isEmpty)
+
+        try file.write("log:\n  level: debug\n  access: true\nhttp:\n  max-body-bytes: 10\n  hubs: 2\n  port: 1\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        try await daemon.awaitError("need a restart")
+        #expect(daemon.errors.contains(#"changed="http.max-body-bytes, log.level, log.access""#))
+        // The flag wins over the file's port, so that has not changed.
+        #expect(daemon.errors.contains("keys=http.hubs\n"))
+        #expect(try await post(50, port) == 413)
+        while !daemon.output.contains("POST /async/echo 413") { try await Task.sleep(for: .milliseconds(5)) }
+
+        try file.write("http:\n  max-body-bytes: 1000\n  idle-timeout: 1\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("stays in force")
+        #expect(daemon.errors.contains("place=\(file.path):3 "))
+        #expect(daemon.errors.contains("http.idle-timeout: unknown key"))
+        #expect(try await post(50, port) == 413)
+
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+
+    @Test func `a reload changes the allow-list`() async throws {
+        let upstream = try Daemon("serve", "--port", "0")
+        let origin = "http://127.0.0.1:\(try await upstream.port())"
+        let file = try TemporaryFile("fetch:\n  allow: []\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
+        let port = try await daemon.port()
+        func fetch() async throws -> Int {
+            try await client.get("http://127.0.0.1:\(port)/async/fetch?url=\(percentEncoded(origin + "/async/plaintext"))").status
+                .code
+        }
+        #expect(try await fetch() == 403)
+        try file.write("fetch:\n  allow: [\"\(origin)\"]\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        #expect(try await fetch() == 200)
+        for daemon in [daemon, upstream] {
+            daemon.send(SIGTERM)
+            #expect(try await daemon.wait() == 0)
+        }
+    }
+
+    /// What a shell command says on standard output.
+    private func shell(_ command: String) async throws -> String {
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", command]
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
+        return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    }
+
+    @Test func `a reload reads certificates again while connections are open`() async throws {
+        let pem = try TemporaryFile("")
+        func renew(_ name: String) async throws {
+            _ = try await shell(
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=\(name) "
+                    + "-out \(pem.path) -keyout \(pem.path).key && cat \(pem.path).key >> \(pem.path); rm \(pem.path).key")
+        }
+        try await renew("first")
+        let daemon = try Daemon(
+            "serve",
+            environment: [
+                "TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls, 127.0.0.1:0", "TANDEM_TLS_CERTIFICATES": "\(pem.path) \(pem.path)",
+            ])
+        try await daemon.awaitError("with 1 hub")
+        let line = try #require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+), http:\/\/127.0.0.1:([0-9]+)/))
+        func subject() async throws -> String {
+            try await shell("openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
+        }
+        #expect(try await subject() == "subject=CN = first\n")
+        // A stream that goes on over the reload.
+        let stream = try await client.stream(
+            FetchRequest(url: "http://127.0.0.1:\(line.2)/async/stream?chunks=2&bytes=5&ms=1500"))
+        #expect(try await stream.read() == Array("....\n".utf8))
+
+        try await renew("second")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("configuration reloaded")
+        #expect(try await subject() == "subject=CN = second\n")
+        try pem.write("nonsense")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("stays in force")
+        #expect(try await subject() == "subject=CN = second\n")
+        #expect(try await stream.read() == Array("....\n".utf8))
+        stream.close()
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import Tandem
+import TandemFetch
+import Testing
+
+@testable import TandemDaemon
+@testable import tandemd
+
+/// The built tandemd as a process.
+@Suite(.timeLimit(.minutes(1)))
+struct DaemonTests {
+    @Test(arguments: Style.allCases)
+    func `a request in flight is answered after SIGTERM`(style: Style) async throws {
+        let daemon = try Daemon("serve", "--port", "0")
+        let port = try await daemon.port()
+        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/blocking/plaintext").text == "Hello, World!")
+        let (isInFlight, isStopping) = (Event<Void>(), Event<Void>())
+        let request = HubGroup.shared.nextHub().spawn {
+            let client = try await RawClient(port: port)
+            defer { client.close() }
+            try await client.send("POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nfirst")
+            try await client.receive(until: "first")
+            isInFlight.send(())
+            try await isStopping.wait()
+            try await client.send("second")
+            try await client.receive(until: "until the server closes")
+            return client.received
+        }
+        try await isInFlight.wait()
+        daemon.send(SIGTERM)
+        try await daemon.awaitError("stopping")
+        isStopping.send(())
+        let answer = try await request.value
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\nfirstsecond"))
+        #expect(try await daemon.wait() == 0)
+        #expect(daemon.output.contains("blocking hub=0 GET /blocking/plaintext 200 "))
+        #expect(daemon.output.contains("\(style) hub=0 POST /\(style)/echo 200 "))
+        #expect(daemon.errors.contains("tandemd \(Tandemd.version) listening on http://127.0.0.1:\(port) with 1 hub\n"))
+    }
+
+    /// Starts a request that takes ten minutes, and returns when the first part of the answer is there.
+    private func startLongRequest(_ port: Int, _ style: Style) async throws -> FetchStream {
+        let url = "http://127.0.0.1:\(port)/\(style)/stream?chunks=2&bytes=5&ms=600000"
+        let stream = try await FetchClient().stream(FetchRequest(url: url))
+        #expect(try await stream.read() == Array("....\n".utf8))
+        return stream
+    }
+
+    @Test(arguments: Style.allCases)
+    func `the grace period ends`(style: Style) async throws {
+        let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_SHUTDOWN_GRACE_MS": "100"])
+        let stream = try await startLongRequest(daemon.port(), style)
+        daemon.send(SIGINT)
+        #expect(try await daemon.wait() == 0)
+        await #expect(throws: FetchError.self) { _ = try await stream.read() }
+        #expect(daemon.output.contains("\(style)/stream?chunks=2&bytes=5&ms=600000 200 "))
+        #expect(daemon.output.hasSuffix(" cancelled\n"))
+    }
+
+    @Test func `a second signal ends the process at once`() async throws {
+        let daemon = try Daemon("serve", "--port", "0", "--hubs", "2")
+        let stream = try await startLongRequest(daemon.port(), .blocking)
+        daemon.send(SIGTERM)
+        try await daemon.awaitError("stopping")
+        daemon.send(SIGINT)
+        #expect(try await daemon.wait() == 130)
+        await #expect(throws: FetchError.self) { _ = try await stream.read() }
+    }
+
+    @Test func `a busy port is named`() async throws {
+        let first = try Daemon("serve", "--port", "0")
+        let port = try await first.port()
+        let second = try Daemon("serve", "--port", "\(port)")
+        #expect(try await second.wait() == 1)
+        #expect(second.errors.hasPrefix("tandemd: cannot listen on 127.0.0.1:\(port): bind: Address already in use. "))
+        #expect(second.errors.contains("http.port"))
+        first.send(SIGTERM)
+        #expect(try await first.wait() == 0)
+    }
+
+    @Test func `a bad configuration ends with 78`() async throws {
+        let file = try TemporaryFile("http:\n  prot: 1\n")
+        for command in ["serve", "check-config"] {
+            let daemon = try Daemon(command, "--config", file.path)
+            #expect(try await daemon.wait() == 78)
+            #expect(daemon.errors == "tandemd: \(file.path):2: http.prot: unknown key; did you mean http.port?\n")
+        }
+        #expect(try await Daemon("serve", environment: ["TANDEM_HTP_PORT": "1"]).wait() == 78)
+        #expect(try await Daemon("serve", "--port", "65536").wait() == 78)
+        #expect(try await Daemon("serve", "--fetch-allow", "nonsense").wait() == 78)
+        #expect(try await Daemon("serve", "--config", "/nonexistent").wait() == 78)
+    }
+
+    @Test func `without descriptors the limit is named`() async throws {
+        let daemon = try Daemon(["serve", "--port", "0", "--hubs", "64"], through: ["/usr/bin/prlimit", "--nofile=40:40"])
+        #expect(try await daemon.wait() == 1)
+        #expect(daemon.errors.contains("Too many open files"))
+        #expect(daemon.errors.contains("LimitNOFILE="))
+        #expect(!daemon.errors.contains("http.port"))
+    }
+
+    @Test func `an address of another machine is named`() async throws {
+        let daemon = try Daemon("serve", "--host", "192.0.2.1", "--port", "0")
+        #expect(try await daemon.wait() == 1)
+        #expect(daemon.errors.contains("192.0.2.1") && daemon.errors.contains("http.host"))
+    }
+
+    @Test func `wrong usage ends with 64`() async throws {
+        #expect(try await Daemon("serve", "--port", "x").wait() == 64)
+        #expect(try await Daemon("sevre").wait() == 64)
+        #expect(try await Daemon("serve", "--nonsense").wait() == 64)
+    }
+
+    @Test func `the health check reports whether the daemon runs`() async throws {
+        let daemon = try Daemon("--port", "0")
+        let port = try await daemon.port()
+        #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 0)
+        #expect(try await Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/healthz").wait() == 0)
+        #expect(try await Daemon("healthcheck", "--url", "http://127.0.0.1:\(port)/nowhere").wait() == 1)
+        #expect(try await Daemon("healthcheck", environment: ["TANDEM_HTTP_PORT": "\(port)"]).wait() == 0)
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+        #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 1)
+    }
+
+    @Test func `the other commands print`() async throws {
+        let version = try Daemon("version")
+        #expect(try await version.wait() == 0)
+        #expect(version.output == "tandemd \(Tandemd.version)\n")
+        let routes = try Daemon("routes")
+        #expect(try await routes.wait() == 0)
+        // Columns of equal width.
+        #expect(routes.output.contains("GET   /blocking/sleep      blocking\n"))
+        #expect(routes.output.contains("POST  /async/echo          async\n"))
+        let check = try Daemon("check-config", "--port", "1234")
+        #expect(try await check.wait() == 0)
+        #expect(check.output.contains("port: 1234") && check.output.contains("# --port"))
+    }
+
+    @Test func `the shipped configuration passes its check`() async throws {
+        let check = try Daemon("check-config", "--config", packageRoot + "/config/tandemd.yaml")
+        #expect(try await check.wait() == 0)
+        #expect(check.errors.isEmpty)
+    }
+}

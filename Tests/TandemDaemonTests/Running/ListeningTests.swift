@@ -1,0 +1,109 @@
+import Foundation
+import Testing
+
+@testable import TandemDaemon
+
+/// Where tandemd listens, as other programs reach it.
+@Suite(.timeLimit(.minutes(1)))
+struct ListeningTests {
+    private let directory = ScratchDirectory()
+    private var socket: String { directory.path + "/http.sock" }
+
+    private static let greeting = "Hello, World!"
+
+    @Test func `plain, TLS and unix listeners work side by side`() async throws {
+        let (chain, key) = try await makeCertificate(for: "localhost", in: directory)
+        let environment = [
+            "TANDEM_HTTP_LISTEN": "127.0.0.1:0, 127.0.0.1:0 tls, unix:\(socket) mode=600", "TANDEM_HTTP_HUBS": "2",
+            "TANDEM_TLS_CERTIFICATES": "\(chain) \(key)",
+        ]
+        let daemon = try Daemon(["serve"], environment: environment)
+        try await daemon.awaitError("with 2 hubs")
+        let line = try #require(
+            daemon.errors.firstMatch(
+                of: /listening on http:\/\/127.0.0.1:([0-9]+), https:\/\/127.0.0.1:([0-9]+), unix:([^ ]+) with 2 hubs/))
+        #expect(line.3 == socket)
+        #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
+        let tls = "https://localhost:\(line.2)/blocking/plaintext"
+        #expect(
+            try await output(of: "curl", "-s", "--cacert", chain, "--resolve", "localhost:\(line.2):127.0.0.1", tls)
+                == Self.greeting)
+        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+
+        // Killed, it leaves the file, and that keeps nobody from starting again.
+        daemon.send(SIGKILL)
+        _ = try await daemon.wait()
+        #expect(FileManager.default.fileExists(atPath: socket))
+        let second = try Daemon(["serve"], environment: environment)
+        try await second.awaitError("with 2 hubs")
+        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        second.send(SIGTERM)
+        #expect(try await second.wait() == 0)
+        #expect(!FileManager.default.fileExists(atPath: socket))
+    }
+
+    /// Becomes its arguments, with sockets as systemd would pass them: a TCP port, a unix socket, a datagram socket, and a TCP
+    /// socket that does not listen.
+    private static let launcher = """
+        import os, socket, sys
+        tcp, unix, datagrams = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.bind(("127.0.0.1", 0)); tcp.listen()
+        unix.bind(sys.argv[1]); unix.listen()
+        silent = socket.socket(); silent.bind(("127.0.0.1", 0))
+        with open(sys.argv[1] + ".port", "w") as file: file.write(str(tcp.getsockname()[1]))
+        for number, passed in enumerate([tcp, unix, datagrams, silent], 3): os.dup2(passed.fileno(), 20 + number)
+        for number in range(3, 7): os.dup2(20 + number, number, inheritable=True); os.close(20 + number)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="4", LISTEN_FDNAMES="http:local:datagrams:silent")
+        os.execv(sys.argv[2], sys.argv[2:])
+        """
+
+    private func start(_ listen: String, hubs: Int = 1) throws -> Daemon {
+        try Daemon(
+            ["serve"], environment: ["TANDEM_HTTP_LISTEN": listen, "TANDEM_HTTP_HUBS": "\(hubs)"],
+            through: ["/usr/bin/python3", "-c", Self.launcher, socket])
+    }
+
+    @Test(arguments: [1, 2]) func `sockets that systemd passes are served`(hubs: Int) async throws {
+        let daemon = try start("systemd:local,systemd:http", hubs: hubs)
+        try await daemon.awaitError("listening on systemd:local, systemd:http with \(hubs) hub")
+        let port = try String(contentsOfFile: socket + ".port", encoding: .utf8)
+        for _ in 0..<4 {
+            #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
+            #expect(
+                try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        }
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+        // The file is systemd's.
+        #expect(FileManager.default.fileExists(atPath: socket))
+    }
+
+    @Test func `a socket that was not passed, or is of the wrong kind, is named`() async throws {
+        let missing = try start("systemd:https")
+        #expect(try await missing.wait() == 1)
+        #expect(
+            missing.errors.contains(
+                "cannot listen on systemd:https: no socket with that name was passed to this process. Sockets passed: http, local, datagrams, silent."
+            ),
+            "\(missing.errors)")
+        for (number, name) in [(5, "datagrams"), (6, "silent")] {
+            try? FileManager.default.removeItem(atPath: socket)
+            let wrong = try start("systemd:\(name)")
+            #expect(try await wrong.wait() == 1)
+            let message = "cannot listen on systemd:\(name): file descriptor \(number) is not a listening stream socket."
+            #expect(wrong.errors.contains(message), "\(wrong.errors)")
+        }
+        let none = try Daemon(["serve"], environment: ["TANDEM_HTTP_LISTEN": "systemd:http"])
+        #expect(try await none.wait() == 1)
+        #expect(none.errors.contains("No sockets were passed: did its socket unit start it?"), "\(none.errors)")
+    }
+
+    @Test(arguments: [("serve", 1), ("check-config", 78)] as [(String, Int32)])
+    func `a missing certificate is named`(command: String, status: Int32) async throws {
+        let daemon = try Daemon(
+            [command],
+            environment: ["TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_TLS_CERTIFICATES": "/nowhere/crt /nowhere/key"])
+        #expect(try await daemon.wait() == status)
+        #expect(daemon.errors.contains("/nowhere/crt does not exist"), "\(daemon.errors)")
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Tandem
+import TandemFetch
+import TandemHTTP
+import Testing
+
+@testable import TandemDaemon
+
+/// What the built tandemd tells about itself.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ObservabilityTests {
+    /// A daemon with an admin listener; stopped in order at the end.
+    private func withDaemon(
+        _ environment: [String: String] = [:], _ body: (_ service: String, _ admin: String, Daemon) async throws -> Void
+    ) async throws {
+        let environment = environment.merging(["TANDEM_ADMIN_LISTEN": "127.0.0.1:0"]) { own, _ in own }
+        let daemon = try Daemon("serve", "--port", "0", environment: environment)
+        let port = try await daemon.port()
+        let admin = try #require(daemon.errors.firstMatch(of: #/admin listener on (http://[0-9.:]+)/#)?.1)
+        try await body("http://127.0.0.1:\(port)", String(admin), daemon)
+        // A second signal would end it at once.
+        if !daemon.errors.contains("stopping") { daemon.send(SIGTERM) }
+        #expect(try await daemon.wait() == 0)
+    }
+
+    private func objects(_ lines: String) throws -> [[String: Any]] {
+        try lines.split(separator: "\n").map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+        }
+    }
+
+    @Test func `the page lists every metric`() async throws {
+        try await withDaemon { service, admin, _ in
+            let client = FetchClient()
+            #expect(try await client.get(service + "/blocking/plaintext").status == .ok)
+            try await HubGroup.shared.nextHub().spawn {
+                let raw = try await RawClient(port: Int(service.split(separator: ":").last!)!)
+                defer { raw.close() }
+                try await raw.send("NONSENSE\r\n\r\n")
+                try await raw.receive(until: "until the server closes")
+            }.value
+            let families = try parsePrometheus(try await client.get(admin + "/metrics").body)
+            let given = families.values.map { $0.type == "counter" ? $0.name + "_total" : $0.name }
+            let page = try readTextFile(packageRoot + "/docs/observability.md", upTo: 1 << 20)
+            let rows = page.matches(of: #/\n\| `([a-z_]+)` \| (counter|gauge|histogram) \|/#)
+            let documented = rows.map { String($0.1) }
+            #expect(Set(documented).count == documented.count)
+            #expect(Set(given.filter { !$0.hasPrefix("http_client_") }) == Set(documented))
+            for row in rows {
+                let name = row.2 == "counter" ? row.1.dropLast(6) : row.1
+                #expect(families[String(name)]?.type == String(row.2), "\(name)")
+            }
+        }
+    }
+
+    @Test func `health and readiness are on the admin listener`() async throws {
+        try await withDaemon { service, admin, daemon in
+            let client = FetchClient()
+            #expect(try await client.get(admin + "/healthz").status == .ok)
+            #expect(try await client.get(admin + "/readyz").text == #"{"phase":"serving"}"#)
+            #expect(try await client.get(admin + "/debug/hub").text.hasPrefix("tandemd-0: "))
+            #expect(try await client.get(service + "/healthz").status == .notFound)
+            // While a request is in flight after SIGTERM, it drains.
+            let stream = try await client.stream(FetchRequest(url: service + "/async/stream?chunks=2&bytes=5&ms=300"))
+            #expect(try await stream.read() == Array("....\n".utf8))
+            daemon.send(SIGTERM)
+            try await daemon.awaitError("stopping")
+            let answer = try await client.get(admin + "/readyz")
+            #expect(answer.status == .serviceUnavailable && answer.text == #"{"phase":"draining"}"#)
+            while try await stream.read() != nil {}
+        }
+    }
+
+    @Test func `without an admin listener the service answers the health check`() async throws {
+        let daemon = try Daemon("serve", "--port", "0")
+        let port = try await daemon.port()
+        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/healthz").status == .ok)
+        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/metrics").status == .notFound)
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+        #expect(!daemon.errors.contains("admin"))
+    }
+
+    @Test func `logs are objects when configured so`() async throws {
+        let environment = [
+            "TANDEM_LOG_FORMAT": "json", "TANDEM_LOG_ACCESS_FORMAT": "json", "TANDEM_TRACE_MODE": "start",
+            "TANDEM_TRACE_LOG_SPANS": "true",
+        ]
+        try await withDaemon(environment) { service, _, daemon in
+            #expect(try await FetchClient().get(service + "/blocking/plaintext?q=%22%0A").status == .ok)
+            while try objects(daemon.output).count < 2 { try await sleep(for: .milliseconds(5)) }
+            let lines = try objects(daemon.output)
+            let request = try #require(lines.first { $0["type"] as? String == "request" })
+            let span = try #require(lines.first { $0["type"] as? String == "span" })
+            #expect(
+                request["target"] as? String == "/blocking/plaintext?q=%22%0A"
+                    && request["route"] as? String == "/blocking/plaintext")
+            #expect(request["trace_id"] as? String == span["trace_id"] as? String && span["trace_id"] != nil)
+            #expect(span["name"] as? String == "GET /blocking/plaintext")
+            for entry in try objects(daemon.errors) {
+                #expect(entry["level"] != nil && entry["message"] != nil && entry["time"] != nil)
+            }
+        }
+    }
+
+    @Test func `a busy admin port is named`() async throws {
+        try await withDaemon { _, admin, _ in
+            let address = admin.dropFirst(7)
+            let second = try Daemon("serve", "--port", "0", environment: ["TANDEM_ADMIN_LISTEN": String(address)])
+            #expect(try await second.wait() == 1)
+            #expect(second.errors.contains("cannot listen on \(address)") && second.errors.contains("admin.listen"))
+        }
+    }
+}

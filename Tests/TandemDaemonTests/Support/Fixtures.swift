@@ -1,0 +1,40 @@
+import Foundation
+import TandemHTTP
+
+@testable import TandemDaemon
+@testable import tandemd
+
+/// The directory of Package.swift.
+let packageRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path()
+
+/// A file with this text, which lives as long as its object.
+final class TemporaryFile {
+    let path: String
+
+    init(_ text: String) throws {
+        path = FileManager.default.temporaryDirectory.appending(path: "tandemd-\(UUID().uuidString).yaml").path()
+        try write(text)
+    }
+
+    /// Puts another text in its place.
+    func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// The keys of tandemd.
+let schema = SettingsSchema(of: Tandemd.self)
+
+extension ConfigurationLoader {
+    /// A loader for tandemd.
+    init(file: String? = nil, options: [String: [String]] = [:], environment: [String: String]) {
+        self.init(schema: SettingsSchema(of: Tandemd.self), file: file, options: options, environment: environment)
+    }
+}
+
+/// The styles of an endpoint, as its path names them.
+enum Style: String, Sendable, CaseIterable { case blocking, async }
+
+/// An answer for routes that a test adds.
+let ok = Response(text: "ok")
