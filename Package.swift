@@ -125,5 +125,13 @@ let package = Package(
             ],
             exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),
+        // The samples of README.md and docs/, compiled, and the checks of these pages.
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", "TandemTesting", httpTypes, logging, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: house),
     ]
 )

@@ -18,6 +18,7 @@ router.get("/legacy/report") { request in  // blocking calls async
 router.get("/modern/invoice") { request in  // async calls blocking
     Response(text: try await blocking { try renderInvoice() })
 }
+try await HTTPServer(router: router).run()
 
 func buildReport() async throws -> String {
     try await sleep(for: .milliseconds(10))
@@ -28,5 +29,3 @@ func renderInvoice() throws -> String {
     try sleep(for: .milliseconds(10))
     return "an invoice, rendered by blocking code\n"
 }
-
-try await HTTPServer(router: router).run()

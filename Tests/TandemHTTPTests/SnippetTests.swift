@@ -70,47 +70,6 @@ struct SnippetTests {
         }
     }
 
-    @Test("the samples of docs/http-server.md compile")
-    func page() throws {
-        let prelude = """
-            import Tandem
-            import TandemHTTP
-
-            struct Client: Sendable {
-                struct Reply { let text: String }
-                func get(_ url: String) async throws -> Reply { Reply(text: url) }
-                @available(*, noasync) func get(_ url: String) throws -> Reply { Reply(text: url) }
-            }
-            func rows() throws -> [String] { [] }
-            func samples(_ router: Router, _ client: Client, _ url: String, _ events: Queue<String>) {
-
-            """
-        let samples = blocks(of: try read(root + "/docs/http-server.md"))
-        #expect(samples.count == 8)
-        // The test among them is in HandlerCallTests.
-        let errors = try errors(of: prelude + samples.filter { !$0.contains("@Test") }.joined() + "}\n")
-        #expect(errors.isEmpty, "\(errors)")
-    }
-
-    @Test("the README's server is the Hello example")
-    func readme() throws {
-        let sample = try #require(blocks(of: try read(root + "/README.md")).first)
-        // The example also has the functions that the sample only calls.
-        var example = try read(root + "/Examples/Hello/main.swift").split(separator: "\n")[...]
-        for line in sample.split(separator: "\n") {
-            let position = example.firstIndex(of: line)
-            #expect(position != nil, "\(line)")
-            if let position { example = example[(position + 1)...] }
-        }
-    }
-
-    /// The Swift code of a page.
-    private func blocks(of page: String) -> [String] {
-        page.split(separator: "```swift\n", omittingEmptySubsequences: false).dropFirst().map { rest in
-            String(rest[..<(rest.firstRange(of: "```")?.lowerBound ?? rest.endIndex)])
-        }
-    }
-
     /// The errors that the compiler reports for a program.
     private func errors(of program: String) throws -> [(line: Int, message: String)] {
         let runner = try #require(realpath("/proc/self/exe", nil))
@@ -139,12 +98,4 @@ struct SnippetTests {
     }
 
     private func directory(of path: String) -> String { String(path[..<path.lastIndex(of: "/")!]) }
-
-    private func read(_ path: String) throws -> String {
-        let file = try #require(fopen(path, "r"), "\(path)")
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        while case let byte = getc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
-        return String(decoding: bytes, as: UTF8.self)
-    }
 }
