@@ -132,6 +132,6 @@ let package = Package(
                 "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", "TandemTesting", httpTypes, logging, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: house),
+            exclude: ["Replay"], swiftSettings: house),
     ]
 )

@@ -45,8 +45,9 @@ struct HTTPServerPage {
                 guard request[.authorization] != nil else { throw HTTPError(.unauthorized, "credentials are missing") }
                 return try await next(request)
             }
-            orders.get("") { request in Response(text: "orders of \(request.parameters["customer"]!)") }  // GET /orders/{customer}
-            orders.get("/{id}") { request in Response(text: "order \(request.parameters["id"]!)") }  // GET /orders/{customer}/{id}
+            // GET /orders/{customer}, and GET /orders/{customer}/{id}
+            orders.get("") { request in Response(text: "orders of \(request.parameters["customer"]!)") }
+            orders.get("/{id}") { request in Response(text: "order \(request.parameters["id"]!)") }
             orders.group("/archive") { archive in
                 archive.get("/{year}") { request in Response(text: "orders of \(request.parameters["year"]!)") }
             }
@@ -70,7 +71,7 @@ struct HTTPServerPage {
 
     func parameters(_ router: Router) {
         router.get("/search/{shop}") { request in
-            let words = try request.query.values(of: "word")  // every ?word=, decoded; a query that does not decode is answered with 400
+            let words = try request.query.values(of: "word")  // every ?word=, decoded
             guard let limit = Int(try request.query["limit"] ?? "20"), (1...100).contains(limit) else {
                 throw HTTPError(.badRequest, "limit must be a number from 1 to 100")
             }
