@@ -22,9 +22,13 @@ public final class Descriptor {
         public static let gone = PeerState(rawValue: 2)
     }
 
-    /// The direction to wait for: `readable` (data, the end of the stream, or a connection to accept) or `writable` (room for
-    /// more data).
-    public enum Direction: Sendable { case readable, writable }
+    /// A direction to wait for.
+    public enum Direction: Sendable {
+        /// Until there is something to read, or the peer has ended its side.
+        case readable
+        /// Until there is room to write.
+        case writable
+    }
 
     /// The hub that the descriptor is registered with.
     public let hub: Hub
