@@ -67,6 +67,8 @@ def docc_anchor(heading):
 
 
 class Assembly:
+    """Writes catalogs, and collects what is wrong with the links between pages."""
+
     def __init__(self, source_url):
         self.source_url = source_url.rstrip("/")
         self.pages = {path.resolve(): path.stem for path in sorted(GUIDES.glob("*.md"))}
