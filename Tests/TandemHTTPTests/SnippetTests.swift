@@ -2,10 +2,10 @@ import Glibc
 import Testing
 
 /// Programs that the compiler checks with the modules of this build.
-@Suite("Snippets", .serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(2)))
 struct SnippetTests {
-    @Test("a call that its closure's style forbids does not compile, and the compiler says which")
-    func refused() throws {
+    @Test
+    func `the compiler rejects each call that its closure's style forbids`() throws {
         let snippet = #"""
             import Tandem
             import TandemHTTP

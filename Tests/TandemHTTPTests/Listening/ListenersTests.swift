@@ -4,10 +4,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Several addresses")
     struct ListenersTests {
-        @Test("one server is reached at all of them; stop ends them all", arguments: [1, 2])
-        func several(hubs: Int) async throws {
+        @Test(arguments: [1, 2])
+        func `one server serves all its addresses, and stop closes them all`(hubs: Int) async throws {
             let directory = TemporaryDirectory()
             let path = directory.path + "/http.sock"
             try await withServer(
@@ -41,8 +40,8 @@ extension ServerTests {
             #expect(directory.names.isEmpty)
         }
 
-        @Test("when one cannot be had, none is listened on", arguments: [1, 2])
-        func allOrNone(hubs: Int) async throws {
+        @Test(arguments: [1, 2])
+        func `a server that cannot listen on one address listens on none`(hubs: Int) async throws {
             let directory = TemporaryDirectory()
             _ = HubGroup.shared
             let before = openDescriptors()
@@ -55,8 +54,8 @@ extension ServerTests {
             #expect(directory.names.isEmpty)
         }
 
-        @Test("every IPv6 address is no IPv4 address: both are listed, with one port")
-        func bothFamilies() async throws {
+        @Test
+        func `IPv4 and IPv6 wildcard addresses can share one port`() async throws {
             // A port that is free for both, found by asking.
             let port = try {
                 let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
@@ -84,8 +83,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a full server is full at all its addresses")
-        func full() async throws {
+        @Test
+        func `the connection limit counts all addresses`() async throws {
             let directory = TemporaryDirectory()
             let path = directory.path + "/http.sock"
             let (event, started) = (Event<Void>(), Count())

@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Listening")
     struct TCPListenerTests {
         /// What `run` throws, which whoever waits for the port gets too.
         static func failure(_ configure: (inout HTTPServerConfiguration) -> Void) async -> TandemError? {
@@ -21,8 +20,8 @@ extension ServerTests {
             return error
         }
 
-        @Test("a busy port is an error that names the address and says EADDRINUSE", arguments: [1, 2])
-        func busy(hubs: Int) async throws {
+        @Test(arguments: [1, 2])
+        func `a busy port is an error with the address and EADDRINUSE`(hubs: Int) async throws {
             let occupied = try occupiedPort()
             defer { close(occupied.fd) }
             // Its hubs start once and stay.
@@ -39,8 +38,8 @@ extension ServerTests {
             #expect(openDescriptors() == before)
         }
 
-        @Test("a host that is no address, or a port that is none, is an error that says what was expected")
-        func badHost() async throws {
+        @Test
+        func `an invalid host or port is an error that says what was expected`() async throws {
             for (host, port) in [("example.com", 0), ("", 0), ("1.2.3", 0), ("127.0.0.1", 65536), ("127.0.0.1", -1)] {
                 let error = try #require(
                     await Self.failure {
@@ -53,15 +52,15 @@ extension ServerTests {
             }
         }
 
-        @Test("an address of another machine is an error")
-        func foreignAddress() async throws {
+        @Test
+        func `an address of another machine is an error`() async throws {
             let error = try #require(await Self.failure { $0.host = "192.0.2.1" })
             #expect(error.errno == EADDRNOTAVAIL)
             #expect(error.message.contains("192.0.2.1:0"))
         }
 
-        @Test("localhost and IPv6 are listened on", arguments: ["localhost", "::1"])
-        func hosts(host: String) async throws {
+        @Test(arguments: ["localhost", "::1"])
+        func `a server listens on localhost and on IPv6`(host: String) async throws {
             let server = HTTPServer(
                 router: Router(),
                 configuration: {
@@ -81,8 +80,8 @@ extension ServerTests {
             try await running.value
         }
 
-        @Test("a port can be listened on again at once")
-        func restart() async throws {
+        @Test
+        func `a port can be reused at once`() async throws {
             let port = Mutex(0)
             for _ in 0..<3 {
                 try await withServer({ $0.port = port.withLock(\.self) }, routes: { $0.plain() }) { live in
@@ -94,8 +93,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a server that is full can be stopped")
-        func stopWhenFull() async throws {
+        @Test
+        func `a server that is full can be stopped`() async throws {
             try await withServer({ $0.maxConnections = 1 }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -106,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("without descriptors the server neither spins nor gives up")
-        func descriptorsExhausted() async {
+        @Test
+        func `a server without free descriptors neither spins nor gives up`() async {
             await #expect(processExitsWith: .success) {
                 try await withServer(hubs: .one("counts the hub's turns"), routes: { $0.plain() }) { live in
                     let clients = try (0..<20).map { _ in try live.connect() }
@@ -145,7 +144,6 @@ extension ServerTests {
         }
     }
 
-    @Suite("Hubs of the server's own")
     struct OwnHubsTests {
         /// Runs a server off any hub, on hubs of its own.
         static func serve(
@@ -176,8 +174,8 @@ extension ServerTests {
             }
         }
 
-        @Test("connections are spread over the hubs, each on its own thread; stop ends them all", arguments: Style.allCases)
-        func spread(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `connections are spread over the hubs, each with its own thread, and stop ends them all`(style: Style) async throws {
             let access = RecordingAccessLog()
             try await Self.serve(
                 {
@@ -207,8 +205,8 @@ extension ServerTests {
             }
         }
 
-        @Test("requests in flight on every hub are answered before run returns", arguments: Style.allCases)
-        func drains(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `requests in flight on every hub are answered before run returns`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             try await Self.serve({ $0.hubs = 2 }, { $0.waiting("/", style, for: event, started: started) }) { server, port in
                 let clients = try (0..<16).map { _ in try Client(port: port) }

@@ -4,13 +4,12 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Unix sockets")
     struct UnixListenerTests {
         let directory = TemporaryDirectory()
         private var path: String { directory.path + "/http.sock" }
 
-        @Test("clients are served in both styles, and the peer is called unix", arguments: Style.allCases)
-        func served(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a unix socket serves both styles, and names its peer unix`(style: Style) async throws {
             let path = path
             try await withServer(
                 { $0.addresses = [.unix(path)] }, routes: { $0.on(.get, "/", style) { Response(text: $0.remoteAddress) } }
@@ -27,8 +26,8 @@ extension ServerTests {
             }
         }
 
-        @Test("several hubs serve one socket")
-        func hubs() async throws {
+        @Test
+        func `several hubs serve one unix socket`() async throws {
             let path = path
             try await withServer(
                 {
@@ -49,8 +48,8 @@ extension ServerTests {
             #expect(directory.names.isEmpty)
         }
 
-        @Test("stop ends idle clients, whose names are all the same, and answers busy ones", arguments: Style.allCases)
-        func stop(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `stop closes idle clients of a unix socket, and answers busy ones`(style: Style) async throws {
             let path = path
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
@@ -81,8 +80,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the file has the mode that was asked for, whatever the umask, and goes when the server stops")
-        func file() async throws {
+        @Test
+        func `the socket's file has the configured mode, whatever the umask, and is removed by stop`() async throws {
             let path = path
             for mode: UInt16 in [0o600, 0o666] {
                 try await withServer({ $0.addresses = [.unix(path, mode: mode)] }, routes: { $0.plain() }) { live in
@@ -94,8 +93,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a file that a killed process left is replaced")
-        func stale() async throws {
+        @Test
+        func `a socket file left by a killed process is replaced`() async throws {
             let path = path
             close(try boundUnixSocket(path, listens: true))
             #expect(directory.names == ["http.sock"])
@@ -106,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a file that somebody listens on is left alone")
-        func busy() async throws {
+        @Test
+        func `a socket file of a listening process is not replaced`() async throws {
             let path = path
             let fd = try boundUnixSocket(path, listens: true)
             defer { close(fd) }
@@ -119,8 +118,8 @@ extension ServerTests {
             #expect(throws: Never.self) { try Client(unix: path).close() }
         }
 
-        @Test("a file that is no socket is left alone")
-        func notASocket() async throws {
+        @Test
+        func `a file that is not a socket is not replaced`() async throws {
             let path = directory.write("http.sock", "precious")
             let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(path)] })
             #expect(error.errno == EADDRINUSE)
@@ -128,8 +127,8 @@ extension ServerTests {
             #expect(directory.names == ["http.sock"])
         }
 
-        @Test("a socket that another server has bound meanwhile is not removed")
-        func anothers() async throws {
+        @Test
+        func `a stopping server does not remove the socket of another server`() async throws {
             let path = path
             try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
                 unlink(path)
@@ -142,8 +141,8 @@ extension ServerTests {
             #expect(directory.names == ["http.sock"])
         }
 
-        @Test("a path that is too long, or leads nowhere, is an error that says so")
-        func badPaths() async throws {
+        @Test
+        func `a path that is too long or in a missing directory is an error that says so`() async throws {
             let long = directory.path + "/" + String(repeating: "x", count: 107 - directory.path.utf8.count)
             let error = try #require(await TCPListenerTests.failure { $0.addresses = [.unix(long)] })
             #expect(error.code == .cannotListen)
@@ -153,8 +152,8 @@ extension ServerTests {
             #expect(nowhere.message == "cannot listen on unix:/nowhere/http.sock: bind: No such file or directory")
         }
 
-        @Test("the longest path is listened on")
-        func longest() async throws {
+        @Test
+        func `a server listens on the longest possible path`() async throws {
             let path = directory.path + "/" + String(repeating: "x", count: 106 - directory.path.utf8.count)
             try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
                 let client = try live.connect(unix: path)

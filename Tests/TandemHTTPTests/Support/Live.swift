@@ -6,7 +6,7 @@ import Testing
 import Tracing
 
 /// All tests of this target: one after the other, because they count what the process has open.
-@Suite("HTTP server", .serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 enum ServerTests {}
 
 /// A server that runs on a hub of its own, or on several.

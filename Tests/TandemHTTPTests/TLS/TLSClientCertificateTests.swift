@@ -4,7 +4,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Client certificates")
     struct TLSClientCertificateTests {
         static let authority = TestCertificate(["Test Authority"], isAuthority: true)
         static let alice = TestCertificate(["alice"], issuer: authority)
@@ -36,8 +35,10 @@ extension ServerTests {
 
         private static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
 
-        @Test("required: a good one is let in by name, none and bad ones are not", arguments: versions)
-        func required(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `required: a valid certificate is accepted and named, a missing or invalid one is refused`(version: CInt)
+            async throws
+        {
             try await withTLS(.required) { live in
                 let versions = version...version
                 let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
@@ -56,8 +57,8 @@ extension ServerTests {
             }
         }
 
-        @Test("optional: none is served too, a bad one is not", arguments: versions)
-        func optional(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `optional: a client without a certificate is served, an invalid one is refused`(version: CInt) async throws {
             try await withTLS(.optional) { live in
                 let versions = version...version
                 let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
@@ -69,16 +70,16 @@ extension ServerTests {
             }
         }
 
-        @Test("none: a certificate is not asked for, and who has one is nobody", arguments: versions)
-        func none(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `none: the server asks for no certificate and names no client`(version: CInt) async throws {
             try await withTLS(.none) { live in
                 let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: version...version))
                 #expect(subject == "nobody")
             }
         }
 
-        @Test("a name cannot pass itself off as more than one", arguments: versions)
-        func escaped(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `a subject with special characters cannot pass for several names`(version: CInt) async throws {
             let tricky = TestCertificate(["eve"], subject: "eve,O=Admins+CN=root\nCN=alice \u{E9}", issuer: Self.authority)
             try await withTLS(.required) { live in
                 let subject = try Self.subject(live, TLSClientOptions(certificate: tricky, versions: version...version))

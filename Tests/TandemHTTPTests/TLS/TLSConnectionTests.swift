@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("TLS connections")
     struct TLSConnectionTests {
         let directory = TemporaryDirectory()
 
@@ -22,8 +21,8 @@ extension ServerTests {
                 }, routes: routes, body)
         }
 
-        @Test("keep-alive and pipelining", arguments: Style.allCases)
-        func pipelining(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `keep-alive and pipelining work over TLS`(style: Style) async throws {
             try await withTLS(routes: { $0.plain("/", style) }) { live in
                 let client = try live.connectTLS()
                 for _ in 0..<3 {
@@ -35,8 +34,9 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that updates its keys without end is cut, and delays nobody", arguments: [0, 5])
-        func keyUpdates(bodyBytes: Int) async throws {
+        @Test(arguments: [0, 5])
+        func `a client that updates its keys without end is disconnected, and delays no other client`(bodyBytes: Int) async throws
+        {
             try await withTLS(
                 hubs: .one("a second client of the same hub"),
                 routes: { router in
@@ -98,8 +98,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a KeyUpdate in two parts, between which an answer waits to be sent", arguments: Style.allCases)
-        func splitKeyUpdate(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an answer waits while a KeyUpdate is half received`(style: Style) async throws {
             // The first byte of the next request lets the answer wait for the end of the hub's turn.
             try await withHalfAKeyUpdate(
                 after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", routes: { $0.plain("/", style) }
@@ -112,8 +112,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a KeyUpdate in two parts, between which a part of an answer waits to be sent", arguments: Style.allCases)
-        func splitKeyUpdateInBody(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a part of a streamed answer waits while a KeyUpdate is half received`(style: Style) async throws {
             try await withHalfAKeyUpdate(
                 after: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
                 routes: { router in
@@ -132,9 +132,11 @@ extension ServerTests {
         }
 
         @Test(
-            "a client that never completes a KeyUpdate, while an answer waits to be sent, is cut", arguments: Style.allCases,
+            arguments: Style.allCases,
             [true, false])
-        func partOfKeyUpdate(style: Style, halfCloses: Bool) async throws {
+        func `a client that never completes a KeyUpdate while an answer waits is disconnected`(style: Style, halfCloses: Bool)
+            async throws
+        {
             try await withHalfAKeyUpdate(
                 after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", halfCloses: halfCloses,
                 { if !halfCloses { $0.writeTimeout = .milliseconds(200) } }, routes: { $0.plain("/", style) }
@@ -146,8 +148,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a broken record in a request's body is no error of the server's", arguments: Style.allCases)
-        func brokenRecord(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a broken record in a request's body is not logged as an error`(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
@@ -158,8 +160,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a request of which each byte is a record of its own", arguments: Style.allCases)
-        func smallRecords(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a request may arrive with one record per byte`(style: Style) async throws {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS()
                 for byte in "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".utf8 { try client.send([byte]) }
@@ -168,9 +170,11 @@ extension ServerTests {
         }
 
         @Test(
-            "large bodies both ways, by a client that reads when it has sent all", arguments: Style.allCases,
+            arguments: Style.allCases,
             [TLS1_2_VERSION, TLS1_3_VERSION])
-        func largeBodies(style: Style, version: CInt) async throws {
+        func `large bodies go both ways when the client reads only after it has sent everything`(style: Style, version: CInt)
+            async throws
+        {
             try await withTLS({ $0.maxBodyBytes = 1 << 30 }, routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS(TLSClientOptions(versions: version...version))
                 let body = pattern(8_000_000)
@@ -180,8 +184,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that is streamed back while it is read", arguments: Style.allCases)
-        func echo(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body can be streamed back over TLS while it is read`(style: Style) async throws {
             try await withTLS(routes: { $0.echoing("/", style) }) { live in
                 let client = try live.connectTLS()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -203,8 +207,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that does not read makes the handler wait, and gets all of it when it does", arguments: Style.allCases)
-        func backpressure(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a handler waits for a client that does not read, which later gets the whole answer`(style: Style) async throws {
             let pieces = (0..<64).map { _ in pattern(65_536) }
             let done = Count()
             try await withTLS(routes: { $0.streaming("/", style, pieces, then: { done.add() }) }) { live in
@@ -218,8 +222,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that has said close notify is still answered", arguments: Style.allCases)
-        func halfClose(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that has sent close_notify is still answered`(style: Style) async throws {
             try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
                 let client = try live.connectTLS()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -231,8 +235,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that ends TCP without close notify is still answered", arguments: Style.allCases)
-        func halfCloseWithoutNotify(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that ends TCP without close_notify is still answered`(style: Style) async throws {
             try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
                 let client = try live.connectTLS()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -242,8 +246,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that is cut short is no body, with close notify and without", arguments: Style.allCases, [true, false])
-        func truncated(style: Style, notifies: Bool) async throws {
+        @Test(arguments: Style.allCases, [true, false])
+        func `a truncated body is an error, with close_notify and without`(style: Style, notifies: Bool) async throws {
             for framing in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
                 try await withTLS(routes: { $0.collecting("/", style) }) { live in
                     let client = try live.connectTLS()
@@ -257,8 +261,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the server says close notify, idle or after its last answer")
-        func closeNotify() async throws {
+        @Test
+        func `the server sends close_notify when idle and after its last answer`() async throws {
             try await withTLS({ $0.idleTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
                 let (idle, last) = (try live.connectTLS(), try live.connectTLS())
                 try last.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -270,8 +274,8 @@ extension ServerTests {
             }
         }
 
-        @Test("bytes that are not TLS, in the middle of a connection, end it", arguments: Style.allCases)
-        func corrupted(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `bytes that are not TLS end the connection`(style: Style) async throws {
             try await withTLS(routes: { router in
                 router.plain("/", style)
                 router.collecting("/", style)
@@ -287,8 +291,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that resets the connection cancels its handler", arguments: Style.allCases)
-        func reset(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that resets the connection cancels its handler`(style: Style) async throws {
             let started = Count()
             try await withTLS(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let client = try live.connectTLS()
@@ -299,8 +303,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that goes away does not end the process by SIGPIPE")
-        func brokenPipe() async {
+        @Test
+        func `a client that goes away does not end the process by SIGPIPE`() async {
             await #expect(processExitsWith: .success) {
                 signal(SIGPIPE, SIG_DFL)
                 let pieces = (0..<64).map { _ in pattern(65_536) }
@@ -317,8 +321,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stop lets a request over TLS end, and says close notify to those that are idle", arguments: Style.allCases)
-        func stop(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `stop answers a request over TLS, and sends close_notify to idle clients`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withTLS(routes: { $0.waiting("/", style, for: event, started: started) }) { live in
                 let (idle, busy) = (try live.connectTLS(), try live.connectTLS())

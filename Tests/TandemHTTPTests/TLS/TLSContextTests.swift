@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("What TLS is set up with")
     struct TLSContextTests {
         static let good = TestCertificate(["localhost"])
         let directory = TemporaryDirectory()
@@ -27,16 +26,16 @@ extension ServerTests {
             await failure(TLSConfiguration(certificates: [.init(chain: chain, key: key)]))
         }
 
-        @Test("an address that asks for TLS needs a certificate")
-        func noCertificate() async {
+        @Test
+        func `an address with TLS needs a certificate`() async {
             let none = await failure(nil)
             #expect(none?.code == .noCertificate)
             #expect(none?.message == "cannot listen on 127.0.0.1:0 tls: no certificate is configured for TLS")
             #expect(await failure(TLSConfiguration())?.code == .noCertificate)
         }
 
-        @Test("a file that is missing is named")
-        func missing() async {
+        @Test
+        func `an error names a missing file`() async {
             let key = directory.write("key", Self.good.keyText)
             let chain = directory.write("crt", Self.good.certificateText)
             for (chain, key) in [("/nowhere/crt", key), (chain, "/nowhere/key")] {
@@ -48,16 +47,16 @@ extension ServerTests {
             }
         }
 
-        @Test("a file that cannot be read is named")
-        func unreadable() async {
+        @Test
+        func `an error names an unreadable file`() async {
             // A directory, because root may read any file.
             let error = await failure(chain: directory.path, key: directory.path)
             #expect(error?.code == .unreadableFile)
             #expect(error?.message == "\(directory.path) cannot be read: Is a directory")
         }
 
-        @Test("a file that is not PEM, or holds the other thing, is named")
-        func malformed() async {
+        @Test
+        func `an error names a file that is not PEM or has the wrong content`() async {
             let key = directory.write("key", Self.good.keyText)
             let chain = directory.write("crt", Self.good.certificateText)
             let text = directory.write("txt", "hello")
@@ -73,8 +72,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a key of another certificate is named")
-        func mismatch() async {
+        @Test
+        func `an error names a key that does not belong to the certificate`() async {
             let other = TestCertificate(["localhost"])
             let rsa = TestCertificate(["localhost"], rsaBits: 2_048)
             let chain = directory.write("crt", Self.good.certificateText)
@@ -86,16 +85,16 @@ extension ServerTests {
             }
         }
 
-        @Test("an encrypted key is refused rather than asked about on the terminal")
-        func encrypted() async {
+        @Test
+        func `an encrypted key is refused without a prompt on the terminal`() async {
             let error = await failure(
                 chain: directory.write("crt", Self.good.certificateText), key: directory.write("key", Self.good.encryptedKeyText))
             #expect(error?.code == .encryptedKey)
             #expect(error?.message.contains("openssl pkey -in \(directory.path)/key") == true)
         }
 
-        @Test("a key that is too weak is refused")
-        func weak() async {
+        @Test
+        func `a weak key is refused`() async {
             let weak = TestCertificate(["localhost"], rsaBits: 1_024)
             let error = await failure(
                 chain: directory.write("crt", weak.certificateText), key: directory.write("key", weak.keyText))
@@ -103,8 +102,8 @@ extension ServerTests {
             #expect(error?.message == "OpenSSL refuses what is in \(directory.path)/crt: ee key too small")
         }
 
-        @Test("client certificates need authorities to check them by")
-        func noAuthorities() async {
+        @Test
+        func `client certificates need authorities`() async {
             var tls = TLSConfiguration.with([Self.good], in: directory)
             tls.clientCertificates = .optional
             #expect(await failure(tls)?.code == .noAuthorities)
@@ -112,8 +111,8 @@ extension ServerTests {
             #expect(await failure(tls)?.file == directory.path + "/ca")
         }
 
-        @Test("one file may hold certificate, chain and key; RSA serves as EC does")
-        func oneFile() async throws {
+        @Test
+        func `one file may hold certificate, chain and key, with RSA as with EC`() async throws {
             let authority = TestCertificate(["ca"], isAuthority: true)
             let middle = TestCertificate(["middle"], issuer: authority, isAuthority: true)
             let leaf = TestCertificate(["localhost"], issuer: middle, rsaBits: 2_048)
@@ -130,8 +129,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a certificate that has expired, or is not valid yet, is served with a warning")
-        func outOfDate() async throws {
+        @Test
+        func `a certificate that has expired or is not yet valid is served with a warning`() async throws {
             for (valid, words) in [(-7200 ..< -3600, "has expired"), (3600..<7200, "is not valid yet")] {
                 let certificate = TestCertificate(["localhost"], validSeconds: valid)
                 try await withServer(

@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("TLS handshakes")
     struct TLSHandshakeTests {
         static let localhost = TestCertificate(["localhost"])
         let directory = TemporaryDirectory()
@@ -33,10 +32,8 @@ extension ServerTests {
                 }, body)
         }
 
-        @Test(
-            "both versions are served beside plain HTTP, and the handler learns which",
-            arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
-        func versions(version: CInt) async throws {
+        @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
+        func `TLS 1.2 and 1.3 are served beside plain HTTP, and the handler knows the version`(version: CInt) async throws {
             try await withTLS { live in
                 let client = try live.connectTLS(TLSClientOptions(authority: Self.localhost, versions: version...version))
                 try client.send("GET /tls HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -52,8 +49,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a version below the least is refused, with the alert that says so")
-        func minimumVersion() async throws {
+        @Test
+        func `a version below the minimum is refused with the right alert`() async throws {
             try await withTLS(configure: { $0.tls!.minimumVersion = .tls13 }) { live in
                 let error = #expect(throws: TLSClientError.self) {
                     _ = try live.connectTLS(TLSClientOptions(versions: TLS1_2_VERSION...TLS1_2_VERSION))
@@ -69,8 +66,8 @@ extension ServerTests {
             }
         }
 
-        @Test("ALPN: http/1.1 is taken, a client without ALPN is served, one with other protocols only is refused")
-        func alpn() async throws {
+        @Test
+        func `ALPN selects http/1.1, and refuses a client that offers only other protocols`() async throws {
             try await withTLS { live in
                 for (protocols, selected) in [(["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], nil)] {
                     let client = try live.connectTLS(TLSClientOptions(protocols: protocols))
@@ -85,8 +82,8 @@ extension ServerTests {
             }
         }
 
-        @Test("SNI chooses the certificate: an exact name before a wildcard, the first for an unknown name or none")
-        func serverNames() async throws {
+        @Test
+        func `SNI selects the certificate: an exact name before a wildcard, else the first`() async throws {
             let certificates = [
                 TestCertificate(["default.test"]), TestCertificate(["*.example.test", "example.test"]),
                 TestCertificate(["exact.example.test"]),
@@ -107,8 +104,8 @@ extension ServerTests {
             }
         }
 
-        @Test("plain HTTP on the TLS port is told so")
-        func plainHTTP() async throws {
+        @Test
+        func `plain HTTP on the TLS port is answered with an explanation`() async throws {
             try await withTLS { live in
                 let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(answer.status == 400)
@@ -117,8 +114,8 @@ extension ServerTests {
             }
         }
 
-        @Test("garbage, an early end and a reset cost their connection alone", arguments: 0..<4)
-        func garbage(kind: Int) async throws {
+        @Test(arguments: 0..<4)
+        func `garbage, an early end and a reset affect only their own connection`(kind: Int) async throws {
             try await withTLS { live in
                 let other = try live.connectTLS()
                 let client = try live.connect()
@@ -142,8 +139,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that says nothing, or sends its hello too slowly, is cut at the deadline and delays nobody")
-        func deadline() async throws {
+        @Test
+        func `a silent or slow client is disconnected at the handshake deadline, and delays no other client`() async throws {
             try await withTLS(configure: { $0.tls!.handshakeTimeout = .milliseconds(150) }) { live in
                 let (silent, slow) = (try live.connect(), try live.connect())
                 let hello = {
@@ -168,8 +165,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a hello that comes a byte at a time is as good as one that comes at once")
-        func byteAtATime() async throws {
+        @Test
+        func `a hello may arrive one byte at a time`() async throws {
             try await withTLS { live in
                 let client = try live.connect()
                 let end = TLSClientEnd(TLSClientOptions())
@@ -180,8 +177,8 @@ extension ServerTests {
             }
         }
 
-        @Test("100 clients that open handshakes and abandon them leave nothing behind")
-        func flood() async throws {
+        @Test
+        func `100 abandoned handshakes leave nothing behind`() async throws {
             try await withTLS(hubs: .one("counts what is on the hub")) { live in
                 let before = Counts(try live.statistics())
                 let descriptors = openDescriptors()
@@ -210,8 +207,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a handshake that has not come far does not hold up a stop")
-        func stop() async throws {
+        @Test
+        func `an unfinished handshake does not delay a stop`() async throws {
             try await withTLS { live in
                 let silent = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 })

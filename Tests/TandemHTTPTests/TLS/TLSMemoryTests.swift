@@ -5,12 +5,11 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("TLS memory")
     struct TLSMemoryTests {
         let directory = TemporaryDirectory()
 
-        @Test("an idle TLS connection holds no buffer", arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
-        func idle(version: CInt) async throws {
+        @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
+        func `an idle TLS connection holds no buffer`(version: CInt) async throws {
             try await withServer(
                 hubs: .one("counts what lives on the hub"),
                 {

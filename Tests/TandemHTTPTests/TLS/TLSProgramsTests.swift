@@ -6,7 +6,6 @@ import Testing
 
 extension ServerTests {
     /// Clients that nobody here wrote. Both come with what the package is built with: libssl's command, and libcurl's.
-    @Suite("openssl s_client and curl")
     struct TLSProgramsTests {
         static let authority = TestCertificate(["Test Authority"], isAuthority: true)
         let directory = TemporaryDirectory()
@@ -36,8 +35,8 @@ extension ServerTests {
         /// A request that ends its connection.
         private static let request = "GET /tls HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-        @Test("s_client: TLS 1.2 and 1.3, ALPN, SNI", arguments: ["-tls1_2", "-tls1_3"])
-        func sClient(version: String) async throws {
+        @Test(arguments: ["-tls1_2", "-tls1_3"])
+        func `s_client: TLS 1.2, TLS 1.3, ALPN and SNI work`(version: String) async throws {
             try await withTLS { live, ca in
                 let said = try run(
                     "openssl", "s_client", "-connect", "127.0.0.1:\(live.port)", version, "-alpn", "h2,http/1.1", "-servername",
@@ -51,8 +50,8 @@ extension ServerTests {
             }
         }
 
-        @Test("s_client: a protocol that is not served is refused with the alert of RFC 7301")
-        func alpnRefused() async throws {
+        @Test
+        func `s_client: an unknown ALPN protocol is refused with the alert of RFC 7301`() async throws {
             try await withTLS { live, _ in
                 let said = try run("openssl", "s_client", "-connect", "127.0.0.1:\(live.port)", "-alpn", "h2")
                 #expect(said.status != 0)
@@ -60,8 +59,8 @@ extension ServerTests {
             }
         }
 
-        @Test("s_client: old versions, renegotiation and compression are not to be had")
-        func refused() async throws {
+        @Test
+        func `s_client: old versions, renegotiation and compression are refused`() async throws {
             try await withTLS { live, _ in
                 for version in ["-tls1", "-tls1_1"] {
                     let said = try run(
@@ -75,8 +74,8 @@ extension ServerTests {
             }
         }
 
-        @Test("s_client: a session is resumed", arguments: ["-tls1_2", "-tls1_3"])
-        func resumption(version: String) async throws {
+        @Test(arguments: ["-tls1_2", "-tls1_3"])
+        func `s_client: a session is resumed`(version: String) async throws {
             try await withTLS { live, _ in
                 let session = directory.path + "/session"
                 let connect = ["-connect", "127.0.0.1:\(live.port)", version, "-ign_eof"]
@@ -91,8 +90,8 @@ extension ServerTests {
             }
         }
 
-        @Test("s_client: a client certificate is asked for, and its subject is known")
-        func clientCertificate() async throws {
+        @Test
+        func `s_client: the server asks for a client certificate and knows its subject`() async throws {
             let alice = TestCertificate(["alice"], issuer: Self.authority)
             let (certificate, key) = (
                 directory.write("alice.crt", alice.certificateText), directory.write("alice.key", alice.keyText)
@@ -113,8 +112,8 @@ extension ServerTests {
             }
         }
 
-        @Test("curl: certificates are verified, bodies of any size go both ways", arguments: ["1.2", "1.3"])
-        func curl(version: String) async throws {
+        @Test(arguments: ["1.2", "1.3"])
+        func `curl: certificates are verified, and bodies of any size go both ways`(version: String) async throws {
             let body = directory.write("body", String(repeating: "0123456789abcdef", count: 100_000))
             try await withTLS { live, ca in
                 for path in ["/", "/echo"] {
@@ -129,8 +128,8 @@ extension ServerTests {
             }
         }
 
-        @Test("curl: HTTP/1.0, several requests on a connection, and plain HTTP by mistake")
-        func curlOddities() async throws {
+        @Test
+        func `curl: HTTP/1.0, several requests per connection, and plain HTTP by mistake`() async throws {
             try await withTLS { live, ca in
                 let url = "https://localhost:\(live.port)/tls"
                 let resolve = "localhost:\(live.port):127.0.0.1"

@@ -5,7 +5,6 @@ import Testing
 @testable import TandemHTTP
 
 extension ServerTests {
-    @Suite("TLS resumption and reload")
     struct TLSResumptionTests {
         let directory = TemporaryDirectory()
         static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
@@ -40,8 +39,8 @@ extension ServerTests {
             return (text, client.tls!.session)
         }
 
-        @Test("a session is resumed, on whichever hub, and also after a reload", arguments: versions)
-        func resumed(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `a session is resumed on any hub, also after a reload`(version: CInt) async throws {
             try await withTLS { live, tls in
                 let first = try Self.visit(live, TLSClientOptions(versions: version...version))
                 #expect(first.text == "false nobody")
@@ -55,8 +54,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that sends no request gets its ticket all the same")
-        func ticketWithoutRequest() async throws {
+        @Test
+        func `a client that sends no request gets a ticket too`() async throws {
             try await withTLS { live, _ in
                 let client = try live.connectTLS(TLSClientOptions(versions: TLS1_3_VERSION...TLS1_3_VERSION))
                 defer { client.close() }
@@ -64,8 +63,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a session does not outlive the authority that its client was let in by", arguments: versions)
-        func authorityWithdrawn(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `a session does not outlive the authority that verified its client`(version: CInt) async throws {
             let authority = TestCertificate(["Test Authority"], isAuthority: true)
             let another = TestCertificate(["Another Authority"], isAuthority: true)
             let alice = TestCertificate(["alice"], issuer: authority)
@@ -88,8 +87,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a ticket of another server is worth nothing", arguments: versions)
-        func foreignTicket(version: CInt) async throws {
+        @Test(arguments: versions)
+        func `a ticket of another server does not resume a session`(version: CInt) async throws {
             let options = TLSClientOptions(versions: version...version)
             let session = Promise<TLSClientSession>()
             try await withTLS { live, _ in session.settle(.success(try Self.visit(live, options).session)) }
@@ -100,8 +99,8 @@ extension ServerTests {
             }
         }
 
-        @Test("new connections get the new certificate, open ones go on with theirs")
-        func reload() async throws {
+        @Test
+        func `a reload gives new connections the new certificate, and open ones keep theirs`() async throws {
             let renewed = TestCertificate(["localhost"])
             let directory = directory
             try await withTLS { live, tls in
@@ -127,8 +126,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a reload from a bad file says why and changes nothing")
-        func badReload() async throws {
+        @Test
+        func `a reload from an invalid file says why and changes nothing`() async throws {
             let directory = directory
             try await withTLS { live, tls in
                 directory.write("0.crt", "hello")
@@ -141,8 +140,8 @@ extension ServerTests {
             }
         }
 
-        @Test("ticket keys change each hour, and are gone after two")
-        func keyRotation() throws {
+        @Test
+        func `ticket keys change every hour, and expire after two`() throws {
             let keys = TLSTicketKeys()
             let start = ContinuousClock.now
             let first = keys.current(now: start)

@@ -5,10 +5,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Streamed responses")
     struct StreamedResponseTests {
-        @Test("each write goes out at once, as a chunk; empty ones are no end", arguments: Style.allCases)
-        func chunks(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `each write is sent at once as a chunk, and an empty write does not end the body`(style: Style) async throws {
             let events = [Event<Void>(), Event<Void>()]
             try await withServer(routes: { router in
                 router.get("/") { _ async in
@@ -49,8 +48,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream that writes nothing is an empty body", arguments: Style.allCases)
-        func empty(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream that writes nothing has an empty body`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, []) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
@@ -60,8 +59,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream of an announced length has no chunks, and the connection goes on", arguments: Style.allCases)
-        func announced(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream with an announced length is not chunked, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(4), [], pattern(6)]) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
@@ -73,8 +72,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what a stream throws before its first bytes is answered with its own status", arguments: Style.allCases)
-        func throwingFirst(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an error thrown before a stream's first bytes is answered with its own status`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(routes: { router in
                 router.streaming("/teapot", style, [], then: { throw HTTPError(.init(code: 418), "short and stout") })
@@ -93,8 +92,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream that writes nothing ends right, and the connection goes on", arguments: Style.allCases)
-        func writingNothing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the connection goes on after a stream that writes nothing`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, []) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
@@ -106,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("flush sends the head, and each event, while the stream waits", arguments: Style.allCases)
-        func flushing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `flush sends the head and each event while the stream waits`(style: Style) async throws {
             let events = Queue<[UInt8]>()
             try await withServer(routes: { router in
                 router.get("/") { _ in
@@ -145,8 +144,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream that writes less than it announced is cut, so that the client can tell", arguments: Style.allCases)
-        func tooLittle(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream that writes less than it announced is cut`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(9)]) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -157,8 +156,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream that announced a length and writes nothing is answered with 500, and logged", arguments: Style.allCases)
-        func nothingOfAnnounced(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream that announces a length and writes nothing is answered with 500, and logged`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, []) }) { live in
                 let answer = try live.get("/")
                 #expect(answer.status == 500)
@@ -167,8 +166,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a write beyond the announced length throws, and nothing of it is sent", arguments: Style.allCases)
-        func tooMuch(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a write beyond the announced length throws and sends nothing`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(6), pattern(5)]) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -178,8 +177,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream that throws is cut without a last chunk, and logged", arguments: Style.allCases)
-        func throwing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream that throws is cut without a last chunk, and logged`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
                 let client = try live.connect()
@@ -192,8 +191,8 @@ extension ServerTests {
             }
         }
 
-        @Test("to HTTP/1.0 a stream ends with the connection", arguments: Style.allCases)
-        func http10(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream to an HTTP/1.0 client ends with the connection`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, [pattern(5), pattern(6)]) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -204,8 +203,8 @@ extension ServerTests {
             }
         }
 
-        @Test("to HTTP/1.0 a stream that throws ends with a reset, so that the client can tell", arguments: Style.allCases)
-        func http10Throwing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream to an HTTP/1.0 client that throws ends with a reset`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
                 let client = try live.connect()
@@ -215,8 +214,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that does not read parks the stream, and nothing else", arguments: Style.allCases)
-        func backpressure(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that does not read parks only its stream`(style: Style) async throws {
             let written = Count()
             let (piece, count) = (pattern(64 * 1024), 256)
             try await withServer(
@@ -261,8 +260,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that never reads is cut when the write timeout is over", arguments: Style.allCases)
-        func writeStall(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that never reads is disconnected after the write timeout`(style: Style) async throws {
             try await withServer(
                 { $0.writeTimeout = .milliseconds(100) },
                 routes: { router in
@@ -284,8 +283,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a writer that is kept cannot write into a later answer", arguments: Style.allCases)
-        func writerOutlived(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a writer that outlives its answer cannot write into a later one`(style: Style) async throws {
             let kept = Mutex<ResponseWriter?>(nil)
             try await withServer(routes: { router in
                 router.get("/") { _ async in

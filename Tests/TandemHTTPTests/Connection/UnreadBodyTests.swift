@@ -2,10 +2,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Request bodies that no handler reads")
     struct UnreadBodyTests {
-        @Test("a short body that nobody reads is dropped, and the connection goes on", arguments: Style.allCases)
-        func droppedShort(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a short unread body is dropped, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
                 let client = try live.connect()
                 // What is dropped must not be taken for a request.
@@ -26,10 +25,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a short body that nobody reads, and that trickles, ends the connection after the linger time",
-            arguments: Style.allCases)
-        func trickling(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a short unread body that arrives slowly ends the connection after the linger time`(style: Style) async throws {
             try await withServer(
                 { $0.lingerTimeout = .milliseconds(100) }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }
             ) { live in
@@ -46,8 +43,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a chunked body that nobody reads is dropped when it has arrived, up to the limit", arguments: Style.allCases)
-        func droppedChunked(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an unread chunked body up to the limit is dropped once it has arrived`(style: Style) async throws {
             try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
             { live in
                 let client = try live.connect()
@@ -60,8 +57,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a long body that nobody reads, or a chunked one without its end, ends the connection", arguments: Style.allCases)
-        func droppedLong(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a long or unfinished unread body ends the connection`(style: Style) async throws {
             try await withServer({ $0.drainLimit = 1000 }, routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } })
             { live in
                 let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
@@ -82,8 +79,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that turns out malformed or too long while it is dropped gets no second answer", arguments: Style.allCases)
-        func noSecondAnswer(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body that proves malformed or too long while it is dropped gets no second answer`(style: Style) async throws {
             try await withServer(
                 { $0.maxBodyBytes = 100 },
                 routes: { router in
@@ -104,8 +101,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that stops while it is dropped gets no second answer")
-        func noSecondAnswerAfterTimeout() async throws {
+        @Test
+        func `a body that stops while it is dropped gets no second answer`() async throws {
             try await withServer(
                 { $0.bodyTimeout = .milliseconds(80) }, routes: { $0.on(.post, "/", .async) { _ in Response() } }
             ) { live in

@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("HTTPServer as a Service")
     struct HTTPServerServiceTests {
         /// Something that a server stands beside.
         private struct Companion: Service {
@@ -33,8 +32,8 @@ extension ServerTests {
             return HTTPServer(router: router, configuration: configuration, logger: logger)
         }
 
-        @Test("the group's graceful shutdown lets requests in flight end, and both services return")
-        func graceful() async throws {
+        @Test
+        func `the group's graceful shutdown finishes requests in flight, and both services return`() async throws {
             let (event, started) = (Event<Void>(), Count())
             let (server, companion) = (server(event, started), Companion())
             let group = ServiceGroup(services: [companion, server], logger: logger)
@@ -56,8 +55,8 @@ extension ServerTests {
             #expect(try await companion.ended.wait() == "gracefully")
         }
 
-        @Test("a server says where it listens")
-        func listening() async throws {
+        @Test
+        func `a server logs its addresses`() async throws {
             let log = RecordingLog()
             var configuration = HTTPServerConfiguration()
             configuration.port = 0
@@ -69,8 +68,8 @@ extension ServerTests {
             try await running.value
         }
 
-        @Test("cancelling the group cuts every connection at once")
-        func cancelled() async throws {
+        @Test
+        func `cancelling the group cuts every connection at once`() async throws {
             let started = Count()
             let (server, companion) = (server(Event(), started), Companion())
             let group = ServiceGroup(services: [companion, server], logger: logger)
@@ -88,8 +87,8 @@ extension ServerTests {
             #expect(try await companion.ended.wait() == "cancelled")
         }
 
-        @Test("a server that cannot listen ends the group with its error, and the others are cancelled")
-        func cannotListen() async throws {
+        @Test
+        func `a server that cannot listen ends the group with its error, and the others are cancelled`() async throws {
             var configuration = anyPort()
             configuration.host = "nowhere"
             let (server, companion) = (server(Event(), Count(), configuration: configuration), Companion())
@@ -98,8 +97,8 @@ extension ServerTests {
             #expect(try await companion.ended.wait() == "cancelled")
         }
 
-        @Test("a server that somebody stops otherwise ends a group that does not expect it")
-        func stoppedOtherwise() async throws {
+        @Test
+        func `a server stopped from outside ends a group that does not expect it`() async throws {
             let (server, companion) = (server(Event(), Count()), Companion())
             let group = ServiceGroup(services: [companion, server], logger: logger)
             let running = Task { try await group.run() }

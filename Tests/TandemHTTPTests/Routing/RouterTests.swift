@@ -4,7 +4,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Router")
     struct RouterTests {
         /// A server whose handlers answer which route they are and what its segments matched.
         static func expect(
@@ -30,10 +29,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a literal segment beats a named one, and that the rest; a branch that leads nowhere is left again",
-            arguments: Style.allCases)
-        func precedence(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a literal segment wins over a named one, and a named one over the rest`(style: Style) async throws {
             try await Self.expect(
                 ["/users/{rest...}", "/users/{id}", "/users/me", "/users/{id}/files", "/users/me/{name}"], style,
                 [
@@ -48,8 +45,8 @@ extension ServerTests {
                 ])
         }
 
-        @Test("a path answers every method that any route has that matches it", arguments: Style.allCases)
-        func methodsOfOverlappingRoutes(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a path answers the methods of all routes that match it`(style: Style) async throws {
             let routes: [(HTTPRequest.Method, String)] = [
                 (.get, "/users/me"), (.delete, "/users/{id}"), (.put, "/{rest...}"), (.get, "/users/{id}"), (.head, "/{rest...}"),
                 (.post, "/a/{id}/b"), (.patch, "/{name}/c/b"),
@@ -85,8 +82,8 @@ extension ServerTests {
             }
         }
 
-        @Test("segments are decoded, one by one", arguments: Style.allCases)
-        func decoded(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `segments are percent-decoded one by one`(style: Style) async throws {
             try await Self.expect(
                 ["/a/{id}", "/café", "/b/{rest...}", "/plus+minus"], style,
                 [
@@ -104,8 +101,8 @@ extension ServerTests {
                 ])
         }
 
-        @Test("a slash at the end counts, and a named segment is never empty", arguments: Style.allCases)
-        func slashes(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a trailing slash is significant, and a named segment is never empty`(style: Style) async throws {
             try await Self.expect(
                 ["/a", "/a/{id}", "/b/", "/c/{rest...}"], style,
                 [
@@ -114,8 +111,8 @@ extension ServerTests {
                 ])
         }
 
-        @Test("the query is no part of the path; an absolute target is as good as its path")
-        func targets() async throws {
+        @Test
+        func `routes ignore the query, and the origin of an absolute target`() async throws {
             try await Self.expect(
                 ["/", "/a"], .async,
                 [
@@ -124,14 +121,14 @@ extension ServerTests {
                 ])
         }
 
-        @Test("many literal paths are all found")
-        func manyLiterals() async throws {
+        @Test
+        func `500 literal paths are all found`() async throws {
             let paths = (0..<500).map { "/path/number/\($0)" }
             try await Self.expect(paths, .async, paths.map { ($0, $0) } + [("/path/number/500", nil)])
         }
 
-        @Test("query items are decoded, and refused when they do not decode", arguments: Style.allCases)
-        func query(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `query items are percent-decoded, and malformed ones answered with 400`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { request in Response(text: try request.query["q"] ?? "nil") }
             }) { live in
@@ -143,8 +140,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a handler sees its request", arguments: Style.allCases)
-        func request(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a handler sees the method, path, parameters, fields and body of its request`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.put, "/x/{id}", style) { request in
                     Response(
@@ -161,8 +158,8 @@ extension ServerTests {
             }
         }
 
-        @Test("routes are listed in the order they were added, each with its style")
-        func listing() {
+        @Test
+        func `routes are listed with their styles, in the order they were added`() {
             let router = Router()
             router.get("/") { _ async in Response() }
             router.post("/users/{id}") { _ in Response() }
@@ -180,8 +177,8 @@ extension ServerTests {
             #expect(router.routes[1].style == .blocking)
         }
 
-        @Test("a server takes a copy of the routes")
-        func copied() async throws {
+        @Test
+        func `a server takes a copy of the routes`() async throws {
             nonisolated(unsafe) var kept: Router?
             try await withServer(routes: { router in
                 router.plain()
@@ -193,8 +190,8 @@ extension ServerTests {
             }
         }
 
-        @Test("methods of the router answer their method, in both styles")
-        func methods() async throws {
+        @Test
+        func `each method of the router adds a route for that method, in both styles`() async throws {
             try await withServer(routes: { router in
                 router.put("/b") { _ in Response(text: "put") }
                 router.patch("/b") { _ in Response(text: "patch") }
@@ -214,10 +211,9 @@ extension ServerTests {
         }
     }
 
-    @Suite("Mistakes in the routes end the process")
     struct RouterMistakeTests {
-        @Test("a path that is malformed")
-        func malformed() async {
+        @Test
+        func `a malformed path ends the process`() async {
             await #expect(processExitsWith: .failure) { Router().get("") { _ async in Response() } }
             await #expect(processExitsWith: .failure) { Router().get("users") { _ async in Response() } }
             await #expect(processExitsWith: .failure) { Router().get("/a{id}") { _ async in Response() } }
@@ -229,8 +225,8 @@ extension ServerTests {
             await #expect(processExitsWith: .failure) { Router().get("/a%20b") { _ async in Response() } }
         }
 
-        @Test("a route that exists already, whatever its segments are called")
-        func duplicate() async {
+        @Test
+        func `a duplicate route ends the process, whatever its segments are called`() async {
             await #expect(processExitsWith: .failure) {
                 let router = Router()
                 router.get("/a") { _ async in Response() }
@@ -251,8 +247,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a server that is run twice")
-        func runTwice() async {
+        @Test
+        func `running a server twice ends the process`() async {
             await #expect(processExitsWith: .failure) {
                 var configuration = HTTPServerConfiguration()
                 configuration.port = 0
@@ -264,7 +260,6 @@ extension ServerTests {
         }
     }
 
-    @Suite("Middleware")
     struct MiddlewareTests {
         /// Adds a letter to the answer's trace on the way out, and one to the log on the way in.
         static func use(_ router: Router, _ style: Style, _ letter: String, _ entered: Collected<String>) {
@@ -298,10 +293,11 @@ extension ServerTests {
         static let mixes: [[Style]] = [[.async, .async], [.blocking, .blocking], [.async, .blocking], [.blocking, .async]]
 
         @Test(
-            "the first that is added is outermost, in any mix of styles; the server's own answers pass through it too",
             arguments: mixes,
             Style.allCases)
-        func order(mix: [Style], style: Style) async throws {
+        func `the first middleware is outermost, in any mix of styles, also around the server's own answers`(
+            mix: [Style], style: Style
+        ) async throws {
             let entered = Collected<String>()
             let requests = [
                 ("GET /", 200), ("GET /later", 200), ("GET /nowhere", 404), ("POST /", 405), ("TRACE /", 405), ("OPTIONS /", 204),
@@ -331,8 +327,8 @@ extension ServerTests {
             }
         }
 
-        @Test("middleware may answer by itself, change the request's answer, or throw", arguments: Style.allCases, Style.allCases)
-        func shortCircuit(outer: Style, inner: Style) async throws {
+        @Test(arguments: Style.allCases, Style.allCases)
+        func `middleware can answer by itself, change the handler's answer, or throw`(outer: Style, inner: Style) async throws {
             let calls = Count()
             try await withServer(routes: { router in
                 switch outer {
@@ -365,8 +361,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a reset reaches the handler through its middleware", arguments: mixes)
-        func cancelled(mix: [Style]) async throws {
+        @Test(arguments: mixes)
+        func `a reset reaches the handler through its middleware`(mix: [Style]) async throws {
             let started = Count()
             let entered = Collected<String>()
             try await withServer(routes: { router in

@@ -6,10 +6,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Many connections on one hub")
     struct ConcurrencyTests {
-        @Test("idle connections hold no stack and no buffer", arguments: Style.allCases)
-        func idle(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `idle connections hold no stack and no buffer`(style: Style) async throws {
             try await withServer(hubs: .one("counts what lives on the hub"), routes: { $0.plain("/", style) }) { live in
                 func connect(_ count: Int) throws {
                     let clients = try (0..<count).map { _ in try live.connect() }
@@ -30,8 +29,8 @@ extension ServerTests {
             }
         }
 
-        @Test("200 blocking handlers that sleep for as long begin and end together, on one thread")
-        func sleepers() async throws {
+        @Test
+        func `200 blocking handlers sleep at the same time on one thread`() async throws {
             let (started, begun, ended) = (Count(), Collected<Duration>(), Collected<Duration>())
             let goOn = Event<Void>()
             try await withServer(
@@ -60,8 +59,8 @@ extension ServerTests {
             }
         }
 
-        @Test("both styles run on the hub's thread")
-        func oneThread() async throws {
+        @Test
+        func `both styles run on the hub's thread`() async throws {
             try await withServer(
                 hubs: .one("all run on the thread of one hub"),
                 routes: { router in
@@ -78,8 +77,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a handler may call its own server, which would hang a server that blocks", arguments: Style.allCases)
-        func callsItself(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a handler can call its own server`(style: Style) async throws {
             let port = Mutex(0)
             try await withServer(routes: { router in
                 router.sleeping("/inner", style == .async ? .blocking : .async, milliseconds: 20)
@@ -100,10 +99,10 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a client that pipelines without end shares the hub with the others, also when handlers keep their logger",
-            arguments: Style.allCases, [false, true])
-        func flood(style: Style, keepsLogger: Bool) async throws {
+        @Test(arguments: Style.allCases, [false, true])
+        func `a client that pipelines without end shares the hub with others, even when handlers keep their logger`(
+            style: Style, keepsLogger: Bool
+        ) async throws {
             let calls = Count()
             let kept = Mutex<[Logger]>([])
             try await withServer(routes: { router in
@@ -126,8 +125,8 @@ extension ServerTests {
             }
         }
 
-        @Test("cancelling the server ends a client that pipelines without end", arguments: Style.allCases)
-        func floodCut(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `cancelling the server ends a client that pipelines without end`(style: Style) async throws {
             let calls = Count()
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { _ in

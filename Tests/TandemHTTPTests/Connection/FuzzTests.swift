@@ -2,7 +2,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Fuzzing")
     struct FuzzTests {
         static let seeds = [
             "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -14,8 +13,9 @@ extension ServerTests {
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
         ].map { Array($0.utf8) }
 
-        @Test("300 connections of mutated requests, cut anywhere, leave the server as it was", arguments: Style.allCases, 0..<3)
-        func mutations(style: Style, seed: UInt64) async throws {
+        @Test(arguments: Style.allCases, 0..<3)
+        func `300 connections with mutated requests, cut anywhere, leave nothing behind`(style: Style, seed: UInt64) async throws
+        {
             try await withServer(
                 {
                     $0.headerTimeout = .milliseconds(200)

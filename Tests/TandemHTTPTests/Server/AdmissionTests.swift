@@ -5,7 +5,6 @@ import Testing
 @testable import TandemHTTP
 
 extension ServerTests {
-    @Suite("Admission")
     struct AdmissionTests {
         /// A connection with one answered request behind it.
         private static func idle(_ live: Live) throws -> Client {
@@ -22,8 +21,8 @@ extension ServerTests {
             return client
         }
 
-        @Test("a server that is full of requests answers 503 with Retry-After, and serves again when one has left")
-        func full() async throws {
+        @Test
+        func `a server full of requests answers 503 with Retry-After, and serves again when one request ends`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 hubs: .one("idle connections give way to new ones of their hub"), { $0.maxConnections = 3 },
@@ -43,8 +42,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a process with few descriptors takes fewer connections, and keeps as many for what requests open")
-        func fewDescriptors() async {
+        @Test
+        func `a process with few descriptors accepts fewer connections, and keeps as many for its handlers`() async {
             await #expect(processExitsWith: .success) {
                 var limit = rlimit()
                 getrlimit(descriptorLimit, &limit)
@@ -62,8 +61,8 @@ extension ServerTests {
             }
         }
 
-        @Test("when a server is full the connection that has been idle longest gives way")
-        func givesWay() async throws {
+        @Test
+        func `a full server closes the connection that has been idle longest`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 hubs: .one("a hub ends connections of its own only"), { $0.maxConnections = 3 },
@@ -84,8 +83,8 @@ extension ServerTests {
             }
         }
 
-        @Test("many more than the server takes: each is told so or closed, and nothing is left of them")
-        func flood() async throws {
+        @Test
+        func `each of many connections beyond the limit is refused or closed, and none is left`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 { $0.maxConnections = 1 }, routes: { $0.waiting("/wait", .async, for: event, started: started) }
@@ -102,8 +101,8 @@ extension ServerTests {
             }
         }
 
-        @Test("clients that connect all at once do not hold up those that are connected", arguments: Style.allCases)
-        func crowd(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `clients that connect all at once do not delay connected clients`(style: Style) async throws {
             let (held, released, seen) = (Count(), Count(), Count())
             try await withServer(
                 hubs: .one("holds the hub while clients come"),
@@ -134,8 +133,8 @@ extension ServerTests {
             }
         }
 
-        @Test("one address may have so many connections, and another is served all the same")
-        func perPeer() async throws {
+        @Test
+        func `connections per address are limited, and other addresses are still served`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 { $0.maxConnectionsPerPeer = 2 },
@@ -163,8 +162,8 @@ extension ServerTests {
             }
         }
 
-        @Test("without a green thread to spare a blocking handler is answered 503, and an async one is served")
-        func greenThreads() async throws {
+        @Test
+        func `without a free green thread, blocking routes answer 503 and async routes are served`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 hubs: .one("each hub has its own limit of green threads"), { $0.maxGreenThreads = 2 },
@@ -191,8 +190,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a peer that reads nothing holds back its own answer only, and is cut", arguments: Style.allCases)
-        func neverReads(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a peer that reads nothing delays only its own answer, and is disconnected`(style: Style) async throws {
             let (pieces, ended) = (Count(), Count())
             try await withServer(
                 { $0.writeTimeout = .milliseconds(300) },
@@ -234,13 +233,11 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a peer is an IPv4 address or half an IPv6 address",
-            arguments: [
-                ("127.0.0.1", "127.0.0.1", true), ("127.0.0.1", "127.0.0.2", false), ("::ffff:127.0.0.1", "127.0.0.1", true),
-                ("2001:db8::1", "2001:db8::2", true), ("2001:db8::1", "2001:db8:0:1::1", false), ("::1", "0.0.0.1", false),
-            ])
-        func networks(one: String, other: String, areSame: Bool) throws {
+        @Test(arguments: [
+            ("127.0.0.1", "127.0.0.1", true), ("127.0.0.1", "127.0.0.2", false), ("::ffff:127.0.0.1", "127.0.0.1", true),
+            ("2001:db8::1", "2001:db8::2", true), ("2001:db8::1", "2001:db8:0:1::1", false), ("::1", "0.0.0.1", false),
+        ])
+        func `a peer is an IPv4 address or the upper half of an IPv6 address`(one: String, other: String, areSame: Bool) throws {
             let networks = try [one, other].map { host in
                 let address = try #require(IPAddress(host))
                 return try #require(PeerNetwork(.ip(SocketEndpoint(address: address, port: 1))))

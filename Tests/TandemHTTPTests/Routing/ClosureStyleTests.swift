@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("The closure's own style decides")
     struct ClosureStyleTests {
         /// The styles of a router's routes, in the order they were added.
         private func styles(_ add: (Router) async throws -> Void) async rethrows -> [RouteDescription.Style] {
@@ -14,8 +13,8 @@ extension ServerTests {
             return router.routes.map(\.style)
         }
 
-        @Test("handlers: single expressions and many statements, each with every method")
-        func handlers() async {
+        @Test
+        func `each method takes handlers of one expression and of many statements, in both styles`() async {
             let blocking = await styles { router in
                 router.get("/1") { _ in Response(text: "ok") }
                 router.post("/2") { Response(text: $0.path) }
@@ -56,8 +55,8 @@ extension ServerTests {
             #expect(async == Array(repeating: .async, count: 6))
         }
 
-        @Test("async let and for await make a closure async, and `async in` one that awaits nothing")
-        func withoutCalls() async {
+        @Test
+        func `async let, for await and an explicit async make a closure async`() async {
             let numbers = Queue<Int>()
             let styles = await styles { router in
                 router.get("/1") { request in
@@ -76,8 +75,8 @@ extension ServerTests {
             #expect(styles == Array(repeating: .async, count: 6))
         }
 
-        @Test("a nested closure decides for itself, and not for the closure around it")
-        func nested() async {
+        @Test
+        func `a nested closure's style does not affect the closure around it`() async {
             let styles = await styles { router in
                 router.get("/1") { request in try awaiting { try await asyncHandler(request) } }
                 router.get("/2") { request in try await blocking { try blockingHandler(request) } }
@@ -96,8 +95,8 @@ extension ServerTests {
             #expect(styles == [.blocking, .async, .blocking, .async, .blocking])
         }
 
-        @Test("named functions, methods and stored closures are what they are declared as")
-        func named() async {
+        @Test
+        func `named functions, methods and stored closures have their declared style`() async {
             let service = Service(event: Event())
             let storedBlocking: RouteGroup.BlockingHandler = { _ in Response() }
             let storedAsync: RouteGroup.AsyncHandler = { _ in Response() }
@@ -117,8 +116,8 @@ extension ServerTests {
             #expect(styles == [.blocking, .async, .async, .blocking, .async, .blocking, .async, .blocking, .async])
         }
 
-        @Test("captured values do not matter, and the same text with await added is async")
-        func captured() async {
+        @Test
+        func `adding await makes a handler async, whatever it captures`() async {
             let event = Event<Int>()
             let total = Mutex(0)
             event.send(7)
@@ -137,8 +136,8 @@ extension ServerTests {
             #expect(styles == [.blocking, .async, .blocking, .async])
         }
 
-        @Test("middleware and streams run where their style says")
-        func running() async throws {
+        @Test
+        func `middleware and streams run as their own style requires`() async throws {
             try await withServer(routes: { router in
                 router.use { request, next in marked(try next(request)) }
                 router.use { request, next in marked(try await next(request)) }

@@ -4,7 +4,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Route groups")
     struct RouteGroupTests {
         /// Middleware that notes its name in the answer, the innermost first.
         private static func mark(_ group: RouteGroup, _ style: Style, _ name: String) {
@@ -24,8 +23,8 @@ extension ServerTests {
             Response(text: ["customer", "id", "item"].map { request.parameters[$0] ?? "nothing" }.joined(separator: ", "))
         }
 
-        @Test("a group's prefix comes before the paths of its routes and groups; an empty path is the prefix itself")
-        func paths() {
+        @Test
+        func `a group's prefix precedes the paths of its routes and groups, and an empty path is the prefix`() {
             let router = Router()
             router.group("/orders") { orders in
                 orders.get("") { _ in Response() }
@@ -48,8 +47,8 @@ extension ServerTests {
                 ])
         }
 
-        @Test("the named segments of a prefix are parameters of its routes", arguments: Style.allCases)
-        func parameters(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `named segments of a prefix are parameters of its routes`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.group("/orders/{customer}") { orders in
                     orders.group("/{id}") { order in
@@ -74,10 +73,10 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "middleware runs from the router's inwards, for routes added before and after it, in any mix of styles",
-            arguments: Style.allCases, Style.allCases)
-        func order(outer: Style, inner: Style) async throws {
+        @Test(arguments: Style.allCases, Style.allCases)
+        func `middleware runs from the router inwards, for routes added before and after it, in any mix of styles`(
+            outer: Style, inner: Style
+        ) async throws {
             try await withServer(routes: { router in
                 router.plain("/", inner)
                 let api = router.group("/api")
@@ -102,8 +101,10 @@ extension ServerTests {
             }
         }
 
-        @Test("groups with the same prefix have middleware of their own, and one without a prefix shares just that")
-        func samePrefix() async throws {
+        @Test
+        func `groups with the same prefix have separate middleware, and a group without a prefix adds only middleware`()
+            async throws
+        {
             try await withServer(routes: { router in
                 for name in ["a", "b"] {
                     let group = router.group("/same")
@@ -121,8 +122,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the server's own answers below a prefix pass only through the router's middleware", arguments: Style.allCases)
-        func ownAnswers(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the server's own answers pass only through the router's middleware`(style: Style) async throws {
             try await withServer(routes: { router in
                 Self.mark(router, style, "r")
                 router.use { request, next in
@@ -148,22 +149,21 @@ extension ServerTests {
             }
         }
 
-        @Test("an error thrown while a group is filled reaches the caller")
-        func throwing() {
+        @Test
+        func `an error thrown while a group is filled reaches the caller`() {
             let router = Router()
             #expect(throws: HTTPError.self) { try router.group("/a") { _ in throw HTTPError(.gone, "") } }
         }
     }
 
-    @Suite("Mistakes in the prefixes of groups end the process")
     struct RouteGroupMistakeTests {
         private func expect(_ message: String, _ result: ExitTest.Result?, sourceLocation: SourceLocation = #_sourceLocation) {
             let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
             #expect(said.contains(message), sourceLocation: sourceLocation)
         }
 
-        @Test("a prefix that is malformed")
-        func malformed() async {
+        @Test
+        func `a malformed prefix ends the process`() async {
             expect(
                 #"group prefix "orders" must begin with "/""#,
                 await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = Router().group("orders") })
@@ -190,8 +190,8 @@ extension ServerTests {
                 })
         }
 
-        @Test("a route that is malformed with its group's prefix, or exists already")
-        func routes() async {
+        @Test
+        func `a route that is malformed or duplicate with its group's prefix ends the process`() async {
             expect(
                 #"route path "x" must begin with "/""#,
                 await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

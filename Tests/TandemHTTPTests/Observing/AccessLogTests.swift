@@ -3,10 +3,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Access log")
     struct AccessLogTests {
-        @Test("says which handler answered what, and how", arguments: Style.allCases)
-        func entries(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an entry names the route, the style, the status and the outcome of its request`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(
                 hubs: .one("says which hub it was"),
@@ -78,9 +77,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a client that goes away before its answer is sent in full is a failure, not a completion", arguments: Style.allCases)
-        func notCompleted(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an answer that the client does not take in full is logged as failed`(style: Style) async throws {
             try await withServer(
                 { $0.writeTimeout = .milliseconds(100) },
                 routes: { router in
@@ -93,8 +91,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the peer is whoever connected, whatever X-Forwarded-For says")
-        func forwarded() async throws {
+        @Test
+        func `the logged peer is the connected one, whatever X-Forwarded-For says`() async throws {
             try await withServer(routes: { $0.get("/") { request async in Response(text: request.remoteAddress) } }) { live in
                 let answer = try live.get("/", fields: "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n")
                 #expect(answer.text.hasPrefix("127.0.0.1:"))
@@ -102,8 +100,8 @@ extension ServerTests {
             }
         }
 
-        @Test("nothing is logged for connections without a request")
-        func silent() async throws {
+        @Test
+        func `a connection without a request is not logged`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 try live.connect().close()
                 try live.connect().reset()

@@ -6,12 +6,11 @@ import Tracing
 
 extension ServerTests {
     /// A connection that stays idle gives up its task.
-    @Suite("Connections at rest")
     struct RestTests {
         static let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-        @Test("an idle connection soon has no task, and serves the next request as any other", arguments: Style.allCases)
-        func reused(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an idle connection gives up its task, and serves the next request as usual`(style: Style) async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain("/", style) }) { live in
                 let client = try live.connect()
                 for _ in 0..<3 {
@@ -23,8 +22,8 @@ extension ServerTests {
             }
         }
 
-        @Test("one that has served a second request keeps its task for a second")
-        func keepsTask() async throws {
+        @Test
+        func `a connection that has served a second request keeps its task for one second`() async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
@@ -37,8 +36,8 @@ extension ServerTests {
             }
         }
 
-        @Test("one that has sent nothing yet rests too, under TLS as without", arguments: [false, true])
-        func fresh(isTLS: Bool) async throws {
+        @Test(arguments: [false, true])
+        func `a connection without a request rests too, with TLS and without`(isTLS: Bool) async throws {
             let directory = TemporaryDirectory()
             try await withServer(
                 hubs: .one("its waits are looked at"),
@@ -59,8 +58,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what the caller of run has bound is there after a rest as before")
-        func taskLocals() async throws {
+        @Test
+        func `task-locals of the caller of run are bound after a rest too`() async throws {
             try await withTracer(InMemoryTracer()) {
                 try await withServer(
                     hubs: .one("its waits are looked at"),
@@ -76,8 +75,8 @@ extension ServerTests {
             }
         }
 
-        @Test("one whose client goes away, or resets, is noticed", arguments: [false, true])
-        func clientGoes(resets: Bool) async throws {
+        @Test(arguments: [false, true])
+        func `a resting connection notices that its client closes or resets`(resets: Bool) async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
@@ -86,8 +85,8 @@ extension ServerTests {
             }
         }
 
-        @Test("its idle time goes on, and ends it")
-        func idleTime() async throws {
+        @Test
+        func `the idle timeout ends a resting connection`() async throws {
             try await withServer({ $0.idleTimeout = .milliseconds(300) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send(Self.request)
@@ -96,8 +95,8 @@ extension ServerTests {
             }
         }
 
-        @Test("when the server is full, one at rest gives way")
-        func givesWay() async throws {
+        @Test
+        func `a full server closes a resting connection`() async throws {
             try await withServer(hubs: .one("its waits are looked at"), { $0.maxConnections = 1 }, routes: { $0.plain() }) {
                 live in
                 let client = try live.connect()
@@ -107,8 +106,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a head that begins after a rest has its own time")
-        func slowHead() async throws {
+        @Test
+        func `a head that begins after a rest has its own timeout`() async throws {
             try await withServer(
                 hubs: .one("its waits are looked at"), { $0.headerTimeout = .milliseconds(100) }, routes: { $0.plain() }
             ) { live in
@@ -120,8 +119,8 @@ extension ServerTests {
             }
         }
 
-        @Test("stopping ends those at rest at once", arguments: [Duration.seconds(10), .zero])
-        func stop(grace: Duration) async throws {
+        @Test(arguments: [Duration.seconds(10), .zero])
+        func `stop ends resting connections at once`(grace: Duration) async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in
                 let clients = try (0..<20).map { _ in try live.connect() }
                 #expect(try eventually { try live.connectionCount() == 20 && live.readers() == 0 })
@@ -131,8 +130,8 @@ extension ServerTests {
             }
         }
 
-        @Test("cancelling the server cuts a request that has just come to one at rest")
-        func cancelledAtARequest() async throws {
+        @Test
+        func `cancelling the server cuts a request that has just reached a resting connection`() async throws {
             let never = Event<Void>()
             try await withServer(
                 hubs: .one("its waits are looked at"),
@@ -156,8 +155,8 @@ extension ServerTests {
             }
         }
 
-        @Test("cancelling the server ends those at rest")
-        func cancelled() async throws {
+        @Test
+        func `cancelling the server ends resting connections`() async throws {
             try await withServer(hubs: .one("its waits are looked at"), routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })

@@ -3,14 +3,11 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Lingering close")
     struct LingeringCloseTests {
         static let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-        @Test(
-            "a refusal reaches a client that sends all of its body before it looks, without a reset",
-            arguments: [100_000, 8 << 20])
-        func stillSending(size: Int) async throws {
+        @Test(arguments: [100_000, 8 << 20])
+        func `a refusal reaches a client that first sends its whole body, without a reset`(size: Int) async throws {
             try await withServer({ $0.maxBodyBytes = 1000 }, routes: { $0.collecting("/", .async) }) { live in
                 let client = try live.connect(receiveBuffer: 4096)
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
@@ -22,10 +19,10 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "the last answer reaches a client that sends far more than is read, without a reset",
-            arguments: ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "NONSENSE\r\n\r\n"])
-        func moreThanIsRead(request: String) async throws {
+        @Test(arguments: ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "NONSENSE\r\n\r\n"])
+        func `the last answer reaches a client that sends more than the server reads, without a reset`(request: String)
+            async throws
+        {
             try await withServer(routes: { router in
                 router.on(.get, "/", .async) { _ in Response(body: pattern(50_000)) }
             }) { live in
@@ -39,8 +36,9 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that never stops sending is cut when its time is over, and starves nobody meanwhile")
-        func neverStops() async throws {
+        @Test
+        func `a client that never stops sending is disconnected after the linger time, and starves no other client`() async throws
+        {
             try await withServer({ $0.lingerTimeout = .milliseconds(300) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 let sending = inBackground {
@@ -58,8 +56,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that neither sends nor ends is not waited for longer than that")
-        func silent() async throws {
+        @Test
+        func `a client that neither sends nor closes is disconnected after the linger time`() async throws {
             try await withServer({ $0.lingerTimeout = .milliseconds(50) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
@@ -68,8 +66,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that trickles is not waited for longer either")
-        func trickles() async throws {
+        @Test
+        func `a client that sends slowly is disconnected after the linger time`() async throws {
             try await withServer({ $0.lingerTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
@@ -83,8 +81,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an unread body and a FIN that came while the handler outlasted the grace do not cost the client its answer")
-        func cancelledBefore() async throws {
+        @Test
+        func `an unread body and an early FIN do not cost the client its answer`() async throws {
             try await withServer(
                 {
                     $0.halfCloseGrace = .milliseconds(20)
@@ -107,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("cancelling the server does not wait for a client that lingers")
-        func cancelled() async throws {
+        @Test
+        func `cancelling the server does not wait for lingering connections`() async throws {
             try await withServer({ $0.lingerTimeout = .seconds(50) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")

@@ -5,7 +5,6 @@ import Testing
 import Tracing
 
 extension ServerTests {
-    @Suite("Spans")
     struct RequestSpansTests {
         /// The spans of a server, once it has ended.
         private func spans(
@@ -17,8 +16,8 @@ extension ServerTests {
             return tracer.finishedSpans
         }
 
-        @Test("a request is a span of the server, with OpenTelemetry's attributes", arguments: Style.allCases)
-        func attributes(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a request has a server span with OpenTelemetry's attributes`(style: Style) async throws {
             let spans = try await spans(routes: { $0.on(.get, "/users/{id}", style) { _ in Response(text: "ok") } }) { live in
                 _ = try live.get("/users/7?q=1&Signature=secret", fields: "User-Agent: test\r\n")
             }
@@ -36,8 +35,8 @@ extension ServerTests {
             for (name, value) in expected { #expect(span.attributes.get(name) == value, "\(name)") }
         }
 
-        @Test("what a handler throws, and a 5xx, is an error; a 4xx is none", arguments: Style.allCases)
-        func errors(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a thrown error and a 5xx set the span's status to error, a 4xx does not`(style: Style) async throws {
             struct Broken: Error {}
             let spans = try await spans(
                 hubs: .one("spans end in the order of requests"),
@@ -61,8 +60,8 @@ extension ServerTests {
             #expect(spans[4].attributes.get("http.request.method_original") == "BREW")
         }
 
-        @Test("a client that goes away ends its span with an error", arguments: Style.allCases)
-        func cancelled(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that goes away ends its span with an error`(style: Style) async throws {
             let never = Event<Void>()
             let started = Count()
             let spans = try await spans(routes: { $0.waiting("/", style, for: never, started: started) }) { live in
@@ -75,8 +74,10 @@ extension ServerTests {
             #expect(spans.map { $0.status?.code == .error } == [true])
         }
 
-        @Test("is the parent of spans within, in either style, across bridges and in streams", arguments: Style.allCases)
-        func parents(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the request's span is the parent of spans in handlers of both styles, across bridges and in streams`(style: Style)
+            async throws
+        {
             @Sendable func nested() throws {
                 try withSpan("blocking 1") { _ in
                     try awaiting {
@@ -116,8 +117,8 @@ extension ServerTests {
             #expect(Set(byName.values.map(\.traceID)).count == 1 && byName.count == 5)
         }
 
-        @Test("requests on one connection are separate traces")
-        func separate() async throws {
+        @Test
+        func `requests on one connection are separate traces`() async throws {
             let spans = try await spans(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<3 {
@@ -129,8 +130,8 @@ extension ServerTests {
             #expect(spans.allSatisfy { $0.spanContext.parentSpanID == nil })
         }
 
-        @Test("a server that does not trace makes none")
-        func off() async throws {
+        @Test
+        func `a server without tracing makes no spans`() async throws {
             let tracer = InMemoryTracer()
             try await withTracer(tracer) {
                 try await withServer({ $0.observing.tracesRequests = false }, routes: { $0.plain() }) { live in

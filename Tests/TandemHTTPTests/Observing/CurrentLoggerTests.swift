@@ -7,7 +7,6 @@ import Tracing
 @testable import TandemHTTP
 
 extension ServerTests {
-    @Suite("Logger.current")
     struct CurrentLoggerTests {
         private let request = "GET /users/7?q=1 HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -21,8 +20,8 @@ extension ServerTests {
             #expect(line.metadata["request.id"]?.utf8.count == 16, sourceLocation: sourceLocation)
         }
 
-        @Test("is the server's with the request's fields, in handlers, streams and middleware", arguments: Style.allCases)
-        func fields(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `handlers, streams and middleware get the server's logger with the request's fields`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.use { request, next in
                     Logger.current.info("async middleware")
@@ -58,8 +57,8 @@ extension ServerTests {
             }
         }
 
-        @Test("crosses bridges, however deep", arguments: Style.allCases)
-        func bridges(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the logger crosses bridges at any depth`(style: Style) async throws {
             @Sendable func down(_ level: Int) async throws {
                 Logger.current.info("\(level)")
                 guard level < 10 else { return }
@@ -90,8 +89,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a task that outlives its request goes on naming it", arguments: Style.allCases)
-        func outliving(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the logger of a task that outlives its request still names that request`(style: Style) async throws {
             let mayLog = Event<Void>()
             try await withServer(routes: { router in
                 router.on(.get, "/users/{id}", style) { request in
@@ -120,8 +119,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what code sets on its logger goes before what the request says")
-        func overriding() async throws {
+        @Test
+        func `metadata that code sets on its logger overrides the request's metadata`() async throws {
             try await withServer(routes: { router in
                 router.get("/users/{id}") { _ async in
                     withLogger(mergingMetadata: ["http.route": "mine", "own": "1"]) { $0.info("scope") }
@@ -143,8 +142,8 @@ extension ServerTests {
             }
         }
 
-        @Test("has the ids of a trace that the client sends, though nobody traces")
-        func traceIDs() async throws {
+        @Test
+        func `log lines have the ids of the client's trace, even without a tracer`() async throws {
             try await withServer(routes: {
                 $0.on(.get, "/", .async) { _ in
                     Logger.current.info("here"); return Response(text: "ok")
@@ -160,8 +159,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a bound logger is used again when nobody has kept a copy; the observation says when somebody has")
-        func reuse() throws {
+        @Test
+        func `a bound logger is reused unless a copy of it was kept`() throws {
             let peer = Peer(.unix(name: []), draining: Draining(Event()))
             let observation = RequestObservation(RecordingLog().logger, peer)
             let head = try #require(try RequestHead.parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))

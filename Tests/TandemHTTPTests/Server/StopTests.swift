@@ -4,12 +4,11 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Stop")
     struct StopTests {
-        @Test(
-            "idle connections are closed at once, requests in flight are answered with Connection: close, then run returns",
-            arguments: Style.allCases)
-        func drains(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `stop closes idle connections at once, and answers requests in flight with Connection: close`(style: Style)
+            async throws
+        {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(routes: { router in
                 router.waiting("/slow", style, for: event, started: started)
@@ -55,8 +54,8 @@ extension ServerTests {
             }
         }
 
-        @Test("while it is leaving it serves as before, and a further stop may end that early")
-        func leaving() async throws {
+        @Test
+        func `a leaving server serves as before, and another stop can end that phase early`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 #expect(live.server.phase == .serving)
                 #expect(live.server.phase.isReady)
@@ -85,8 +84,8 @@ extension ServerTests {
             }
         }
 
-        @Test("when the delay is over it drains, and when the grace is over it cuts")
-        func phasesEnd() async throws {
+        @Test
+        func `after the delay the server drains, and after the grace period it cuts connections`() async throws {
             let started = Count()
             try await withServer(
                 { configuration in
@@ -106,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("who has connected when it begins to drain, and was not accepted yet, is answered")
-        func backlog() async throws {
+        @Test
+        func `a client that connected before draining began is answered, even if it was not accepted yet`() async throws {
             let (holds, release) = (Count(), Count())
             try await withServer(
                 hubs: .one("one hub is held"),
@@ -138,8 +137,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what is left when the grace is over is cancelled, and run returns", arguments: Style.allCases)
-        func graceOver(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `requests that outlast the grace period are cancelled, and run returns`(style: Style) async throws {
             let started = Count()
             let hubs = TestHubs.one("each hub says how many it has cut")
             try await withServer(hubs: hubs, routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
@@ -158,8 +157,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a second stop shortens the grace, and cannot lengthen it", arguments: Style.allCases)
-        func shortened(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a second stop can shorten the grace period, not lengthen it`(style: Style) async throws {
             let started = Count()
             try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let client = try live.connect()
@@ -173,8 +172,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stopped server leaves nothing on its hub, however long its grace was")
-        func leavesNothing() async throws {
+        @Test
+        func `a stopped server leaves nothing on its hub, whatever its grace period`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -185,8 +184,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream is allowed to finish", arguments: Style.allCases)
-        func streamFinishes(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a stream may finish within the grace period`(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
                 router.get("/") { _ async in
@@ -221,8 +220,8 @@ extension ServerTests {
             }
         }
 
-        @Test("cancelling the task of run cuts every connection at once", arguments: Style.allCases)
-        func cancelled(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `cancelling the task of run cuts every connection at once`(style: Style) async throws {
             let started = Count()
             try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let clients = try (0..<10).map { _ in try live.connect() }
@@ -237,10 +236,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "run waits for a handler that ignores its cancellation, and the hub does not spin meanwhile",
-            arguments: Style.allCases)
-        func suppressed(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `run waits for a handler that ignores its cancellation, without spinning the hub`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             let ignoring: @Sendable () async -> Void = { await Task { _ = try? await event.wait() }.value }
             try await withServer(
@@ -277,8 +274,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that has its answer, and still owes a body, does not hold up the stop", arguments: Style.allCases)
-        func unreadBody(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that has its answer and has not sent its whole body does not delay the stop`(style: Style) async throws {
             try await withServer(
                 { $0.lingerTimeout = .milliseconds(50) }, routes: { $0.on(.post, "/", style) { _ in Response(text: "ok") } }
             ) { live in
@@ -291,8 +288,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a server that was stopped before it ran returns at once")
-        func beforeRun() async throws {
+        @Test
+        func `run returns at once on a server that was stopped before`() async throws {
             let server = HTTPServer(router: Router(), configuration: anyPort())
             server.stop()
             try await onOwnThread { try inBackground { try Hub.run { try await server.run() } }.wait() }
@@ -302,8 +299,8 @@ extension ServerTests {
             #expect(await another.connectionCount() == 0)
         }
 
-        @Test("a hub that stops takes the server on it along", arguments: [0, 5])
-        func hubStops(connections: Int) async throws {
+        @Test(arguments: [0, 5])
+        func `a hub that stops ends the server on it`(connections: Int) async throws {
             // The clients are accepted, or about to be, when the hub stops.
             for turns in 0..<5 {
                 let server = HTTPServer(router: Router(), configuration: anyPort())

@@ -3,7 +3,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Refused requests")
     struct RefusalTests {
         static func get(_ fields: String) -> String { "GET / HTTP/1.1\r\n\(fields)\r\n" }
 
@@ -40,8 +39,9 @@ extension ServerTests {
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ]
 
-        @Test("what is malformed is answered, in words, and the connection closed", arguments: malformed)
-        func refused(bytes: String, status: Int) async throws {
+        @Test(arguments: malformed)
+        func `a malformed request is answered with a message, and the connection closed`(bytes: String, status: Int) async throws
+        {
             try await withServer(routes: { $0.plain() }) { live in
                 let answer = try live.refusal(of: bytes)
                 #expect(answer.status == status)
@@ -53,8 +53,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a refused HEAD has no body, from its request line on")
-        func refusedHead() async throws {
+        @Test
+        func `the answer to a refused HEAD request has no body`() async throws {
             try await withServer({ $0.headerTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
                 for (bytes, status) in [
                     ("\r\n", 400), ("Host: a b\r\n\r\n", 400), ("Host: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
@@ -79,8 +79,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what follows a refused request is not executed")
-        func nothingAfter() async throws {
+        @Test
+        func `a request behind a refused one is not executed`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let answer = try live.refusal(
                     of: Self.get("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n") + Self.get("Host: a\r\n"))
@@ -89,8 +89,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a head beyond a limit is 414 or 431, at the first byte beyond it", arguments: [false, true])
-        func limits(isComplete: Bool) async throws {
+        @Test(arguments: [false, true])
+        func `a head is refused with 414 or 431 at the first byte beyond a limit`(isComplete: Bool) async throws {
             func text(_ count: Int) -> String { String(repeating: "x", count: count) }
             func fields(_ count: Int, _ bytes: Int = 1) -> String { (0..<count).map { "X\($0): \(text(bytes))\r\n" }.joined() }
             func request(_ line: String, _ fields: String = "") -> String { "\(line) HTTP/1.1\r\nHost: a\r\n\(fields)" }
@@ -123,8 +123,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the limits of a server that sets none hold to the byte, and may be raised")
-        func defaultLimits() async throws {
+        @Test
+        func `the default limits of a head hold to the byte, and can be raised`() async throws {
             @Sendable func text(_ count: Int) -> String { String(repeating: "x", count: count) }
             @Sendable func request(path: Int = 0, _ fields: String = "") -> String {
                 "GET /\(text(path)) HTTP/1.1\r\nHost: a\r\n\(fields)\r\n"
@@ -164,8 +164,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a method that nobody knows is 501, one that a route has is not", arguments: Style.allCases)
-        func unknownMethod(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an unknown method is answered with 501, unless a route has it`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.plain("/", style)
                 router.on(.init("PURGE")!, "/cache", style) { _ in Response(text: "purged") }
@@ -180,8 +180,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a path that no route has is 404, without the method 405 with Allow", arguments: Style.allCases)
-        func notFound(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an unknown path is answered with 404, an unknown method of a path with 405 and Allow`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.plain("/", style)
                 router.on(.post, "/thing", style) { _ in Response() }
@@ -203,8 +203,8 @@ extension ServerTests {
             }
         }
 
-        @Test("TRACE is 405, and its fields are not sent back")
-        func trace() async throws {
+        @Test
+        func `TRACE is answered with 405 and does not echo fields`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("TRACE / HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nContent-Length: 3\r\n\r\nabc")
@@ -218,8 +218,8 @@ extension ServerTests {
             }
         }
 
-        @Test("CONNECT is 501, and what is meant for the tunnel is not read as requests")
-        func connect() async throws {
+        @Test
+        func `CONNECT is answered with 501, and later bytes are not parsed as requests`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let answer = try live.refusal(of: "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + Self.get("Host: a\r\n"))
                 #expect(answer.status == 501)
@@ -230,8 +230,8 @@ extension ServerTests {
             }
         }
 
-        @Test("OPTIONS is answered for a path and for the server")
-        func options() async throws {
+        @Test
+        func `OPTIONS is answered for a path and for the whole server`() async throws {
             try await withServer(routes: { router in
                 router.plain("/")
                 router.on(.options, "/own", .async) { _ in Response(text: "mine") }
@@ -251,10 +251,9 @@ extension ServerTests {
         }
     }
 
-    @Suite("Slow clients")
     struct SlowClientTests {
-        @Test("a head that takes too long is 408, however it trickles")
-        func slowHead() async throws {
+        @Test
+        func `a head that takes too long is answered with 408, however slowly it arrives`() async throws {
             try await withServer({ $0.headerTimeout = .milliseconds(150) }, routes: { $0.plain() }) { live in
                 let silent = try live.connect()
                 try silent.send("GET / HT")
@@ -278,8 +277,8 @@ extension ServerTests {
             }
         }
 
-        @Test("slow heads delay nobody, and hold neither a stack nor a turn of the hub")
-        func slowHeads() async throws {
+        @Test
+        func `slow heads hold no stack and no turn of the hub, and delay no other client`() async throws {
             try await withServer(hubs: .one("counts what its hub does"), routes: { $0.plain("/", .blocking) }) { live in
                 let slow = try (0..<200).map { _ in try live.connect() }
                 for client in slow { try client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ") }
@@ -304,8 +303,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that makes no progress is 408", arguments: Style.allCases)
-        func slowBody(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body without progress is answered with 408`(style: Style) async throws {
             try await withServer({ $0.bodyTimeout = .milliseconds(100) }, routes: { $0.collecting("/", style) }) { live in
                 for body in [
                     "Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
@@ -323,8 +322,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that goes on slowly is waited for", arguments: Style.allCases)
-        func slowButSteady(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a slow body with progress is read to its end`(style: Style) async throws {
             let (wanted, got) = (Count(), Count())
             // Has a byte sent each 300 seconds. While that one is on its way it takes turns, so that the clock stands still.
             let pace: @Sendable () async throws -> Void = {

@@ -2,14 +2,13 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Expect: 100-continue")
     struct ExpectContinueTests {
         static func head(_ framing: String, expect: String = "100-continue") -> String {
             "POST / HTTP/1.1\r\nHost: a\r\nExpect: \(expect)\r\n\(framing)\r\n\r\n"
         }
 
-        @Test("the client is told to go on when the body is read", arguments: Style.allCases)
-        func whenRead(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `100 Continue is sent when the handler reads the body`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 for expect in ["100-continue", "100-Continue"] {
@@ -28,8 +27,8 @@ extension ServerTests {
             }
         }
 
-        @Test("one that does not wait is told all the same, once a request", arguments: Style.allCases)
-        func pipelined(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that does not wait also gets 100 Continue, once per request`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3") + "abc" + Self.head("Content-Length: 3") + "def")
@@ -40,8 +39,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an answer that does not need the body is final and the last", arguments: Style.allCases)
-        func finalAtOnce(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an answer without reading the body is final and closes the connection`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.post, "/", style) { _ in Response(text: "no need") }
             }) { live in
@@ -54,8 +53,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a streamed answer asks for the body before it begins", arguments: Style.allCases)
-        func streamed(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a streamed answer sends 100 Continue before it begins`(style: Style) async throws {
             try await withServer(routes: { $0.echoing("/", style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3"))
@@ -69,8 +68,8 @@ extension ServerTests {
             }
         }
 
-        @Test("without a body there is nothing to go on with", arguments: ["Content-Length: 0", "X: y"])
-        func noBody(framing: String) async throws {
+        @Test(arguments: ["Content-Length: 0", "X: y"])
+        func `a request without a body gets no 100 Continue`(framing: String) async throws {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head(framing))
@@ -80,8 +79,8 @@ extension ServerTests {
             }
         }
 
-        @Test("HTTP/1.0 knows no expectations")
-        func http10() async throws {
+        @Test
+        func `HTTP/1.0 requests get no 100 Continue`() async throws {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 let client = try live.connect()
                 try client.send("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
@@ -89,8 +88,8 @@ extension ServerTests {
             }
         }
 
-        @Test("any other expectation is 417")
-        func unknown() async throws {
+        @Test
+        func `any other expectation is answered with 417`() async throws {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 let answer = try live.refusal(of: Self.head("Content-Length: 3", expect: "miracles"))
                 #expect(answer.status == 417)

@@ -3,7 +3,7 @@ import TandemHTTP
 import Testing
 
 /// A handler is a function: a test calls it, in its own style, without a server.
-@Suite("Handlers called without a server", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct HandlerCallTests {
     private func greet(_ request: Request) throws -> Response {
         let name = try #require(request.parameters["name"])
@@ -22,16 +22,16 @@ struct HandlerCallTests {
         return Response(contentLength: body.count, streaming: { writer in try writer.write(body) })
     }
 
-    @Test("a blocking handler sees what a client would have sent")
-    func blocking() throws {
+    @Test
+    func `a blocking handler sees the request as a client would have sent it`() throws {
         let response = try greet(
             Request(path: "/hello/ada?x=1", headers: [.accept: "text/plain"], parameters: ["name": "ada"]))
         #expect(response.status == .ok)
         #expect(try response.collectBody() == Array("GET ada 1 text/plain".utf8))
     }
 
-    @Test("an async handler reads the body, and its stream is collected")
-    func async() async throws {
+    @Test
+    func `an async handler reads the body, and the test collects its stream`() async throws {
         let request = Request(method: .post, path: "/echo", body: Array("abc".utf8), remoteAddress: "[::1]:4711")
         #expect(request.remoteAddress == "[::1]:4711")
         #expect(request[.contentLength] == "3" && request[.init("Host")!] == "localhost")
@@ -40,8 +40,8 @@ struct HandlerCallTests {
         #expect(try await response.collectBody() == Array("abc".utf8))
     }
 
-    @Test("a blocking stream is collected on the test's own thread and on a green thread")
-    func blockingStream() async throws {
+    @Test
+    func `a blocking stream can be collected on the test's own thread and on a green thread`() async throws {
         let request = { Request(method: .post, path: "/echo", body: Array("abc".utf8)) }
         func here() throws -> [UInt8] { try blockingEcho(request()).collectBody() }
         #expect(try here() == Array("abc".utf8))
@@ -50,8 +50,8 @@ struct HandlerCallTests {
         await #expect(throws: HTTPError.self) { try await short.collectBody() }
     }
 
-    @Test("a blocking handler that waits is called in blocking { }, as docs/http-server.md has it")
-    func blockingWait() async throws {
+    @Test
+    func `a blocking handler that waits is called in blocking { }, as in docs/http-server.md`() async throws {
         @Sendable func greet(_ request: Request) throws -> Response {
             try sleep(for: .milliseconds(1))
             return Response(text: "hello, \(request.parameters["name"] ?? "nobody")")
@@ -61,8 +61,8 @@ struct HandlerCallTests {
         #expect(try await response.collectBody() == Array("hello, ada".utf8))
     }
 
-    @Test("what a handler throws, the test catches")
-    func throwing() async throws {
+    @Test
+    func `the test catches the error that a handler throws`() async throws {
         let request = Request(method: .post, path: "/echo", body: [UInt8](repeating: 0, count: 101))
         await #expect(throws: HTTPError.self) { try await echo(request) }
     }

@@ -5,7 +5,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Request bodies")
     struct RequestBodyTests {
         static let head = "POST / HTTP/1.1\r\nHost: a\r\n"
 
@@ -19,8 +18,8 @@ extension ServerTests {
 
         // MARK: Read
 
-        @Test("a body arrives whole, whatever its framing, and the connection goes on", arguments: Style.allCases)
-        func collected(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body arrives whole with either framing, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 for size in [0, 1, 100, 16 * 1024, 300_000] {
@@ -37,8 +36,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that is streamed back leaves the connection open", arguments: Style.allCases)
-        func echoed(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body that is streamed back leaves the connection open`(style: Style) async throws {
             try await withServer(routes: { $0.echoing("/", style) }) { live in
                 let client = try live.connect()
                 let body = pattern(200_000)
@@ -52,8 +51,8 @@ extension ServerTests {
             }
         }
 
-        @Test("pieces are read one by one, and a second loop goes on where the first stopped", arguments: Style.allCases)
-        func pieces(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a second loop over a body continues where the first stopped`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.post(
                     "/", style,
@@ -76,8 +75,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a piece is as large as what has come, not a byte or a chunk", arguments: Style.allCases)
-        func largePieces(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a piece has all bytes that have arrived`(style: Style) async throws {
             let (event, started, sizes) = (Event<Void>(), Count(), Collected<Int>())
             try await withServer(routes: { router in
                 router.post(
@@ -106,8 +105,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body ends with its length, and what stands behind it is a request or refused", arguments: Style.allCases)
-        func behindTheLength(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `bytes after the end of a body are parsed as the next request`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 try client.send(
@@ -121,8 +120,8 @@ extension ServerTests {
             }
         }
 
-        @Test("of a body that was read in part the rest is dropped, and the connection goes on", arguments: Style.allCases)
-        func readInPart(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the unread rest of a body is dropped, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { router in
                 switch style {
                 case .blocking: router.post("/") { Response(body: try $0.body.read() ?? []) }
@@ -149,8 +148,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what is left of a body is known to the handler", arguments: Style.allCases)
-        func contentLength(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the handler knows the announced length of a body`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.post, "/", style) { Response(text: "\($0.body.contentLength.map(String.init) ?? "nil")") }
             }) { live in
@@ -164,8 +163,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that sends without being read is blocked, and goes on when it is", arguments: Style.allCases)
-        func backpressure(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an unread body blocks its client until the handler reads`(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
                 router.post(
@@ -193,8 +192,8 @@ extension ServerTests {
 
         // MARK: Limits
 
-        @Test("a body beyond the server's limit is 413, announced or chunked", arguments: Style.allCases)
-        func tooLarge(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body beyond the server's limit is answered with 413, with either framing`(style: Style) async throws {
             let calls = Count()
             try await withServer(
                 { $0.maxBodyBytes = 1000 },
@@ -225,8 +224,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body beyond the handler's own limit is 413", arguments: Style.allCases)
-        func tooLargeForHandler(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body beyond the handler's own limit is answered with 413`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style, upTo: 10) }) { live in
                 let client = try live.connect()
                 try client.send(Self.announced(pattern(11)))
@@ -241,8 +240,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a malformed trailer is 400, also for a handler that reads on", arguments: Style.allCases)
-        func malformedTrailer(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a malformed trailer is answered with 400, even if the handler reads on`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.collecting("/", style)
                 switch style {
@@ -266,8 +265,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a malformed chunk is 400", arguments: Style.allCases)
-        func malformedChunk(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a malformed chunk is answered with 400`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 for chunk in [
                     "0x3\r\nabc\r\n", "-1\r\n", "+3\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "\r\n", "fffffffffffffffff\r\n",
@@ -280,10 +279,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a client that ends in the middle of its body is answered 400, and no error of the server's is logged",
-            arguments: Style.allCases)
-        func endsInside(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that closes inside its body gets 400, and no error is logged`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 for start in [
                     "Content-Length: 10\r\n\r\n", "Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n",
@@ -302,8 +299,8 @@ extension ServerTests {
             }
         }
 
-        @Test("only one reader at a time", arguments: Style.allCases)
-        func oneReader(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a body has one reader at a time`(style: Style) async throws {
             try await withServer(routes: { router in
                 switch style {
                 case .async:

@@ -3,7 +3,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Draining")
     struct DrainingTests {
         /// Sends what the queue holds, until the server drains.
         private func events(_ style: Style, _ events: Queue<[UInt8]>) -> Router.AsyncHandler {
@@ -29,8 +28,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a stream without an end is told, and ends in order", arguments: Style.allCases)
-        func streamEnds(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an endless stream is told about draining, and ends in order`(style: Style) async throws {
             let queue = Queue<[UInt8]>()
             try await withServer(routes: { $0.get("/", events(style, queue)) }) { live in
                 let client = try live.connect()
@@ -53,8 +52,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that goes away meanwhile cancels it", arguments: Style.allCases)
-        func clientGone(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that goes away cancels a stream that waits for draining`(style: Style) async throws {
             try await withServer(routes: { $0.get("/", events(style, Queue())) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -65,8 +64,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a long poll waits for it, and answers with Connection: close", arguments: Style.allCases)
-        func longPoll(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a long poll waits for draining, and answers with Connection: close`(style: Style) async throws {
             let started = Count()
             try await withServer(routes: { router in
                 switch style {
@@ -102,8 +101,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a body that ends by itself gives its value or its error, and one that ignores its cancellation is heard")
-        func outcomes() async throws {
+        @Test
+        func `an operation raced with draining returns its value or error, even if it ignores its cancellation`() async throws {
             let server = HTTPServer(router: Router())
             let draining = server.draining
             let first = try await draining.cancelling { 1 }

@@ -3,7 +3,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Pipelining")
     struct PipeliningTests {
         static func numbered(_ router: Router, _ style: Style) {
             router.on(.get, "/{number}", style) { Response(text: $0.parameters["number"]!) }
@@ -13,8 +12,8 @@ extension ServerTests {
             numbers.map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined()
         }
 
-        @Test("a hundred requests in one segment are answered in order", arguments: Style.allCases)
-        func oneSegment(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a hundred requests in one segment are answered in order`(style: Style) async throws {
             try await withServer(routes: { Self.numbered($0, style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<100))
@@ -22,8 +21,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a request may be split at every byte, with the next one behind it", arguments: Style.allCases)
-        func splitEverywhere(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a request may arrive split at any byte, with the next one behind it`(style: Style) async throws {
             try await withServer(hubs: .one("lets the hub turn"), routes: { $0.collecting("/", style) }) { live in
                 let request = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
                 let client = try live.connect()
@@ -38,8 +37,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an answer does not wait for the slow handler behind it", arguments: Style.allCases)
-        func slowSecond(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an answer does not wait for the slow handler behind it`(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
                 router.plain("/", style)
@@ -57,9 +56,11 @@ extension ServerTests {
         }
 
         @Test(
-            "requests are answered though FIN follows an incomplete one, or an empty line", arguments: Style.allCases,
+            arguments: Style.allCases,
             ["\r\n", "GET / HT", "\r\nGET"])
-        func incompleteLast(style: Style, last: String) async throws {
+        func `complete requests are answered when FIN follows an incomplete one or an empty line`(style: Style, last: String)
+            async throws
+        {
             try await withServer(routes: { router in
                 router.plain("/", style)
                 router.sleeping("/slow", style, milliseconds: 20)
@@ -74,8 +75,8 @@ extension ServerTests {
             }
         }
 
-        @Test("fast requests behind a slow one are answered after it, in order", arguments: Style.allCases)
-        func slowFirst(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `requests behind a slow one are answered after it, in order`(style: Style) async throws {
             let event = Event<Void>()
             let started = Count()
             try await withServer(routes: { router in
@@ -92,8 +93,8 @@ extension ServerTests {
             }
         }
 
-        @Test("answers before a malformed request arrive before the refusal")
-        func malformedBehind() async throws {
+        @Test
+        func `answers before a malformed request arrive before the refusal`() async throws {
             try await withServer(routes: { Self.numbered($0, .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<10) + "NONSENSE\r\n\r\n")
@@ -103,8 +104,8 @@ extension ServerTests {
             }
         }
 
-        @Test("answers reach a client that has sent FIN behind its requests")
-        func finBehind() async throws {
+        @Test
+        func `answers reach a client that has sent FIN behind its requests`() async throws {
             try await withServer(routes: { Self.numbered($0, .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<100))
@@ -114,10 +115,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "requests that wait behind a slow one are held back in the client, not buffered without limit",
-            arguments: Style.allCases)
-        func inputIsBounded(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `backpressure limits how many requests are buffered behind a slow one`(style: Style) async throws {
             let event = Event<Void>()
             try await withServer(routes: { router in
                 router.waiting("/slow", style, for: event)
@@ -139,8 +138,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that pipelines and reads nothing is answered no further than buffers reach", arguments: Style.allCases)
-        func outputIsBounded(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that pipelines and reads nothing gets no more answers than the buffers hold`(style: Style) async throws {
             let (calls, body) = (Count(), pattern(16 * 1024))
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { _ in
@@ -167,10 +166,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "input is dropped as it is taken in, also when there is always the start of a head behind it",
-            arguments: Style.allCases)
-        func inputIsDropped(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `parsed input is dropped, even if the next head has always begun to arrive`(style: Style) async throws {
             // An access log that collects entries would keep each head.
             try await withServer({ $0.accessLog = nil }, routes: { $0.plain("/", style) }) { live in
                 let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 8000))\r\n\r\n".utf8)

@@ -3,7 +3,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Reload")
     struct ReloadTests {
         /// Has the configuration changed, and waits until every hub has taken it over.
         private static func reload(_ live: Live, _ change: (inout HTTPServerConfiguration) -> Void) throws -> [String] {
@@ -15,8 +14,8 @@ extension ServerTests {
             return fixed
         }
 
-        @Test("limits change under open connections, which stay open", arguments: Style.allCases)
-        func limits(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a reload changes the limits of open connections`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
@@ -35,8 +34,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the watchdog's threshold is given to the hubs, and taken away", arguments: Style.allCases)
-        func stallThreshold(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a reload sets and removes the hubs' watchdog threshold`(style: Style) async throws {
             let routes: (Router) -> Void = {
                 $0.on(.get, "/", style) { _ in Response(text: "\(Hub.current?.stallThreshold?.components.seconds ?? -1)") }
             }
@@ -57,8 +56,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a request in flight ends under what is new, and an idle connection lives by the new time-out at its next wait")
-        func timeouts() async throws {
+        @Test
+        func `a request in flight and an idle connection get the new timeouts at their next wait`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(routes: { $0.waiting("/", .async, for: event, started: started) }) { live in
                 let client = try live.connect()
@@ -73,8 +72,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the access log can be taken away and given back")
-        func accessLog() async throws {
+        @Test
+        func `a reload can remove and restore the access log`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 func ask() throws {
@@ -92,8 +91,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what cannot change is named, and stays")
-        func fixed() async throws {
+        @Test
+        func `a reload names the settings that cannot change, and keeps them`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let before = live.server.configuration
                 let names = try Self.reload(live) { configuration in
@@ -113,8 +112,8 @@ extension ServerTests {
             }
         }
 
-        @Test("what is loaded before it runs is in force from the start")
-        func beforeRun() async throws {
+        @Test
+        func `a configuration loaded before run applies from the start`() async throws {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 #expect(eventually { live.server.hubs.count == live.server.configuration.hubs })
                 // A hub that begins later takes over what is in force then: as `run` does here by itself.

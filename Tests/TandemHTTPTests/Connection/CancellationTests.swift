@@ -3,7 +3,6 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Clients that go away")
     struct CancellationTests {
         /// What a handler waits for when its client goes away.
         enum Waiting: String, CaseIterable, Sendable { case sleeping, readingBody }
@@ -60,8 +59,8 @@ extension ServerTests {
 
         static let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
-        @Test("a reset cancels the handler where it waits, at any depth", arguments: Style.allCases, [0, 1, 5, 50])
-        func reset(style: Style, depth: Int) async throws {
+        @Test(arguments: Style.allCases, [0, 1, 5, 50])
+        func `a reset cancels the handler where it waits, at any depth`(style: Style, depth: Int) async throws {
             for waiting in Waiting.allCases {
                 let (started, errors) = (Count(), Collected<String>())
                 try await withServer(
@@ -86,8 +85,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a reset cancels a stream that waits, or that its client did not read", arguments: Style.allCases)
-        func resetWhileStreaming(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a reset cancels a stream that waits or whose client does not read`(style: Style) async throws {
             let started = Count()
             try await withServer(routes: { router in
                 for (path, piece) in [("/sleeps", pattern(1)), ("/writes", pattern(1 << 20))] {
@@ -125,8 +124,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that is gone before its handler starts cancels it too", arguments: Style.allCases)
-        func goneBefore(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that resets before its handler starts also cancels it`(style: Style) async throws {
             let errors = Collected<String>()
             try await withServer(routes: { router in
                 Self.waiting(router, style, 0, .sleeping, Count(), errors)
@@ -150,8 +149,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that only half-closes gets its answer within the grace", arguments: Style.allCases)
-        func halfClosedInTime(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that half-closes gets its answer within the grace period`(style: Style) async throws {
             try await withServer(
                 { $0.halfCloseGrace = .seconds(10) },
                 routes: { router in
@@ -201,8 +200,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that half-closes and waits longer than the grace has its handler cancelled", arguments: Style.allCases)
-        func halfClosedTooLong(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a half-closed client's handler is cancelled when the grace period ends`(style: Style) async throws {
             let (before, slept) = (Count(), Collected<Duration>())
             try await withServer(
                 hubs: .one("its clock is virtual"),
@@ -223,8 +222,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the grace of one request does not reach into the next", arguments: Style.allCases)
-        func graceEndsWithItsRequest(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the grace period of one request does not affect the next request`(style: Style) async throws {
             let (before, slept) = (Count(), Collected<Duration>())
             try await withServer(
                 hubs: .one("its clock is virtual"),
@@ -243,8 +242,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a handler that ignores its cancellation ends later, without harm", arguments: Style.allCases)
-        func suppressed(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a handler that ignores its cancellation may end later`(style: Style) async throws {
             let (started, ended) = (Count(), Count())
             try await withServer(
                 { $0.halfCloseGrace = .milliseconds(20) },
@@ -284,8 +283,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that closes while its answer is written ends only its own connection", arguments: Style.allCases)
-        func closedWhileWriting(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a client that closes while its answer is written affects only its own connection`(style: Style) async throws {
             // A write to a closed connection must be an error, not a SIGPIPE.
             try await withServer(
                 { $0.halfCloseGrace = .milliseconds(50) },

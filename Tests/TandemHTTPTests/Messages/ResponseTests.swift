@@ -5,10 +5,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Responses")
     struct ResponseTests {
-        @Test("HEAD gets the fields of GET and no body", arguments: Style.allCases)
-        func head(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `HEAD gets the header fields of GET and no body`(style: Style) async throws {
             let streamed = Count()
             try await withServer(routes: { router in
                 router.plain("/plain", style)
@@ -29,8 +28,8 @@ extension ServerTests {
             }
         }
 
-        @Test("204 and 304 have no body and no framing, and the connection goes on", arguments: Style.allCases, [204, 304])
-        func noBody(style: Style, status: Int) async throws {
+        @Test(arguments: Style.allCases, [204, 304])
+        func `204 and 304 have no body and no framing, and the connection goes on`(style: Style, status: Int) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/bytes", style) { _ in Response(status: .init(code: status), body: pattern(10)) }
                 router.streaming("/stream", style, status: .init(code: status), [pattern(10)])
@@ -47,8 +46,8 @@ extension ServerTests {
             }
         }
 
-        @Test("205 has no body and says so, and the connection goes on", arguments: Style.allCases)
-        func resetContent(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `205 has no body and Content-Length 0, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/bytes", style) { _ in Response(status: .resetContent, body: pattern(10)) }
                 router.streaming("/stream", style, status: .resetContent, [pattern(10)])
@@ -64,8 +63,8 @@ extension ServerTests {
             }
         }
 
-        @Test("every answer carries the second it was made in")
-        func date() async throws {
+        @Test
+        func `each answer has a Date with the current second`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let before = time(nil)
                 let date = try #require(try live.get("/")["date"])
@@ -86,8 +85,8 @@ extension ServerTests {
             return String(decoding: text[..<count], as: UTF8.self)
         }
 
-        @Test("text goes out as UTF-8, counted in bytes, and says so", arguments: Style.allCases)
-        func text(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `text is sent as UTF-8, with its charset and its length in bytes`(style: Style) async throws {
             try await withServer(routes: { $0.on(.get, "/", style) { _ in Response(text: "naïve ☃") } }) { live in
                 let answer = try live.get("/")
                 #expect(answer["content-type"] == "text/plain; charset=utf-8")
@@ -96,8 +95,8 @@ extension ServerTests {
             }
         }
 
-        @Test("framing fields are the server's, whatever the handler says", arguments: Style.allCases)
-        func framingFields(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the server replaces framing fields that a handler sets`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { _ in
                     var response = Response(text: "ok")
@@ -122,8 +121,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an answer that cannot be sent is 500, and the connection goes on", arguments: Style.allCases)
-        func unsendable(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `an answer that cannot be sent becomes 500, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/interim", style) { _ in Response(status: .init(code: 103)) }
                 router.streaming("/negative", style, contentLength: -1, [])
@@ -143,10 +142,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "every control byte in a field or a reason is 500 or harmless, and no answer is split by one",
-            arguments: Array(0...31) + [127] as [UInt8])
-        func controlBytes(byte: UInt8) async throws {
+        @Test(arguments: Array(0...31) + [127] as [UInt8])
+        func `no control byte in a field or a reason phrase can split an answer`(byte: UInt8) async throws {
             let text = "a" + String(Unicode.Scalar(byte)) + "Set-Cookie: b=c"
             let reason = HTTPResponse.Status(code: 200, reasonPhrase: text)
             try await withServer(routes: { router in
@@ -166,8 +163,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a line feed in a field or a reason makes no other field and no other answer", arguments: Style.allCases)
-        func injected(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a line feed in a field or a reason phrase adds no field and no answer`(style: Style) async throws {
             let attack = "a\r\nSet-Cookie: stolen=1\r\n\r\nHTTP/1.1 200 OK\r\n"
             try await withServer(routes: { router in
                 router.on(.get, "/field", style) { _ in Response(headers: [.init("X-Name")!: attack]) }
@@ -183,8 +180,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a handler that throws is 500 and a line in the log", arguments: Style.allCases)
-        func throwing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a handler that throws is answered with 500, and logged`(style: Style) async throws {
             struct Secret: Error {}
             try await withServer(routes: { router in
                 router.on(.get, "/broken", style) { _ in throw Secret() }

@@ -4,12 +4,11 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Shutdown hooks")
     struct ShutdownHooksTests {
         private let ran = Collected<String>()
 
-        @Test("hooks of both styles run on a hub that turns, newest first, when the last connection has ended")
-        func order() async throws {
+        @Test
+        func `hooks of both styles run newest first on a running hub, after the last connection`() async throws {
             try await withServer(routes: { $0.plain() }) { [ran] live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -39,8 +38,8 @@ extension ServerTests {
             #expect(ran.all.count == 3)
         }
 
-        @Test("one that throws is logged and counted, and the next one runs", arguments: Style.allCases)
-        func failing(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a hook that throws is logged and counted, and the next hook runs`(style: Style) async throws {
             try await withServer(routes: { $0.plain() }) { [ran] live in
                 live.server.onShutdown("next") { () async in ran.add("next") }
                 switch style {
@@ -58,8 +57,9 @@ extension ServerTests {
             }
         }
 
-        @Test("when their time is over they are cancelled, and so are the rest at their first wait", arguments: Style.allCases)
-        func deadline(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `hooks are cancelled when their time is over, and the remaining ones at their first wait`(style: Style) async throws
+        {
             try await withServer({ $0.cleanupTimeout = .milliseconds(20) }, routes: { $0.plain() }) { [ran] live in
                 live.server.onShutdown("last") {
                     ran.add("begins")
@@ -78,8 +78,8 @@ extension ServerTests {
             }
         }
 
-        @Test("they run when the task of run is cancelled, and do not see it", arguments: Style.allCases)
-        func cancelled(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `hooks run when the task of run is cancelled, and are not cancelled themselves`(style: Style) async throws {
             try await withServer(routes: { $0.plain() }) { [ran] live in
                 switch style {
                 case .blocking:
@@ -99,8 +99,8 @@ extension ServerTests {
             }
         }
 
-        @Test("they run when the server cannot listen")
-        func cannotListen() async throws {
+        @Test
+        func `hooks run when the server cannot listen`() async throws {
             var configuration = anyPort()
             configuration.host = "nowhere"
             let server = HTTPServer(router: Router(), configuration: configuration)

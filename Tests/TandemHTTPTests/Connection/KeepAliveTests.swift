@@ -3,10 +3,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Keep-alive")
     struct KeepAliveTests {
-        @Test("a connection serves one request after the other", arguments: Style.allCases)
-        func reused(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a connection serves one request after another`(style: Style) async throws {
             try await withServer(routes: { $0.plain("/", style) }) { live in
                 let client = try live.connect()
                 for _ in 0..<3 {
@@ -20,18 +19,16 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a client that asks for it gets its answer and the end",
-            arguments: ["close", "Close", "keep-alive, close", "foo,close", " close ,"])
-        func close(connection: String) async throws {
+        @Test(arguments: ["close", "Close", "keep-alive, close", "foo,close", " close ,"])
+        func `Connection: close gets an answer and then the end of the connection`(connection: String) async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nConnection: \(connection)\r\n\r\n")
                 #expect(answer.status == 200)
             }
         }
 
-        @Test("a request behind one that closes is not executed")
-        func nothingAfterClose() async throws {
+        @Test
+        func `a request behind one with Connection: close is not executed`() async throws {
             let calls = Count()
             try await withServer(routes: { router in
                 router.get("/") { _ async in
@@ -47,8 +44,8 @@ extension ServerTests {
             }
         }
 
-        @Test("HTTP/1.0 is answered once, unless it asks for more")
-        func http10() async throws {
+        @Test
+        func `an HTTP/1.0 connection ends after one answer, unless it asks for keep-alive`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 #expect(try live.refusal(of: "GET / HTTP/1.0\r\n\r\n").text == "ok")
                 let client = try live.connect()
@@ -61,10 +58,10 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a client that asks for keep-alive is told in whole seconds how long it may idle, unless it has to go",
-            arguments: ["HTTP/1.0", "HTTP/1.1"])
-        func announced(version: String) async throws {
+        @Test(arguments: ["HTTP/1.0", "HTTP/1.1"])
+        func `a client that asks for keep-alive gets the idle timeout in whole seconds, unless the connection closes`(
+            version: String
+        ) async throws {
             try await withServer({ $0.idleTimeout = .milliseconds(2_500) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / \(version)\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
@@ -79,9 +76,11 @@ extension ServerTests {
         }
 
         @Test(
-            "the last request that a connection may carry is answered with close, and none behind it", arguments: 1...3,
+            arguments: 1...3,
             ["HTTP/1.0", "HTTP/1.1"])
-        func requestsPerConnection(most: Int, version: String) async throws {
+        func `the last request that a connection may carry is answered with Connection: close, and none after it`(
+            most: Int, version: String
+        ) async throws {
             let calls = Count()
             try await withServer(
                 { $0.maxRequestsPerConnection = most },
@@ -101,9 +100,9 @@ extension ServerTests {
         }
 
         @Test(
-            "a body in HTTP/1.0 that nobody reads is not read as requests", arguments: Style.allCases,
+            arguments: Style.allCases,
             ["", "Expect: 100-continue\r\n"])
-        func unreadBodyInHTTP10(style: Style, expect: String) async throws {
+        func `an unread body in HTTP/1.0 is not parsed as requests`(style: Style, expect: String) async throws {
             try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
                 let client = try live.connect()
                 let smuggled = "GET /smuggled HTTP/1.0\r\n\r\n"
@@ -120,8 +119,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an error in between does not poison the connection", arguments: Style.allCases)
-        func errorInBetween(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a connection goes on after a request that failed`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(routes: { router in
                 router.plain("/", style)
@@ -135,8 +134,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that is idle for too long is disconnected without a word")
-        func idleTimeout() async throws {
+        @Test
+        func `a connection that exceeds the idle timeout is closed without an answer`() async throws {
             try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
                 let fresh = try live.connect()
                 let used = try live.connect()
@@ -148,10 +147,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a request may take longer than a connection may idle, and what comes too late is not executed",
-            arguments: Style.allCases)
-        func slowerThanIdle(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a request may take longer than the idle timeout, and a late request is not executed`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
                 { $0.idleTimeout = .milliseconds(80) }, routes: { $0.waiting("/", style, for: event, started: started) }
@@ -174,8 +171,8 @@ extension ServerTests {
             }
         }
 
-        @Test("an empty line before a request does not make the connection slow, only idle")
-        func emptyLineIsIdle() async throws {
+        @Test
+        func `an empty line before a request leaves the connection idle`() async throws {
             try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n")

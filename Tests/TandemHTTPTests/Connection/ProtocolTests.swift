@@ -3,12 +3,9 @@ import Testing
 
 extension ServerTests {
     /// Small rules of RFC 9110 and 9112 that belong to no file of their own.
-    @Suite("Protocol")
     struct ProtocolTests {
-        @Test(
-            "Upgrade is ignored: the request is answered in HTTP/1.1, and the connection goes on",
-            arguments: ["h2c", "websocket", "TLS/1.2, HTTP/2.0", ""])
-        func upgrade(name: String) async throws {
+        @Test(arguments: ["h2c", "websocket", "TLS/1.2, HTTP/2.0", ""])
+        func `Upgrade is ignored, and the connection goes on in HTTP/1.1`(name: String) async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
@@ -25,10 +22,8 @@ extension ServerTests {
             }
         }
 
-        @Test(
-            "a name with underscores is another name, so that nobody can forge a proxy's field with it", arguments: Style.allCases
-        )
-        func underscores(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `a field name with underscores does not match one with hyphens`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { request in
                     let name = HTTPField.Name("X-Forwarded-For")!
@@ -44,8 +39,8 @@ extension ServerTests {
             }
         }
 
-        @Test("the host of an absolute target wins over Host", arguments: Style.allCases)
-        func absoluteTarget(style: Style) async throws {
+        @Test(arguments: Style.allCases)
+        func `the host of an absolute target overrides Host`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/a", style) { Response(text: $0.head.authority ?? "none") }
             }) { live in
@@ -57,8 +52,8 @@ extension ServerTests {
             }
         }
 
-        @Test("a client that has sent FIN behind half a head is not answered, and costs nothing")
-        func endInHead() async throws {
+        @Test
+        func `a client that sends FIN after half a head is not answered, and leaves nothing behind`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 for start in ["", "\r\n", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
                     let client = try live.connect()

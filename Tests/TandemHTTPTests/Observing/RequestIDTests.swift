@@ -2,10 +2,9 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    @Suite("Request ids")
     struct RequestIDTests {
-        @Test("one from outside is taken over when that is allowed and it is sane", arguments: [true, false])
-        func trust(trusts: Bool) async throws {
+        @Test(arguments: [true, false])
+        func `a client's request id is used if that is enabled and the id is valid`(trusts: Bool) async throws {
             let sane = ["a", "7b1c-4f", String(repeating: "x", count: 128), #"~!"<>"#]
             let insane = ["a b", "caf\u{e9}", String(repeating: "x", count: 129), ""]
             try await withServer(
@@ -27,8 +26,8 @@ extension ServerTests {
             }
         }
 
-        @Test("answers carry none unless they shall, and no two requests have the same")
-        func unique() async throws {
+        @Test
+        func `request ids are unique, and answers carry them only if that is enabled`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<100 {
