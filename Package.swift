@@ -76,7 +76,8 @@ let package = Package(
             dependencies: ["Tandem", "HTTPWire", "CTandemCurl", "CCurl", "CZlib", httpTypes, metrics, tracing],
             swiftSettings: house),
         .target(
-            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", httpTypes, logging], swiftSettings: house),
+            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", "COpenSSL", httpTypes, logging],
+            swiftSettings: house),
         .target(
             name: "TandemDaemon",
             dependencies: [
@@ -105,7 +106,9 @@ let package = Package(
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),
         .testTarget(
             name: "TandemHTTPTests",
-            dependencies: ["TandemHTTP", "Tandem", "COpenSSL", logging, lifecycle, tracing, inMemoryTracing],
+            dependencies: [
+                "TandemTesting", "TandemHTTP", "Tandem", "COpenSSL", httpTypes, logging, lifecycle, tracing, inMemoryTracing,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "TandemJSONTests", dependencies: ["TandemJSON", "TandemHTTP", "TandemTesting", "Tandem"], swiftSettings: house),

@@ -90,7 +90,7 @@ struct SnippetTests {
         return errors
     }
 
-    /// The package's directory; it may be built through links.
+    /// The package's directory, without symbolic links.
     private var root: String {
         let here = realpath(#filePath, nil)!
         defer { free(here) }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Examples/AsyncioGuest, run as its first lines say.
+/// Runs Examples/AsyncioGuest as its first lines say.
 @Suite(.timeLimit(.minutes(1)))
 struct AsyncioGuestTests {
     @Test func `a hub is a guest on Python's asyncio`() throws {

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ExploreOrdersTests {
-    /// What ten tasks and green threads do, in the order in which they do it.
+    /// Returns the steps of ten tasks and green threads in the order in which they happen.
     private static func trace(seed: UInt64?) async throws -> [String] {
         try await withVirtualTime(seed: seed) {
             let log = Log()
@@ -50,12 +50,12 @@ struct ExploreOrdersTests {
 
     private struct Overdrawn: Error {}
 
-    /// Two who look whether the money is there, wait, and take it.
+    /// Lets two tasks check a balance, wait, and withdraw.
     @Sendable private static func withdrawTwice(checkingAgain: Bool) async throws {
         let balance = Balance()
         let threads = (0..<2).map { number in
             GreenThread {
-                // The second comes a moment later: only some orders bring them together.
+                // The second starts a moment later, so that only some orders make them collide.
                 for _ in 0..<number { try sleep(for: .zero) }
                 guard balance.value >= 100 else { return }
                 try sleep(for: .zero)
@@ -99,7 +99,7 @@ struct ExploreOrdersTests {
     }
 }
 
-/// Money.
+/// An account with a race between check and withdrawal.
 private final class Balance: Sendable {
     private let amount = Mutex(100)
     var value: Int {

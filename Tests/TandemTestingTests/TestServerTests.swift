@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TestServerTests {
-    private static let setups = [TestSetup.inProcess, .live]
+    private static let setups = TestSetup.allCases
 
     @Test(arguments: setups)
     func `a router is tested in async style`(setup: TestSetup) async throws {
@@ -107,7 +107,7 @@ struct TestServerTests {
     }
 
     @Test func `what a handler has left behind fails the test, and is named`() async throws {
-        // In virtual time the five seconds that it is given take none.
+        // On the virtual clock the wait of five seconds takes no time.
         let error = await #expect(throws: LeftBehind.self) {
             try await withVirtualTime {
                 let router = Router()
@@ -136,7 +136,7 @@ struct TestServerTests {
     }
 }
 
-/// The same routes in both styles.
+/// Returns a router with the same routes in both styles.
 func greetings(
     onHour: @escaping @Sendable () -> Void = {}, onCancel: @escaping @Sendable () -> Void = {}
 ) -> Router {
@@ -162,7 +162,7 @@ func greetings(
     return router
 }
 
-/// Numbers of descriptors that this process has open.
+/// Returns how many descriptors this process has open.
 private func openDescriptors() -> Int {
     guard let directory = opendir("/proc/self/fd") else { return -1 }
     defer { closedir(directory) }

@@ -130,7 +130,7 @@ enum Label {
     @TaskLocal static var name = "none"
 }
 
-/// Lines that several tasks write.
+/// A list of lines that several tasks write.
 final class Log: Sendable {
     private let lines = Mutex<[String]>([])
     var all: [String] { lines.withLock { $0 } }

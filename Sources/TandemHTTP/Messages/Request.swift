@@ -25,6 +25,11 @@ public struct Request: Sendable {
         self.peer = peer
     }
 
+    /// Returns the same request with other parameters.
+    func with(_ parameters: PathParameters) -> Request {
+        Request(head: head, parameters: parameters, body: body, peer: peer)
+    }
+
     /// Creates a request without a connection, for calling a handler in a test.
     ///
     /// The server's own parser reads these values, so the handler sees the request as if a client had sent it. `Host` is

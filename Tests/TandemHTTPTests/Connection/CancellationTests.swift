@@ -1,13 +1,14 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct CancellationTests {
-        /// What a handler waits for when its client goes away.
+        /// The wait of a handler whose client goes away.
         enum Waiting: String, CaseIterable, Sendable { case sleeping, readingBody }
 
-        /// Goes down `depth` bridges, alternating the styles, and waits at the bottom.
+        /// Crosses `depth` bridges, alternating the styles, and waits at the bottom.
         static func descend(_ depth: Int, _ waiting: Waiting, _ request: Request, _ started: Count) async throws {
             guard depth > 0 else {
                 started.add()
@@ -33,7 +34,7 @@ extension ServerTests {
             try awaiting { try await descend(depth - 1, waiting, request, started) }
         }
 
-        /// A handler that waits that deep, and keeps the error it got.
+        /// Returns a handler that waits at this depth, and records the error that it gets.
         static func waiting(
             _ router: Router, _ style: Style, _ depth: Int, _ waiting: Waiting, _ started: Count, _ errors: Collected<String>
         ) {
@@ -64,19 +65,19 @@ extension ServerTests {
             for waiting in Waiting.allCases {
                 let (started, errors) = (Count(), Collected<String>())
                 try await withServer(
-                    hubs: .one("counts what lives on the hub"),
+                    hubs: .one("counts tasks and waits of the hub"),
                     routes: { Self.waiting($0, style, depth, waiting, started, errors) }
                 ) { live in
                     let clients = try (0..<5).map { _ in try live.connect() }
                     for client in clients { try client.send(Self.request) }
                     #expect(eventually { started.value == 5 })
-                    for client in clients { client.reset() }
+                    for client in clients { try client.close(reset: true) }
                     let entries = live.logged(5)
                     #expect(errors.all == Array(repeating: "CancellationError", count: 5))
                     #expect(entries.allSatisfy { $0.outcome == .cancelled && $0.status == 499 && $0.bytes == 0 })
                     #expect(eventually { live.log.lines.count == 5 })
                     #expect(
-                        live.log.lines("request cancelled").allSatisfy {
+                        live.log.entries("request cancelled").allSatisfy {
                             $0.metadata["reason"] == "the client reset the connection"
                         })
                     #expect(try eventually { try live.connectionCount() == 0 })
@@ -113,11 +114,11 @@ extension ServerTests {
                 }
             }) { live in
                 for path in ["/sleeps", "/writes"] {
-                    let client = try live.connect(receiveBuffer: 16 * 1024)
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    _ = try client.head()
+                    let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
+                    try client.send(.get, path)
+                    _ = try client.receiveHead()
                     pause(milliseconds: 20)
-                    client.reset()
+                    try client.close(reset: true)
                     #expect(eventually { live.access.entries(path).map(\.outcome) == [.cancelled] })
                 }
                 #expect(live.log.lines.map(\.message) == ["request cancelled", "request cancelled"])
@@ -138,13 +139,13 @@ extension ServerTests {
                 let holder = try live.connect()
                 let client = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 2 })
-                try holder.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+                try holder.send(.get, "/hold")
                 pause(milliseconds: 20)
                 try client.send(Self.request)
-                client.reset()
-                #expect(try holder.answer().status == 200)
+                try client.close(reset: true)
+                #expect(try holder.receiveResponse().status == 200)
                 #expect(try eventually { try live.connectionCount() == 1 })
-                // It was never seen, or was cancelled at once.
+                // The server did not see the request, or cancelled it at once.
                 #expect(errors.all.allSatisfy { $0 == "CancellationError" })
             }
         }
@@ -160,23 +161,23 @@ extension ServerTests {
             ) { live in
                 for (path, body) in [("/", Array("ok".utf8)), ("/stream", pattern(5))] {
                     let early = try live.connect()
-                    try early.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    early.halfClose()
+                    try early.send(.get, path)
+                    try early.endSending()
                     let late = try live.connect()
-                    try late.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    try late.send(.get, path)
                     pause(milliseconds: 20)
-                    late.halfClose()
+                    try late.endSending()
                     for client in [early, late] {
-                        #expect(try client.answer().body == body)
-                        #expect(try client.isAtEnd())
+                        #expect(try client.receiveResponse().body == body)
+                        #expect(try client.receiveUntilEnd().isEmpty)
                     }
                 }
                 #expect(live.logged(4).allSatisfy { $0.outcome == .completed })
             }
         }
 
-        /// Sleeps for this long once the end of the client's side has been noticed, which is when a timer more than `before` is
-        /// armed; until then it takes turns, so that a virtual clock stands still. Keeps how long it slept, whole or cut.
+        /// Sleeps for this long after the server has noticed the client's FIN, that is, when one more timer than `before` is
+        /// armed. Until then it yields, so that a virtual clock stands still. Records how long it has slept.
         private static func sleepingAfterFIN(
             _ router: Router, _ style: Style, _ duration: Duration, _ before: Count, _ slept: Collected<Duration>
         ) {
@@ -212,13 +213,13 @@ extension ServerTests {
             ) { live in
                 before.add(try live.statistics().timers)
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                client.halfClose()
-                #expect(try client.untilCut().isEmpty)
+                try client.send(.get, "/")
+                try client.endSending()
+                #expect(try client.receiveUntilEnd(orReset: true).isEmpty)
                 #expect(live.logged(1).map(\.outcome) == [.cancelled])
                 #expect(slept.all == [.seconds(150)])
-                #expect(eventually { live.log.lines("request cancelled").count == 1 })
-                #expect(live.log.lines("request cancelled").first?.metadata["reason"]?.contains("grace") == true)
+                #expect(eventually { live.log.entries("request cancelled").count == 1 })
+                #expect(live.log.entries("request cancelled").first?.metadata["reason"]?.contains("grace") == true)
             }
         }
 
@@ -235,9 +236,9 @@ extension ServerTests {
                 before.add(try live.statistics().timers)
                 let client = try live.connect()
                 try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4))
-                client.halfClose()
-                for _ in 0..<4 { #expect(try client.answer().text == "ok") }
-                #expect(try client.isAtEnd())
+                try client.endSending()
+                for _ in 0..<4 { #expect(try client.receiveResponse().text == "ok") }
+                #expect(try client.receiveUntilEnd().isEmpty)
                 #expect(slept.all == Array(repeating: .seconds(100), count: 4))
             }
         }
@@ -269,15 +270,15 @@ extension ServerTests {
                 }
             ) { live in
                 let gone = try live.connect()
-                try gone.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try gone.send(.get, "/")
                 let half = try live.connect()
-                try half.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try half.send(.get, "/")
                 #expect(eventually { started.value == 2 })
-                gone.reset()
-                half.halfClose()
-                // Whoever still listens gets what it was given: nothing is lost.
-                #expect(try half.answer().text == "ok")
-                #expect(try half.isAtEnd())
+                try gone.close(reset: true)
+                try half.endSending()
+                // A client that still reads gets its answer.
+                #expect(try half.receiveResponse().text == "ok")
+                #expect(try half.receiveUntilEnd().isEmpty)
                 #expect(eventually { ended.value == 2 })
                 #expect(try eventually { try live.connectionCount() == 0 })
             }
@@ -296,10 +297,10 @@ extension ServerTests {
             ) { live in
                 for path in ["/stream", "/bytes"] {
                     for _ in 0..<10 {
-                        let client = try live.connect(receiveBuffer: 16 * 1024)
-                        try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                        _ = try client.head()
-                        client.close()
+                        let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
+                        try client.send(.get, path)
+                        _ = try client.receiveHead()
+                        try client.close()
                     }
                 }
                 #expect(try eventually { try live.connectionCount() == 0 })

@@ -3,19 +3,20 @@ import Logging
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct ConcurrencyTests {
         @Test(arguments: Style.allCases)
         func `idle connections hold no stack and no buffer`(style: Style) async throws {
-            try await withServer(hubs: .one("counts what lives on the hub"), routes: { $0.plain("/", style) }) { live in
+            try await withServer(hubs: .one("counts tasks and waits of the hub"), routes: { $0.plain("/", style) }) { live in
                 func connect(_ count: Int) throws {
                     let clients = try (0..<count).map { _ in try live.connect() }
-                    for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
-                    for client in clients { #expect(try client.answer().status == 200) }
+                    for client in clients { try client.send(.get, "/") }
+                    for client in clients { #expect(try client.receiveResponse().status == 200) }
                 }
-                // What is allocated once is allocated now.
+                // One-time allocations happen here.
                 try connect(200)
                 let before = allocatedBytes()
                 try connect(1000)
@@ -24,7 +25,7 @@ extension ServerTests {
                 #expect(try live.connectionCount() == 1200)
                 #expect(idle.greenThreads == 0)
                 #expect(idle.waits >= 1200)
-                // A buffer alone would be 16 KiB.
+                // One buffer would add 16 KiB.
                 #expect(each < 12_000)
             }
         }
@@ -47,10 +48,10 @@ extension ServerTests {
                 }
             ) { live in
                 let clients = try (0..<200).map { _ in try live.connect() }
-                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                for client in clients { try client.send(.get, "/") }
                 #expect(eventually { started.value == 200 })
                 goOn.send(())
-                for client in clients { #expect(try client.answer().text == "ok") }
+                for client in clients { #expect(try client.receiveResponse().text == "ok") }
                 #expect(begun.all.count == 200 && Set(begun.all).count == 1)
                 #expect(ended.all.count == 200 && Set(ended.all).count == 1)
                 let statistics = try live.statistics()
@@ -62,7 +63,7 @@ extension ServerTests {
         @Test
         func `both styles run on the hub's thread`() async throws {
             try await withServer(
-                hubs: .one("all run on the thread of one hub"),
+                hubs: .one("compares threads of one hub"),
                 routes: { router in
                     for style in Style.allCases {
                         router.on(.get, "/\(style)", style) { _ in
@@ -85,17 +86,22 @@ extension ServerTests {
                 switch style {
                 case .blocking:
                     router.get("/outer") { _ in
-                        Response(body: try HubClient(port: port.withLock { $0 }).get("/inner"))
+                        let client = TestClient(to: .tcp(port: port.withLock { $0 }))
+                        defer { try? client.close() }
+                        return Response(body: try client.get("/inner").body)
                     }
                 case .async:
                     router.get("/outer") { _ in
-                        Response(body: try await HubClient(port: port.withLock { $0 }).get("/inner"))
+                        let client = TestClient(to: .tcp(port: port.withLock { $0 }))
+                        let response = try await client.get("/inner")
+                        await client.close()
+                        return Response(body: response.body)
                     }
                 }
             }) { live in
                 port.withLock { $0 = live.port }
                 let answer = try live.get("/outer")
-                #expect(answer.text.hasSuffix("ok"))
+                #expect(answer.text == "ok")
             }
         }
 
@@ -118,10 +124,10 @@ extension ServerTests {
                 let count = 1000
                 try flooding.send(String(repeating: "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
                 #expect(eventually { calls.value > 0 })
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try other.answer().text == "ok")
+                try other.send(.get, "/")
+                #expect(try other.receiveResponse().text == "ok")
                 #expect(calls.value < count / 2)
-                for _ in 0..<count { #expect(try flooding.answer().status == 200) }
+                for _ in 0..<count { #expect(try flooding.receiveResponse().status == 200) }
             }
         }
 
@@ -143,46 +149,6 @@ extension ServerTests {
                 try live.waitUntilEnded()
                 #expect(calls.value < count)
             }
-        }
-    }
-}
-
-/// A client in both styles, for handlers.
-private struct HubClient {
-    let fd: CInt
-
-    init(port: Int) throws {
-        let client = try Client(port: port)
-        fd = dup(client.fd)
-        _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
-    }
-
-    private static func request(_ path: String) -> [UInt8] {
-        Array("GET \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".utf8)
-    }
-
-    func get(_ path: String) async throws -> [UInt8] {
-        let descriptor = try Descriptor(adopting: fd)
-        defer { descriptor.close() }
-        var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
-        guard try HubClient.request(path).withUnsafeBytes({ try descriptor.writeAvailable($0) }) != nil else { return [] }
-        while true {
-            let got = try piece.withUnsafeMutableBytes { try descriptor.readAvailable(into: $0) }
-            if got == 0 { return all }
-            if let got { all += piece[..<got] } else { try await descriptor.wait(for: .readable) }
-        }
-    }
-
-    @available(*, noasync)
-    func get(_ path: String) throws -> [UInt8] {
-        let descriptor = try Descriptor(adopting: fd)
-        defer { descriptor.close() }
-        var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
-        try HubClient.request(path).withUnsafeBytes { try descriptor.write($0) }
-        while true {
-            let got = try piece.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-            if got == 0 { return all }
-            all += piece[..<got]
         }
     }
 }

@@ -1,4 +1,5 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -13,16 +14,19 @@ extension ServerTests {
                 let client = try live.connect()
                 for expect in ["100-continue", "100-Continue"] {
                     try client.send(Self.head("Content-Length: 3", expect: expect))
-                    #expect(try client.answer().status == 100)
+                    #expect(try client.receiveHead(to: .post, interim: true).status == 100)
                     try client.send("abc")
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "abc")
+                    #expect(answer.interim.isEmpty)
                     #expect(!answer.closes)
 
                     try client.send(Self.head("Transfer-Encoding: chunked", expect: expect))
-                    #expect(try client.answer().status == 100)
+                    #expect(try client.receiveHead(to: .post, interim: true).status == 100)
                     try client.send("3\r\nabc\r\n0\r\n\r\n")
-                    #expect(try client.answer().text == "abc")
+                    let chunked = try client.receiveResponse()
+                    #expect(chunked.text == "abc")
+                    #expect(chunked.interim.isEmpty)
                 }
             }
         }
@@ -32,10 +36,11 @@ extension ServerTests {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3") + "abc" + Self.head("Content-Length: 3") + "def")
-                #expect(try client.answer().status == 100)
-                #expect(try client.answer().text == "abc")
-                #expect(try client.answer().status == 100)
-                #expect(try client.answer().text == "def")
+                for text in ["abc", "def"] {
+                    let answer = try client.receiveResponse()
+                    #expect(answer.interim == [.continue])
+                    #expect(answer.text == text)
+                }
             }
         }
 
@@ -46,10 +51,11 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3"))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.text == "no need")
+                #expect(answer.interim.isEmpty)
                 #expect(answer.closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -58,13 +64,14 @@ extension ServerTests {
             try await withServer(routes: { $0.echoing("/", style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head("Content-Length: 3"))
-                #expect(try client.head().status == 100)
+                #expect(try client.receiveHead(to: .post, interim: true).status == 100)
                 try client.send("abc")
-                let head = try client.head()
+                let head = try client.receiveHead()
                 #expect(head.status == 200)
+                #expect(head.interim.isEmpty)
                 #expect(!head.closes)
-                #expect(try client.chunk() == Array("abc".utf8))
-                #expect(try client.chunk() == nil)
+                #expect(try client.receiveChunk() == Array("abc".utf8))
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -73,8 +80,9 @@ extension ServerTests {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.head(framing))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.status == 200)
+                #expect(answer.interim.isEmpty)
                 #expect(!answer.closes)
             }
         }
@@ -84,7 +92,9 @@ extension ServerTests {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 let client = try live.connect()
                 try client.send("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
-                #expect(try client.answer().text == "abc")
+                let answer = try client.receiveResponse()
+                #expect(answer.text == "abc")
+                #expect(answer.interim.isEmpty)
             }
         }
 

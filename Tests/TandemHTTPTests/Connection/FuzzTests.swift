@@ -1,4 +1,5 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -42,15 +43,15 @@ extension ServerTests {
                             sent += count
                         }
                         switch Int.random(in: 0..<4, using: &random) {
-                        case 0: client.reset()
-                        case 1: client.close()
+                        case 0: try client.close(reset: true)
+                        case 1: try client.close()
                         case 2:
-                            client.halfClose()
-                            _ = try client.untilCut()
+                            try client.endSending()
+                            _ = try client.receiveUntilEnd(orReset: true)
                         default: break
                         }
-                    } catch ClientError.ended {
-                        // It was refused before it had sent all.
+                    } catch let error as TestClientError where [.reset, .cutShort].contains(error.code) {
+                        // The server refused it before it had sent everything.
                     }
                     if Int.random(in: 0..<10, using: &random) == 0 {
                         #expect(try live.get("/plain").text == "ok")
@@ -78,7 +79,7 @@ extension ServerTests {
     }
 }
 
-/// Random numbers that a seed repeats.
+/// A generator of random numbers from a seed.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
 

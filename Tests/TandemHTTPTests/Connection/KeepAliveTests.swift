@@ -1,5 +1,6 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -9,11 +10,11 @@ extension ServerTests {
             try await withServer(routes: { $0.plain("/", style) }) { live in
                 let client = try live.connect()
                 for _ in 0..<3 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                    try client.send(.get, "/")
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 200)
                     #expect(answer.text == "ok")
-                    #expect(answer["connection"] == nil)
+                    #expect(answer[.connection] == nil)
                 }
                 #expect(try live.connectionCount() == 1)
             }
@@ -38,8 +39,8 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveResponse().closes)
+                #expect(try client.receiveUntilEnd().isEmpty)
                 #expect(calls.value == 1)
             }
         }
@@ -51,8 +52,8 @@ extension ServerTests {
                 let client = try live.connect()
                 for _ in 0..<2 {
                     try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer["connection"] == "keep-alive")
+                    let answer = try client.receiveResponse()
+                    #expect(answer[.connection] == "keep-alive")
                     #expect(answer.text == "ok")
                 }
             }
@@ -65,13 +66,13 @@ extension ServerTests {
             try await withServer({ $0.idleTimeout = .milliseconds(2_500) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / \(version)\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
-                let kept = try client.answer()
-                #expect(kept["connection"] == "keep-alive")
-                #expect(kept["keep-alive"] == "timeout=2")
+                let kept = try client.receiveResponse()
+                #expect(kept[.connection] == "keep-alive")
+                #expect(kept[.keepAlive] == "timeout=2")
                 try client.send("GET / \(version)\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n")
-                let last = try client.answer()
+                let last = try client.receiveResponse()
                 #expect(last.closes)
-                #expect(last["keep-alive"] == nil)
+                #expect(last[.keepAlive] == nil)
             }
         }
 
@@ -93,8 +94,8 @@ extension ServerTests {
             ) { live in
                 let client = try live.connect()
                 try client.send(String(repeating: "GET / \(version)\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", count: 5))
-                for number in 1...most { #expect(try client.answer().closes == (number == most)) }
-                #expect(try client.isAtEnd())
+                for number in 1...most { #expect(try client.receiveResponse().closes == (number == most)) }
+                #expect(try client.receiveUntilEnd().isEmpty)
                 #expect(calls.value == most)
             }
         }
@@ -110,9 +111,9 @@ extension ServerTests {
                     try client.send(
                         "POST / HTTP/1.0\r\nConnection: keep-alive\r\n\(expect)Content-Length: \(smuggled.utf8.count)\r\n\r\n"
                             + smuggled)
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
-                    #expect(answer["connection"] == "keep-alive")
+                    #expect(answer[.connection] == "keep-alive")
                 }
                 #expect(live.logged(2).count == 2)
                 #expect(live.access.entries("/smuggled").isEmpty)
@@ -128,8 +129,8 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for (path, status) in [("/", 200), ("/nowhere", 404), ("/", 200), ("/throws", 500), ("/", 200)] {
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().status == status)
+                    try client.send(.get, path)
+                    #expect(try client.receiveResponse().status.code == status)
                 }
             }
         }
@@ -139,10 +140,10 @@ extension ServerTests {
             try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
                 let fresh = try live.connect()
                 let used = try live.connect()
-                try used.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try used.answer().status == 200)
-                #expect(try fresh.isAtEnd())
-                #expect(try used.isAtEnd())
+                try used.send(.get, "/")
+                #expect(try used.receiveResponse().status == 200)
+                #expect(try fresh.receiveUntilEnd().isEmpty)
+                #expect(try used.receiveUntilEnd().isEmpty)
                 #expect(live.logged(1).count == 1)
             }
         }
@@ -154,19 +155,19 @@ extension ServerTests {
                 { $0.idleTimeout = .milliseconds(80) }, routes: { $0.waiting("/", style, for: event, started: started) }
             ) { live in
                 let slow = try live.connect()
-                try slow.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try slow.send(.get, "/")
                 #expect(eventually { started.value == 1 })
-                // One that came later has been idle for too long: so the time is over for both.
+                // A later connection has exceeded the idle timeout, so the time is over for both.
                 let idle = try live.connect()
-                #expect(try idle.isAtEnd())
-                #expect(throws: ClientError.self) {
-                    while true { try idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                #expect(try idle.receiveUntilEnd().isEmpty)
+                #expect(throws: TestClientError.self) {
+                    while true { try idle.send(.get, "/") }
                 }
                 event.send(())
-                let answer = try slow.answer()
+                let answer = try slow.receiveResponse()
                 #expect(answer.text == "ok")
                 #expect(!answer.closes)
-                #expect(try slow.isAtEnd())
+                #expect(try slow.receiveUntilEnd().isEmpty)
                 #expect(started.value == 1)
             }
         }
@@ -176,8 +177,8 @@ extension ServerTests {
             try await withServer({ $0.idleTimeout = .milliseconds(80) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n")
-                #expect(try client.answer().status == 200)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveResponse().status == 200)
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
     }

@@ -1,5 +1,6 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -9,13 +10,13 @@ extension ServerTests {
         @Test(arguments: [100_000, 8 << 20])
         func `a refusal reaches a client that first sends its whole body, without a reset`(size: Int) async throws {
             try await withServer({ $0.maxBodyBytes = 1000 }, routes: { $0.collecting("/", .async) }) { live in
-                let client = try live.connect(receiveBuffer: 4096)
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 4096))
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
                 try client.send(pattern(size))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.status == 413)
                 #expect(answer.closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -26,12 +27,12 @@ extension ServerTests {
             try await withServer(routes: { router in
                 router.on(.get, "/", .async) { _ in Response(body: pattern(50_000)) }
             }) { live in
-                let client = try live.connect(receiveBuffer: 4096)
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 4096))
                 try client.send(request)
                 for _ in 0..<200 { try client.send(String(repeating: Self.get, count: 500)) }
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.status == 400 || answer.body == pattern(50_000))
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
                 #expect(live.logged(1).count == 1)
             }
         }
@@ -48,10 +49,10 @@ extension ServerTests {
                 let other = try live.connect()
                 for _ in 0..<20 {
                     try other.send(Self.get)
-                    #expect(try other.answer().text == "ok")
+                    #expect(try other.receiveResponse().text == "ok")
                 }
-                other.close()
-                #expect(throws: ClientError.self) { try sending.wait() }
+                try other.close()
+                #expect(throws: TestClientError.self) { try sending.wait() }
                 #expect(eventually { (try? live.connectionCount()) == 0 })
             }
         }
@@ -61,7 +62,7 @@ extension ServerTests {
             try await withServer({ $0.lingerTimeout = .milliseconds(50) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
-                #expect(try client.answer().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
                 #expect(eventually { (try? live.connectionCount()) == 0 })
             }
         }
@@ -71,8 +72,8 @@ extension ServerTests {
             try await withServer({ $0.lingerTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
-                #expect(throws: ClientError.self) {
-                    // A byte well within the second that a quiet client gets.
+                #expect(throws: TestClientError.self) {
+                    // Each byte arrives well within the second that a silent client gets.
                     for _ in 0..<1000 {
                         try client.send("x")
                         pause(milliseconds: 5)
@@ -98,10 +99,10 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
                 try client.send(pattern(20_000))
-                client.halfClose()
-                #expect(try client.answer().text == "true")
-                // A reset in place of the end would throw.
-                #expect(try client.isAtEnd())
+                try client.endSending()
+                #expect(try client.receiveResponse().text == "true")
+                // A reset instead of FIN would throw.
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -110,11 +111,11 @@ extension ServerTests {
             try await withServer({ $0.lingerTimeout = .seconds(50) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
-                #expect(try client.answer().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
                 let sending = inBackground { while true { try client.send(pattern(1 << 16)) } }
                 live.cancelRun()
                 try? live.waitUntilEnded()
-                #expect(throws: ClientError.self) { try sending.wait() }
+                #expect(throws: TestClientError.self) { try sending.wait() }
             }
         }
     }

@@ -1,5 +1,6 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -17,22 +18,22 @@ extension ServerTests {
             try await withServer(routes: { Self.numbered($0, style) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<100))
-                for number in 0..<100 { #expect(try client.answer().text == "\(number)") }
+                for number in 0..<100 { #expect(try client.receiveResponse().text == "\(number)") }
             }
         }
 
         @Test(arguments: Style.allCases)
         func `a request may arrive split at any byte, with the next one behind it`(style: Style) async throws {
-            try await withServer(hubs: .one("lets the hub turn"), routes: { $0.collecting("/", style) }) { live in
+            try await withServer(hubs: .one("waits for turns of the hub"), routes: { $0.collecting("/", style) }) { live in
                 let request = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
                 let client = try live.connect()
                 for split in 1..<request.count {
                     try client.send(request[..<split])
-                    // The hub has turned: what was sent has been taken in before the rest follows.
+                    // The server has read the first part before the rest follows.
                     _ = try live.statistics()
                     try client.send(request[split...] + request)
-                    #expect(try client.answer().text == "abc")
-                    #expect(try client.answer().text == "abc")
+                    #expect(try client.receiveResponse().text == "abc")
+                    #expect(try client.receiveResponse().text == "abc")
                 }
             }
         }
@@ -47,11 +48,11 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send(
                     "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "ok")
-                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(try client.receiveResponse().text == "ok")
+                #expect(try !client.hasInput(within: .milliseconds(50)))
                 event.send(())
-                #expect(try client.answer().text == "ok")
-                #expect(try client.answer().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
             }
         }
 
@@ -68,9 +69,9 @@ extension ServerTests {
                 for path in ["/", "/slow"] {
                     let client = try live.connect()
                     try client.send(String(repeating: "GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n", count: 3) + last)
-                    client.halfClose()
-                    for _ in 0..<3 { #expect(try client.answer().text == "ok") }
-                    _ = try client.rest()
+                    try client.endSending()
+                    for _ in 0..<3 { #expect(try client.receiveResponse().text == "ok") }
+                    _ = try client.receiveUntilEnd()
                 }
             }
         }
@@ -86,10 +87,10 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.requests(0..<20))
                 #expect(eventually { started.value == 1 })
-                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(try !client.hasInput(within: .milliseconds(50)))
                 event.send(())
-                #expect(try client.answer().text == "ok")
-                for number in 0..<20 { #expect(try client.answer().text == "\(number)") }
+                #expect(try client.receiveResponse().text == "ok")
+                for number in 0..<20 { #expect(try client.receiveResponse().text == "\(number)") }
             }
         }
 
@@ -98,9 +99,9 @@ extension ServerTests {
             try await withServer(routes: { Self.numbered($0, .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<10) + "NONSENSE\r\n\r\n")
-                for number in 0..<10 { #expect(try client.answer().text == "\(number)") }
-                #expect(try client.answer().status == 400)
-                #expect(try client.isAtEnd())
+                for number in 0..<10 { #expect(try client.receiveResponse().text == "\(number)") }
+                #expect(try client.receiveResponse().status == 400)
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -109,9 +110,9 @@ extension ServerTests {
             try await withServer(routes: { Self.numbered($0, .async) }) { live in
                 let client = try live.connect()
                 try client.send(Self.requests(0..<100))
-                client.halfClose()
-                for number in 0..<100 { #expect(try client.answer().text == "\(number)") }
-                #expect(try client.isAtEnd())
+                try client.endSending()
+                for number in 0..<100 { #expect(try client.receiveResponse().text == "\(number)") }
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -124,15 +125,17 @@ extension ServerTests {
             }) { live in
                 let count = 100_000
                 let bytes = Array(("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.requests(0..<count)).utf8)
-                let client = try live.connect(sendBuffer: 64 * 1024)
+                let client = try live.connect(TestConnectionOptions(sendBuffer: 64 * 1024))
                 let taken = try client.sendUntilBlocked(bytes)
                 #expect(taken < bytes.count)
                 event.send(())
                 let sending = inBackground { try client.send(bytes[taken...]) }
-                #expect(try client.answer().text == "ok")
-                for number in 0..<count {
-                    let text = try client.answer().text
-                    try #require(text == "\(number)")
+                #expect(try client.receiveResponse().text == "ok")
+                try live.onClientHub {
+                    for number in 0..<count {
+                        let text = try await client.receiveResponse().text
+                        try #require(text == "\(number)")
+                    }
                 }
                 try sending.wait()
             }
@@ -148,11 +151,11 @@ extension ServerTests {
                 }
             }) { live in
                 let count = 2_000
-                let client = try live.connect(receiveBuffer: 16 * 1024)
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
                 let sending = inBackground {
                     try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
                 }
-                // Settled: no more is answered while nobody reads.
+                // The count no longer changes: without a reader the server answers no more requests.
                 #expect(
                     eventually {
                         let before = calls.value
@@ -160,7 +163,7 @@ extension ServerTests {
                         return before > 0 && calls.value == before
                     })
                 #expect(calls.value < 1_000)
-                for _ in 0..<count { try #require(try client.answer().body == body) }
+                for _ in 0..<count { try #require(try client.receiveResponse().body == body) }
                 try sending.wait()
                 #expect(calls.value == count)
             }
@@ -168,7 +171,7 @@ extension ServerTests {
 
         @Test(arguments: Style.allCases)
         func `parsed input is dropped, even if the next head has always begun to arrive`(style: Style) async throws {
-            // An access log that collects entries would keep each head.
+            // An access log that keeps entries would keep each head.
             try await withServer({ $0.accessLog = nil }, routes: { $0.plain("/", style) }) { live in
                 let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 8000))\r\n\r\n".utf8)
                 let (start, end) = (head[..<20], head[20...])
@@ -178,9 +181,9 @@ extension ServerTests {
                 for number in 0..<500 {
                     if number == 100 { before = allocatedBytes() }
                     try client.send(end + start)
-                    #expect(try client.answer().text == "ok")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
-                // 3 MB have come and gone.
+                // The server has received 3 MB by now.
                 #expect(allocatedBytes() - before < 1 << 20)
             }
         }

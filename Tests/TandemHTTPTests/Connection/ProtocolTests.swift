@@ -1,8 +1,9 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
-    /// Small rules of RFC 9110 and 9112 that belong to no file of their own.
+    /// Tests of small rules of RFC 9110 and 9112.
     struct ProtocolTests {
         @Test(arguments: ["h2c", "websocket", "TLS/1.2, HTTP/2.0", ""])
         func `Upgrade is ignored, and the connection goes on in HTTP/1.1`(name: String) async throws {
@@ -14,9 +15,9 @@ extension ServerTests {
                         GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: \(name)\r\n\
                         HTTP2-Settings: AAMAAABkAAQAAP__\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
                         """)
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 200)
-                    #expect(answer["upgrade"] == nil)
+                    #expect(answer[.upgrade] == nil)
                     #expect(answer.text == "ok")
                 }
             }
@@ -31,10 +32,11 @@ extension ServerTests {
                         text: "\(request[name] ?? "none") \(request.headers[name] ?? "none") \(request.headers.count)")
                 }
             }) { live in
-                let hidden = try live.get("/", fields: "X_Forwarded_For: 1.2.3.4\r\n").text
+                let hidden = try live.get("/", headers: [.init("X_Forwarded_For")!: "1.2.3.4"]).text
                 #expect(hidden == "none none 2")
-                let both = "X_Forwarded_For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nx-forwarded-for: 9\r\n"
-                let shown = try live.get("/", fields: both).text
+                let shown = try live.exchange(
+                    "GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nx-forwarded-for: 9\r\n\r\n"
+                ).text
                 #expect(shown == "5.6.7.8, 9 5.6.7.8, 9 4")
             }
         }
@@ -47,7 +49,7 @@ extension ServerTests {
                 let client = try live.connect()
                 for (line, authority) in [("GET http://b:81/a", "b:81"), ("GET /a", "c"), ("GET HTTPS://[::1]/a?x", "[::1]")] {
                     try client.send("\(line) HTTP/1.1\r\nHost: c\r\n\r\n")
-                    #expect(try client.answer().text == authority)
+                    #expect(try client.receiveResponse().text == authority)
                 }
             }
         }
@@ -58,8 +60,8 @@ extension ServerTests {
                 for start in ["", "\r\n", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
                     let client = try live.connect()
                     try client.send(start)
-                    client.halfClose()
-                    #expect(try client.isAtEnd())
+                    try client.endSending()
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
                 #expect(eventually { (try? live.connectionCount()) == 0 })
                 #expect(live.access.entries.isEmpty)

@@ -1,5 +1,6 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -44,9 +45,9 @@ extension ServerTests {
         {
             try await withServer(routes: { $0.plain() }) { live in
                 let answer = try live.refusal(of: bytes)
-                #expect(answer.status == status)
-                #expect(answer["content-type"] == "text/plain; charset=utf-8")
-                #expect(answer["date"] != nil)
+                #expect(answer.status.code == status)
+                #expect(answer[.contentType] == "text/plain; charset=utf-8")
+                #expect(answer[.date] != nil)
                 #expect(answer.text.count > 20 && answer.text.hasSuffix(".\n"))
                 #expect(live.logged(1).map(\.status) == [status])
                 #expect(live.log.lines.isEmpty)
@@ -64,18 +65,18 @@ extension ServerTests {
                 ] {
                     let client = try live.connect()
                     try client.send("HEAD / HTTP/1.1\r\n" + bytes)
-                    let answer = try client.answer(toHead: true)
-                    #expect(answer.status == status)
-                    #expect(answer["content-length"].flatMap { Int($0) } ?? 0 > 20)
+                    let answer = try client.receiveResponse(to: .head)
+                    #expect(answer.status.code == status)
+                    #expect(answer[.contentLength].flatMap { Int($0) } ?? 0 > 20)
                     #expect(answer.closes)
-                    #expect(try client.isAtEnd(), "\(status)")
+                    #expect(try client.receiveUntilEnd().isEmpty, "\(status)")
                 }
-                // The one before does not count.
+                // The request before it does not matter.
                 let client = try live.connect()
                 try client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nNONSENSE\r\n\r\n")
-                #expect(try client.answer(toHead: true).status == 200)
-                #expect(try client.answer().text.count > 20)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveResponse(to: .head).status == 200)
+                #expect(try client.receiveResponse().text.count > 20)
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -113,11 +114,11 @@ extension ServerTests {
                 let client = try live.connect()
                 for head in allowed {
                     try client.send(head + "\r\n")
-                    #expect(try client.answer().status == 200, "\(head)")
+                    #expect(try client.receiveResponse().status == 200, "\(head)")
                 }
                 for (head, status) in refused {
                     let answer = try live.refusal(of: head + end)
-                    #expect(answer.status == status, "\(head)")
+                    #expect(answer.status.code == status, "\(head)")
                 }
                 #expect(live.log.lines.isEmpty)
             }
@@ -147,10 +148,10 @@ extension ServerTests {
                 let client = try live.connect()
                 for request in allowed {
                     try client.send(request)
-                    #expect(try client.answer().status == 200, "\(request.prefix(60))")
+                    #expect(try client.receiveResponse().status == 200, "\(request.prefix(60))")
                 }
                 for (request, status) in refused {
-                    #expect(try live.refusal(of: request).status == status, "\(request.prefix(60))")
+                    #expect(try live.refusal(of: request).status.code == status, "\(request.prefix(60))")
                 }
             }
             try await withServer(
@@ -159,7 +160,7 @@ extension ServerTests {
                 let client = try live.connect()
                 for request in [request(path: 15_000), request("X: \(text(10_000))\r\n")] {
                     try client.send(request)
-                    #expect(try client.answer().status == 200)
+                    #expect(try client.receiveResponse().status == 200)
                 }
             }
         }
@@ -175,7 +176,7 @@ extension ServerTests {
                     ("BREW /", 501), ("PURGE /cache", 200), ("PURGE /", 405), ("get /", 501),
                 ] {
                     try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().status == status, "\(line)")
+                    #expect(try client.receiveResponse().status.code == status, "\(line)")
                 }
             }
         }
@@ -188,18 +189,18 @@ extension ServerTests {
                 router.on(.delete, "/thing", style) { _ in Response() }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
-                let missing = try client.answer()
+                try client.send(.get, "/nowhere")
+                let missing = try client.receiveResponse()
                 #expect(missing.status == 404)
                 #expect(missing.text == "nothing is at /nowhere\n")
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
-                let first = try client.answer()
+                let first = try client.receiveResponse()
                 #expect(first.status == 405)
-                #expect(first["allow"] == "GET, HEAD, OPTIONS")
-                try client.send("HEAD /thing HTTP/1.1\r\nHost: a\r\n\r\n")
-                let second = try client.answer(toHead: true)
+                #expect(first[.allow] == "GET, HEAD, OPTIONS")
+                try client.send(.head, "/thing")
+                let second = try client.receiveResponse(to: .head)
                 #expect(second.status == 405)
-                #expect(second["allow"] == "POST, DELETE, OPTIONS")
+                #expect(second[.allow] == "POST, DELETE, OPTIONS")
             }
         }
 
@@ -208,13 +209,13 @@ extension ServerTests {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 try client.send("TRACE / HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nContent-Length: 3\r\n\r\nabc")
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.status == 405)
-                #expect(answer["allow"] == "GET, HEAD, OPTIONS")
+                #expect(answer[.allow] == "GET, HEAD, OPTIONS")
                 #expect(!answer.text.contains("secret"))
-                // The body that it must not have is no request.
-                try client.send("TRACE /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 404)
+                // The body, which TRACE must not have, is not parsed as a request.
+                try client.send(.trace, "/nowhere")
+                #expect(try client.receiveResponse().status == 404)
             }
         }
 
@@ -237,16 +238,16 @@ extension ServerTests {
                 router.on(.options, "/own", .async) { _ in Response(text: "mine") }
             }) { live in
                 let client = try live.connect()
-                try client.send("OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n")
-                let path = try client.answer()
+                try client.send(.options, "/")
+                let path = try client.receiveResponse()
                 #expect(path.status == 204)
-                #expect(path["allow"] == "GET, HEAD, OPTIONS")
-                try client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 204)
-                try client.send("OPTIONS /own HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "mine")
-                try client.send("OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 404)
+                #expect(path[.allow] == "GET, HEAD, OPTIONS")
+                try client.send(.options, "*")
+                #expect(try client.receiveResponse().status == 204)
+                try client.send(.options, "/own")
+                #expect(try client.receiveResponse().text == "mine")
+                try client.send(.options, "/nowhere")
+                #expect(try client.receiveResponse().status == 404)
             }
         }
     }
@@ -260,26 +261,26 @@ extension ServerTests {
                 let trickling = try live.connect()
                 let head = "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: 1000)
                 var sent = 0
-                // A byte well within the timeout, and the next.
+                // Each byte arrives well within the timeout.
                 for byte in head {
                     do { try trickling.send("\(byte)") } catch { break }
                     sent += 1
-                    if trickling.hears(withinMilliseconds: 20) { break }
+                    if try trickling.hasInput(within: .milliseconds(20)) { break }
                 }
                 #expect(sent < head.count)
                 for client in [silent, trickling] {
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 408)
                     #expect(answer.closes)
                     #expect(answer.text.contains("0.15 seconds"))
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
             }
         }
 
         @Test
         func `slow heads hold no stack and no turn of the hub, and delay no other client`() async throws {
-            try await withServer(hubs: .one("counts what its hub does"), routes: { $0.plain("/", .blocking) }) { live in
+            try await withServer(hubs: .one("counts the work of the hub"), routes: { $0.plain("/", .blocking) }) { live in
                 let slow = try (0..<200).map { _ in try live.connect() }
                 for client in slow { try client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ") }
                 #expect(try eventually { try live.connectionCount() == 200 })
@@ -287,18 +288,18 @@ extension ServerTests {
                 for byte in "xyz" {
                     for client in slow { try client.send("\(byte)") }
                     for _ in 0..<10 {
-                        try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try other.answer().text == "ok")
+                        try other.send(.get, "/")
+                        #expect(try other.receiveResponse().text == "ok")
                     }
                 }
                 let statistics = try live.statistics()
                 #expect(statistics.greenThreads == 0)
-                // It turns when something comes, not while it waits: some for the bytes, some for the answers.
+                // The hub turns for arriving bytes and for answers, not while it waits.
                 #expect(try live.statistics().turns - statistics.turns < 10)
                 #expect(live.access.entries.allSatisfy { $0.status == 200 })
                 for client in slow {
                     try client.send("\r\n\r\n")
-                    #expect(try client.answer().text == "ok")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
             }
         }
@@ -312,11 +313,11 @@ extension ServerTests {
                 ] {
                     let client = try live.connect()
                     try client.send("POST / HTTP/1.1\r\nHost: a\r\n" + body)
-                    var answer = try client.answer()
-                    if answer.status == 100 { answer = try client.answer() }
+                    var answer = try client.receiveResponse()
+                    if answer.status == 100 { answer = try client.receiveResponse() }
                     #expect(answer.status == 408)
                     #expect(answer.closes)
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
                 #expect(live.log.lines.isEmpty)
             }
@@ -325,7 +326,7 @@ extension ServerTests {
         @Test(arguments: Style.allCases)
         func `a slow body with progress is read to its end`(style: Style) async throws {
             let (wanted, got) = (Count(), Count())
-            // Has a byte sent each 300 seconds. While that one is on its way it takes turns, so that the clock stands still.
+            // Makes the client send a byte every 300 seconds. Yields while the byte is on its way, so that the clock stands still.
             let pace: @Sendable () async throws -> Void = {
                 for number in 1...10 {
                     try await sleep(for: .seconds(300))
@@ -364,7 +365,7 @@ extension ServerTests {
                     #expect(eventually { wanted.value == number })
                     try client.send("x")
                 }
-                #expect(try client.answer().text == "3000.0 seconds")
+                #expect(try client.receiveResponse().text == "3000.0 seconds")
             }
         }
     }

@@ -1,7 +1,9 @@
+import Logging
 import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -36,15 +38,17 @@ extension ServerTests {
                 }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.head()["transfer-encoding"] == "chunked")
-                #expect(try client.chunk() == Array("one".utf8))
+                try client.send(.get, "/")
+                #expect(try client.receiveHead()[.transferEncoding] == "chunked")
+                #expect(try client.receiveChunk() == Array("one".utf8))
                 events[0].send(())
-                #expect(try client.chunk() == Array("two".utf8))
+                #expect(try client.receiveChunk() == Array("two".utf8))
                 events[1].send(())
-                #expect(try client.chunk() == nil)
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().chunks == [3, 3])
+                #expect(try client.receiveChunk() == nil)
+                try client.send(.get, "/")
+                #expect(try client.receiveHead().status == 200)
+                for text in ["one", "two"] { #expect(try client.receiveChunk() == Array(text.utf8)) }
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -53,8 +57,8 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, []) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().body == [])
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().body == [])
                 }
             }
         }
@@ -64,9 +68,9 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(4), [], pattern(6)]) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer["content-length"] == "10")
+                    try client.send(.get, "/")
+                    let answer = try client.receiveResponse()
+                    #expect(answer[.contentLength] == "10")
                     #expect(answer.body == pattern(4) + pattern(6))
                 }
             }
@@ -82,12 +86,12 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for (path, status) in [("/teapot", 418), ("/broken", 500), ("/", 200)] {
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer.status == status)
+                    try client.send(.get, path)
+                    let answer = try client.receiveResponse()
+                    #expect(answer.status.code == status)
                     #expect(!answer.closes)
                 }
-                #expect(live.log.lines("handler threw").count == 1)
+                #expect(live.log.entries("handler threw").count == 1)
                 #expect(live.logged(3).map(\.status) == [418, 500, 200])
             }
         }
@@ -97,8 +101,8 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, []) }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                    try client.send(.get, "/")
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 200)
                     #expect(answer.body.isEmpty)
                 }
@@ -133,14 +137,14 @@ extension ServerTests {
                 }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.head().status == 200)
+                try client.send(.get, "/")
+                #expect(try client.receiveHead().status == 200)
                 for count in 1...3 {
                     try events.put(pattern(count))
-                    #expect(try client.chunk() == pattern(count))
+                    #expect(try client.receiveChunk() == pattern(count))
                 }
                 try events.put([])
-                #expect(try client.chunk() == nil)
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -149,9 +153,9 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(9)]) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.head()["content-length"] == "10")
-                #expect(try client.untilCut() == pattern(9))
-                #expect(live.log.lines("streamed answer cut short").count == 1)
+                #expect(try client.receiveHead()[.contentLength] == "10")
+                #expect(try client.receiveUntilEnd(orReset: true) == pattern(9))
+                #expect(live.log.entries("streamed answer cut short").count == 1)
                 #expect(live.logged(1).map(\.outcome) == [.failed])
             }
         }
@@ -161,7 +165,7 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, []) }) { live in
                 let answer = try live.get("/")
                 #expect(answer.status == 500)
-                #expect(live.log.lines("handler threw")[0].metadata["error"]!.contains("shorter"))
+                #expect(live.log.entries("handler threw")[0].metadata["error"]!.contains("shorter"))
                 #expect(live.logged(1).map(\.outcome) == [.completed])
             }
         }
@@ -170,10 +174,10 @@ extension ServerTests {
         func `a write beyond the announced length throws and sends nothing`(style: Style) async throws {
             try await withServer(routes: { $0.streaming("/", style, contentLength: 10, [pattern(6), pattern(5)]) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
-                #expect(try client.untilCut() == pattern(6))
-                #expect(live.log.lines("streamed answer cut short")[0].metadata["error"]!.contains("longer"))
+                try client.send(.get, "/")
+                _ = try client.receiveHead()
+                #expect(try client.receiveUntilEnd(orReset: true) == pattern(6))
+                #expect(live.log.entries("streamed answer cut short")[0].metadata["error"]!.contains("longer"))
             }
         }
 
@@ -182,11 +186,11 @@ extension ServerTests {
             struct Broken: Error {}
             try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
-                #expect(try client.chunk() == pattern(5))
-                #expect(try client.untilCut() == [])
-                #expect(live.log.lines("streamed answer cut short").count == 1)
+                try client.send(.get, "/")
+                _ = try client.receiveHead()
+                #expect(try client.receiveChunk() == pattern(5))
+                #expect(try client.receiveUntilEnd(orReset: true) == [])
+                #expect(live.log.entries("streamed answer cut short").count == 1)
                 #expect(live.log.lines.allSatisfy { $0.message == "streamed answer cut short" })
             }
         }
@@ -196,8 +200,8 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, [pattern(5), pattern(6)]) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-                let answer = try client.answer()
-                #expect(answer["transfer-encoding"] == nil)
+                let answer = try client.receiveResponse()
+                #expect(answer[.transferEncoding] == nil)
                 #expect(answer.closes)
                 #expect(answer.body == pattern(5) + pattern(6))
             }
@@ -209,8 +213,8 @@ extension ServerTests {
             try await withServer(routes: { $0.streaming("/", style, [pattern(5)], then: { throw Broken() }) }) { live in
                 let client = try live.connect()
                 try client.send("GET / HTTP/1.0\r\n\r\n")
-                #expect(try client.head().status == 200)
-                #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
+                #expect(try client.receiveHead().status == 200)
+                #expect(throws: TestClientError(.reset)) { try client.receiveUntilEnd() }
             }
         }
 
@@ -219,7 +223,7 @@ extension ServerTests {
             let written = Count()
             let (piece, count) = (pattern(64 * 1024), 256)
             try await withServer(
-                hubs: .one("counts what lives on the hub"),
+                hubs: .one("counts tasks and waits of the hub"),
                 routes: { router in
                     router.plain()
                     router.get("/stream") { _ async in
@@ -242,10 +246,10 @@ extension ServerTests {
                     }
                 }
             ) { live in
-                let client = try live.connect(receiveBuffer: 16 * 1024)
-                try client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
-                // Settled: no more is written while nobody reads.
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
+                try client.send(.get, "/stream")
+                _ = try client.receiveHead()
+                // The count no longer changes: without a reader the handler writes no more.
                 #expect(
                     eventually {
                         let before = written.value
@@ -255,8 +259,8 @@ extension ServerTests {
                 #expect(written.value < count)
                 #expect(try live.get("/").text == "ok")
                 #expect(try live.statistics().greenThreads == (style == .blocking ? 1 : 0))
-                for _ in 0..<count { #expect(try client.chunk() == piece) }
-                #expect(try client.chunk() == nil)
+                for _ in 0..<count { #expect(try client.receiveChunk() == piece) }
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -270,16 +274,16 @@ extension ServerTests {
                 }
             ) { live in
                 for path in ["/stream", "/bytes"] {
-                    let client = try live.connect(receiveBuffer: 16 * 1024)
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                    let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
+                    try client.send(.get, path)
                     #expect(eventually { live.access.entries(path).count == 1 })
                     #expect(live.access.entries(path).first?.outcome == .failed)
                     #expect(try eventually { try live.connectionCount() == 0 })
-                    // Reset: the kernel keeps nothing for it.
-                    #expect(throws: ClientError.ended(reset: true)) { try client.rest() }
+                    // With a reset, the kernel keeps nothing for the client.
+                    #expect(throws: TestClientError(.reset)) { try client.receiveUntilEnd() }
                 }
-                // A client can do that as often as it likes.
-                #expect(live.log.lines("streamed answer cut short").map(\.level) == ["info"])
+                // A client can cause this at will, so it is not logged as an error.
+                #expect(live.log.entries("streamed answer cut short").map(\.level) == [.info])
             }
         }
 
@@ -311,10 +315,10 @@ extension ServerTests {
                 }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().body == pattern(3))
-                try client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "closed")
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().body == pattern(3))
+                try client.send(.get, "/late")
+                #expect(try client.receiveResponse().text == "closed")
                 kept.withLock { $0 = nil }
             }
         }

@@ -1,4 +1,5 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -7,20 +8,20 @@ extension ServerTests {
         func `a short unread body is dropped, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { $0.on(.post, "/", style) { _ in Response(text: "unread") } }) { live in
                 let client = try live.connect()
-                // What is dropped must not be taken for a request.
+                // The dropped bytes must not be parsed as a request.
                 let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
                 for _ in 0..<3 {
                     try client.send(RequestBodyTests.announced(smuggled))
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
                     #expect(!answer.closes)
                 }
-                // Also when it comes late, behind its answer.
+                // The same for a body that arrives after its answer.
                 try client.send(RequestBodyTests.head + "Content-Length: \(smuggled.count)\r\n\r\n")
-                #expect(try client.answer().text == "unread")
+                #expect(try client.receiveResponse().text == "unread")
                 try client.send(smuggled + RequestBodyTests.announced(smuggled))
-                #expect(try client.answer().text == "unread")
-                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(try client.receiveResponse().text == "unread")
+                #expect(try !client.hasInput(within: .milliseconds(50)))
                 #expect(live.access.entries("/smuggled").isEmpty)
             }
         }
@@ -32,7 +33,7 @@ extension ServerTests {
             ) { live in
                 let client = try live.connect()
                 try client.send(RequestBodyTests.head + "Content-Length: 10000\r\n\r\n")
-                #expect(try client.answer().text == "unread")
+                #expect(try client.receiveResponse().text == "unread")
                 let clock = ContinuousClock()
                 let begin = clock.now
                 while try live.connectionCount() > 0, clock.now < begin + .seconds(5) {
@@ -50,7 +51,7 @@ extension ServerTests {
                 let client = try live.connect()
                 for pieces in [[pattern(10)], [pattern(500), pattern(500)]] {
                     try client.send(RequestBodyTests.chunked(pieces))
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
                     #expect(!answer.closes)
                 }
@@ -70,10 +71,10 @@ extension ServerTests {
                 for request in requests {
                     let client = try live.connect()
                     try client.send(request)
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
                     #expect(answer.closes)
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
                 #expect(live.logged(3).count == 3)
             }
@@ -94,8 +95,8 @@ extension ServerTests {
                 ] {
                     let client = try live.connect()
                     try client.send(request)
-                    #expect(try client.answer().text == "unread")
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveResponse().text == "unread")
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
                 #expect(live.logged(2).map(\.status) == [200, 200])
             }
@@ -108,8 +109,8 @@ extension ServerTests {
             ) { live in
                 let client = try live.connect()
                 try client.send(RequestBodyTests.head + "Content-Length: 10\r\n\r\nabc")
-                #expect(try client.answer().status == 200)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveResponse().status == 200)
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
     }

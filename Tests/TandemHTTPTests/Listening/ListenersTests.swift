@@ -1,6 +1,7 @@
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -23,17 +24,18 @@ extension ServerTests {
                 #expect(Set(ports).count == 3 && !ports.contains(0))
                 #expect(live.port == ports[0])
                 let clients = try [
-                    Client(unix: path), Client(port: ports[0]), Client(port: ports[1]), Client(ipv6Port: ports[2]),
+                    live.connect(to: .unix(path)), live.connect(to: .tcp(port: ports[0])),
+                    live.connect(to: .tcp(port: ports[1])), live.connect(to: .tcp("::1", port: ports[2])),
                 ]
                 for client in clients {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().text == "ok")
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
                 #expect(Set(live.logged(4).map { $0.remoteAddress.prefix(4) }) == ["unix", "127.", "[::1"])
                 live.server.stop(grace: .seconds(10))
                 for client in clients {
-                    #expect(try client.isAtEnd())
-                    client.close()
+                    #expect(try client.receiveUntilEnd().isEmpty)
+                    try client.close()
                 }
                 try live.waitUntilEnded()
             }
@@ -56,7 +58,7 @@ extension ServerTests {
 
         @Test
         func `IPv4 and IPv6 wildcard addresses can share one port`() async throws {
-            // A port that is free for both, found by asking.
+            // A port that the kernel says is free.
             let port = try {
                 let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
                 defer { close(client) }
@@ -68,17 +70,20 @@ extension ServerTests {
                         bind(client, $0, length) != 0 || getsockname(client, $0, &length) != 0
                     }
                 }
-                guard !failed else { throw ClientError.systemCall("bind", errno) }
+                guard !failed else { throw SystemCallError(call: "bind", code: errno) }
                 return Int(in_port_t(bigEndian: address.sin_port))
             }()
             try await withServer(
                 { $0.addresses = [.tcp("0.0.0.0", port: port), .tcp("::", port: port)] },
                 routes: { $0.get("/") { request async in Response(text: request.remoteAddress) } }
             ) { live in
-                for (client, start) in [(try Client(port: port), "127.0.0.1:"), (try Client(ipv6Port: port), "[::1]:")] {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().text.hasPrefix(start))
-                    client.close()
+                for (client, start) in [
+                    (try live.connect(to: .tcp(port: port)), "127.0.0.1:"),
+                    (try live.connect(to: .tcp("::1", port: port)), "[::1]:"),
+                ] {
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().text.hasPrefix(start))
+                    try client.close()
                 }
             }
         }
@@ -94,24 +99,24 @@ extension ServerTests {
                     $0.addresses = [.unix(path), .tcp("127.0.0.1", port: 0)]
                 }, routes: { $0.waiting("/", .async, for: event, started: started) }
             ) { live in
-                func request(_ client: Client) throws {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                func request(_ client: TestConnection) throws {
+                    try client.send(.get, "/", headers: [.connection: "close"])
                 }
                 let first = try live.connect()
                 try request(first)
                 #expect(eventually { started.value == 1 })
-                for client in [try live.connect(unix: path), try live.connect()] {
+                for client in [try live.connect(to: .unix(path)), try live.connect()] {
                     try request(client)
-                    #expect(try client.answer().status == 503)
-                    client.close()
+                    #expect(try client.receiveResponse().status == 503)
+                    try client.close()
                 }
                 event.send(())
-                #expect(try first.answer().text == "ok")
-                first.close()
+                #expect(try first.receiveResponse().text == "ok")
+                try first.close()
                 #expect(try eventually { try live.connectionCount() == 0 })
-                let last = try live.connect(unix: path)
+                let last = try live.connect(to: .unix(path))
                 try request(last)
-                #expect(try last.answer().text == "ok")
+                #expect(try last.receiveResponse().text == "ok")
             }
         }
     }

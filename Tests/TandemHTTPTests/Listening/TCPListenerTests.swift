@@ -2,11 +2,12 @@ import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct TCPListenerTests {
-        /// What `run` throws, which whoever waits for the port gets too.
+        /// Returns the error that `run` throws, and checks that `waitUntilListening` throws it too.
         static func failure(_ configure: (inout HTTPServerConfiguration) -> Void) async -> TandemError? {
             var configuration = anyPort()
             configure(&configuration)
@@ -24,7 +25,7 @@ extension ServerTests {
         func `a busy port is an error with the address and EADDRINUSE`(hubs: Int) async throws {
             let occupied = try occupiedPort()
             defer { close(occupied.fd) }
-            // Its hubs start once and stay.
+            // The shared hubs start once, and keep their descriptors.
             _ = HubGroup.shared
             let before = openDescriptors()
             let error = try #require(
@@ -72,7 +73,7 @@ extension ServerTests {
             do {
                 #expect(try await server.waitUntilListening() > 0)
             } catch let error as TandemError where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
-                // No IPv6 here.
+                // This machine has no IPv6.
                 #expect(host == "::1")
                 return
             }
@@ -86,7 +87,7 @@ extension ServerTests {
             for _ in 0..<3 {
                 try await withServer({ $0.port = port.withLock(\.self) }, routes: { $0.plain() }) { live in
                     port.withLock { $0 = live.port }
-                    // The server closes first, so that the connection is left in TIME_WAIT.
+                    // The server closes first, so that the connection stays in TIME_WAIT.
                     let answer = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                     #expect(answer.status == 200)
                 }
@@ -97,11 +98,11 @@ extension ServerTests {
         func `a server that is full can be stopped`() async throws {
             try await withServer({ $0.maxConnections = 1 }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 200)
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().status == 200)
                 live.server.stop(grace: .seconds(10))
                 try live.waitUntilEnded()
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -111,33 +112,34 @@ extension ServerTests {
                 try await withServer(hubs: .one("counts the hub's turns"), routes: { $0.plain() }) { live in
                     let clients = try (0..<20).map { _ in try live.connect() }
                     for client in clients {
-                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try client.answer().status == 200)
+                        try client.send(.get, "/")
+                        #expect(try client.receiveResponse().status == 200)
                     }
-                    // From here on nobody in this process gets another number, but connecting needs one first.
-                    let late = try live.connect(timeout: 5)
+                    // Below, the process gets no more descriptors, so everything that needs one at first use is done here.
+                    let late = try live.connect(TestConnectionOptions(timeout: .seconds(5)))
                     #expect(try eventually { try live.connectionCount() == 21 })
-                    late.close()
+                    try late.close()
                     #expect(try eventually { try live.connectionCount() == 20 })
-                    #expect(try eventually { try live.readers() == 0 }, "those that come to rest take turns too")
+                    #expect(
+                        try eventually { try live.readers() == 0 }, "connections that come to rest also take turns of the hub")
                     var limit = rlimit()
                     getrlimit(descriptorLimit, &limit)
                     let before = limit.rlim_cur
-                    // The client gets the last number, the server none.
+                    // The client gets the last descriptor, the server none.
                     limit.rlim_cur = rlim_t(lastDescriptor() + 2)
                     setrlimit(descriptorLimit, &limit)
                     let client = try live.connect()
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    try client.send(.get, "/")
                     let turns = try live.statistics().turns
-                    #expect(!client.hears(withinMilliseconds: 350))
+                    #expect(try !client.hasInput(within: .milliseconds(350)))
                     #expect(try live.statistics().turns - turns < 40)
-                    #expect(!live.log.lines("cannot accept; trying again when a connection has ended, and each 100 ms").isEmpty)
-                    // Those that it has are served meanwhile.
+                    #expect(!live.log.entries("cannot accept; trying again when a connection has ended, and each 100 ms").isEmpty)
+                    // The server still serves its open connections.
                     try clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try clients[0].answer().status == 200)
+                    #expect(try clients[0].receiveResponse().status == 200)
                     limit.rlim_cur = before
                     setrlimit(descriptorLimit, &limit)
-                    #expect(try client.answer().text == "ok")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
                 exit(0)
             }
@@ -145,7 +147,7 @@ extension ServerTests {
     }
 
     struct OwnHubsTests {
-        /// Runs a server off any hub, on hubs of its own.
+        /// Runs a server that starts its own hubs.
         static func serve(
             _ configure: (inout HTTPServerConfiguration) -> Void, _ routes: (Router) -> Void,
             _ body: @escaping @Sendable (HTTPServer, Int) throws -> Void
@@ -156,7 +158,7 @@ extension ServerTests {
             configure(&configuration)
             let server = HTTPServer(router: router, configuration: configuration)
             try await onOwnThread {
-                // Its hubs start once and stay.
+                // The shared hubs start once, and keep their descriptors.
                 _ = HubGroup.shared
                 let before = openDescriptors()
                 let ended = Promise<Void>()
@@ -176,7 +178,7 @@ extension ServerTests {
 
         @Test(arguments: Style.allCases)
         func `connections are spread over the hubs, each with its own thread, and stop ends them all`(style: Style) async throws {
-            let access = RecordingAccessLog()
+            let access = TestAccessLog()
             try await Self.serve(
                 {
                     $0.hubs = 2
@@ -187,10 +189,10 @@ extension ServerTests {
                 }
             ) { server, port in
                 var answers: Set<String> = []
-                let clients = try (0..<64).map { _ in try Client(port: port) }
+                let clients = try (0..<64).map { _ in try openConnection(to: .tcp(port: port)) }
                 for client in clients {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    answers.insert(try client.answer().text)
+                    try client.send(.get, "/")
+                    answers.insert(try client.receiveResponse().text)
                 }
                 #expect(answers.count == 2)
                 #expect(Set(answers.map { $0.prefix(1) }) == ["0", "1"])
@@ -199,8 +201,8 @@ extension ServerTests {
                 #expect(Set(access.entries.map(\.hub)) == [0, 1])
                 server.stop()
                 for client in clients {
-                    #expect(try client.isAtEnd())
-                    client.close()
+                    #expect(try client.receiveUntilEnd().isEmpty)
+                    try client.close()
                 }
             }
         }
@@ -209,21 +211,21 @@ extension ServerTests {
         func `requests in flight on every hub are answered before run returns`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
             try await Self.serve({ $0.hubs = 2 }, { $0.waiting("/", style, for: event, started: started) }) { server, port in
-                let clients = try (0..<16).map { _ in try Client(port: port) }
-                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                let clients = try (0..<16).map { _ in try openConnection(to: .tcp(port: port)) }
+                for client in clients { try client.send(.get, "/") }
                 #expect(eventually { started.value == 16 })
                 server.stop()
                 event.send(())
                 for client in clients {
-                    #expect(try client.answer().closes)
-                    client.close()
+                    #expect(try client.receiveResponse().closes)
+                    try client.close()
                 }
             }
         }
     }
 }
 
-/// A socket that listens, and its port.
+/// Returns a listening socket and its port.
 private func occupiedPort() throws -> (fd: CInt, port: Int) {
     let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
@@ -235,11 +237,11 @@ private func occupiedPort() throws -> (fd: CInt, port: Int) {
             bind(fd, $0, length) != 0 || listen(fd, 1) != 0 || getsockname(fd, $0, &length) != 0
         }
     }
-    guard !failed else { throw ClientError.systemCall("listen", errno) }
+    guard !failed else { throw SystemCallError(call: "listen", code: errno) }
     return (fd, Int(in_port_t(bigEndian: address.sin_port)))
 }
 
-/// The highest number that is open.
+/// Returns the highest open descriptor.
 private func lastDescriptor() -> Int {
     (0..<4096).last { fcntl(CInt($0), F_GETFD) >= 0 } ?? 0
 }

@@ -1,6 +1,7 @@
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -16,10 +17,10 @@ extension ServerTests {
             ) { live in
                 #expect(live.port == 0)
                 for _ in 0..<8 {
-                    let client = try live.connect(unix: path)
+                    let client = try live.connect(to: .unix(path))
                     for _ in 0..<2 {
-                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try client.answer().text == "unix")
+                        try client.send(.get, "/")
+                        #expect(try client.receiveResponse().text == "unix")
                     }
                 }
                 #expect(live.logged(16).allSatisfy { $0.remoteAddress == "unix" })
@@ -35,14 +36,14 @@ extension ServerTests {
                     $0.addresses = [.unix(path)]
                 }, routes: { $0.plain() }
             ) { live in
-                let clients = try (0..<64).map { _ in try live.connect(unix: path) }
+                let clients = try (0..<64).map { _ in try live.connect(to: .unix(path)) }
                 for client in clients {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().text == "ok")
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
                 #expect(try live.connectionCount() == 64)
                 live.server.stop(grace: .seconds(10))
-                for client in clients { #expect(try client.isAtEnd()) }
+                for client in clients { #expect(try client.receiveUntilEnd().isEmpty) }
                 try live.waitUntilEnded()
             }
             #expect(directory.names.isEmpty)
@@ -59,22 +60,22 @@ extension ServerTests {
                     router.waiting("/slow", style, for: event, started: started)
                 }
             ) { live in
-                let idle = try (0..<2).map { _ in try live.connect(unix: path) }
+                let idle = try (0..<2).map { _ in try live.connect(to: .unix(path)) }
                 for client in idle {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().text == "ok")
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
-                let busy = try (0..<2).map { _ in try live.connect(unix: path) }
-                for client in busy { try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") }
+                let busy = try (0..<2).map { _ in try live.connect(to: .unix(path)) }
+                for client in busy { try client.send(.get, "/slow") }
                 #expect(eventually { started.value == 2 })
                 live.server.stop(grace: .seconds(20))
-                for client in idle { #expect(try client.isAtEnd()) }
-                #expect(throws: ClientError.self) { try Client(unix: path) }
+                for client in idle { #expect(try client.receiveUntilEnd().isEmpty) }
+                #expect(throws: TestClientError.self) { try openConnection(to: .unix(path)) }
                 event.send(())
                 for client in busy {
-                    #expect(try client.answer().closes)
-                    #expect(try client.isAtEnd())
-                    client.close()
+                    #expect(try client.receiveResponse().closes)
+                    #expect(try client.receiveUntilEnd().isEmpty)
+                    try client.close()
                 }
                 try live.waitUntilEnded()
             }
@@ -99,9 +100,9 @@ extension ServerTests {
             close(try boundUnixSocket(path, listens: true))
             #expect(directory.names == ["http.sock"])
             try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
-                let client = try live.connect(unix: path)
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "ok")
+                let client = try live.connect(to: .unix(path))
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().text == "ok")
             }
         }
 
@@ -115,7 +116,7 @@ extension ServerTests {
             #expect(
                 error.message
                     == "cannot listen on unix:\(path): bind: a process listens there already: stop it, or choose another path")
-            #expect(throws: Never.self) { try Client(unix: path).close() }
+            try await TestConnection.connect(to: .unix(path)).close()
         }
 
         @Test
@@ -136,7 +137,7 @@ extension ServerTests {
                 defer { close(fd) }
                 live.server.stop(grace: .seconds(1))
                 try live.waitUntilEnded()
-                #expect(throws: Never.self) { try Client(unix: path).close() }
+                #expect(throws: Never.self) { try openConnection(to: .unix(path)).close() }
             }
             #expect(directory.names == ["http.sock"])
         }
@@ -156,9 +157,9 @@ extension ServerTests {
         func `a server listens on the longest possible path`() async throws {
             let path = directory.path + "/" + String(repeating: "x", count: 106 - directory.path.utf8.count)
             try await withServer({ $0.addresses = [.unix(path)] }, routes: { $0.plain() }) { live in
-                let client = try live.connect(unix: path)
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "ok")
+                let client = try live.connect(to: .unix(path))
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().text == "ok")
             }
             #expect(directory.names.isEmpty)
         }

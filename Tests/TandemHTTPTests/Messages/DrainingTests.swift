@@ -1,10 +1,11 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct DrainingTests {
-        /// Sends what the queue holds, until the server drains.
+        /// Streams the elements of the queue until the server drains.
         private func events(_ style: Style, _ events: Queue<[UInt8]>) -> Router.AsyncHandler {
             { _ in
                 switch style {
@@ -33,18 +34,18 @@ extension ServerTests {
             let queue = Queue<[UInt8]>()
             try await withServer(routes: { $0.get("/", events(style, queue)) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
+                try client.send(.get, "/")
+                _ = try client.receiveHead()
                 for event in 1...3 {
                     try queue.put(pattern(event))
-                    #expect(try client.chunk()?.count == event)
+                    #expect(try client.receiveChunk()?.count == event)
                 }
                 #expect(!live.server.draining.hasBegun)
                 live.server.stop(grace: .seconds(20))
-                #expect(try client.chunk() == Array("bye".utf8))
-                #expect(try client.chunk() == nil)
-                #expect(try client.isAtEnd())
-                client.close()
+                #expect(try client.receiveChunk() == Array("bye".utf8))
+                #expect(try client.receiveChunk() == nil)
+                #expect(try client.receiveUntilEnd().isEmpty)
+                try client.close()
                 try live.waitUntilEnded()
                 #expect(live.server.stopSummary.requestsEnded == 1)
                 #expect(live.server.stopSummary.connectionsCut == 0)
@@ -56,9 +57,9 @@ extension ServerTests {
         func `a client that goes away cancels a stream that waits for draining`(style: Style) async throws {
             try await withServer(routes: { $0.get("/", events(style, Queue())) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
-                client.reset()
+                try client.send(.get, "/")
+                _ = try client.receiveHead()
+                try client.close(reset: true)
                 #expect(live.logged(1).map(\.outcome) == [.cancelled])
                 #expect(!live.server.draining.hasBegun)
             }
@@ -90,13 +91,13 @@ extension ServerTests {
                 }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 live.server.stop(grace: .seconds(20))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.text == "nothing new")
                 #expect(answer.closes)
-                client.close()
+                try client.close()
                 try live.waitUntilEnded()
             }
         }

@@ -2,7 +2,7 @@ import Tandem
 import TandemHTTP
 import Testing
 
-/// A handler is a function: a test calls it, in its own style, without a server.
+/// Tests that call handlers directly, in their own style, without a server.
 @Suite(.timeLimit(.minutes(1)))
 struct HandlerCallTests {
     private func greet(_ request: Request) throws -> Response {

@@ -2,6 +2,7 @@ import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -27,7 +28,7 @@ extension ServerTests {
                     let pieces = stride(from: 0, to: size, by: 7000).map { Array(body[$0..<min(size, $0 + 7000)]) }
                     for request in [Self.announced(body), Self.chunked(pieces)] {
                         try client.send(request)
-                        let answer = try client.answer()
+                        let answer = try client.receiveResponse()
                         #expect(answer.status == 200)
                         #expect(answer.body == body)
                         #expect(!answer.closes)
@@ -43,8 +44,8 @@ extension ServerTests {
                 let body = pattern(200_000)
                 for request in [Self.announced(body), Self.chunked([body]), Self.announced([])] {
                     try client.send(request)
-                    let answer = try client.answer()
-                    #expect(answer["transfer-encoding"] == "chunked")
+                    let answer = try client.receiveResponse()
+                    #expect(answer[.transferEncoding] == "chunked")
                     #expect(answer.body == (request.count > 200_000 ? body : []))
                     #expect(!answer.closes)
                 }
@@ -71,7 +72,7 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8), Array("g".utf8)]))
-                #expect(try client.answer().text == "abc|defg")
+                #expect(try client.receiveResponse().text == "abc|defg")
             }
         }
 
@@ -97,10 +98,10 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send(Self.head + "Content-Length: 12000\r\n\r\n")
                 #expect(eventually { started.value == 1 })
-                // All of it is in the kernel when it is read.
+                // The kernel has the whole body when the handler reads.
                 for piece in 0..<12 { try client.send(Array(pattern(12_000)[(piece * 1_000)..<((piece + 1) * 1_000)])) }
                 event.send(())
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 #expect(sizes.all == [12_000])
             }
         }
@@ -111,12 +112,12 @@ extension ServerTests {
                 let client = try live.connect()
                 try client.send(
                     Self.announced(Array("abc".utf8)) + Self.announced(Array("def".utf8)) + Array("JUNK\r\n\r\n".utf8))
-                #expect(try client.answer().text == "abc")
-                #expect(try client.answer().text == "def")
-                let refused = try client.answer()
+                #expect(try client.receiveResponse().text == "abc")
+                #expect(try client.receiveResponse().text == "def")
+                let refused = try client.receiveResponse()
                 #expect(refused.status == 400)
                 #expect(refused.closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -131,20 +132,20 @@ extension ServerTests {
                 let client = try live.connect()
                 for _ in 0..<2 {
                     try client.send(Self.head + "Content-Length: 6\r\n\r\nabc")
-                    #expect(try client.answer().text == "abc")
+                    #expect(try client.receiveResponse().text == "abc")
                     try client.send("def")
                 }
-                // A chunked body whose end has arrived is dropped too.
+                // The server also drops a chunked body whose end has arrived.
                 try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8)]))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.text == "abc")
                 #expect(!answer.closes)
-                // How long it is nobody knows without its end, when the head of the answer has to say whether it goes on.
+                // Without the last chunk the length is unknown when the answer's head must say whether the connection goes on.
                 try client.send(Array(Self.chunked([Array("abc".utf8), Array("def".utf8)]).dropLast(5)))
-                let last = try client.answer()
+                let last = try client.receiveResponse()
                 #expect(last.text == "abc")
                 #expect(last.closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -155,11 +156,11 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(Self.announced(pattern(5)))
-                #expect(try client.answer().text == "5")
+                #expect(try client.receiveResponse().text == "5")
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "0")
+                #expect(try client.receiveResponse().text == "0")
                 try client.send(Self.chunked([]))
-                #expect(try client.answer().text == "nil")
+                #expect(try client.receiveResponse().text == "nil")
             }
         }
 
@@ -178,15 +179,15 @@ extension ServerTests {
                         return Response(text: "\(try await request.body.collect(upTo: 1 << 30) == pattern(8 << 20))")
                     })
             }) { live in
-                let client = try live.connect(sendBuffer: 64 * 1024)
+                let client = try live.connect(TestConnectionOptions(sendBuffer: 64 * 1024))
                 let request = Self.announced(pattern(8 << 20))
                 let taken = try client.sendUntilBlocked(request)
-                // The kernel's buffers, and none of the server's.
+                // Only the kernel's buffers hold the body, not the server's.
                 #expect(taken < 6 << 20)
                 let sending = inBackground { try client.send(request[taken...]) }
                 event.send(())
                 try sending.wait()
-                #expect(try client.answer().text == "true")
+                #expect(try client.receiveResponse().text == "true")
             }
         }
 
@@ -207,9 +208,9 @@ extension ServerTests {
             ) { live in
                 let client = try live.connect()
                 try client.send(Self.announced(pattern(1000)))
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 try client.send(Self.chunked([pattern(500), pattern(500)]))
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
 
                 let refused = try live.refusal(of: Self.head + "Content-Length: 1001\r\n\r\n")
                 #expect(refused.status == 413)
@@ -218,7 +219,7 @@ extension ServerTests {
                     of: String(decoding: Self.chunked([pattern(500), pattern(501)].map { $0.map { $0 & 63 } }), as: UTF8.self))
                 #expect(late.status == 413)
                 #expect(late.text == "the body is longer than the 1000 bytes that this server takes\n")
-                // Refused before the handler runs, whether or not it would read.
+                // The server refuses it before the handler runs, whether or not that would read.
                 #expect(try live.refusal(of: "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n").status == 413)
                 #expect(calls.value == 0)
             }
@@ -229,14 +230,14 @@ extension ServerTests {
             try await withServer(routes: { $0.collecting("/", style, upTo: 10) }) { live in
                 let client = try live.connect()
                 try client.send(Self.announced(pattern(11)))
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.status == 413)
                 #expect(answer.text == "the body is longer than the 10 bytes that this handler takes\n")
-                // Short enough to be dropped: the connection goes on.
+                // The body is short enough to be dropped, so the connection goes on.
                 try client.send(Self.announced(pattern(10)))
-                #expect(try client.answer().body == pattern(10))
+                #expect(try client.receiveResponse().body == pattern(10))
                 try client.send(Self.chunked([pattern(6), pattern(6)]))
-                #expect(try client.answer().status == 413)
+                #expect(try client.receiveResponse().status == 413)
             }
         }
 
@@ -289,11 +290,11 @@ extension ServerTests {
                 ] {
                     let client = try live.connect()
                     try client.send(Self.head + start)
-                    client.halfClose()
-                    let answer = try client.answer()
+                    try client.endSending()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 400)
                     #expect(answer.closes)
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveUntilEnd().isEmpty)
                 }
                 #expect(live.log.lines.isEmpty)
             }
@@ -327,7 +328,7 @@ extension ServerTests {
                 try client.send(Self.head + "Content-Length: 3\r\n\r\n")
                 pause(milliseconds: 50)
                 try client.send("abc")
-                #expect(try client.answer().text == "descriptorBusy 3")
+                #expect(try client.receiveResponse().text == "descriptorBusy 3")
             }
         }
     }

@@ -1,7 +1,9 @@
+import Logging
 import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -17,12 +19,13 @@ extension ServerTests {
                 let client = try live.connect()
                 for path in ["/plain", "/stream", "/length"] {
                     try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nHEAD \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let get = try client.answer()
-                    let head = try client.answer(toHead: true)
+                    let get = try client.receiveResponse()
+                    let head = try client.receiveResponse(to: .head)
                     #expect(head.status == 200)
-                    let (a, b) = (get.fields.filter { $0.name != "date" }, head.fields.filter { $0.name != "date" })
+                    let (a, b) = (get.headers.filter { $0.name != .date }, head.headers.filter { $0.name != .date })
                     #expect(a.map(\.name) == b.map(\.name))
                     #expect(a.map(\.value) == b.map(\.value))
+                    #expect(head[.date] != nil)
                 }
                 #expect(streamed.value == 2)
             }
@@ -36,13 +39,13 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for path in ["/bytes", "/stream", "/bytes"] {
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer.status == status)
-                    #expect(answer["content-length"] == nil)
-                    #expect(answer["transfer-encoding"] == nil)
+                    try client.send(.get, path)
+                    let answer = try client.receiveResponse()
+                    #expect(answer.status.code == status)
+                    #expect(answer[.contentLength] == nil)
+                    #expect(answer[.transferEncoding] == nil)
                 }
-                #expect(!client.hears(withinMilliseconds: 20))
+                #expect(try !client.hasInput(within: .milliseconds(20)))
             }
         }
 
@@ -54,11 +57,11 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for path in ["/bytes", "/stream", "/bytes"] {
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                    try client.send(.get, path)
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 205)
-                    #expect(answer["content-length"] == "0")
-                    #expect(answer["transfer-encoding"] == nil)
+                    #expect(answer[.contentLength] == "0")
+                    #expect(answer[.transferEncoding] == nil)
                 }
             }
         }
@@ -67,14 +70,14 @@ extension ServerTests {
         func `each answer has a Date with the current second`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let before = time(nil)
-                let date = try #require(try live.get("/")["date"])
+                let date = try #require(try live.get("/")[.date])
                 let after = time(nil)
                 #expect((before - 1...after).map(formatted).contains(date))
-                #expect(try live.get("/nowhere")["date"] != nil)
+                #expect(try live.get("/nowhere")[.date] != nil)
             }
         }
 
-        /// As C writes it.
+        /// Returns the current date as strftime writes it.
         private func formatted(_ second: time_t) -> String {
             var (second, broken) = (second, tm())
             gmtime_r(&second, &broken)
@@ -89,8 +92,8 @@ extension ServerTests {
         func `text is sent as UTF-8, with its charset and its length in bytes`(style: Style) async throws {
             try await withServer(routes: { $0.on(.get, "/", style) { _ in Response(text: "naïve ☃") } }) { live in
                 let answer = try live.get("/")
-                #expect(answer["content-type"] == "text/plain; charset=utf-8")
-                #expect(answer["content-length"] == "10")
+                #expect(answer[.contentType] == "text/plain; charset=utf-8")
+                #expect(answer[.contentLength] == "10")
                 #expect(answer.text == "naïve ☃")
             }
         }
@@ -110,13 +113,13 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer["content-length"] == "2")
-                    #expect(answer["transfer-encoding"] == nil)
-                    #expect(answer["connection"] == nil)
-                    #expect(answer["date"] != "never")
-                    #expect(answer["x-mine"] == "kept")
+                    try client.send(.get, "/")
+                    let answer = try client.receiveResponse()
+                    #expect(answer[.contentLength] == "2")
+                    #expect(answer[.transferEncoding] == nil)
+                    #expect(answer[.connection] == nil)
+                    #expect(answer[.date] != "never")
+                    #expect(answer[.mine] == "kept")
                 }
             }
         }
@@ -132,12 +135,12 @@ extension ServerTests {
                 let paths = ["/interim", "/negative"]
                 for path in paths {
                     try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 500, "\(path)")
                     #expect(answer.text == "internal server error\n")
-                    #expect(try client.answer().text == "ok")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
-                #expect(live.log.lines("handler gave an answer that cannot be sent").count == paths.count)
+                #expect(live.log.entries("handler gave an answer that cannot be sent").count == paths.count)
                 #expect(live.logged(paths.count * 2).map(\.status) == paths.flatMap { _ in [500, 200] })
             }
         }
@@ -155,10 +158,11 @@ extension ServerTests {
                 let client = try live.connect()
                 for path in ["/field", "/reason", "/error"] {
                     try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer["set-cookie"] == nil, "\(path)")
-                    #expect(answer.fields.allSatisfy { $0.value.utf8.allSatisfy { $0 >= 32 && $0 != 127 || $0 == 9 } }, "\(path)")
-                    #expect(try client.answer().text == "ok", "\(path)")
+                    let answer = try client.receiveResponse()
+                    #expect(answer[.setCookie] == nil, "\(path)")
+                    #expect(
+                        answer.headers.allSatisfy { $0.value.utf8.allSatisfy { $0 >= 32 && $0 != 127 || $0 == 9 } }, "\(path)")
+                    #expect(try client.receiveResponse().text == "ok", "\(path)")
                 }
             }
         }
@@ -174,8 +178,8 @@ extension ServerTests {
                 let client = try live.connect()
                 for path in ["/field", "/reason"] {
                     try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer()["set-cookie"] == nil)
-                    #expect(try client.answer().text == "ok")
+                    #expect(try client.receiveResponse()[.setCookie] == nil)
+                    #expect(try client.receiveResponse().text == "ok")
                 }
             }
         }
@@ -192,28 +196,28 @@ extension ServerTests {
                 router.on(.post, "/timeout", style) { _ in throw TandemError(.timedOut, "an upstream was slow") }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET /broken HTTP/1.1\r\nHost: a\r\n\r\n")
-                let broken = try client.answer()
+                try client.send(.get, "/broken")
+                let broken = try client.receiveResponse()
                 #expect(broken.status == 500)
                 #expect(broken.text == "internal server error\n")
-                let line = try #require(live.log.lines("handler threw").first)
-                #expect(line.level == "error")
+                let line = try #require(live.log.entries("handler threw").first)
+                #expect(line.level == .error)
                 #expect(line.metadata["error"]!.contains("Secret"))
                 #expect(line.metadata["http.target"] == "/broken")
                 #expect(line.metadata["peer"]!.hasPrefix("127.0.0.1:"))
 
-                try client.send("GET /teapot HTTP/1.1\r\nHost: a\r\n\r\n")
-                let teapot = try client.answer()
+                try client.send(.get, "/teapot")
+                let teapot = try client.receiveResponse()
                 #expect(teapot.status == 418)
                 #expect(teapot.text == "short and stout\n")
-                #expect(teapot["retry-after"] == "1")
+                #expect(teapot[.retryAfter] == "1")
 
-                // A timeout of the handler's own is not the client's fault, also when the client's body is unread.
-                try client.send("GET /timeout HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 500)
+                // A timeout inside the handler is not the client's fault, even with an unread body.
+                try client.send(.get, "/timeout")
+                #expect(try client.receiveResponse().status == 500)
                 try client.send("POST /timeout HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
-                #expect(try client.answer().status == 500)
-                #expect(live.log.lines("handler threw").count == 3)
+                #expect(try client.receiveResponse().status == 500)
+                #expect(live.log.entries("handler threw").count == 3)
             }
         }
     }

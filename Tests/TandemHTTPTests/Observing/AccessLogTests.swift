@@ -1,5 +1,6 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -8,7 +9,7 @@ extension ServerTests {
         func `an entry names the route, the style, the status and the outcome of its request`(style: Style) async throws {
             struct Broken: Error {}
             try await withServer(
-                hubs: .one("says which hub it was"),
+                hubs: .one("checks the number of the hub"),
                 { $0.maxBodyBytes = 100 },
                 routes: { router in
                     router.plain("/plain", style)
@@ -26,9 +27,9 @@ extension ServerTests {
                     let count = live.access.entries.count
                     let client = try live.connect()
                     try client.send(request)
-                    client.halfClose()
-                    let bytes = try client.untilCut()
-                    client.close()
+                    try client.endSending()
+                    let bytes = try client.receiveUntilEnd(orReset: true)
+                    try client.close()
                     let entries = live.logged(count + 1)
                     #expect(entries.count == count + 1, sourceLocation: sourceLocation)
                     let entry = try #require(entries.last)
@@ -85,8 +86,8 @@ extension ServerTests {
                     router.on(.get, "/", style) { _ in Response(body: [UInt8](repeating: 7, count: 32 << 20)) }
                 }
             ) { live in
-                let client = try live.connect(receiveBuffer: 16 * 1024)
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 16 * 1024))
+                try client.send(.get, "/")
                 #expect(live.logged(1).map(\.outcome) == [.failed])
             }
         }
@@ -94,7 +95,8 @@ extension ServerTests {
         @Test
         func `the logged peer is the connected one, whatever X-Forwarded-For says`() async throws {
             try await withServer(routes: { $0.get("/") { request async in Response(text: request.remoteAddress) } }) { live in
-                let answer = try live.get("/", fields: "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n")
+                let answer = try live.get(
+                    "/", headers: [.init("X-Forwarded-For")!: "192.0.2.1", .init("Forwarded")!: "for=192.0.2.1"])
                 #expect(answer.text.hasPrefix("127.0.0.1:"))
                 #expect(live.logged(1).map(\.remoteAddress) == [answer.text])
             }
@@ -104,11 +106,11 @@ extension ServerTests {
         func `a connection without a request is not logged`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 try live.connect().close()
-                try live.connect().reset()
+                try live.connect().close(reset: true)
                 let half = try live.connect()
                 try half.send("GET / HT")
-                half.halfClose()
-                #expect(try half.isAtEnd())
+                try half.endSending()
+                #expect(try half.receiveUntilEnd().isEmpty)
                 #expect(try eventually { try live.connectionCount() == 0 })
                 #expect(live.access.entries.isEmpty)
                 #expect(live.log.lines.isEmpty)

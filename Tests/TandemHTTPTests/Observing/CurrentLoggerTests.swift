@@ -1,6 +1,7 @@
 import Logging
 import Synchronization
 import Tandem
+import TandemTesting
 import Testing
 import Tracing
 
@@ -10,9 +11,9 @@ extension ServerTests {
     struct CurrentLoggerTests {
         private let request = "GET /users/7?q=1 HTTP/1.1\r\nHost: a\r\n\r\n"
 
-        /// What each line says of its request.
+        /// Checks the metadata about its request that each line must have.
         private func check(
-            _ line: RecordingLog.Line, route: String? = "/users/{id}", sourceLocation: SourceLocation = #_sourceLocation
+            _ line: TestLogEntry, route: String? = "/users/{id}", sourceLocation: SourceLocation = #_sourceLocation
         ) {
             #expect(line.metadata["http.request.method"] == "GET", sourceLocation: sourceLocation)
             #expect(line.metadata["http.route"] == route, sourceLocation: sourceLocation)
@@ -44,7 +45,7 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(request)
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 let lines = live.log.lines
                 #expect(lines.map(\.message) == ["async middleware", "blocking middleware", "handler", "stream"])
                 for line in lines { check(line) }
@@ -52,7 +53,7 @@ extension ServerTests {
                 #expect(lines[0].metadata["request.id"] == live.logged(1)[0].requestID?.description)
                 // Another request, another id.
                 try client.send(request)
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 #expect(live.log.lines[4].metadata["request.id"] != lines[0].metadata["request.id"])
             }
         }
@@ -83,7 +84,7 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(request)
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 #expect(live.log.lines.map(\.message) == (0...10).map(String.init))
                 for line in live.log.lines { check(line) }
             }
@@ -108,12 +109,12 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 for id in 1...2 {
-                    try client.send("GET /users/\(id) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().status == 200)
+                    try client.send(.get, "/users/\(id)")
+                    #expect(try client.receiveResponse().status == 200)
                 }
                 #expect(eventually { live.log.lines.count == 3 })
-                let late = try #require(live.log.lines("late").first)
-                let inTime = live.log.lines("in time").map { $0.metadata["request.id"] }
+                let late = try #require(live.log.entries("late").first)
+                let inTime = live.log.entries("in time").map { $0.metadata["request.id"] }
                 check(late)
                 #expect(late.metadata["request.id"] == inTime[0] && inTime[0] != inTime[1])
             }
@@ -134,9 +135,9 @@ extension ServerTests {
             }) { live in
                 let client = try live.connect()
                 try client.send(request)
-                #expect(try client.answer().status == 200)
+                #expect(try client.receiveResponse().status == 200)
                 #expect(live.log.lines.map(\.message) == ["scope", "line", "last"])
-                #expect(live.log.lines[0].metadata["http.route"] == nil, "the handler adds its own metadata")
+                #expect(live.log.lines[0].metadata["http.route"] == "mine")
                 #expect(live.log.lines[1].metadata["peer"] == "other")
                 check(live.log.lines[2])
             }
@@ -149,11 +150,11 @@ extension ServerTests {
                     Logger.current.info("here"); return Response(text: "ok")
                 }
             }) { live in
-                _ = try live.get("/", fields: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n")
+                _ = try live.get("/", headers: [.init("traceparent")!: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
                 #expect(live.log.lines[0].metadata["trace_id"] == "0af7651916cd43dd8448eb211c80319c")
                 #expect(live.log.lines[0].metadata["span_id"] == "b7ad6b7169203331")
                 #expect(live.logged(1)[0].traceID == "0af7651916cd43dd8448eb211c80319c")
-                _ = try live.get("/", fields: "traceparent: 00-nonsense-b7ad6b7169203331-01\r\n")
+                _ = try live.get("/", headers: [.init("traceparent")!: "00-nonsense-b7ad6b7169203331-01"])
                 #expect(live.log.lines[1].metadata["trace_id"] == nil)
                 #expect(live.logged(2)[1].traceID == nil)
             }
@@ -162,7 +163,7 @@ extension ServerTests {
         @Test
         func `a bound logger is reused unless a copy of it was kept`() throws {
             let peer = Peer(.unix(name: []), draining: Draining(Event()))
-            let observation = RequestObservation(RecordingLog().logger, peer)
+            let observation = RequestObservation(TestLog().logger, peer)
             let head = try #require(try RequestHead.parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
             let kept = Mutex<Logger?>(nil)
             let begin = { observation.begin(head, route: nil, id: RequestID(number: 1), now: 0) }

@@ -1,4 +1,5 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -14,15 +15,15 @@ extension ServerTests {
                 }, routes: { $0.plain() }
             ) { live in
                 for id in sane + insane {
-                    let answer = try live.get("/", fields: "X-Request-Id: \(id)\r\n")
-                    let found = try #require(answer["x-request-id"])
+                    let answer = try live.exchange("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: \(id)\r\n\r\n")
+                    let found = try #require(answer[.requestID])
                     if trusts, sane.contains(id) { #expect(found == id) } else { #expect(isMade(found), "\(id)") }
                 }
-                let twice = try live.get("/", fields: "X-Request-Id: a\r\nX-Request-Id: b\r\n")
-                #expect(isMade(try #require(twice["x-request-id"])))
-                // As it is logged.
+                let twice = try live.exchange("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: a\r\nX-Request-Id: b\r\n\r\n")
+                #expect(isMade(try #require(twice[.requestID])))
+                // The access log has the same id.
                 let logged = live.logged(sane.count + insane.count + 1)
-                #expect(logged.last?.requestID?.description == twice["x-request-id"])
+                #expect(logged.last?.requestID?.description == twice[.requestID])
             }
         }
 
@@ -31,8 +32,8 @@ extension ServerTests {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<100 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer()["x-request-id"] == nil)
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse()[.requestID] == nil)
                 }
                 #expect(Set(live.logged(100).map { $0.requestID?.description }).count == 100)
             }

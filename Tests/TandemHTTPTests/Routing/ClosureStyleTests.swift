@@ -2,11 +2,12 @@ import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct ClosureStyleTests {
-        /// The styles of a router's routes, in the order they were added.
+        /// Returns the styles of a router's routes in the order in which they were added.
         private func styles(_ add: (Router) async throws -> Void) async rethrows -> [RouteDescription.Style] {
             let router = Router()
             try await add(router)
@@ -157,7 +158,7 @@ extension ServerTests {
                     let answer = try live.get("/\(path)")
                     #expect(answer.text == path)
                     // The innermost first.
-                    #expect(answer["x-places"] == "async,blocking,async,async,blocking")
+                    #expect(answer[.places] == "async,blocking,async,async,blocking")
                 }
             }
         }
@@ -182,10 +183,10 @@ private struct Service {
     }
 }
 
-/// The style of the code that calls this.
+/// Returns the style of the calling code.
 private func place() -> String { GreenThreadIdentity.current == nil ? "async" : "blocking" }
 
-/// Adds the style of the code that calls this to an answer.
+/// Adds the style of the calling code to an answer.
 private func marked(_ response: Response) -> Response {
     var response = response
     response.headers[.xPlaces] = (response.headers[.xPlaces].map { $0 + "," } ?? "") + place()

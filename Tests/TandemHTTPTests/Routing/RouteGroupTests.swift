@@ -1,11 +1,12 @@
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct RouteGroupTests {
-        /// Middleware that notes its name in the answer, the innermost first.
+        /// Adds middleware that appends its name to a field of the answer, so the innermost is first.
         private static func mark(_ group: RouteGroup, _ style: Style, _ name: String) {
             switch style {
             case .blocking: group.use { request, next in marked(try next(request), name) }
@@ -96,7 +97,7 @@ extension ServerTests {
                     ("/api/orders/after", "poar"),
                 ] {
                     let answer = try live.get(path)
-                    #expect(answer["x-marks"] == marks, "\(path)")
+                    #expect(answer[.marks] == marks, "\(path)")
                 }
             }
         }
@@ -117,7 +118,7 @@ extension ServerTests {
             }) { live in
                 for name in ["a", "b", "c"] {
                     let answer = try live.get("/same/\(name)")
-                    #expect(answer["x-marks"] == name)
+                    #expect(answer[.marks] == name)
                 }
             }
         }
@@ -142,9 +143,9 @@ extension ServerTests {
                     ("POST /api/x", 405, "r"), ("OPTIONS /api/x", 204, "r"),
                 ] {
                     try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer(toHead: line.hasPrefix("HEAD"))
-                    #expect(answer.status == status, "\(line)")
-                    #expect(answer["x-marks"] == marks, "\(line)")
+                    let answer = try client.receiveResponse(to: line.hasPrefix("HEAD") ? .head : .get)
+                    #expect(answer.status.code == status, "\(line)")
+                    #expect(answer[.marks] == marks, "\(line)")
                 }
             }
         }

@@ -1,16 +1,18 @@
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct RouterTests {
-        /// A server whose handlers answer which route they are and what its segments matched.
+        /// Checks which route answers each path, and what its segments match; nil stands for 404. Asks a router in process, and a
+        /// server.
         static func expect(
             _ routes: [String], _ style: Style, _ expected: [(path: String, answer: String?)],
             sourceLocation: SourceLocation = #_sourceLocation
         ) async throws {
-            try await withServer(routes: { router in
+            let add = { (router: Router) in
                 for route in routes {
                     router.on(.get, route, style) { request in
                         let values = ["id", "name", "rest"].compactMap { name in request.parameters[name].map { "\(name)=\($0)" }
@@ -18,11 +20,18 @@ extension ServerTests {
                         return Response(text: ([route] + values).joined(separator: " "))
                     }
                 }
-            }) { live in
-                let client = try live.connect()
+            }
+            let router = Router()
+            add(router)
+            for (path, expected) in expected {
+                let response = try await router.respond(to: Request(path: path))
+                #expect(response.status == (expected == nil ? 404 : 200), "\(path)", sourceLocation: sourceLocation)
+                let body = try await response.collectBody()
+                if let expected { #expect(body == Array(expected.utf8), "\(path)", sourceLocation: sourceLocation) }
+            }
+            try await withServer(routes: add) { live in
                 for (path, expected) in expected {
-                    try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                    let answer = try live.client.get(path)
                     #expect(answer.status == (expected == nil ? 404 : 200), "\(path)", sourceLocation: sourceLocation)
                     if let expected { #expect(answer.text == expected, "\(path)", sourceLocation: sourceLocation) }
                 }
@@ -74,10 +83,10 @@ extension ServerTests {
                     ("OPTIONS *", 204, "", "GET, DELETE, PUT, HEAD, POST, PATCH, OPTIONS"),
                 ] as [(String, Int, String, String?)] {
                     try client.send("\(line) HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer.status == status, "\(line)")
+                    let answer = try client.receiveResponse()
+                    #expect(answer.status.code == status, "\(line)")
                     #expect(answer.text == text, "\(line)")
-                    #expect(answer["allow"] == allow, "\(line)")
+                    #expect(answer[.allow] == allow, "\(line)")
                 }
             }
         }
@@ -95,7 +104,7 @@ extension ServerTests {
                     ("/b/x%20y/z", "/b/{rest...} rest=x y/z"),
                     ("/plus+minus", "/plus+minus"),
                     ("/plus%2Bminus", "/plus+minus"),
-                    // Not UTF-8, and NUL: they match nothing.
+                    // Invalid UTF-8 and NUL match nothing.
                     ("/a/%FF", nil),
                     ("/a/x%00y", nil),
                 ])
@@ -129,32 +138,36 @@ extension ServerTests {
 
         @Test(arguments: Style.allCases)
         func `query items are percent-decoded, and malformed ones answered with 400`(style: Style) async throws {
-            try await withServer(routes: { router in
-                router.on(.get, "/", style) { request in Response(text: try request.query["q"] ?? "nil") }
-            }) { live in
-                for (target, text) in [("/", "nil"), ("/?q=a%20b", "a b"), ("/?p=1&q=2", "2"), ("/?q=a+b", "a b")] {
-                    let answer = try live.get(target)
-                    #expect(answer.text == text, "\(target)")
+            let router = Router()
+            router.on(.get, "/", style) { request in Response(text: try request.query["q"] ?? "nil") }
+            for setup in TestSetup.allCases {
+                try await withTestServer(router, setup) { client in
+                    for (target, text) in [("/", "nil"), ("/?q=a%20b", "a b"), ("/?p=1&q=2", "2"), ("/?q=a+b", "a b")] {
+                        let answer = try await client.get(target)
+                        #expect(answer.text == text, "\(target)")
+                    }
+                    #expect(try await client.get("/?q=%FF").status == 400)
                 }
-                #expect(try live.get("/?q=%FF").status == 400)
             }
         }
 
         @Test(arguments: Style.allCases)
         func `a handler sees the method, path, parameters, fields and body of its request`(style: Style) async throws {
-            try await withServer(routes: { router in
-                router.on(.put, "/x/{id}", style) { request in
-                    Response(
-                        text: [
-                            request.method.rawValue, request.path, request[.userAgent] ?? "nil", request[.accept] ?? "nil",
-                            "\(request.headers.count)", request.head.authority ?? "nil",
-                            "\(request.remoteAddress.hasPrefix("127.0.0.1:"))",
-                        ].joined(separator: " "))
+            let router = Router()
+            router.on(.put, "/x/{id}", style) { request in
+                Response(
+                    text: [
+                        request.method.rawValue, request.path, request.parameters["id"] ?? "nil", request[.userAgent] ?? "nil",
+                        request[.accept] ?? "nil", "\(request.headers.count)", request.head.authority ?? "nil",
+                        "\(request.body.contentLength ?? -1)", "\(request.remoteAddress.hasPrefix("127.0.0.1:"))",
+                    ].joined(separator: " "))
+            }
+            let headers: HTTPFields = [HTTPField.Name("Host")!: "a:1", .accept: "b", .accept: "c"]
+            for setup in [TestSetup.inProcess, .live, .tls] {
+                try await withTestServer(router, setup) { client in
+                    let response = try await client.execute(.put, "/x/%41?q", headers: headers, body: "body")
+                    #expect(response.text == "PUT /x/%41 A nil b, c 4 a:1 4 true")
                 }
-            }) { live in
-                let client = try live.connect()
-                try client.send("PUT /x/%41?q HTTP/1.1\r\nHost: a:1\r\nAccept: b\r\nAccept: c\r\n\r\n")
-                #expect(try client.answer().text == "PUT /x/%41 nil b, c 3 a:1 true")
             }
         }
 
@@ -192,19 +205,20 @@ extension ServerTests {
 
         @Test
         func `each method of the router adds a route for that method, in both styles`() async throws {
-            try await withServer(routes: { router in
-                router.put("/b") { _ in Response(text: "put") }
-                router.patch("/b") { _ in Response(text: "patch") }
-                router.delete("/b") { _ in Response(text: "delete") }
-                router.put("/a") { _ async in Response(text: "put") }
-                router.patch("/a") { _ async in Response(text: "patch") }
-                router.delete("/a") { _ async in Response(text: "delete") }
-            }) { live in
-                let client = try live.connect()
-                for path in ["/a", "/b"] {
-                    for method in ["put", "patch", "delete"] {
-                        try client.send("\(method.uppercased()) \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try client.answer().text == method)
+            let router = Router()
+            router.put("/b") { _ in Response(text: "put") }
+            router.patch("/b") { _ in Response(text: "patch") }
+            router.delete("/b") { _ in Response(text: "delete") }
+            router.put("/a") { _ async in Response(text: "put") }
+            router.patch("/a") { _ async in Response(text: "patch") }
+            router.delete("/a") { _ async in Response(text: "delete") }
+            for setup in TestSetup.allCases {
+                try await withTestServer(router, setup) { client in
+                    for path in ["/a", "/b"] {
+                        for method in [HTTPRequest.Method.put, .patch, .delete] {
+                            let response = try await client.execute(method, path)
+                            #expect(response.text == method.rawValue.lowercased())
+                        }
                     }
                 }
             }
@@ -310,18 +324,18 @@ extension ServerTests {
                     Self.use(router, mix[0], "a", entered)
                     Self.use(router, mix[1], "b", entered)
                     Self.use(router, mix[0], "c", entered)
-                    // Added after the middleware, and wrapped all the same.
+                    // The middleware also applies to routes that are added later.
                     router.sleeping("/later", style, milliseconds: 1)
                 }
             ) { live in
                 for (line, status) in requests {
                     let client = try live.connect()
-                    defer { client.close() }
+                    defer { try? client.close() }
                     let length = status == 413 ? 11 : 0
                     try client.send("\(line) HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n")
-                    let answer = try client.answer()
-                    #expect(answer.status == status, "\(line)")
-                    #expect(answer["x-trace"] == "cba", "\(line)")
+                    let answer = try client.receiveResponse()
+                    #expect(answer.status.code == status, "\(line)")
+                    #expect(answer[.trace] == "cba", "\(line)")
                 }
                 #expect(entered.all == requests.flatMap { _ in ["a", "b", "c"] })
             }
@@ -354,9 +368,9 @@ extension ServerTests {
                 #expect(stranger.status == 401)
                 #expect(stranger.text == "who are you?\n")
                 #expect(calls.value == 0)
-                let fields = "Authorization: me\r\n"
-                #expect(try live.get("/teapot", fields: fields).status == 418)
-                #expect(try live.get("/", fields: fields).text == "ok")
+                let headers: HTTPFields = [.authorization: "me"]
+                #expect(try live.get("/teapot", headers: headers).status == 418)
+                #expect(try live.get("/", headers: headers).text == "ok")
                 #expect(calls.value == 1)
             }
         }
@@ -371,9 +385,9 @@ extension ServerTests {
                 router.waiting("/", mix[0], for: Event(), started: started)
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
-                client.reset()
+                try client.close(reset: true)
                 #expect(live.logged(1).map(\.outcome) == [.cancelled])
             }
         }

@@ -1,23 +1,24 @@
 import Glibc
 import Tandem
+import TandemTesting
 import Testing
 
 @testable import TandemHTTP
 
 extension ServerTests {
     struct AdmissionTests {
-        /// A connection with one answered request behind it.
-        private static func idle(_ live: Live) throws -> Client {
+        /// Returns an idle connection that has had one request.
+        private static func idle(_ live: Live) throws -> TestConnection {
             let client = try live.connect()
-            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try client.answer().status == 200)
+            try client.send(.get, "/")
+            #expect(try client.receiveResponse().status == 200)
             return client
         }
 
-        /// A connection whose request waits in its handler.
-        private static func busy(_ live: Live, _ path: String = "/wait") throws -> Client {
+        /// Returns a connection whose request waits in its handler.
+        private static func busy(_ live: Live, _ path: String = "/wait") throws -> TestConnection {
             let client = try live.connect()
-            try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+            try client.send(.get, path)
             return client
         }
 
@@ -25,7 +26,7 @@ extension ServerTests {
         func `a server full of requests answers 503 with Retry-After, and serves again when one request ends`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
-                hubs: .one("idle connections give way to new ones of their hub"), { $0.maxConnections = 3 },
+                hubs: .one("a new connection replaces an idle one of the same hub"), { $0.maxConnections = 3 },
                 routes: { $0.waiting("/wait", .async, for: event, started: started) }
             ) { live in
                 let clients = try (0..<3).map { _ in try Self.busy(live) }
@@ -33,12 +34,12 @@ extension ServerTests {
                 for _ in 0..<2 {
                     let answer = try live.refusal(of: "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
                     #expect(answer.status == 503)
-                    #expect(answer["retry-after"] == "1")
+                    #expect(answer[.retryAfter] == "1")
                 }
                 event.send(())
-                for client in clients { #expect(try client.answer().text == "ok") }
+                for client in clients { #expect(try client.receiveResponse().text == "ok") }
                 #expect(try live.get("/wait").text == "ok")
-                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "the server is full")
+                #expect(live.log.entries("connections refused").first?.metadata["reason"] == "the server is full")
             }
         }
 
@@ -55,7 +56,7 @@ extension ServerTests {
                     #expect(eventually { started.value == 10 })
                     #expect(try live.refusal(of: "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").status == 503)
                     event.send(())
-                    for client in clients { #expect(try client.answer().text == "ok") }
+                    for client in clients { #expect(try client.receiveResponse().text == "ok") }
                 }
                 exit(0)
             }
@@ -65,7 +66,7 @@ extension ServerTests {
         func `a full server closes the connection that has been idle longest`() async throws {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(
-                hubs: .one("a hub ends connections of its own only"), { $0.maxConnections = 3 },
+                hubs: .one("a hub closes only its own connections"), { $0.maxConnections = 3 },
                 routes: {
                     $0.plain()
                     $0.waiting("/wait", .blocking, for: event, started: started)
@@ -76,10 +77,10 @@ extension ServerTests {
                 let idle = try (0..<2).map { _ in try Self.idle(live) }
                 #expect(try live.connectionCount() == 3)
                 #expect(try live.get("/").text == "ok")
-                for client in idle { #expect(try client.isAtEnd()) }
+                for client in idle { #expect(try client.receiveUntilEnd().isEmpty) }
                 event.send(())
-                #expect(try busy.answer().text == "ok")
-                #expect(live.log.lines("connections refused").isEmpty)
+                #expect(try busy.receiveResponse().text == "ok")
+                #expect(live.log.entries("connections refused").isEmpty)
             }
         }
 
@@ -93,11 +94,11 @@ extension ServerTests {
                 #expect(eventually { started.value == 1 })
                 let clients = try (0..<300).map { _ in try live.connect() }
                 for client in clients {
-                    let text = String(decoding: try client.untilCut(), as: UTF8.self)
+                    let text = String(decoding: try client.receiveUntilEnd(orReset: true), as: UTF8.self)
                     #expect(text.isEmpty || text.hasPrefix("HTTP/1.1 503 "))
                 }
                 event.send(())
-                #expect(try served.answer().text == "ok")
+                #expect(try served.receiveResponse().text == "ok")
             }
         }
 
@@ -105,7 +106,7 @@ extension ServerTests {
         func `clients that connect all at once do not delay connected clients`(style: Style) async throws {
             let (held, released, seen) = (Count(), Count(), Count())
             try await withServer(
-                hubs: .one("holds the hub while clients come"),
+                hubs: .one("blocks the hub while clients connect"),
                 routes: { router in
                     router.on(.get, "/hold", style) { _ in
                         held.add()
@@ -123,13 +124,13 @@ extension ServerTests {
                 let holding = try Self.busy(live, "/hold")
                 #expect(eventually { held.value == 1 })
                 let crowd = try (0..<300).map { _ in try live.connect() }
-                try connected.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try connected.send(.get, "/")
                 released.add()
-                #expect(try connected.answer().text == "ok")
-                // When it was served not nearly all had been accepted.
+                #expect(try connected.receiveResponse().text == "ok")
+                // By then the server had accepted only a part of the others.
                 #expect(seen.value - before < 200)
-                #expect(try holding.answer().text == "ok")
-                for client in crowd { client.close() }
+                #expect(try holding.receiveResponse().text == "ok")
+                for client in crowd { try client.close() }
             }
         }
 
@@ -147,18 +148,18 @@ extension ServerTests {
                 #expect(eventually { started.value == 2 })
                 let refused = try live.refusal(of: "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(refused.status == 429)
-                #expect(refused["retry-after"] == "1")
-                let other = try Client(port: live.port, from: "127.0.0.2")
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                #expect(try other.answer().status == 200)
-                other.close()
+                #expect(refused[.retryAfter] == "1")
+                let other = try live.connect(TestConnectionOptions(source: "127.0.0.2"))
+                try other.send(.get, "/", headers: [.connection: "close"])
+                #expect(try other.receiveResponse().status == 200)
+                try other.close()
                 event.send(())
                 for client in clients {
-                    #expect(try client.answer().text == "ok")
-                    client.close()
+                    #expect(try client.receiveResponse().text == "ok")
+                    try client.close()
                 }
                 #expect(try eventually { try live.get("/").status == 200 })
-                #expect(live.log.lines("connections refused").first?.metadata["reason"] == "its address has too many connections")
+                #expect(live.log.entries("connections refused").first?.metadata["reason"] == "its address has too many connections")
             }
         }
 
@@ -180,11 +181,11 @@ extension ServerTests {
                 for path in ["/blocking", "/stream"] {
                     let answer = try live.get(path)
                     #expect(answer.status == 503)
-                    #expect(answer["retry-after"] == "1")
+                    #expect(answer[.retryAfter] == "1")
                 }
                 #expect(try live.get("/async").text == "ok")
                 event.send(())
-                for client in waiting { #expect(try client.answer().text == "ok") }
+                for client in waiting { #expect(try client.receiveResponse().text == "ok") }
                 #expect(try live.get("/blocking").text == "ok")
                 #expect(try live.get("/stream").body == [1])
             }
@@ -222,12 +223,12 @@ extension ServerTests {
                     }
                 }
             ) { live in
-                let client = try live.connect(receiveBuffer: 4096)
-                try client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 4096))
+                try client.send(.get, "/endless")
                 #expect(eventually { pieces.value > 0 })
                 #expect(try live.get("/").text == "ok")
                 #expect(eventually { ended.value == 1 })
-                // What the kernel's buffers take, and no more.
+                // As much as the kernel's buffers take, and no more.
                 #expect(pieces.value < 1000)
                 #expect(try eventually { try live.connectionCount() == 0 })
             }

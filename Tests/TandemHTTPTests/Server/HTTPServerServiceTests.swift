@@ -2,11 +2,12 @@ import Logging
 import ServiceLifecycle
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct HTTPServerServiceTests {
-        /// Something that a server stands beside.
+        /// Another service of the server's group.
         private struct Companion: Service {
             let started = Event<Void>()
             let ended = Event<String>()
@@ -39,17 +40,17 @@ extension ServerTests {
             let group = ServiceGroup(services: [companion, server], logger: logger)
             let running = Task { try await group.run() }
             let port = try await server.waitUntilListening()
-            let client = try Client(port: port)
-            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            let client = try await TestConnection.connect(to: .tcp(port: port))
+            try await client.send(.get, "/")
             let isWaiting = try await onOwnThread { eventually { started.value == 1 } }
             #expect(isWaiting)
             await group.triggerGracefulShutdown()
             try await server.draining.wait()
             event.send(())
-            let answer = try await onOwnThread { try client.answer() }
+            let answer = try await client.receiveResponse()
             #expect(answer.text == "ok")
             #expect(answer.closes)
-            client.close()
+            try await client.close()
             try await running.value
             #expect(server.phase == .stopped)
             #expect(try await companion.ended.wait() == "gracefully")
@@ -57,13 +58,13 @@ extension ServerTests {
 
         @Test
         func `a server logs its addresses`() async throws {
-            let log = RecordingLog()
+            let log = TestLog()
             var configuration = HTTPServerConfiguration()
             configuration.port = 0
             let server = HTTPServer(router: Router(), configuration: configuration, logger: log.logger)
             let running = Task { try await server.run() }
             let port = try await server.waitUntilListening()
-            #expect(log.lines("listening on http://127.0.0.1:\(port)").map(\.level) == ["info"])
+            #expect(log.entries("listening on http://127.0.0.1:\(port)").map(\.level) == [.info])
             server.stop()
             try await running.value
         }
@@ -74,13 +75,14 @@ extension ServerTests {
             let (server, companion) = (server(Event(), started), Companion())
             let group = ServiceGroup(services: [companion, server], logger: logger)
             let running = Task { try await group.run() }
-            let client = try Client(port: try await server.waitUntilListening())
-            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            let client = try await TestConnection.connect(to: .tcp(port: try await server.waitUntilListening()))
+            try await client.send(.get, "/")
             let isWaiting = try await onOwnThread { eventually { started.value == 1 } }
             #expect(isWaiting)
             running.cancel()
-            let rest = try await onOwnThread { try client.untilCut() }
+            let rest = try await client.receiveUntilEnd(orReset: true)
             #expect(rest.isEmpty)
+            try await client.close()
             _ = await running.result
             #expect(server.phase == .stopped)
             #expect(server.stopSummary.connectionsCut == 1)

@@ -1,15 +1,16 @@
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
     struct ReloadTests {
-        /// Has the configuration changed, and waits until every hub has taken it over.
+        /// Reloads a changed configuration, and waits until every hub uses it.
         private static func reload(_ live: Live, _ change: (inout HTTPServerConfiguration) -> Void) throws -> [String] {
             var configuration = live.server.configuration
             change(&configuration)
             let fixed = try live.server.reload(configuration)
-            // Behind the reload in each hub's queue.
+            // Each hub runs this after the reload.
             _ = try live.connectionCount()
             return fixed
         }
@@ -20,16 +21,16 @@ extension ServerTests {
                 let client = try live.connect()
                 let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
                 try client.send(post)
-                #expect(try client.answer().text == "hello")
+                #expect(try client.receiveResponse().text == "hello")
                 #expect(try Self.reload(live) { $0.maxBodyBytes = 4 } == [])
                 try client.send(post)
-                let refused = try client.answer()
+                let refused = try client.receiveResponse()
                 #expect(refused.status == 413)
                 #expect(try Self.reload(live) { $0.maxBodyBytes = 5 } == [])
                 let another = try live.connect()
                 for _ in 0..<2 {
                     try another.send(post)
-                    #expect(try another.answer().text == "hello")
+                    #expect(try another.receiveResponse().text == "hello")
                 }
             }
         }
@@ -42,8 +43,8 @@ extension ServerTests {
             try await withServer(routes: routes) { live in
                 let client = try live.connect()
                 func threshold() throws -> String {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    return try client.answer().text
+                    try client.send(.get, "/")
+                    return try client.receiveResponse().text
                 }
                 let before = try threshold()
                 #expect(before == "-1")
@@ -61,14 +62,14 @@ extension ServerTests {
             let (event, started) = (Event<Void>(), Count())
             try await withServer(routes: { $0.waiting("/", .async, for: event, started: started) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 #expect(try Self.reload(live) { $0.idleTimeout = .milliseconds(10) } == [])
                 event.send(())
-                let answer = try client.answer()
+                let answer = try client.receiveResponse()
                 #expect(answer.text == "ok")
                 #expect(!answer.closes)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -77,8 +78,8 @@ extension ServerTests {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 func ask() throws {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().status == 200)
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().status == 200)
                 }
                 try ask()
                 #expect(live.logged(1).count == 1)
@@ -116,7 +117,7 @@ extension ServerTests {
         func `a configuration loaded before run applies from the start`() async throws {
             try await withServer(routes: { $0.collecting("/", .async) }) { live in
                 #expect(eventually { live.server.hubs.count == live.server.configuration.hubs })
-                // A hub that begins later takes over what is in force then: as `run` does here by itself.
+                // A hub that starts later uses the configuration of that time, as `run` does here.
                 _ = try Self.reload(live) { $0.maxBodyBytes = 1 }
                 #expect(live.server.configuration.maxBodyBytes == 1)
             }

@@ -1,6 +1,7 @@
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -11,8 +12,8 @@ extension ServerTests {
         func `hooks of both styles run newest first on a running hub, after the last connection`() async throws {
             try await withServer(routes: { $0.plain() }) { [ran] live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.answer()
+                try client.send(.get, "/")
+                _ = try client.receiveResponse()
                 live.server.onShutdown("first") {
                     try await sleep(for: .milliseconds(1))
                     #expect(Hub.current != nil)
@@ -51,7 +52,7 @@ extension ServerTests {
                 #expect(ran.all == ["next"])
                 #expect(live.server.stopSummary.hooksFailed == 1)
                 #expect(live.server.stopSummary.hooksTimedOut == 0)
-                let lines = live.log.lines("shutdown hook failed")
+                let lines = live.log.entries("shutdown hook failed")
                 #expect(lines.map { $0.metadata["hook"] } == ["bad"])
                 #expect(lines.first?.metadata["error"]?.contains("the pool is gone") == true)
             }
@@ -74,7 +75,7 @@ extension ServerTests {
                 #expect(ran.all == ["begins"])
                 #expect(live.server.stopSummary.hooksTimedOut == 2)
                 #expect(live.server.stopSummary.hooksFailed == 0)
-                #expect(live.log.lines("shutdown hook ran out of time").map { $0.metadata["hook"] } == ["hangs", "last"])
+                #expect(live.log.entries("shutdown hook ran out of time").map { $0.metadata["hook"] } == ["hangs", "last"])
             }
         }
 

@@ -1,6 +1,7 @@
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -16,32 +17,32 @@ extension ServerTests {
             }) { live in
                 let idle = try (0..<20).map { _ in try live.connect() }
                 for client in idle {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().status == 200)
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().status == 200)
                 }
                 let busy = try (0..<50).map { _ in try live.connect() }
                 for client in busy { try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n") }
-                // Half a head is no idle connection: it may still become a request.
+                // A connection with half a head is not idle: the head may still become a request.
                 let starting = try live.connect()
                 try starting.send("GET / HT")
                 #expect(eventually { started.value == 50 })
                 #expect(try eventually { try live.connectionCount() == 71 })
 
                 live.server.stop(grace: .seconds(20))
-                for client in idle { #expect(try client.isAtEnd()) }
+                for client in idle { #expect(try client.receiveUntilEnd().isEmpty) }
                 #expect(try live.connectionCount() == 51)
-                #expect(!busy[0].hears(withinMilliseconds: 20))
-                #expect(throws: ClientError.self) { try Client(port: live.port) }
+                #expect(try !busy[0].hasInput(within: .milliseconds(20)))
+                #expect(throws: TestClientError.self) { try openConnection(to: .tcp(port: live.port)) }
 
                 try starting.send("TP/1.1\r\nHost: a\r\n\r\n")
                 event.send(())
                 for client in busy + [starting] {
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "ok")
                     #expect(answer.closes)
-                    // What was pipelined behind it is not executed.
-                    #expect(try client.isAtEnd())
-                    client.close()
+                    // The server does not execute the request pipelined behind it.
+                    #expect(try client.receiveUntilEnd().isEmpty)
+                    try client.close()
                 }
                 try live.waitUntilEnded()
                 #expect(live.logged(71).allSatisfy { $0.outcome == .completed })
@@ -60,9 +61,9 @@ extension ServerTests {
                 #expect(live.server.phase == .serving)
                 #expect(live.server.phase.isReady)
                 let client = try live.connect()
-                func ask(_ client: Client) throws {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    let answer = try client.answer()
+                func ask(_ client: TestConnection) throws {
+                    try client.send(.get, "/")
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 200)
                     #expect(!answer.closes)
                 }
@@ -73,11 +74,11 @@ extension ServerTests {
                 #expect(try live.connectionCount() == 1)
                 try ask(client)
                 try ask(live.connect())
-                // Cannot be lengthened.
+                // A later stop cannot lengthen it.
                 live.server.stop(grace: .seconds(20), delay: .seconds(700))
                 #expect(!live.server.draining.hasBegun)
                 live.server.stop(grace: .seconds(20), delay: .zero)
-                #expect(try client.isAtEnd())
+                #expect(try client.receiveUntilEnd().isEmpty)
                 try live.waitUntilEnded()
                 #expect(live.server.phase == .stopped)
                 #expect(live.server.stopSummary.idleConnections == 2)
@@ -94,12 +95,12 @@ extension ServerTests {
                 }, routes: { $0.waiting("/", .async, for: Event(), started: started) }
             ) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 live.server.stop()
                 try blockThread { [server = live.server] in try await server.draining.wait() }
                 #expect(live.server.phase >= .draining)
-                #expect(try client.untilCut().isEmpty)
+                #expect(try client.receiveUntilEnd(orReset: true).isEmpty)
                 try live.waitUntilEnded()
                 #expect(live.server.stopSummary.connectionsCut == 1)
             }
@@ -109,7 +110,7 @@ extension ServerTests {
         func `a client that connected before draining began is answered, even if it was not accepted yet`() async throws {
             let (holds, release) = (Count(), Count())
             try await withServer(
-                hubs: .one("one hub is held"),
+                hubs: .one("blocks one hub"),
                 routes: { router in
                     router.plain()
                     router.get("/hold") { _ async in
@@ -120,18 +121,18 @@ extension ServerTests {
                 }
             ) { live in
                 let holder = try live.connect()
-                try holder.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+                try holder.send(.get, "/hold")
                 #expect(eventually { holds.value == 1 })
                 let waiting = try (0..<20).map { _ in try live.connect() }
-                for client in waiting { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                for client in waiting { try client.send(.get, "/") }
                 live.server.stop(grace: .seconds(20))
                 release.add()
-                #expect(try holder.answer().text == "held")
+                #expect(try holder.receiveResponse().text == "held")
                 for client in waiting {
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 200)
                     #expect(answer.closes)
-                    client.close()
+                    try client.close()
                 }
                 try live.waitUntilEnded()
             }
@@ -140,18 +141,18 @@ extension ServerTests {
         @Test(arguments: Style.allCases)
         func `requests that outlast the grace period are cancelled, and run returns`(style: Style) async throws {
             let started = Count()
-            let hubs = TestHubs.one("each hub says how many it has cut")
+            let hubs = TestHubs.one("each hub logs how many connections it has cut")
             try await withServer(hubs: hubs, routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let clients = try (0..<20).map { _ in try live.connect() }
-                for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                for client in clients { try client.send(.get, "/") }
                 #expect(eventually { started.value == 20 })
                 live.server.stop(grace: .milliseconds(100))
                 try live.waitUntilEnded()
-                for client in clients { #expect(try client.untilCut().isEmpty) }
+                for client in clients { #expect(try client.receiveUntilEnd(orReset: true).isEmpty) }
                 #expect(live.logged(20).map(\.outcome) == Array(repeating: .cancelled, count: 20))
-                #expect(live.log.lines("request cancelled").count == 20)
-                #expect(live.log.lines("request cancelled").allSatisfy { $0.metadata["reason"] == "the server stops" })
-                #expect(live.log.lines("grace is over, connections cut").map { $0.metadata["count"] } == ["20"])
+                #expect(live.log.entries("request cancelled").count == 20)
+                #expect(live.log.entries("request cancelled").allSatisfy { $0.metadata["reason"] == "the server stops" })
+                #expect(live.log.entries("grace is over, connections cut").map { $0.metadata["count"] } == ["20"])
                 #expect(live.server.stopSummary.connectionsCut == 20)
                 #expect(live.server.stopSummary.requestsEnded == 0)
             }
@@ -162,13 +163,13 @@ extension ServerTests {
             let started = Count()
             try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 live.server.stop(grace: .seconds(60))
                 live.server.stop(grace: .milliseconds(50))
                 live.server.stop(grace: .seconds(60))
                 try live.waitUntilEnded()
-                #expect(try client.untilCut().isEmpty)
+                #expect(try client.receiveUntilEnd(orReset: true).isEmpty)
             }
         }
 
@@ -176,11 +177,11 @@ extension ServerTests {
         func `a stopped server leaves nothing on its hub, whatever its grace period`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().status == 200)
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().status == 200)
                 live.server.stop(grace: .seconds(3600))
                 try live.waitUntilEnded()
-                // The rest is what withServer asks for.
+                // withServer checks the rest.
             }
         }
 
@@ -206,16 +207,16 @@ extension ServerTests {
                 }
             }) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                _ = try client.head()
-                #expect(try client.chunk()?.count == 1)
+                try client.send(.get, "/")
+                _ = try client.receiveHead()
+                #expect(try client.receiveChunk()?.count == 1)
                 live.server.stop(grace: .seconds(20))
-                #expect(!client.hears(withinMilliseconds: 50))
+                #expect(try !client.hasInput(within: .milliseconds(50)))
                 event.send(())
-                #expect(try client.chunk()?.count == 2)
-                #expect(try client.chunk() == nil)
-                #expect(try client.isAtEnd())
-                client.close()
+                #expect(try client.receiveChunk()?.count == 2)
+                #expect(try client.receiveChunk() == nil)
+                #expect(try client.receiveUntilEnd().isEmpty)
+                try client.close()
                 try live.waitUntilEnded()
             }
         }
@@ -225,14 +226,14 @@ extension ServerTests {
             let started = Count()
             try await withServer(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let clients = try (0..<10).map { _ in try live.connect() }
-                for client in clients[..<5] { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+                for client in clients[..<5] { try client.send(.get, "/") }
                 #expect(eventually { started.value == 5 })
                 #expect(try eventually { try live.connectionCount() == 10 })
                 live.cancelRun()
                 try live.waitUntilEnded()
-                for client in clients { #expect(try client.untilCut().isEmpty) }
+                for client in clients { #expect(try client.receiveUntilEnd(orReset: true).isEmpty) }
                 #expect(live.logged(5).map(\.outcome) == Array(repeating: .cancelled, count: 5))
-                #expect(throws: ClientError.self) { try Client(port: live.port) }
+                #expect(throws: TestClientError.self) { try openConnection(to: .tcp(port: live.port)) }
             }
         }
 
@@ -260,7 +261,7 @@ extension ServerTests {
                 }
             ) { live in
                 let client = try live.connect()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 live.cancelRun()
                 pause(milliseconds: 20)
@@ -269,8 +270,8 @@ extension ServerTests {
                 #expect(try live.statistics().turns - before < 50)
                 event.send(())
                 try live.waitUntilEnded()
-                // It was given: it is delivered.
-                #expect(try client.answer().text == "ok")
+                // The handler has answered, so the client gets the answer.
+                #expect(try client.receiveResponse().text == "ok")
             }
         }
 
@@ -281,7 +282,7 @@ extension ServerTests {
             ) { live in
                 let client = try live.connect()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
-                #expect(try client.answer().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
                 live.server.stop(grace: .seconds(20))
                 let clock = ContinuousClock()
                 #expect(try clock.measure { try live.waitUntilEnded() } < .seconds(5))
@@ -301,7 +302,7 @@ extension ServerTests {
 
         @Test(arguments: [0, 5])
         func `a hub that stops ends the server on it`(connections: Int) async throws {
-            // The clients are accepted, or about to be, when the hub stops.
+            // When the hub stops, it has accepted the clients or is about to.
             for turns in 0..<5 {
                 let server = HTTPServer(router: Router(), configuration: anyPort())
                 let clients = try await onOwnThread {
@@ -309,13 +310,13 @@ extension ServerTests {
                         try Hub.run {
                             Hub.current!.spawn { try await server.run() }
                             let port = try await server.waitUntilListening()
-                            let clients = try (0..<connections).map { _ in try Client(port: port) }
+                            let clients = try (0..<connections).map { _ in try blockingSocket(port: port) }
                             for _ in 0..<turns { await Task.yield() }
                             return clients
                         }
                     }.wait(seconds: 4)
                 }
-                let left = try await onOwnThread { try clients.map { try $0.untilCut() } }
+                let left = try await onOwnThread { try clients.map { try readUntilEnd($0) } }
                 #expect(left.allSatisfy { $0.isEmpty })
                 #expect(await server.connectionCount() == 0)
             }
@@ -323,7 +324,7 @@ extension ServerTests {
     }
 }
 
-/// A configuration that the kernel picks the port for.
+/// Returns a configuration with a port that the kernel chooses.
 func anyPort() -> HTTPServerConfiguration {
     var configuration = HTTPServerConfiguration()
     configuration.port = 0

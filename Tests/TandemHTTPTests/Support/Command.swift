@@ -1,18 +1,18 @@
 import Glibc
 
-/// What a program that ran to its end said.
+/// The result of a program that has ended.
 struct CommandResult {
     var status: CInt
     var output: [UInt8]
     var errors: String
 
     var text: String { String(decoding: output, as: UTF8.self) }
-    /// Both, as a person at a terminal would see them.
+    /// The output and the errors, as on a terminal.
     var all: String { text + errors }
 }
 
-/// Runs a program, gives it `input`, and waits until it ends; blocks this OS thread. It is killed when it takes longer than
-/// `seconds`. SIGPIPE is as the program would have it.
+/// Runs a program with `input`, and blocks this OS thread until it ends. Kills it after `seconds`. The program starts with the
+/// default handling of signals.
 func run(_ arguments: String..., input: String = "", seconds: Int = 20) throws -> CommandResult {
     let (toChild, fromChild, errors) = (try Pipe(), try Pipe(), try Pipe())
     var actions = posix_spawn_file_actions_t()
@@ -33,7 +33,7 @@ func run(_ arguments: String..., input: String = "", seconds: Int = 20) throws -
     defer { for argument in argv { free(argument) } }
     var child: pid_t = 0
     let failed = posix_spawnp(&child, arguments[0], &actions, &attributes, &argv, environ)
-    guard failed == 0 else { throw ClientError.systemCall("posix_spawnp \(arguments[0])", failed) }
+    guard failed == 0 else { throw SystemCallError(call: "posix_spawnp \(arguments[0])", code: failed) }
     toChild.closeReading()
     fromChild.closeWriting()
     errors.closeWriting()
@@ -43,7 +43,7 @@ func run(_ arguments: String..., input: String = "", seconds: Int = 20) throws -
     var result = CommandResult(status: 0, output: [], errors: "")
     var said: [UInt8] = []
     if bytes.isEmpty { toChild.closeWriting() }
-    // Both ends at once, so that neither side waits for the other.
+    // Reads and writes in turn, so that neither side waits for the other.
     while fromChild.reading >= 0 || errors.reading >= 0 {
         var polled = [
             pollfd(fd: fromChild.reading, events: Int16(POLLIN), revents: 0),
@@ -74,7 +74,7 @@ private final class Pipe {
 
     init() throws {
         var ends: [CInt] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw ClientError.systemCall("pipe", errno) }
+        guard pipe(&ends) == 0 else { throw SystemCallError(call: "pipe", code: errno) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         (reading, writing) = (ends[0], ends[1])
     }

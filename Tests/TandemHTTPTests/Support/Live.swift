@@ -1,95 +1,114 @@
+import Logging
 import Glibc
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 import Tracing
 
-/// All tests of this target: one after the other, because they count what the process has open.
+/// The parent of the suites that start servers. Their tests run one after another, because they count the process's descriptors.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 enum ServerTests {}
 
-/// A server that runs on a hub of its own, or on several.
+/// A running server under test. Its hub, or its hubs, serve nothing else; the clients' connections live on another hub.
 final class Live: Sendable {
     let server: HTTPServer
-    /// Where there is just one.
+    /// The server's hub; nil when it has several.
     private let hub: Hub?
-    let port: Int
-    let log: RecordingLog
-    let access: RecordingAccessLog
+    /// A client for ordinary requests, which reuses its connections.
+    let client: TestClient
+    let log: TestLog
+    let access: TestAccessLog
     private let running: Task<Void, any Error>
-    private let clients = Mutex<[Client]>([])
+    private let others = Mutex<[TestConnection]>([])
 
     fileprivate init(
-        server: HTTPServer, hub: Hub?, port: Int, log: RecordingLog, access: RecordingAccessLog, running: Task<Void, any Error>
+        server: HTTPServer, hub: Hub?, port: Int, log: TestLog, access: TestAccessLog, running: Task<Void, any Error>
     ) {
         self.server = server
         self.hub = hub
-        self.port = port
+        client = TestClient(
+            hub: HubGroup.shared.hubs[0], address: .tcp(port: port), TestConnectionOptions(timeout: .seconds(10)), log: log)
         self.log = log
         self.access = access
         self.running = running
     }
 
-    /// A client, closed at the end of the test at the latest.
-    func connect(receiveBuffer: CInt? = nil, sendBuffer: CInt? = nil, timeout: Int = 10) throws -> Client {
-        let client = try Client(port: port, receiveBuffer: receiveBuffer, sendBuffer: sendBuffer, timeout: timeout)
-        clients.withLock { $0.append(client) }
-        return client
+    var port: Int { client.port }
+
+    /// Opens a connection, which is closed at the end of the test at the latest.
+    func connect(_ options: TestConnectionOptions = TestConnectionOptions(timeout: .seconds(10))) throws -> TestConnection {
+        try client.connect(options)
     }
 
-    /// A client that has been through a TLS handshake.
-    func connectTLS(_ options: TLSClientOptions = TLSClientOptions()) throws -> Client {
-        let client = try connect()
-        try client.startTLS(options)
-        return client
+    /// Opens a connection to another of the server's addresses.
+    func connect(to address: TestAddress) throws -> TestConnection {
+        let connection = try openConnection(to: address)
+        others.withLock { $0.append(connection) }
+        return connection
     }
 
-    /// A client on a unix socket, closed at the end of the test at the latest.
-    func connect(unix path: String) throws -> Client {
-        let client = try Client(unix: path)
-        clients.withLock { $0.append(client) }
-        return client
+    /// Opens a connection over TLS.
+    func connectTLS(_ tls: TestTLS = TestTLS()) throws -> TestConnection {
+        try connect(TestConnectionOptions(timeout: .seconds(10), tls: tls))
     }
 
-    /// One request on a connection of its own.
-    func get(_ target: String, fields: String = "") throws -> Answer {
-        let client = try connect()
-        defer { client.close() }
-        try client.send("GET \(target) HTTP/1.1\r\nHost: a\r\n\(fields)\r\n")
-        return try client.answer()
+    /// Sends GET on a new connection, and returns the response.
+    func get(_ target: String, headers: HTTPFields = [:]) throws -> TestResponse {
+        let connection = try connect()
+        defer { try? connection.close() }
+        try connection.send(.get, target, headers: headers)
+        return try connection.receiveResponse()
     }
 
-    /// Sends these bytes on a connection of their own, and returns the answer; the server must then close in order.
-    func refusal(of bytes: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Answer {
-        let client = try connect()
-        defer { client.close() }
-        try client.send(bytes)
-        let answer = try client.answer()
-        #expect(answer.closes, "\(bytes.prefix(60))", sourceLocation: sourceLocation)
-        #expect(try client.isAtEnd(), "\(bytes.prefix(60))", sourceLocation: sourceLocation)
-        return answer
+    /// Sends these bytes on a new connection, and returns the response.
+    func exchange(_ bytes: String) throws -> TestResponse {
+        let connection = try connect()
+        defer { try? connection.close() }
+        try connection.send(bytes)
+        return try connection.receiveResponse()
     }
 
-    fileprivate func closeClients() { for client in clients.withLock({ $0 }) { client.close() } }
+    /// Sends these bytes on a new connection, and returns the response. The server must then close the connection with FIN.
+    func refusal(of bytes: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> TestResponse {
+        let connection = try connect()
+        defer { try? connection.close() }
+        try connection.send(bytes)
+        let response = try connection.receiveResponse()
+        #expect(response.interim.isEmpty, "\(bytes.prefix(60))", sourceLocation: sourceLocation)
+        #expect(response.closes, "\(bytes.prefix(60))", sourceLocation: sourceLocation)
+        #expect(try connection.receiveUntilEnd().isEmpty, "\(bytes.prefix(60))", sourceLocation: sourceLocation)
+        return response
+    }
 
-    /// Runs on the server's hub, from the test's thread. For tests that have their server on one.
+    /// Runs async code on the hub of the clients' connections. For many calls in a row, which then need not change threads.
+    func onClientHub<Value: Sendable>(_ body: @Sendable () async throws -> Value) throws -> Value {
+        try awaiting { try await HubGroup.shared.hubs[0].visit { try await body() } }
+    }
+
+    /// Closes all connections of this test.
+    fileprivate func closeClients() throws {
+        try client.close()
+        for connection in others.withLock({ $0 }) { try connection.close() }
+    }
+
+    /// Runs `body` on the server's hub. For tests whose server has one hub.
     func onHub<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
         guard let hub else { fatalError("which hub? Start the server with hubs: .one") }
         return try blockThread { try await hub.spawn(body).value }
     }
 
-    /// What lives on the server's hub. For tests that have their server on one.
+    /// Returns the statistics of the server's hub, without the task that asks. For tests whose server has one hub.
     func statistics() throws -> HubStatistics {
         var statistics = try onHub { Hub.current!.statistics }
-        // The one that asked.
         statistics.tasks -= 1
         return statistics
     }
 
     func connectionCount() throws -> Int { try blockThread { [server] in await server.connectionCount() } }
 
-    /// The access log once it has this many entries: a request is logged after its answer has been sent.
+    /// Waits until the access log has this many entries, and returns all. The server logs a request after it has sent the answer.
     func logged(_ count: Int) -> [AccessLogEntry] {
         _ = eventually { access.entries.count >= count }
         return access.entries
@@ -98,15 +117,22 @@ final class Live: Sendable {
     /// Cancels the task of `run`.
     func cancelRun() { running.cancel() }
 
-    /// Waits until `run` has returned. Throws what it threw.
+    /// Waits until `run` has returned. Throws the error that `run` has thrown.
     func waitUntilEnded() throws { try blockThread { [running] in try await running.value } }
 }
 
-/// On how many hubs a test's server runs.
+/// Opens a connection on a hub that all tests share, so that it does not depend on the hub of the test's own code.
+func openConnection(to address: TestAddress) throws -> TestConnection {
+    try awaiting {
+        try await TestConnection.connect(to: address, TestConnectionOptions(timeout: .seconds(10)), on: HubGroup.shared.hubs[0])
+    }
+}
+
+/// The number of hubs of a test's server.
 enum TestHubs {
-    /// On as many as TANDEM_TEST_HUBS says; without the variable on one.
+    /// The value of TANDEM_TEST_HUBS; without the variable, one.
     case several
-    /// On one, for a reason: the test counts what that hub does, say.
+    /// One, for a reason, for example because the test counts what the hub does.
     case one(StaticString)
 
     var count: Int {
@@ -116,8 +142,7 @@ enum TestHubs {
 }
 
 extension HTTPServerConfiguration {
-    /// Puts the server's hub on a clock of its own, which stands still while anything can run there and jumps to the next
-    /// deadline when nothing can; and takes away the deadlines of waiting for a client, who has no part in that clock.
+    /// Gives the server's hub a virtual clock, and removes the timeouts for clients, which are not on that clock.
     mutating func useVirtualClock() {
         hub.clock = .virtual
         idleTimeout = .seconds(Int64.max)
@@ -127,7 +152,7 @@ extension HTTPServerConfiguration {
     }
 }
 
-/// What must be the same after a server as before it.
+/// The counts of a hub that must be the same after a server as before it.
 struct Counts: Hashable, CustomStringConvertible {
     var greenThreads, waits, timers, tasks, descriptors: Int
 
@@ -144,8 +169,10 @@ struct Counts: Hashable, CustomStringConvertible {
     }
 }
 
-/// Serves `routes` on a hub of its own while `body` plays the clients on an OS thread of its own. Afterwards nothing may be
-/// left: no connection, nothing on the hub, no open descriptor. The caller's tracer is the server's.
+/// Serves `routes` on a new hub while `body` acts as the clients, on a green thread of another new hub. Afterwards no connection,
+/// nothing on the server's hub and no descriptor of the process may be left. The server has the caller's tracer.
+///
+/// Stricter than `withTestServer`, which is for tests of handlers.
 func withServer(
     hubs: TestHubs = .several,
     _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
@@ -153,7 +180,7 @@ func withServer(
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @escaping @Sendable (Live) throws -> Void
 ) async throws {
-    let (log, access) = (RecordingLog(), RecordingAccessLog())
+    let (log, access) = (TestLog(), TestAccessLog())
     let router = Router()
     routes(router)
     var configuration = HTTPServerConfiguration()
@@ -164,7 +191,7 @@ func withServer(
     let server = HTTPServer(router: router, configuration: configuration, logger: log.logger)
     let tracer = InstrumentationSystem.tracer
     try await onOwnThread {
-        // Swift's own timers and the shared hubs open what they need at their first use.
+        // Swift's timers and the shared hubs open descriptors at their first use.
         try blockThread { try await Task.sleep(for: .milliseconds(1)) }
         _ = HubGroup.shared
         let descriptors = openDescriptors()
@@ -174,9 +201,9 @@ func withServer(
     }
 }
 
-/// The server's whole life. When this returns, nothing holds its hub any more.
+/// Runs the server from start to stop. When this returns, nothing refers to the server's hub any more.
 private func play(
-    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog,
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: TestLog, _ access: TestAccessLog,
     _ sourceLocation: SourceLocation, _ body: (Live) throws -> Void
 ) -> Result<Void, any Error> {
     Result {
@@ -187,7 +214,7 @@ private func play(
         }
         let live = try started.wait()
         let outcome = Result { try body(live) }
-        live.closeClients()
+        try live.closeClients()
         #expect(try eventually { try live.connectionCount() == 0 }, "connections are left", sourceLocation: sourceLocation)
         server.stop(grace: .seconds(2))
         let counts = try thread.wait()
@@ -196,9 +223,9 @@ private func play(
     }
 }
 
-/// The hub's whole life; returns what lived on it before the server and after.
+/// Runs the server on a new hub. Returns the hub's counts before and after.
 private func runHub(
-    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: TestLog, _ access: TestAccessLog, _ started: Promise<Live>
 ) throws -> (before: Counts?, after: Counts?) {
     do {
         return try Hub.run(server.configuration.hub) {
@@ -217,9 +244,9 @@ private func runHub(
     }
 }
 
-/// The life of several hubs, which go with their server: what lives on them before and after is nothing.
+/// Runs the server on several hubs, which stop with it.
 private func runHubs(
-    _ server: HTTPServer, _ tracer: any Tracer, _ log: RecordingLog, _ access: RecordingAccessLog, _ started: Promise<Live>
+    _ server: HTTPServer, _ tracer: any Tracer, _ log: TestLog, _ access: TestAccessLog, _ started: Promise<Live>
 ) throws -> (before: Counts?, after: Counts?) {
     do {
         let running = Task { try await withTracer(tracer) { try await server.run() } }

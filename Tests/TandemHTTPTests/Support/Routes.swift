@@ -5,12 +5,12 @@ import TandemHTTP
 enum Style: String, CaseIterable, Sendable, CustomStringConvertible {
     case blocking, async
     var description: String { rawValue }
-    /// As the access log says it.
+    /// The style in the access log.
     var logged: AccessLogEntry.Style { self == .blocking ? .blocking : .async }
 }
 
 extension RouteGroup {
-    /// A handler that does not wait, in this style.
+    /// Adds a handler that does not wait, in this style.
     func on(
         _ method: HTTPRequest.Method = .get, _ path: String, _ style: Style,
         _ answer: @escaping @Sendable (Request) throws -> Response
@@ -21,7 +21,7 @@ extension RouteGroup {
         }
     }
 
-    /// A handler that waits, written in both styles, of which this one is tried.
+    /// Adds the one of two handlers that has this style.
     func post(
         _ path: String, _ style: Style, blocking: @escaping @Sendable (Request) throws -> Response,
         async: @escaping @Sendable (Request) async throws -> Response
@@ -32,10 +32,10 @@ extension RouteGroup {
         }
     }
 
-    /// Answers "ok" at once.
+    /// Adds a route that answers "ok" at once.
     func plain(_ path: String = "/", _ style: Style = .async) { on(.get, path, style) { _ in Response(text: "ok") } }
 
-    /// Answers "ok" after this long.
+    /// Adds a route that answers "ok" after this time.
     func sleeping(_ path: String, _ style: Style, milliseconds: Int) {
         let duration = Duration.milliseconds(milliseconds)
         switch style {
@@ -52,7 +52,7 @@ extension RouteGroup {
         }
     }
 
-    /// Answers "ok" when the event has happened; tells `started` that it waits.
+    /// Adds a route that answers "ok" after the event, and counts its calls in `started`.
     func waiting(_ path: String, _ style: Style, for event: Event<Void>, started: Count = Count()) {
         switch style {
         case .blocking:
@@ -70,7 +70,7 @@ extension RouteGroup {
         }
     }
 
-    /// Answers the body that it collected.
+    /// Adds a route that collects the body and answers with it.
     func collecting(_ path: String = "/", _ style: Style, upTo limit: Int = 1 << 30) {
         switch style {
         case .blocking: post(path) { Response(body: try $0.body.collect(upTo: limit)) }
@@ -78,7 +78,7 @@ extension RouteGroup {
         }
     }
 
-    /// Streams the body back while it reads it.
+    /// Adds a route that streams the body back while it reads.
     func echoing(_ path: String = "/", _ style: Style) {
         switch style {
         case .blocking:
@@ -96,7 +96,7 @@ extension RouteGroup {
         }
     }
 
-    /// Streams these pieces.
+    /// Adds a route that streams these pieces.
     func streaming(
         _ path: String = "/", _ style: Style, status: HTTPResponse.Status = .ok, contentLength: Int? = nil, _ pieces: [[UInt8]],
         then end: @escaping @Sendable () throws -> Void = {}
@@ -122,7 +122,7 @@ extension RouteGroup {
     }
 }
 
-/// Bytes that a shift or a loss would show in.
+/// Returns bytes in which a shift or a loss is visible.
 func pattern(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count)
@@ -130,5 +130,5 @@ func pattern(_ count: Int) -> [UInt8] {
     return bytes
 }
 
-// Repeats at no power of two.
+// Its length is not a power of two.
 private let tile: [UInt8] = (0..<64_507).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -1,22 +1,29 @@
 import Dispatch
 import Glibc
 import Synchronization
+import Tandem
+import TandemTesting
 
-/// Runs each job on an OS thread of its own, so that a test may block without taking a thread from Swift's pool. Task-locals,
-/// and with them the current test, come along.
-final class ThreadPerJob: TaskExecutor {
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        startThread { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
-}
-
-/// Runs blocking test code on an OS thread of its own.
+/// Runs blocking test code on a green thread of a new hub, so that it may block that hub's OS thread, and wait by Tandem's blocking
+/// functions. Task-locals, including the current test, are those of the caller.
 func onOwnThread<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success) async throws -> Success {
-    try await withTaskExecutorPreference(ThreadPerJob()) { try await { @concurrent () async throws in try body() }() }
+    var configuration = HubConfiguration()
+    configuration.name = "test client"
+    configuration.stackSize = 1 << 20
+    // A hub with a blocked thread is not stuck.
+    configuration.stuckThreshold = nil
+    let group = try HubGroup(count: 1, configuration: configuration)
+    let outcome: Result<Success, any Error>
+    do {
+        outcome = .success(try await group.hubs[0].visit { try await blocking(name: "test client", body) })
+    } catch {
+        outcome = .failure(error)
+    }
+    await group.shutdown()
+    return try outcome.get()
 }
 
-/// A result that one OS thread makes and another waits for.
+/// A result that one thread produces and another waits for.
 final class Promise<Value: Sendable>: Sendable {
     private let result = Mutex<Result<Value, any Error>?>(nil)
     private let done = DispatchSemaphore(value: 0)
@@ -27,13 +34,15 @@ final class Promise<Value: Sendable>: Sendable {
     }
 
     func wait(seconds: Int = 30) throws -> Value {
-        guard done.wait(timeout: .now() + .seconds(seconds)) == .success else { throw ClientError.timedOut }
+        guard done.wait(timeout: .now() + .seconds(seconds)) == .success else {
+            throw TestClientError(.timedOut, "an OS thread of the test has not ended within \(seconds) s")
+        }
         done.signal()
         return try result.withLock { $0! }.get()
     }
 }
 
-/// Blocks this OS thread until the async code has ended.
+/// Blocks this OS thread until the async code has returned.
 func blockThread<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
     let promise = Promise<Value>()
     Task {
@@ -42,7 +51,7 @@ func blockThread<Value: Sendable>(_ body: @escaping @Sendable () async throws ->
     return try promise.wait()
 }
 
-/// Starts blocking code on an OS thread; `wait` joins it.
+/// Starts blocking code on a new OS thread. `wait` on the result joins it.
 func inBackground<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) -> Promise<Value> {
     let promise = Promise<Value>()
     startThread { promise.settle(Result { try body() }) }
@@ -65,7 +74,7 @@ private func startThread(_ body: @escaping @Sendable () -> Void) {
     pthread_detach(thread)
 }
 
-/// Counts from any thread.
+/// A counter for any thread.
 final class Count: Sendable {
     private let number = Mutex(0)
     var value: Int { number.withLock { $0 } }
@@ -76,7 +85,7 @@ final class Count: Sendable {
     }
 }
 
-/// Collects from any thread.
+/// A list to which any thread can add.
 final class Collected<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
     var all: [Element] { elements.withLock { $0 } }
@@ -86,7 +95,7 @@ final class Collected<Element: Sendable>: Sendable {
 /// Blocks this OS thread.
 func pause(milliseconds: Int) { usleep(UInt32(milliseconds * 1000)) }
 
-/// Asks until it is so, for a generous time.
+/// Checks a condition until it is true, for up to `seconds`.
 func eventually(seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
     let start = ContinuousClock.now
     while ContinuousClock.now - start < .seconds(seconds) {
@@ -96,7 +105,7 @@ func eventually(seconds: Double = 5, _ condition: () throws -> Bool) rethrows ->
     return try condition()
 }
 
-/// Numbers of descriptors that this process has open.
+/// Returns how many descriptors this process has open.
 func openDescriptors() -> Int {
     guard let directory = opendir("/proc/self/fd") else { return -1 }
     defer { closedir(directory) }

@@ -1,6 +1,8 @@
+import Logging
 import COpenSSL
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -26,11 +28,11 @@ extension ServerTests {
                 }, body)
         }
 
-        private static func subject(_ live: Live, _ options: TLSClientOptions) throws -> String {
+        private static func subject(_ live: Live, _ options: TestTLS) throws -> String {
             let client = try live.connectTLS(options)
-            defer { client.close() }
-            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            return try client.answer().text
+            defer { try? client.close() }
+            try client.send(.get, "/")
+            return try client.receiveResponse().text
         }
 
         private static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
@@ -41,16 +43,16 @@ extension ServerTests {
         {
             try await withTLS(.required) { live in
                 let versions = version...version
-                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
+                let subject = try Self.subject(live, TestTLS(certificate: Self.alice, versions: versions))
                 #expect(subject == "CN=alice")
                 for certificate in [nil, Self.stranger, Self.expired] {
-                    // With TLS 1.3 the client is through before the server has looked.
+                    // With TLS 1.3 the client's handshake is over before the server has verified the certificate.
                     #expect(throws: (any Error).self) {
-                        try Self.subject(live, TLSClientOptions(certificate: certificate, versions: versions))
+                        try Self.subject(live, TestTLS(certificate: certificate, versions: versions))
                     }
                 }
-                #expect(eventually { live.log.lines("TLS handshake failed").count == 3 })
-                #expect(live.log.lines.allSatisfy { $0.level == "info" && $0.metadata["peer"]?.hasPrefix("127.0.0.1:") == true })
+                #expect(eventually { live.log.entries("TLS handshake failed").count == 3 })
+                #expect(live.log.lines.allSatisfy { $0.level == .info && $0.metadata["peer"]?.hasPrefix("127.0.0.1:") == true })
                 #expect(
                     Set(live.log.lines.compactMap { $0.metadata["reason"] })
                         == ["peer did not return a certificate", "certificate verify failed"])
@@ -61,11 +63,11 @@ extension ServerTests {
         func `optional: a client without a certificate is served, an invalid one is refused`(version: CInt) async throws {
             try await withTLS(.optional) { live in
                 let versions = version...version
-                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: versions))
+                let subject = try Self.subject(live, TestTLS(certificate: Self.alice, versions: versions))
                 #expect(subject == "CN=alice")
-                #expect(try Self.subject(live, TLSClientOptions(versions: versions)) == "nobody")
+                #expect(try Self.subject(live, TestTLS(versions: versions)) == "nobody")
                 #expect(throws: (any Error).self) {
-                    try Self.subject(live, TLSClientOptions(certificate: Self.stranger, versions: versions))
+                    try Self.subject(live, TestTLS(certificate: Self.stranger, versions: versions))
                 }
             }
         }
@@ -73,7 +75,7 @@ extension ServerTests {
         @Test(arguments: versions)
         func `none: the server asks for no certificate and names no client`(version: CInt) async throws {
             try await withTLS(.none) { live in
-                let subject = try Self.subject(live, TLSClientOptions(certificate: Self.alice, versions: version...version))
+                let subject = try Self.subject(live, TestTLS(certificate: Self.alice, versions: version...version))
                 #expect(subject == "nobody")
             }
         }
@@ -82,7 +84,7 @@ extension ServerTests {
         func `a subject with special characters cannot pass for several names`(version: CInt) async throws {
             let tricky = TestCertificate(["eve"], subject: "eve,O=Admins+CN=root\nCN=alice \u{E9}", issuer: Self.authority)
             try await withTLS(.required) { live in
-                let subject = try Self.subject(live, TLSClientOptions(certificate: tricky, versions: version...version))
+                let subject = try Self.subject(live, TestTLS(certificate: tricky, versions: version...version))
                 #expect(subject == "CN=eve\\,O=Admins\\+CN=root\\0ACN=alice \u{E9}")
             }
         }

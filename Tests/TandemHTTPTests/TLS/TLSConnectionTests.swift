@@ -1,7 +1,9 @@
+import Logging
 import COpenSSL
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -26,11 +28,11 @@ extension ServerTests {
             try await withTLS(routes: { $0.plain("/", style) }) { live in
                 let client = try live.connectTLS()
                 for _ in 0..<3 {
-                    try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    #expect(try client.answer().text == "ok")
+                    try client.send(.get, "/")
+                    #expect(try client.receiveResponse().text == "ok")
                 }
                 try client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 100))
-                for _ in 0..<100 { #expect(try client.answer().text == "ok") }
+                for _ in 0..<100 { #expect(try client.receiveResponse().text == "ok") }
             }
         }
 
@@ -38,7 +40,7 @@ extension ServerTests {
         func `a client that updates its keys without end is disconnected, and delays no other client`(bodyBytes: Int) async throws
         {
             try await withTLS(
-                hubs: .one("a second client of the same hub"),
+                hubs: .one("needs a second client on the same hub"),
                 routes: { router in
                     router.plain()
                     router.collecting("/body", .async)
@@ -46,69 +48,70 @@ extension ServerTests {
             ) { live in
                 let other = try live.connectTLS()
                 let client = try live.connect()
-                let end = try client.startTLS()
+                try client.startTLS(TestTLS())
+                let end = client.tls!
                 if bodyBytes > 0 { try client.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: \(bodyBytes)\r\n\r\n") }
-                // As many as are usual between two requests, then a flood.
-                for _ in 0..<5 { try client.sendAsItIs(end.keyUpdate()) }
+                // A usual number of updates between two requests, then a flood.
+                for _ in 0..<5 { try client.sendUnsealed(end.keyUpdate()) }
                 let updates = try (0..<20_000).flatMap { _ in try end.keyUpdate() }
-                let flood = Task.detached { try? await onOwnThread { try client.sendAsItIs(updates) } }
+                let flood = Task.detached { try? await onOwnThread { try client.sendUnsealed(updates) } }
                 let clock = ContinuousClock()
                 for _ in 0..<20 {
                     let took = try clock.measure {
-                        try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try other.answer().text == "ok")
+                        try other.send(.get, "/")
+                        #expect(try other.receiveResponse().text == "ok")
                     }
                     #expect(took < .milliseconds(100))
                 }
                 #expect(try eventually { try live.connectionCount() == 1 })
                 _ = flood
-                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+                #expect(live.log.lines.allSatisfy { $0.level != .error })
             }
         }
 
         /// KeyUpdate, with the request that the server updates its keys: no (RFC 8446, 4.6.3).
         static let keyUpdate: [UInt8] = [24, 0, 0, 1, 0]
 
-        /// A client of TLS 1.3 that has been answered once, and the sealer of what it sends from now on.
-        func connectSealing(_ live: Live) throws -> (Client, RecordSealer) {
+        /// Returns a TLS 1.3 client that has one answer, and the sealer for everything it sends from now on.
+        func connectSealing(_ live: Live) throws -> (TestConnection, RecordSealer) {
             let client = try live.connectTLS(
-                TLSClientOptions(versions: TLS1_3_VERSION...TLS1_3_VERSION, cipherSuites: RecordSealer.suite))
+                TestTLS(versions: TLS1_3_VERSION...TLS1_3_VERSION, cipherSuites: RecordSealer.suite))
             var sealer = RecordSealer(secret: try #require(client.tls?.applicationSecret))
             // The session tickets arrive with this answer at the latest.
-            try client.sendAsItIs(sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
-            #expect(try client.answer().text == "ok")
+            try client.sendUnsealed(sealer.seal("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+            #expect(try client.receiveResponse().text == "ok")
             return (client, sealer)
         }
 
         /// Serves `routes`, and sends `request` and all but the last byte of a KeyUpdate, so that OpenSSL sends nothing before that
-        /// byte has come. Another client of the same hub is served meanwhile. Then calls `body` with the client.
+        /// byte has arrived. Checks that the hub serves another client meanwhile. Then calls `body` with the client.
         private func withHalfAKeyUpdate(
             after request: String, halfCloses: Bool = false, _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
-            routes: (Router) -> Void, _ body: @escaping @Sendable (Live, Client, inout RecordSealer) throws -> Void
+            routes: (Router) -> Void, _ body: @escaping @Sendable (Live, TestConnection, inout RecordSealer) throws -> Void
         ) async throws {
-            try await withTLS(hubs: .one("a second client of the same hub"), configure, routes: routes) { live in
+            try await withTLS(hubs: .one("needs a second client on the same hub"), configure, routes: routes) { live in
                 let other = try live.connectTLS()
                 var (client, sealer) = try connectSealing(live)
-                try client.sendAsItIs(
+                try client.sendUnsealed(
                     sealer.seal(request.utf8) + sealer.seal(Self.keyUpdate.prefix(4), as: .handshake))
-                if halfCloses { client.halfClose() } else { #expect(!client.hears(withinMilliseconds: 100)) }
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try other.answer().text == "ok")
+                if halfCloses { try client.endSending() } else { #expect(try !client.hasInput(within: .milliseconds(100))) }
+                try other.send(.get, "/")
+                #expect(try other.receiveResponse().text == "ok")
                 try body(live, client, &sealer)
             }
         }
 
         @Test(arguments: Style.allCases)
         func `an answer waits while a KeyUpdate is half received`(style: Style) async throws {
-            // The first byte of the next request lets the answer wait for the end of the hub's turn.
+            // The first byte of the next request makes the answer wait for the end of the hub's turn.
             try await withHalfAKeyUpdate(
                 after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", routes: { $0.plain("/", style) }
             ) { _, client, sealer in
-                try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
+                try client.sendUnsealed(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
                 sealer.updateKeys()
-                #expect(try client.answer().text == "ok")
-                try client.sendAsItIs(sealer.seal("ET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
-                #expect(try client.answer().text == "ok")
+                #expect(try client.receiveResponse().text == "ok")
+                try client.sendUnsealed(sealer.seal("ET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+                #expect(try client.receiveResponse().text == "ok")
             }
         }
 
@@ -121,13 +124,13 @@ extension ServerTests {
                     router.echoing("/", style)
                 }
             ) { _, client, sealer in
-                // The handler waits for more of the body, and writes nothing that could take these bytes along.
-                try client.sendAsItIs(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
+                // The handler waits for more of the body, and writes nothing that these bytes could be sent with.
+                try client.sendUnsealed(sealer.seal(Self.keyUpdate.suffix(1), as: .handshake))
                 sealer.updateKeys()
-                #expect(try client.head().status == 200)
-                #expect(try client.chunk() == Array("hello".utf8))
-                try client.sendAsItIs(sealer.seal("0\r\n\r\n".utf8))
-                #expect(try client.chunk() == nil)
+                #expect(try client.receiveHead().status == 200)
+                #expect(try client.receiveChunk() == Array("hello".utf8))
+                try client.sendUnsealed(sealer.seal("0\r\n\r\n".utf8))
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -141,10 +144,10 @@ extension ServerTests {
                 after: "GET / HTTP/1.1\r\nHost: a\r\n\r\nG", halfCloses: halfCloses,
                 { if !halfCloses { $0.writeTimeout = .milliseconds(200) } }, routes: { $0.plain("/", style) }
             ) { live, client, _ in
-                let rest = try client.untilCut()
+                let rest = try client.receiveUntilEnd(orReset: true)
                 #expect(rest.isEmpty)
                 #expect(try eventually { try live.connectionCount() == 1 })
-                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+                #expect(live.log.lines.allSatisfy { $0.level != .error })
             }
         }
 
@@ -153,10 +156,10 @@ extension ServerTests {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-                try client.sendAsItIs(Array("no TLS record".utf8))
+                try client.sendUnsealed(Array("no TLS record".utf8))
                 #expect(live.logged(1).map(\.outcome) == [.failed])
                 #expect(live.logged(1).map(\.status) == [499])
-                #expect(live.log.lines.allSatisfy { $0.level != "error" })
+                #expect(live.log.lines.allSatisfy { $0.level != .error })
             }
         }
 
@@ -165,7 +168,7 @@ extension ServerTests {
             try await withTLS(routes: { $0.collecting("/", style) }) { live in
                 let client = try live.connectTLS()
                 for byte in "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".utf8 { try client.send([byte]) }
-                #expect(try client.answer().text == "hello")
+                #expect(try client.receiveResponse().text == "hello")
             }
         }
 
@@ -176,11 +179,11 @@ extension ServerTests {
             async throws
         {
             try await withTLS({ $0.maxBodyBytes = 1 << 30 }, routes: { $0.collecting("/", style) }) { live in
-                let client = try live.connectTLS(TLSClientOptions(versions: version...version))
+                let client = try live.connectTLS(TestTLS(versions: version...version))
                 let body = pattern(8_000_000)
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n")
                 try client.send(body)
-                #expect(try client.answer().body == body)
+                #expect(try client.receiveResponse().body == body)
             }
         }
 
@@ -190,20 +193,20 @@ extension ServerTests {
                 let client = try live.connectTLS()
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
                 try client.send("5\r\nhello\r\n")
-                let head = try client.head()
+                let head = try client.receiveHead()
                 #expect(head.status == 200)
-                #expect(try client.chunk() == Array("hello".utf8))
+                #expect(try client.receiveChunk() == Array("hello".utf8))
                 for size in [1, 16_384, 16_385, 100_000] {
                     let piece = pattern(size)
                     try client.send("\(String(size, radix: 16))\r\n")
                     try client.send(piece)
                     try client.send("\r\n")
                     var back: [UInt8] = []
-                    while back.count < size { back += try client.chunk() ?? [] }
+                    while back.count < size { back += try client.receiveChunk() ?? [] }
                     #expect(back == piece)
                 }
                 try client.send("0\r\n\r\n")
-                #expect(try client.chunk() == nil)
+                #expect(try client.receiveChunk() == nil)
             }
         }
 
@@ -212,12 +215,12 @@ extension ServerTests {
             let pieces = (0..<64).map { _ in pattern(65_536) }
             let done = Count()
             try await withTLS(routes: { $0.streaming("/", style, pieces, then: { done.add() }) }) { live in
-                let client = try live.connect(receiveBuffer: 8_192)
-                try client.startTLS()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let client = try live.connect(TestConnectionOptions(receiveBuffer: 8_192))
+                try client.startTLS(TestTLS())
+                try client.send(.get, "/")
                 pause(milliseconds: 100)
                 #expect(done.value == 0)
-                #expect(try client.answer().body.count == 64 * 65_536)
+                #expect(try client.receiveResponse().body.count == 64 * 65_536)
                 #expect(done.value == 1)
             }
         }
@@ -226,11 +229,11 @@ extension ServerTests {
         func `a client that has sent close_notify is still answered`(style: Style) async throws {
             try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
                 let client = try live.connectTLS()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                try client.sendAsItIs(client.tls!.closeNotify())
-                client.halfClose()
-                #expect(try client.answer().text == "ok")
-                #expect(try client.isAtEnd())
+                try client.send(.get, "/")
+                try client.sendUnsealed(client.tls!.closeNotify())
+                try client.endSending()
+                #expect(try client.receiveResponse().text == "ok")
+                #expect(try client.receiveUntilEnd().isEmpty)
                 #expect(client.tls?.hasEnded == true)
             }
         }
@@ -239,10 +242,10 @@ extension ServerTests {
         func `a client that ends TCP without close_notify is still answered`(style: Style) async throws {
             try await withTLS(routes: { $0.sleeping("/", style, milliseconds: 50) }) { live in
                 let client = try live.connectTLS()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                client.halfClose()
-                #expect(try client.answer().text == "ok")
-                #expect(try client.isAtEnd())
+                try client.send(.get, "/")
+                try client.endSending()
+                #expect(try client.receiveResponse().text == "ok")
+                #expect(try client.receiveUntilEnd().isEmpty)
             }
         }
 
@@ -252,9 +255,9 @@ extension ServerTests {
                 try await withTLS(routes: { $0.collecting("/", style) }) { live in
                     let client = try live.connectTLS()
                     try client.send("POST / HTTP/1.1\r\nHost: a\r\n\(framing)")
-                    if notifies { try client.sendAsItIs(client.tls!.closeNotify()) }
-                    client.halfClose()
-                    let answer = try client.answer()
+                    if notifies { try client.sendUnsealed(client.tls!.closeNotify()) }
+                    try client.endSending()
+                    let answer = try client.receiveResponse()
                     #expect(answer.status == 400)
                     #expect(answer.text == "the client ended the connection in the middle of the body\n")
                 }
@@ -265,10 +268,10 @@ extension ServerTests {
         func `the server sends close_notify when idle and after its last answer`() async throws {
             try await withTLS({ $0.idleTimeout = .milliseconds(100) }, routes: { $0.plain() }) { live in
                 let (idle, last) = (try live.connectTLS(), try live.connectTLS())
-                try last.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                #expect(try last.answer().closes)
+                try last.send(.get, "/", headers: [.connection: "close"])
+                #expect(try last.receiveResponse().closes)
                 for client in [idle, last] {
-                    #expect(try client.isAtEnd())
+                    #expect(try client.receiveUntilEnd().isEmpty)
                     #expect(client.tls?.hasEnded == true)
                 }
             }
@@ -281,12 +284,12 @@ extension ServerTests {
                 router.collecting("/", style)
             }) { live in
                 let idle = try live.connectTLS()
-                try idle.sendAsItIs(pattern(100))
-                _ = try? idle.untilCut()
+                try idle.sendUnsealed(pattern(100))
+                _ = try? idle.receiveUntilEnd(orReset: true)
                 let reading = try live.connectTLS()
                 try reading.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
-                try reading.sendAsItIs([23, 3, 3, 0, 32] + pattern(32))
-                _ = try? reading.untilCut()
+                try reading.sendUnsealed([23, 3, 3, 0, 32] + pattern(32))
+                _ = try? reading.receiveUntilEnd(orReset: true)
                 #expect(try eventually { try live.connectionCount() == 0 })
             }
         }
@@ -296,9 +299,9 @@ extension ServerTests {
             let started = Count()
             try await withTLS(routes: { $0.waiting("/", style, for: Event(), started: started) }) { live in
                 let client = try live.connectTLS()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try client.send(.get, "/")
                 #expect(eventually { started.value == 1 })
-                client.reset()
+                try client.close(reset: true)
                 #expect(live.logged(1).map(\.outcome) == [.cancelled])
             }
         }
@@ -311,9 +314,9 @@ extension ServerTests {
                 try await TLSConnectionTests().withTLS(routes: { $0.streaming("/", .blocking, pieces) }) { live in
                     for _ in 0..<8 {
                         let client = try live.connectTLS()
-                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        _ = try client.head()
-                        client.close()
+                        try client.send(.get, "/")
+                        _ = try client.receiveHead()
+                        try client.close()
                     }
                     #expect(try eventually { try live.connectionCount() == 0 })
                 }
@@ -326,16 +329,16 @@ extension ServerTests {
             let (event, started) = (Event<Void>(), Count())
             try await withTLS(routes: { $0.waiting("/", style, for: event, started: started) }) { live in
                 let (idle, busy) = (try live.connectTLS(), try live.connectTLS())
-                try busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try busy.send(.get, "/")
                 #expect(eventually { started.value == 1 })
                 #expect(try eventually { try live.connectionCount() == 2 })
                 live.server.stop(grace: .seconds(20))
-                #expect(try idle.isAtEnd())
+                #expect(try idle.receiveUntilEnd().isEmpty)
                 #expect(idle.tls?.hasEnded == true)
                 event.send(())
-                #expect(try busy.answer().closes)
-                #expect(try busy.isAtEnd())
-                for client in [idle, busy] { client.close() }
+                #expect(try busy.receiveResponse().closes)
+                #expect(try busy.receiveUntilEnd().isEmpty)
+                for client in [idle, busy] { try client.close() }
                 try live.waitUntilEnded()
             }
         }

@@ -1,7 +1,9 @@
+import Logging
 import COpenSSL
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -9,7 +11,7 @@ extension ServerTests {
         static let good = TestCertificate(["localhost"])
         let directory = TemporaryDirectory()
 
-        /// What `run` throws.
+        /// Returns the error that `run` throws.
         private func failure(_ tls: TLSConfiguration?) async -> TLSError? {
             var configuration = HTTPServerConfiguration()
             configuration.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
@@ -123,9 +125,9 @@ extension ServerTests {
                     $0.addresses = [.tcp("127.0.0.1", port: 0, tls: true)]
                 }, routes: { $0.plain() }
             ) { live in
-                let client = try live.connectTLS(TLSClientOptions(authority: authority))
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "ok")
+                let client = try live.connectTLS(TestTLS(authority: authority))
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().text == "ok")
             }
         }
 
@@ -140,10 +142,10 @@ extension ServerTests {
                     }, routes: { $0.plain() }
                 ) { live in
                     let lines = live.log.lines
-                    #expect(lines.map(\.level) == ["warning"])
+                    #expect(lines.map(\.level) == [.warning])
                     #expect(
                         lines.first?.message == "the certificate in \(directory.path)/0.crt \(words): clients will refuse it")
-                    #expect(throws: TLSClientError.self) { try live.connectTLS(TLSClientOptions(authority: certificate)) }
+                    #expect(throws: TestClientError.self) { try live.connectTLS(TestTLS(authority: certificate)) }
                 }
             }
         }

@@ -1,7 +1,9 @@
+import Logging
 import COpenSSL
 import Glibc
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 extension ServerTests {
@@ -9,7 +11,7 @@ extension ServerTests {
         static let localhost = TestCertificate(["localhost"])
         let directory = TemporaryDirectory()
 
-        /// Serves over TLS on the first port, and without on the second.
+        /// Serves over TLS on the first port, and without TLS on the second.
         func withTLS(
             _ certificates: [TestCertificate] = [localhost], hubs: TestHubs = .several,
             configure: (inout HTTPServerConfiguration) -> Void = { _ in },
@@ -35,32 +37,32 @@ extension ServerTests {
         @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
         func `TLS 1.2 and 1.3 are served beside plain HTTP, and the handler knows the version`(version: CInt) async throws {
             try await withTLS { live in
-                let client = try live.connectTLS(TLSClientOptions(authority: Self.localhost, versions: version...version))
-                try client.send("GET /tls HTTP/1.1\r\nHost: a\r\n\r\n")
+                let client = try live.connectTLS(TestTLS(authority: Self.localhost, versions: version...version))
+                try client.send(.get, "/tls")
                 let name = version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3"
-                #expect(try client.answer().text == "\(name) localhost false -")
+                #expect(try client.receiveResponse().text == "\(name) localhost false -")
                 #expect(client.tls?.version == name)
                 let server = live.server
                 let addresses = try blockThread { try await server.boundAddresses() }
-                let plain = try Client(port: addresses[1].port!)
-                defer { plain.close() }
-                try plain.send("GET /tls HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try plain.answer().text == "none")
+                let plain = try live.connect(to: .tcp(port: addresses[1].port!))
+                defer { try? plain.close() }
+                try plain.send(.get, "/tls")
+                #expect(try plain.receiveResponse().text == "none")
             }
         }
 
         @Test
         func `a version below the minimum is refused with the right alert`() async throws {
             try await withTLS(configure: { $0.tls!.minimumVersion = .tls13 }) { live in
-                let error = #expect(throws: TLSClientError.self) {
-                    _ = try live.connectTLS(TLSClientOptions(versions: TLS1_2_VERSION...TLS1_2_VERSION))
+                let error = #expect(throws: TestClientError.self) {
+                    _ = try live.connectTLS(TestTLS(versions: TLS1_2_VERSION...TLS1_2_VERSION))
                 }
                 #expect(error?.description == "tlsv1 alert protocol version")
                 #expect(
                     eventually {
-                        live.log.lines("TLS handshake failed").map { $0.metadata["reason"] } == ["unsupported protocol"]
+                        live.log.entries("TLS handshake failed").map { $0.metadata["reason"] } == ["unsupported protocol"]
                     })
-                #expect(live.log.lines.allSatisfy { $0.level == "info" })
+                #expect(live.log.lines.allSatisfy { $0.level == .info })
                 let client = try live.connectTLS()
                 #expect(client.tls?.version == "TLSv1.3")
             }
@@ -70,12 +72,12 @@ extension ServerTests {
         func `ALPN selects http/1.1, and refuses a client that offers only other protocols`() async throws {
             try await withTLS { live in
                 for (protocols, selected) in [(["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], nil)] {
-                    let client = try live.connectTLS(TLSClientOptions(protocols: protocols))
+                    let client = try live.connectTLS(TestTLS(protocols: protocols))
                     #expect(client.tls?.selectedProtocol == selected)
                 }
                 for protocols in [["h2"], ["http/1"], ["h2", "spdy/3", "http/1.11"]] {
-                    let error = #expect(throws: TLSClientError.self) {
-                        _ = try live.connectTLS(TLSClientOptions(protocols: protocols))
+                    let error = #expect(throws: TestClientError.self) {
+                        _ = try live.connectTLS(TestTLS(protocols: protocols))
                     }
                     #expect(error?.description == "tlsv1 alert no application protocol")
                 }
@@ -96,9 +98,9 @@ extension ServerTests {
                 ]
                 for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
                     for (name, subject) in expected {
-                        let client = try live.connectTLS(TLSClientOptions(serverName: name, versions: version...version))
+                        let client = try live.connectTLS(TestTLS(serverName: name, versions: version...version))
                         #expect(client.tls?.serverSubject == subject, "\(name ?? "no name")")
-                        client.close()
+                        try client.close()
                     }
                 }
             }
@@ -120,22 +122,22 @@ extension ServerTests {
                 let other = try live.connectTLS()
                 let client = try live.connect()
                 switch kind {
-                case 0: try client.sendAsItIs(pattern(4_096))
-                case 1: client.halfClose()
+                case 0: try client.sendUnsealed(pattern(4_096))
+                case 1: try client.endSending()
                 case 2:
-                    // The beginning of a ClientHello, and then no more.
-                    try client.sendAsItIs([22, 3, 1, 1, 0, 1, 0])
-                    client.reset()
-                default: client.reset()
+                    // The beginning of a ClientHello, and nothing more.
+                    try client.sendUnsealed([22, 3, 1, 1, 0, 1, 0])
+                    try client.close(reset: true)
+                default: try client.close(reset: true)
                 }
                 if kind < 2 {
-                    _ = try? client.untilCut()
-                    client.close()
+                    _ = try? client.receiveUntilEnd(orReset: true)
+                    try client.close()
                 }
                 #expect(try eventually { try live.connectionCount() == 1 })
-                try other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try other.answer().text == "ok")
-                #expect(live.log.lines.allSatisfy { $0.level == "debug" || $0.level == "info" })
+                try other.send(.get, "/")
+                #expect(try other.receiveResponse().text == "ok")
+                #expect(live.log.lines.allSatisfy { $0.level == .debug || $0.level == .info })
             }
         }
 
@@ -144,23 +146,23 @@ extension ServerTests {
             try await withTLS(configure: { $0.tls!.handshakeTimeout = .milliseconds(150) }) { live in
                 let (silent, slow) = (try live.connect(), try live.connect())
                 let hello = {
-                    let end = TLSClientEnd(TLSClientOptions())
+                    let end = TLSClientEnd(TestTLS())
                     _ = try? end.advanceHandshake()
                     return end.taken()
                 }()
-                try slow.sendAsItIs(Array(hello.prefix(1)))
-                for byte in hello.dropFirst().dropLast() where !slow.hears(withinMilliseconds: 1) {
-                    try? slow.sendAsItIs([byte])
+                try slow.sendUnsealed(Array(hello.prefix(1)))
+                for byte in hello.dropFirst().dropLast() where try !slow.hasInput(within: .milliseconds(1)) {
+                    try? slow.sendUnsealed([byte])
                 }
                 let client = try live.connectTLS()
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "ok")
-                #expect(try silent.untilCut().isEmpty)
-                #expect(try slow.untilCut().isEmpty)
-                #expect(eventually { live.log.lines("TLS handshake failed").count == 2 })
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().text == "ok")
+                #expect(try silent.receiveUntilEnd(orReset: true).isEmpty)
+                #expect(try slow.receiveUntilEnd(orReset: true).isEmpty)
+                #expect(eventually { live.log.entries("TLS handshake failed").count == 2 })
                 #expect(
-                    live.log.lines("TLS handshake failed").allSatisfy {
-                        $0.level == "info" && $0.metadata["reason"]?.hasPrefix("it took longer than 0.15") == true
+                    live.log.entries("TLS handshake failed").allSatisfy {
+                        $0.level == .info && $0.metadata["reason"]?.hasPrefix("it took longer than 0.15") == true
                     })
             }
         }
@@ -169,41 +171,41 @@ extension ServerTests {
         func `a hello may arrive one byte at a time`() async throws {
             try await withTLS { live in
                 let client = try live.connect()
-                let end = TLSClientEnd(TLSClientOptions())
+                let end = TLSClientEnd(TestTLS())
                 _ = try end.advanceHandshake()
-                for byte in end.taken() { try client.sendAsItIs([byte]) }
-                #expect(client.hears(withinMilliseconds: 5_000))
+                for byte in end.taken() { try client.sendUnsealed([byte]) }
+                #expect(try client.hasInput(within: .milliseconds(5_000)))
                 #expect(live.log.lines.isEmpty)
             }
         }
 
         @Test
         func `100 abandoned handshakes leave nothing behind`() async throws {
-            try await withTLS(hubs: .one("counts what is on the hub")) { live in
+            try await withTLS(hubs: .one("counts tasks and descriptors of the hub")) { live in
                 let before = Counts(try live.statistics())
                 let descriptors = openDescriptors()
                 let hello = {
-                    let end = TLSClientEnd(TLSClientOptions())
+                    let end = TLSClientEnd(TestTLS())
                     _ = try? end.advanceHandshake()
                     return end.taken()
                 }()
                 let clients = try (0..<100).map { _ in try live.connect() }
                 for (index, client) in clients.enumerated() {
-                    // Some not at all, some in part, some as far as the server's answer.
+                    // Some send nothing, some a part, some everything up to the server's answer.
                     switch index % 4 {
                     case 0: break
-                    case 1: try client.sendAsItIs(Array(hello.prefix(index)))
+                    case 1: try client.sendUnsealed(Array(hello.prefix(index)))
                     default:
-                        try client.sendAsItIs(hello)
-                        if index % 4 == 3 { #expect(try client.receive()) }
+                        try client.sendUnsealed(hello)
+                        if index % 4 == 3 { #expect(try client.hasInput(within: .seconds(10))) }
                     }
                 }
                 #expect(try eventually { try live.connectionCount() == 100 })
-                for (index, client) in clients.enumerated() { index % 2 == 0 ? client.close() : client.reset() }
+                for (index, client) in clients.enumerated() { try client.close(reset: index % 2 == 1) }
                 #expect(try eventually { try live.connectionCount() == 0 })
                 #expect(try eventually { Counts(try live.statistics()) == before })
                 #expect(eventually { openDescriptors() == descriptors })
-                #expect(live.log.lines.allSatisfy { $0.level == "debug" || $0.level == "info" })
+                #expect(live.log.lines.allSatisfy { $0.level == .debug || $0.level == .info })
             }
         }
 
@@ -213,7 +215,7 @@ extension ServerTests {
                 let silent = try live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 })
                 live.server.stop(grace: .seconds(60))
-                #expect(try silent.untilCut().isEmpty)
+                #expect(try silent.receiveUntilEnd(orReset: true).isEmpty)
                 try live.waitUntilEnded()
             }
         }

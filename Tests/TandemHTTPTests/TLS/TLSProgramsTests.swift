@@ -1,3 +1,4 @@
+import TandemTesting
 import COpenSSL
 import Glibc
 import Tandem
@@ -5,7 +6,7 @@ import TandemHTTP
 import Testing
 
 extension ServerTests {
-    /// Clients that nobody here wrote. Both come with what the package is built with: libssl's command, and libcurl's.
+    /// Tests with independent clients: the commands of OpenSSL and curl.
     struct TLSProgramsTests {
         static let authority = TestCertificate(["Test Authority"], isAuthority: true)
         let directory = TemporaryDirectory()
@@ -32,7 +33,7 @@ extension ServerTests {
                 { try body($0, ca) })
         }
 
-        /// A request that ends its connection.
+        /// A request with Connection: close.
         private static let request = "GET /tls HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
         @Test(arguments: ["-tls1_2", "-tls1_3"])

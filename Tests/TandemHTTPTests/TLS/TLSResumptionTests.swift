@@ -1,5 +1,6 @@
 import COpenSSL
 import Tandem
+import TandemTesting
 import Testing
 
 @testable import TandemHTTP
@@ -29,12 +30,12 @@ extension ServerTests {
                 { try body($0, configuration) })
         }
 
-        /// What one request is told, and the session to come back with.
-        private static func visit(_ live: Live, _ options: TLSClientOptions) throws -> (text: String, session: TLSClientSession) {
+        /// Sends one request. Returns its answer, and the session that the client can resume.
+        private static func visit(_ live: Live, _ options: TestTLS) throws -> (text: String, session: TLSClientSession) {
             let client = try live.connectTLS(options)
-            defer { client.close() }
-            try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            let text = try client.answer().text
+            defer { try? client.close() }
+            try client.send(.get, "/", headers: [.connection: "close"])
+            let text = try client.receiveResponse().text
             #expect(client.tls?.isResumed == text.hasPrefix("true"))
             return (text, client.tls!.session)
         }
@@ -42,14 +43,14 @@ extension ServerTests {
         @Test(arguments: versions)
         func `a session is resumed on any hub, also after a reload`(version: CInt) async throws {
             try await withTLS { live, tls in
-                let first = try Self.visit(live, TLSClientOptions(versions: version...version))
+                let first = try Self.visit(live, TestTLS(versions: version...version))
                 #expect(first.text == "false nobody")
                 for _ in 0..<8 {
-                    let again = try Self.visit(live, TLSClientOptions(versions: version...version, session: first.session))
+                    let again = try Self.visit(live, TestTLS(versions: version...version, session: first.session))
                     #expect(again.text == "true nobody")
                 }
                 try live.server.prepareTLS(tls)()
-                let later = try Self.visit(live, TLSClientOptions(versions: version...version, session: first.session))
+                let later = try Self.visit(live, TestTLS(versions: version...version, session: first.session))
                 #expect(later.text == "true nobody")
             }
         }
@@ -57,9 +58,9 @@ extension ServerTests {
         @Test
         func `a client that sends no request gets a ticket too`() async throws {
             try await withTLS { live, _ in
-                let client = try live.connectTLS(TLSClientOptions(versions: TLS1_3_VERSION...TLS1_3_VERSION))
-                defer { client.close() }
-                #expect(client.hears(withinMilliseconds: 2_000))
+                let client = try live.connectTLS(TestTLS(versions: TLS1_3_VERSION...TLS1_3_VERSION))
+                defer { try? client.close() }
+                #expect(try client.hasInput(within: .milliseconds(2_000)))
             }
         }
 
@@ -74,11 +75,11 @@ extension ServerTests {
                 $0.clientAuthorities = file
                 $0.clientCertificates = .optional
             } _: { live, tls in
-                var options = TLSClientOptions(certificate: alice, versions: version...version)
+                var options = TestTLS(certificate: alice, versions: version...version)
                 let first = try Self.visit(live, options)
                 #expect(first.text == "false CN=alice")
                 options.session = first.session
-                // The certificate was checked when the session began.
+                // The server verified the certificate when the session began.
                 #expect(try Self.visit(live, options).text == "true CN=alice")
                 directory.write("ca.pem", another.certificateText)
                 try live.server.prepareTLS(tls)()
@@ -89,7 +90,7 @@ extension ServerTests {
 
         @Test(arguments: versions)
         func `a ticket of another server does not resume a session`(version: CInt) async throws {
-            let options = TLSClientOptions(versions: version...version)
+            let options = TestTLS(versions: version...version)
             let session = Promise<TLSClientSession>()
             try await withTLS { live, _ in session.settle(.success(try Self.visit(live, options).session)) }
             try await withTLS { live, _ in
@@ -104,23 +105,23 @@ extension ServerTests {
             let renewed = TestCertificate(["localhost"])
             let directory = directory
             try await withTLS { live, tls in
-                let open = try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
+                let open = try live.connectTLS(TestTLS(authority: TLSHandshakeTests.localhost))
                 let put = {
                     _ = TLSConfiguration.with([renewed], in: directory)
                     return try live.server.prepareTLS(tls)
                 }
                 let use = try put()
-                // Nothing happens yet.
-                try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost)).close()
+                // The running server does not read them yet.
+                try live.connectTLS(TestTLS(authority: TLSHandshakeTests.localhost)).close()
                 use()
-                #expect(throws: TLSClientError.self) {
-                    try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
+                #expect(throws: TestClientError.self) {
+                    try live.connectTLS(TestTLS(authority: TLSHandshakeTests.localhost))
                 }
-                let new = try live.connectTLS(TLSClientOptions(authority: renewed))
+                let new = try live.connectTLS(TestTLS(authority: renewed))
                 for client in [open, new] {
                     for _ in 0..<2 {
-                        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                        #expect(try client.answer().text == "false nobody")
+                        try client.send(.get, "/")
+                        #expect(try client.receiveResponse().text == "false nobody")
                     }
                 }
             }
@@ -134,9 +135,9 @@ extension ServerTests {
                 let error = #expect(throws: TLSError.self) { _ = try live.server.prepareTLS(tls) }
                 #expect(error?.code == .malformedFile)
                 #expect(error?.file == directory.path + "/0.crt")
-                let client = try live.connectTLS(TLSClientOptions(authority: TLSHandshakeTests.localhost))
-                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                #expect(try client.answer().text == "false nobody")
+                let client = try live.connectTLS(TestTLS(authority: TLSHandshakeTests.localhost))
+                try client.send(.get, "/")
+                #expect(try client.receiveResponse().text == "false nobody")
             }
         }
 

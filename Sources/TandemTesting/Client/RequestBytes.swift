@@ -1,6 +1,6 @@
 internal import HTTPTypes
 
-/// A request as bytes.
+/// The bytes of a request.
 enum RequestBytes {
     static func of(
         _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields, _ body: TestBody?

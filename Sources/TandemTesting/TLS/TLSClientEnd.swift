@@ -1,45 +1,25 @@
-import COpenSSL
-import Glibc
-import TandemHTTP
+internal import COpenSSL
+internal import Glibc
 
-/// What a client's end of TLS is set up with.
-struct TLSClientOptions {
-    /// SNI, and the name that the certificate is held to.
-    var serverName: String? = "localhost"
-    /// Whom it trusts; nil trusts anybody.
-    var authority: TestCertificate?
-    var certificate: TestCertificate?
-    var protocols: [String] = []
-    var versions: ClosedRange<CInt> = TLS1_2_VERSION...TLS1_3_VERSION
-    /// The cipher suites of TLS 1.3 that the client offers, separated by colons; nil for OpenSSL's own list.
-    var cipherSuites: String?
-    /// To resume.
-    var session: TLSClientSession?
-}
-
-/// What a client keeps to come back with.
-final class TLSClientSession: @unchecked Sendable {
+/// A session that a client can resume.
+package final class TLSClientSession: @unchecked Sendable {
     fileprivate let pointer: OpaquePointer
     fileprivate init(_ pointer: OpaquePointer) { self.pointer = pointer }
     deinit { SSL_SESSION_free(pointer) }
 }
 
-struct TLSClientError: Error, CustomStringConvertible {
-    let description: String
-}
-
-/// A client's end of TLS by OpenSSL: bytes in, bytes out.
-final class TLSClientEnd {
+/// The client's end of a TLS connection, by OpenSSL, without a socket: bytes in, bytes out.
+package final class TLSClientEnd {
     private let context: OpaquePointer
     private let ssl: OpaquePointer
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
-    /// The server said "close notify".
-    private(set) var hasEnded = false
+    /// Whether the server has sent close_notify.
+    private(set) package var hasEnded = false
     /// The secret of the client's first keys for application data; nil before the end of the handshake, and before TLS 1.3.
-    private(set) var applicationSecret: [UInt8]?
+    private(set) package var applicationSecret: [UInt8]?
 
-    init(_ options: TLSClientOptions) {
+    package init(_ options: TestTLS) {
         context = SSL_CTX_new(TLS_client_method())!
         _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(options.versions.lowerBound), nil)
         _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(options.versions.upperBound), nil)
@@ -85,12 +65,12 @@ final class TLSClientEnd {
         SSL_CTX_free(context)
     }
 
-    var version: String { String(cString: SSL_get_version(ssl)) }
-    var isResumed: Bool { SSL_session_reused(ssl) == 1 }
-    var session: TLSClientSession { TLSClientSession(SSL_get1_session(ssl)!) }
+    package var version: String { String(cString: SSL_get_version(ssl)) }
+    package var isResumed: Bool { SSL_session_reused(ssl) == 1 }
+    package var session: TLSClientSession { TLSClientSession(SSL_get1_session(ssl)!) }
 
-    /// What ALPN came to.
-    var selectedProtocol: String? {
+    /// The protocol that ALPN selected.
+    package var selectedProtocol: String? {
         var name: UnsafePointer<UInt8>?
         var length: CUnsignedInt = 0
         SSL_get0_alpn_selected(ssl, &name, &length)
@@ -98,42 +78,43 @@ final class TLSClientEnd {
     }
 
     /// The common name of the server's certificate.
-    var serverSubject: String {
+    package var serverSubject: String {
         guard let certificate = SSL_get0_peer_certificate(ssl) else { return "" }
         var text = [CChar](repeating: 0, count: 256)
         X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, &text, CInt(text.count))
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// The handshake goes as far as it does; true when it is over.
-    func advanceHandshake() throws -> Bool {
+    /// Continues the handshake as far as the received bytes allow. Returns whether it is over. Throws `TestClientError`.
+    package func advanceHandshake() throws -> Bool {
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
         return try result == 1 || !check(result)
     }
 
-    /// What to send for these bytes.
-    func seal(_ bytes: [UInt8]) throws -> [UInt8] {
+    /// Returns the records to send for these bytes.
+    package func seal(_ bytes: [UInt8]) throws -> [UInt8] {
         ERR_clear_error()
         if !bytes.isEmpty { _ = try check(SSL_write(ssl, bytes, CInt(bytes.count))) }
         return taken()
     }
 
-    /// What is to be sent.
-    func taken() -> [UInt8] {
+    /// Returns the bytes to send, which may be none.
+    package func taken() -> [UInt8] {
         var sealed: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while case let count = BIO_read(outgoing, &buffer, CInt(buffer.count)), count > 0 { sealed += buffer[..<Int(count)] }
         return sealed
     }
 
-    func take(_ bytes: some Collection<UInt8>) {
+    /// Takes bytes that have arrived.
+    package func take(_ bytes: some Collection<UInt8>) {
         let bytes = Array(bytes)
         if !bytes.isEmpty { BIO_write(incoming, bytes, CInt(bytes.count)) }
     }
 
-    /// What these bytes say.
-    func open(_ bytes: some Collection<UInt8>) throws -> [UInt8] {
+    /// Takes bytes that have arrived. Returns their decrypted content.
+    package func open(_ bytes: some Collection<UInt8>) throws -> [UInt8] {
         take(bytes)
         var opened: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -144,19 +125,20 @@ final class TLSClientEnd {
         }
     }
 
-    /// A KeyUpdate (RFC 8446, 4.6.3).
-    func keyUpdate() throws -> [UInt8] {
+    /// Returns a KeyUpdate (RFC 8446, 4.6.3).
+    package func keyUpdate() throws -> [UInt8] {
         SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
         _ = try advanceHandshake()
         return taken()
     }
 
-    func closeNotify() -> [UInt8] {
+    /// Returns close_notify.
+    package func closeNotify() -> [UInt8] {
         SSL_shutdown(ssl)
         return taken()
     }
 
-    /// True when more is wanted, or nothing more will come.
+    /// Returns whether OpenSSL needs more bytes, or has reached the end.
     private func check(_ result: CInt) throws -> Bool {
         switch SSL_get_error(ssl, result) {
         case SSL_ERROR_NONE: return false
@@ -166,19 +148,7 @@ final class TLSClientEnd {
             return true
         default:
             let reason = ERR_reason_error_string(ERR_get_error()).map { String(cString: $0) }
-            throw TLSClientError(description: reason ?? "unknown")
+            throw TestClientError(.tls, reason ?? "unknown")
         }
-    }
-}
-
-extension TLSConfiguration {
-    /// With these certificates, written to files.
-    static func with(_ certificates: [TestCertificate], in directory: TemporaryDirectory) -> TLSConfiguration {
-        TLSConfiguration(
-            certificates: certificates.enumerated().map { index, certificate in
-                Certificate(
-                    chain: directory.write("\(index).crt", certificate.certificateText),
-                    key: directory.write("\(index).key", certificate.keyText))
-            })
     }
 }

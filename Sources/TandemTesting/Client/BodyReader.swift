@@ -1,10 +1,10 @@
 internal import HTTPTypes
 internal import HTTPWire
 
-/// Takes a response's body out of what arrives: how long it is, RFC 9112, 6.3.
+/// Decodes the body of a response (RFC 9112, 6.3).
 struct BodyReader {
     private var decoder: BodyDecoder
-    /// Its end is the connection's.
+    /// Whether the body ends with the connection.
     let endsWithConnection: Bool
     private var isDone = false
 
@@ -26,7 +26,7 @@ struct BodyReader {
         decoder = BodyDecoder(framing: framing ?? .length(.max))
     }
 
-    /// The same, at its end.
+    /// Creates a copy that is complete.
     init(done other: BodyReader) {
         self = other
         isDone = true
@@ -36,7 +36,7 @@ struct BodyReader {
 
     var trailers: HTTPFields { decoder.trailers }
 
-    /// How many of these bytes were used, and which of them are body.
+    /// Returns how many of these bytes it has used, and which of them belong to the body.
     mutating func decode(_ bytes: RawSpan) throws(HTTPParseError) -> (used: Int, piece: Range<Int>?) {
         let step = try decoder.decode(bytes)
         if case .data(let range) = step.outcome { return (step.consumed, range) }

@@ -1,7 +1,7 @@
 public import HTTPTypes
 internal import Tandem
 
-/// The same calls in blocking style. Each parks the green thread; on an ordinary OS thread it blocks that.
+/// The same calls in blocking style. Each parks the green thread; on an ordinary OS thread it blocks the thread.
 extension TestClient {
     /// Sends GET, and returns the response, whatever its status. Throws `TestClientError`.
     @available(*, noasync)
@@ -28,13 +28,30 @@ extension TestClient {
         try awaiting(file: file, line: line) { try await execute(method, path, headers: headers, body: body) }
     }
 
-    /// How many connections were opened until now.
+    /// Returns how many connections the client has opened so far.
     @available(*, noasync)
     public func connectionsOpened(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
         try awaiting(file: file, line: line) { await connectionsOpened() }
     }
 
-    /// Opens a connection of its own, and closes it when `body` has ended.
+    /// Closes all connections.
+    @available(*, noasync)
+    public func close(file: StaticString = #fileID, line: UInt = #line) throws {
+        try awaiting(file: file, line: line) { await close() }
+    }
+
+    /// Opens a connection that only the caller uses. The client closes it at the end of the test, unless the caller does.
+    ///
+    /// - Parameter options: Settings for this connection; nil for the client's own.
+    /// - Throws: `TestClientError`.
+    @available(*, noasync)
+    public func connect(
+        _ options: TestConnectionOptions? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) throws -> TestConnection {
+        try awaiting(file: file, line: line) { try await connect(options) }
+    }
+
+    /// Opens a connection that only `body` uses, and closes it at the end of `body`.
     @available(*, noasync)
     @_disfavoredOverload
     public func withConnection<Success: Sendable>(

@@ -1,11 +1,10 @@
 public import Tandem
 
-/// Runs `body` on a hub of its own whose clock is virtual: sleeps, deadlines and timers in both styles take no time, and
-/// come in the order of their times.
+/// Runs `body` on a new hub with a virtual clock: sleeps, deadlines and timers in both styles take no real time, and end in the
+/// order of their times.
 ///
-/// The clock stands still while anything can run and jumps to the next deadline when nothing can; `Hub.now` reads it. What
-/// comes from elsewhere (other threads, `Task.sleep`, `offload`, other processes) takes no virtual time, and may be
-/// overtaken by a deadline.
+/// The clock stands still while anything can run, and jumps to the next deadline when nothing can; `Hub.now` reads it. The work of
+/// other threads, `Task.sleep`, `offload` and other processes takes no virtual time, and a deadline may end before it.
 ///
 ///     try await withVirtualTime {
 ///         let start = Hub.current!.now
@@ -13,14 +12,14 @@ public import Tandem
 ///         #expect(Hub.current!.now - start == .seconds(3600))
 ///     }
 ///
-/// When everybody waits for everybody else, `body` is cancelled, so that a deadlock ends the test and does not hang it.
+/// In a deadlock `body` is cancelled, so that the test ends.
 ///
 /// - Parameters:
-///   - seed: When given, draws the order in which ready tasks and green threads run. The same seed gives the same order
-///     again, as long as nothing comes from elsewhere.
-///   - configuration: How else the hub is set up; its clock and order are replaced. `stuckThreshold`, in real time, says
-///     after how long without anything to do it is a deadlock.
-/// - Throws: What `body` throws; `Deadlock`, with who waits for what; `TandemError` when the kernel refuses what a hub needs.
+///   - seed: The seed of the order in which ready tasks and green threads run; nil for the order of arrival. The same seed gives the
+///     same order, except for what comes from other threads.
+///   - configuration: The hub's other settings; its clock and order are replaced. `stuckThreshold` is the real time without
+///     anything to do after which the hub is in a deadlock.
+/// - Throws: The error that `body` throws; `Deadlock`; `TandemError` when the kernel refuses what a hub needs.
 public func withVirtualTime<Success: Sendable>(
     seed: UInt64? = nil, _ configuration: HubConfiguration = HubConfiguration(),
     _ body: @escaping @Sendable () async throws -> Success
@@ -37,7 +36,7 @@ public func withVirtualTime<Success: Sendable>(
     }
     let group = try HubGroup(count: 1, configuration: configuration)
     let task = group.hubs[0].spawn(name: "virtual time", body)
-    // On no hub, or the hub would not be stuck.
+    // Not on the hub, which would then not be stuck.
     let watch = Task.detached {
         guard (try? await stuck.wait()) != nil else { return }
         task.cancel()
@@ -51,11 +50,11 @@ public func withVirtualTime<Success: Sendable>(
     return try outcome.get()
 }
 
-/// On a hub with a virtual clock, all wait, and nothing is left that could wake any of them.
+/// A deadlock on a hub with a virtual clock: everything waits, and nothing is left that could end a wait.
 public struct Deadlock: Error, CustomStringConvertible {
     /// Who waits for what.
     public let waiters: String
 
-    /// The same.
+    /// The text of `waiters`.
     public var description: String { waiters }
 }

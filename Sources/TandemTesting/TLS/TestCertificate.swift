@@ -1,17 +1,29 @@
-import COpenSSL
-import Glibc
+internal import COpenSSL
 
-/// A certificate with its key, made for a test; deleted with it.
-final class TestCertificate: @unchecked Sendable {
-    let certificate: OpaquePointer
-    let key: OpaquePointer
+// @unchecked: OpenSSL's objects are not changed after `init`.
+/// A certificate with its private key, made for a test. The key exists only in this process.
+///
+/// `authority` and `localhost` are made once per process. A server with `localhost` is one that a client which trusts `authority`
+/// accepts; `TestSetup.tls` uses them.
+public final class TestCertificate: @unchecked Sendable {
+    /// An authority, valid for one hour.
+    public static let authority = TestCertificate(["Tandem test authority"], isAuthority: true)
+    /// A server's certificate for "localhost", signed by `authority`.
+    public static let localhost = TestCertificate(["localhost"], issuer: .authority)
 
+    package let certificate: OpaquePointer
+    package let key: OpaquePointer
+
+    /// Creates a certificate and its key.
+    ///
     /// - Parameters:
     ///   - names: DNS names.
-    ///   - subject: Its common name; nil for the first name.
-    ///   - issuer: Who signs it; nil for itself.
-    ///   - validSeconds: From when to when, counted from now.
-    init(
+    ///   - subject: The common name; nil for the first DNS name.
+    ///   - issuer: The authority that signs it; nil for a self-signed certificate.
+    ///   - isAuthority: Whether it may sign other certificates. An authority has no DNS names.
+    ///   - validSeconds: The time in which it is valid, relative to now.
+    ///   - rsaBits: The length of an RSA key; nil for a key on the curve P-256.
+    public init(
         _ names: [String], subject: String? = nil, issuer: TestCertificate? = nil, isAuthority: Bool = false,
         validSeconds: Range<Int> = -3600..<3600,
         rsaBits: Int? = nil
@@ -44,12 +56,12 @@ final class TestCertificate: @unchecked Sendable {
         X509_EXTENSION_free(made)
     }
 
-    /// PEM.
-    var certificateText: String { text { PEM_write_bio_X509($0, certificate) } }
-    /// PEM, PKCS #8.
-    var keyText: String { text { PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) } }
-    /// PEM, PKCS #8, encrypted with a password.
-    var encryptedKeyText: String {
+    /// The certificate in PEM.
+    public var certificateText: String { text { PEM_write_bio_X509($0, certificate) } }
+    /// The private key in PEM (PKCS #8), not encrypted.
+    public var keyText: String { text { PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) } }
+    /// The private key in PEM (PKCS #8), encrypted with a password.
+    package var encryptedKeyText: String {
         text { PEM_write_bio_PKCS8PrivateKey($0, key, EVP_aes_256_cbc(), Array("secret".utf8CString), 6, nil, nil) }
     }
 
@@ -79,45 +91,4 @@ private func newRSAKey(bits: Int) -> OpaquePointer {
     precondition(EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(context, CInt(bits)) == 1)
     precondition(EVP_PKEY_generate(context, &key) == 1)
     return key!
-}
-
-/// A directory that is deleted with its contents.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/tandem-XXXXXX".utf8CString)
-        precondition(mkdtemp(&template) != nil, "mkdtemp: errno \(errno)")
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit {
-        for name in names { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-
-    /// What is in it.
-    var names: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-
-    /// Writes a file, in place of one that is there, and returns its path.
-    @discardableResult
-    func write(_ name: String, _ text: String, mode: mode_t = 0o600) -> String {
-        let file = "\(path)/\(name)"
-        unlink(file)
-        let fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, mode)
-        precondition(fd >= 0, "open: errno \(errno)")
-        defer { close(fd) }
-        let bytes = Array(text.utf8)
-        precondition(Glibc.write(fd, bytes, bytes.count) == bytes.count)
-        return file
-    }
 }

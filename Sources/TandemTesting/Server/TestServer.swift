@@ -2,36 +2,28 @@ internal import Dispatch
 internal import Tandem
 public import TandemHTTP
 
-/// What a test's client and its server are connected by.
-public enum TestSetup: Sendable {
-    /// A unix socket of the test's own: nothing listens on the network, and nobody else may connect.
-    case inProcess
-    /// A TCP port of the loopback address that the kernel chooses, for other clients too: `TestClient.port`.
-    case live
-}
-
-/// Serves `router` while `body` plays its clients, then stops the server and looks whether anything is left.
+/// Serves `router` while `body` acts as its clients, then stops the server and checks that nothing is left.
 ///
 ///     try await withTestServer(router) { client in
 ///         let response = try await client.get("/users/7")
 ///         #expect(response.status == .ok)
 ///     }
 ///
-/// The server is the real one: bytes go through sockets, framing, limits and deadlines. On a hub (in `withVirtualTime`, say)
-/// it runs there, and its deadlines go by that hub's clock; elsewhere on a hub of its own, where nonisolated code of `body`
-/// runs too.
+/// Except with `.inProcess`, the server is the real one: bytes go through sockets, framing, limits and timeouts. When called on a
+/// hub, for example in `withVirtualTime`, the server runs on that hub and by its clock; elsewhere it runs on a new hub, where
+/// nonisolated code of `body` runs too.
 ///
-/// When `body` has ended, requests that are still being answered are cancelled, and all that the server's handlers have
-/// started on the hub must end within 5 seconds of the hub's time.
+/// When `body` has ended, the server cancels requests that have no answer yet. Everything that handlers have started on the hub
+/// must end within 5 seconds of the hub's time.
 ///
 /// - Parameters:
-///   - router: Copied; what is added later does not count.
-///   - setup: How the client reaches the server.
-///   - configuration: Limits, deadlines and the hub's setup; where it listens is replaced.
-/// - Throws: What `body` throws; else `LeftBehind`, when green threads, tasks or descriptors are left on the hub; `TandemError`
-///   when it cannot listen.
+///   - router: The routes. The server copies them.
+///   - setup: How the client reaches the routes.
+///   - configuration: Limits, timeouts and the hub's settings. `setup` replaces the addresses.
+/// - Throws: The error that `body` throws; else `LeftBehind` when green threads, tasks or descriptors are left on the hub;
+///   `TandemError` when the server cannot listen.
 public func withTestServer<Success: Sendable>(
-    _ router: Router, _ setup: TestSetup = .inProcess, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
+    _ router: Router, _ setup: TestSetup = .unix, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
     _ body: (TestClient) async throws -> Success
 ) async throws -> Success {
     if let hub = Hub.current { return try await serve(router, setup, configuration, on: hub, body) }
@@ -51,26 +43,26 @@ public func withTestServer<Success: Sendable>(
     return try outcome.get()
 }
 
-/// As the async form, for tests in blocking style: `body` runs on a green thread of the hub. Called on a green thread it parks
-/// that one; elsewhere it blocks the OS thread, also that of a test function that is not async.
+/// The same for tests in blocking style: `body` runs on a green thread of the hub. When called on a green thread, this parks it;
+/// elsewhere it blocks the OS thread, including that of a test function that is not async.
 @available(*, noasync)
 @_disfavoredOverload
 public func withTestServer<Success: Sendable>(
-    _ router: Router, _ setup: TestSetup = .inProcess, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
+    _ router: Router, _ setup: TestSetup = .unix, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
     file: StaticString = #fileID, line: UInt = #line, _ body: @escaping (TestClient) throws -> Success
 ) throws -> Success {
-    // Only lent: to one task, while this one waits.
+    // Used by one task only, while this one waits.
     nonisolated(unsafe) let (router, body) = (router, body)
     let serve: @Sendable () async throws -> Success = {
         try await withTestServer(router, setup, configuration: configuration) { client in
             try await blocking(name: "test") { try body(client) }
         }
     }
-    // Which also says what is wrong when it is called in async code.
+    // `awaiting` also throws the right error when this is called in async code.
     if Hub.current != nil { return try awaiting(file: file, line: line) { try await serve() } }
     let done = DispatchSemaphore(value: 0)
     nonisolated(unsafe) var outcome: Result<Success, any Error>?
-    // Not detached: the current test comes along.
+    // Not detached, so that it belongs to the current test.
     Task {
         do { outcome = .success(try await serve()) } catch { outcome = .failure(error) }
         done.signal()
@@ -79,24 +71,32 @@ public func withTestServer<Success: Sendable>(
     return try outcome!.get()
 }
 
-/// On the hub, whatever `body` is isolated to.
+/// Runs on the hub, whatever `body` is isolated to.
 private func serve<Success: Sendable>(
     _ router: Router, _ setup: TestSetup, _ configuration: HTTPServerConfiguration, on hub: Hub,
     _ body: (TestClient) async throws -> Success
 ) async throws -> Success {
     let log = TestLog()
-    let address = TestAddress(setup)
-    let server = HTTPServer(router: router, configuration: address.listening(configuration), logger: log.logger)
     let before = await Leftovers.now(on: hub)
-    hub.spawn(name: "test server") { try await server.run() }
-    let port = try await server.waitUntilListening()
-    let client = TestClient(hub: hub, address: address, port: port, log: log)
+    let server: HTTPServer?
+    let client: TestClient
+    if setup == .inProcess {
+        server = nil
+        client = TestClient(hub: hub, answers: RouterAnswers(router, maxBodyBytes: configuration.maxBodyBytes), log: log)
+    } else {
+        let listener = TestListener(setup)
+        let started = HTTPServer(router: router, configuration: listener.listening(configuration), logger: log.logger)
+        hub.spawn(name: "test server") { try await started.run() }
+        let port = try await started.waitUntilListening()
+        server = started
+        client = TestClient(hub: hub, address: listener.address(port: port), listener.options, log: log)
+    }
     let outcome: Result<Success, any Error>
     do { outcome = .success(try await body(client)) } catch { outcome = .failure(error) }
-    // A cancelled test cleans up all the same: another task waits for it.
+    // Another task cleans up, so that a cancelled test does too.
     let left = await Task(executorPreference: hub) {
-        client.close()
-        server.stop(grace: .zero)
+        client.closeHere()
+        server?.stop(grace: .zero)
         return await Leftovers.settle(to: before)
     }.value
     let success = try outcome.get()

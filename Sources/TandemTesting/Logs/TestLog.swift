@@ -1,33 +1,43 @@
 public import Logging
 internal import Synchronization
 
-/// Something that a test's server has logged.
+/// One line of a server's log, as a test sees it.
 public struct TestLogEntry: Sendable, CustomStringConvertible {
-    /// How grave it is.
+    /// The level.
     public let level: Logger.Level
-    /// The text.
+    /// The message.
     public let message: String
-    /// What it is about, "error" say.
+    /// The metadata of the line and of its logger.
     public let metadata: [String: String]
 
-    /// A line.
+    /// The entry on one line.
     public var description: String {
         "\(level): \(message) " + metadata.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
     }
 }
 
-/// Keeps what a server logs.
-final class TestLog: Sendable {
+/// A log in memory. Give its `logger` to the code under test, and read its `entries`.
+public final class TestLog: Sendable {
     private struct State {
         var entries: [TestLogEntry] = []
-        /// Errors that no response has been given yet.
+        /// Errors that no response has claimed yet.
         var unclaimed: [TestLogEntry] = []
     }
     private let state = Mutex(State())
 
-    var entries: [TestLogEntry] { state.withLock { $0.entries } }
+    /// Creates an empty log.
+    public init() {}
 
-    /// Takes the errors that requests for `target` have run into since they were last asked for.
+    /// A logger that writes to this log, at every level.
+    public var logger: Logger { Logger(label: "tandem.test") { _ in Handler(log: self) } }
+
+    /// All entries so far.
+    public var entries: [TestLogEntry] { state.withLock { $0.entries } }
+
+    /// Returns the entries with this message.
+    public func entries(_ message: String) -> [TestLogEntry] { entries.filter { $0.message == message } }
+
+    /// Takes the errors logged for requests with this target since the last call.
     func claimErrors(of target: String) -> [TestLogEntry] {
         state.withLock { state in
             let mine = state.unclaimed.filter { $0.metadata["http.target"] == target }
@@ -42,8 +52,6 @@ final class TestLog: Sendable {
             if entry.level >= .error { state.unclaimed.append(entry) }
         }
     }
-
-    var logger: Logger { Logger(label: "tandem.test") { _ in Handler(log: self) } }
 
     private struct Handler: LogHandler {
         let log: TestLog

@@ -1,6 +1,6 @@
 internal import Tandem
 
-/// What lives on a hub and has to end with a test.
+/// Counts of what lives on a hub and must end with a test.
 struct Leftovers: Sendable {
     private let greenThreads: Int, tasks: Int, descriptors: Int
 
@@ -12,8 +12,8 @@ struct Leftovers: Sendable {
         (greenThreads, tasks, descriptors) = (statistics.greenThreads, statistics.tasks, statistics.descriptors)
     }
 
-    /// Waits until no more lives on the current hub than before, at most 5 seconds; then says what does. Not in a task that
-    /// the hub has listed.
+    /// Waits up to 5 seconds until no more lives on the current hub than before. Returns what is left then. Must not be called in a
+    /// task that the hub counts.
     static func settle(to before: Leftovers) async -> LeftBehind? {
         let hub = Hub.current!
         let end = Deadline.after(.seconds(5))
@@ -36,18 +36,18 @@ struct Leftovers: Sendable {
     }
 }
 
-/// Something that a server's handlers had started still lived when its test had ended.
+/// The error for green threads, tasks or descriptors that handlers have started or opened and that outlive their test.
 public struct LeftBehind: Error, CustomStringConvertible {
-    /// How many of what.
+    /// How many of each kind are left.
     public let what: String
-    /// Everybody on the hub, with what they wait for: `Hub.dump`.
+    /// Everything on the hub, with what it waits for: `Hub.dump`.
     public let dump: String
 
-    /// What is left, and where to look.
+    /// What is left, and the remedy.
     public var description: String {
         """
-        left on the hub when the test had ended: \(what). Wait for what a handler starts before it returns, or cancel it, and \
-        close what it opens.
+        left on the hub when the test had ended: \(what). A handler must wait for what it starts or cancel it, and close what it \
+        opens.
         \(dump)
         """
     }

@@ -1,9 +1,9 @@
 public import Tandem
 
-/// Runs `body` once a seed, each time in another order of what is ready, until it throws.
+/// Runs `body` once per seed, each time with another order of ready tasks and green threads, until it throws.
 ///
-/// For what must hold in whichever order tasks and green threads get their turns. `body` should throw when it does not
-/// hold; the error says which seed to replay by `withVirtualTime(seed:)`.
+/// For conditions that must hold in every order. `body` throws when its condition does not hold; the error names the seed,
+/// which `withVirtualTime(seed:)` repeats.
 ///
 ///     try await exploreOrders(seeds: 0..<200) {
 ///         let account = Account(balance: 100)
@@ -11,7 +11,7 @@ public import Tandem
 ///         try #require(await account.balance == 0)
 ///     }
 ///
-/// - Throws: `OrderFailure`, at the first seed with which `body` throws.
+/// - Throws: `OrderFailure` for the first seed with which `body` throws.
 public func exploreOrders(
     seeds: Range<UInt64> = 0..<100, _ configuration: HubConfiguration = HubConfiguration(),
     _ body: @escaping @Sendable () async throws -> Void
@@ -25,13 +25,13 @@ public func exploreOrders(
     }
 }
 
-/// What failed in one order of what was ready, and how to have that order again.
+/// The failure of a body in one order of ready tasks and green threads.
 public struct OrderFailure: Error, CustomStringConvertible {
-    /// The seed to replay it by.
+    /// The seed that repeats the order.
     public let seed: UInt64
-    /// What the body threw.
+    /// The error that the body has thrown.
     public let underlying: any Error
 
-    /// What failed, and the remedy.
+    /// The error, and how to repeat it.
     public var description: String { "with seed \(seed), which withVirtualTime(seed: \(seed)) replays: \(underlying)" }
 }

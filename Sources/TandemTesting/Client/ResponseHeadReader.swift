@@ -1,12 +1,11 @@
 internal import HTTPTypes
 
-/// Reads a response's head, line by line.
+/// Reads the head of a response line by line.
 struct ResponseHeadReader {
     var response = TestResponse(status: .ok)
-    private(set) var isHTTP10 = false
     private var isFirst = true
 
-    /// Returns whether that was the end.
+    /// Adds a line. Returns whether the head is complete.
     mutating func add(_ line: String) throws -> Bool {
         if isFirst {
             isFirst = false
@@ -15,11 +14,11 @@ struct ResponseHeadReader {
         }
         if line.isEmpty {
             let options = response.headers[.connection]?.lowercased().split(whereSeparator: { ", \t".contains($0) }) ?? []
-            response.closes = options.contains("close") || isHTTP10 && !options.contains("keep-alive")
+            response.closes = options.contains("close")
             return true
         }
         guard let colon = line.firstIndex(of: ":"), let name = HTTPField.Name(String(line[..<colon])) else {
-            throw TestClientError(.malformed, "this is no header field: \(line)")
+            throw TestClientError(.malformed, "not a header field: \(line)")
         }
         var value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
         while let last = value.last, last == " " || last == "\t" { value.removeLast() }
@@ -29,9 +28,9 @@ struct ResponseHeadReader {
 
     private mutating func addStatusLine(_ line: String) throws {
         let parts = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count >= 2, parts[0] == "HTTP/1.1" || parts[0] == "HTTP/1.0", parts[1].count == 3, let code = Int(parts[1])
-        else { throw TestClientError(.malformed, "this is no status line: \(line)") }
-        isHTTP10 = parts[0] == "HTTP/1.0"
-        response.status = HTTPResponse.Status(code: code, reasonPhrase: parts.count > 2 ? String(parts[2]) : "")
+        guard parts.count == 3, parts[0] == "HTTP/1.1", parts[1].count == 3, let code = Int(parts[1]) else {
+            throw TestClientError(.malformed, "not a status line: \(line)")
+        }
+        response.status = HTTPResponse.Status(code: code, reasonPhrase: String(parts[2]))
     }
 }
