@@ -26,6 +26,9 @@ struct ReceiveBuffer {
         bytes[(start + seen)...].firstIndex(of: 10).map { $0 + 1 - start }
     }
 
+    /// Returns the length of the bytes up to and including `text`, or nil.
+    func length(through text: [UInt8]) -> Int? { bytes[start...].firstRange(of: text).map { $0.upperBound - start } }
+
     /// Decodes unused bytes as a response's body. Returns a piece of it, if there is one.
     mutating func decode(with reader: inout BodyReader) throws(HTTPParseError) -> [UInt8]? {
         let (used, piece) = try reader.decode(bytes.span.bytes.extracting(start..<bytes.count))

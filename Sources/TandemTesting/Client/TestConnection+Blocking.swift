@@ -101,6 +101,12 @@ extension TestConnection {
         try awaiting(file: file, line: line) { try await receiveUntilEnd(orReset: orReset) }
     }
 
+    /// Returns the bytes up to and including `text`, as text. Throws `TestClientError`, also when the connection ends before.
+    @available(*, noasync)
+    public func receive(until text: String, file: StaticString = #fileID, line: UInt = #line) throws -> String {
+        try awaiting(file: file, line: line) { try await receive(until: text) }
+    }
+
     /// Waits until bytes or the end of the connection have arrived, and leaves them unread. Returns false after `duration`.
     @available(*, noasync)
     public func hasInput(within duration: Duration, file: StaticString = #fileID, line: UInt = #line) throws -> Bool {

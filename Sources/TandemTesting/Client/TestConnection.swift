@@ -138,6 +138,21 @@ public final class TestConnection: @unchecked Sendable {
         }
     }
 
+    /// Returns the bytes up to and including `text`, as text. Throws `TestClientError`, also when the connection ends before.
+    @concurrent public func receive(until text: String) async throws -> String {
+        try await onHub { connection in
+            let bytes = Array(text.utf8)
+            while true {
+                if let length = connection.buffer.length(through: bytes) {
+                    return String(decoding: connection.buffer.take(length), as: UTF8.self)
+                }
+                guard try await connection.receiveMore() else {
+                    throw TestClientError(.cutShort, "the connection ended before \"\(text)\" arrived")
+                }
+            }
+        }
+    }
+
     /// Waits until bytes or the end of the connection have arrived, and leaves them unread. Returns false after `duration`.
     @concurrent public func hasInput(within duration: Duration) async throws -> Bool {
         try await onHub { connection in

@@ -48,7 +48,7 @@ extension ServerTests {
                 }
                 let other = try live.connect()
                 for _ in 0..<20 {
-                    try other.send(Self.get)
+                    try other.send(.get, "/")
                     #expect(try other.receiveResponse().text == "ok")
                 }
                 try other.close()

@@ -9,14 +9,12 @@ import Tracing
 extension ServerTests {
     /// Tests of resting connections: an idle connection gives up its task.
     struct RestTests {
-        static let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
         @Test(arguments: Style.allCases)
         func `an idle connection gives up its task, and serves the next request as usual`(style: Style) async throws {
             try await withServer(hubs: .one("inspects the waits of the hub"), routes: { $0.plain("/", style) }) { live in
                 let client = try live.connect()
                 for _ in 0..<3 {
-                    try client.send(Self.request)
+                    try client.send(.get, "/")
                     #expect(try client.receiveResponse().text == "ok")
                     #expect(try eventually { try live.readers() == 0 })
                     #expect(try live.connectionCount() == 1)
@@ -29,7 +27,7 @@ extension ServerTests {
             try await withServer(hubs: .one("inspects the waits of the hub"), routes: { $0.plain() }) { live in
                 let client = try live.connect()
                 for _ in 0..<2 {
-                    try client.send(Self.request)
+                    try client.send(.get, "/")
                     #expect(try client.receiveResponse().text == "ok")
                 }
                 let answered = ContinuousClock.now
@@ -53,7 +51,7 @@ extension ServerTests {
                 let client = try isTLS ? live.connectTLS() : live.connect()
                 #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
                 for _ in 0..<2 {
-                    try client.send(Self.request)
+                    try client.send(.get, "/")
                     #expect(try client.receiveResponse().text == "ok")
                     #expect(try eventually { try live.readers() == 0 })
                 }
@@ -69,7 +67,7 @@ extension ServerTests {
                 ) { live in
                     let client = try live.connect()
                     for _ in 0..<2 {
-                        try client.send(Self.request)
+                        try client.send(.get, "/")
                         #expect(try client.receiveResponse().text == "true")
                         #expect(try eventually { try live.readers() == 0 })
                     }
@@ -91,7 +89,7 @@ extension ServerTests {
         func `the idle timeout ends a resting connection`() async throws {
             try await withServer({ $0.idleTimeout = .milliseconds(300) }, routes: { $0.plain() }) { live in
                 let client = try live.connect()
-                try client.send(Self.request)
+                try client.send(.get, "/")
                 #expect(try client.receiveResponse().text == "ok")
                 #expect(try client.receiveUntilEnd().isEmpty)
             }
@@ -148,7 +146,7 @@ extension ServerTests {
                 #expect(try eventually { try live.connectionCount() == 1 && live.readers() == 0 })
                 // In one turn of the hub, so that the hub has not seen the request when it is cancelled.
                 try live.onHub {
-                    let request = Array(Self.request.utf8)
+                    let request = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
                     #expect(write(client.fileDescriptor, request, request.count) == request.count)
                     live.cancelRun()
                 }

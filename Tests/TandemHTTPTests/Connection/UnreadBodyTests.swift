@@ -11,7 +11,7 @@ extension ServerTests {
                 // The dropped bytes must not be parsed as a request.
                 let smuggled = Array("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
                 for _ in 0..<3 {
-                    try client.send(RequestBodyTests.announced(smuggled))
+                    try client.send(.post, "/", body: .bytes(smuggled))
                     let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
                     #expect(!answer.closes)
@@ -50,7 +50,7 @@ extension ServerTests {
             { live in
                 let client = try live.connect()
                 for pieces in [[pattern(10)], [pattern(500), pattern(500)]] {
-                    try client.send(RequestBodyTests.chunked(pieces))
+                    try client.send(.post, "/", body: .chunks(pieces))
                     let answer = try client.receiveResponse()
                     #expect(answer.text == "unread")
                     #expect(!answer.closes)

@@ -135,7 +135,7 @@ extension ServerTests {
                     #expect(try live.statistics().turns - turns < 40)
                     #expect(!live.log.entries("cannot accept; trying again when a connection has ended, and each 100 ms").isEmpty)
                     // The server still serves its open connections.
-                    try clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    try clients[0].send(.get, "/")
                     #expect(try clients[0].receiveResponse().status == 200)
                     limit.rlim_cur = before
                     setrlimit(descriptorLimit, &limit)

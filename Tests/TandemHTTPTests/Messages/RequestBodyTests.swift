@@ -22,31 +22,28 @@ extension ServerTests {
         @Test(arguments: Style.allCases)
         func `a body arrives whole with either framing, and the connection goes on`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style) }) { live in
-                let client = try live.connect()
                 for size in [0, 1, 100, 16 * 1024, 300_000] {
-                    let body = pattern(size)
-                    let pieces = stride(from: 0, to: size, by: 7000).map { Array(body[$0..<min(size, $0 + 7000)]) }
-                    for request in [Self.announced(body), Self.chunked(pieces)] {
-                        try client.send(request)
-                        let answer = try client.receiveResponse()
+                    let content = pattern(size)
+                    let pieces = stride(from: 0, to: size, by: 7000).map { Array(content[$0..<min(size, $0 + 7000)]) }
+                    for body in [TestBody.bytes(content), .chunks(pieces)] {
+                        let answer = try live.client.post("/", body: body)
                         #expect(answer.status == 200)
-                        #expect(answer.body == body)
+                        #expect(answer.body == content)
                         #expect(!answer.closes)
                     }
                 }
+                #expect(try live.client.connectionsOpened() == 1)
             }
         }
 
         @Test(arguments: Style.allCases)
         func `a body that is streamed back leaves the connection open`(style: Style) async throws {
             try await withServer(routes: { $0.echoing("/", style) }) { live in
-                let client = try live.connect()
-                let body = pattern(200_000)
-                for request in [Self.announced(body), Self.chunked([body]), Self.announced([])] {
-                    try client.send(request)
-                    let answer = try client.receiveResponse()
+                let content = pattern(200_000)
+                for (body, echo) in [(TestBody.bytes(content), content), (.chunks([content]), content), ([], [])] {
+                    let answer = try live.client.post("/", body: body)
                     #expect(answer[.transferEncoding] == "chunked")
-                    #expect(answer.body == (request.count > 200_000 ? body : []))
+                    #expect(answer.body == echo)
                     #expect(!answer.closes)
                 }
             }
@@ -71,7 +68,7 @@ extension ServerTests {
                     })
             }) { live in
                 let client = try live.connect()
-                try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8), Array("g".utf8)]))
+                try client.send(.post, "/", body: .chunks([Array("abc".utf8), Array("def".utf8), Array("g".utf8)]))
                 #expect(try client.receiveResponse().text == "abc|defg")
             }
         }
@@ -136,7 +133,7 @@ extension ServerTests {
                     try client.send("def")
                 }
                 // The server also drops a chunked body whose end has arrived.
-                try client.send(Self.chunked([Array("abc".utf8), Array("def".utf8)]))
+                try client.send(.post, "/", body: .chunks([Array("abc".utf8), Array("def".utf8)]))
                 let answer = try client.receiveResponse()
                 #expect(answer.text == "abc")
                 #expect(!answer.closes)
@@ -155,11 +152,11 @@ extension ServerTests {
                 router.on(.post, "/", style) { Response(text: "\($0.body.contentLength.map(String.init) ?? "nil")") }
             }) { live in
                 let client = try live.connect()
-                try client.send(Self.announced(pattern(5)))
+                try client.send(.post, "/", body: .bytes(pattern(5)))
                 #expect(try client.receiveResponse().text == "5")
                 try client.send("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
                 #expect(try client.receiveResponse().text == "0")
-                try client.send(Self.chunked([]))
+                try client.send(.post, "/", body: .chunks([]))
                 #expect(try client.receiveResponse().text == "nil")
             }
         }
@@ -207,9 +204,9 @@ extension ServerTests {
                 }
             ) { live in
                 let client = try live.connect()
-                try client.send(Self.announced(pattern(1000)))
+                try client.send(.post, "/", body: .bytes(pattern(1000)))
                 #expect(try client.receiveResponse().status == 200)
-                try client.send(Self.chunked([pattern(500), pattern(500)]))
+                try client.send(.post, "/", body: .chunks([pattern(500), pattern(500)]))
                 #expect(try client.receiveResponse().status == 200)
 
                 let refused = try live.refusal(of: Self.head + "Content-Length: 1001\r\n\r\n")
@@ -229,14 +226,14 @@ extension ServerTests {
         func `a body beyond the handler's own limit is answered with 413`(style: Style) async throws {
             try await withServer(routes: { $0.collecting("/", style, upTo: 10) }) { live in
                 let client = try live.connect()
-                try client.send(Self.announced(pattern(11)))
+                try client.send(.post, "/", body: .bytes(pattern(11)))
                 let answer = try client.receiveResponse()
                 #expect(answer.status == 413)
                 #expect(answer.text == "the body is longer than the 10 bytes that this handler takes\n")
                 // The body is short enough to be dropped, so the connection goes on.
-                try client.send(Self.announced(pattern(10)))
+                try client.send(.post, "/", body: .bytes(pattern(10)))
                 #expect(try client.receiveResponse().body == pattern(10))
-                try client.send(Self.chunked([pattern(6), pattern(6)]))
+                try client.send(.post, "/", body: .chunks([pattern(6), pattern(6)]))
                 #expect(try client.receiveResponse().status == 413)
             }
         }

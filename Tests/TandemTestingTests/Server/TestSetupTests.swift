@@ -89,7 +89,7 @@ struct TestSetupTests {
         }
     }
 
-    @Test func `in process too, nothing may be left`() async throws {
+    @Test func `a green thread left behind fails a test in process too`() async throws {
         let error = await #expect(throws: LeftBehind.self) {
             try await withVirtualTime {
                 let router = Router()

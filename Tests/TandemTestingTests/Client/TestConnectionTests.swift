@@ -48,7 +48,7 @@ struct TestConnectionTests {
         }
     }
 
-    @Test func `interim responses come before the final one, or by themselves`() async throws {
+    @Test func `interim responses are part of the final one, or returned by themselves`() async throws {
         let head = "POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         try await withTestServer(echo()) { client in
             try await client.withConnection { connection in
@@ -63,7 +63,7 @@ struct TestConnectionTests {
         }
     }
 
-    @Test func `a client that ends its side is still answered, and one that resets is not waited for`() async throws {
+    @Test func `a client that sends FIN is still answered, and the server does not wait for one that resets`() async throws {
         for setup in [TestSetup.unix, .live] {
             try await withTestServer(echo(), setup) { client in
                 try await client.withConnection { connection in
@@ -96,6 +96,19 @@ struct TestConnectionTests {
                 _ = try await connection.receiveHead()
                 let rest = try await connection.receiveUntilEnd()
                 #expect(String(decoding: rest, as: UTF8.self) == "3\r\none\r\n5\r\nthree\r\n0\r\n\r\n")
+            }
+        }
+    }
+
+    @Test func `bytes are received up to a text, and the end before it is an error`() async throws {
+        try await withTestServer(echo()) { client in
+            try await client.withConnection { connection in
+                try await connection.send(.post, "/collect", headers: [.connection: "close"], body: "one, two")
+                let head = try await connection.receive(until: "\r\n\r\n")
+                #expect(head.hasPrefix("HTTP/1.1 200 OK\r\n"))
+                #expect(try await connection.receive(until: "one") == "one")
+                await #expect(throws: TestClientError(.cutShort)) { try await connection.receive(until: "three") }
+                #expect(try await connection.receiveUntilEnd() == Array(", two".utf8))
             }
         }
     }

@@ -21,7 +21,7 @@ struct VirtualTimeTests {
         }
     }
 
-    @Test func `waits end in the order of their deadlines, whatever their style and the order of their coming`() async throws {
+    @Test func `waits end in the order of their deadlines, whatever their style and the order of their beginning`() async throws {
         for seed in [nil] + (0..<20).map(Optional.some) as [UInt64?] {
             try await withVirtualTime(seed: seed) {
                 let log = Log()
@@ -54,7 +54,7 @@ struct VirtualTimeTests {
         }
     }
 
-    @Test func `a time-out expires exactly then, and only the scope`() async throws {
+    @Test func `a timeout expires at its exact time, and cancels only its scope`() async throws {
         try await withVirtualTime {
             let start = Hub.current!.now
             await #expect(throws: TandemError(.timedOut, "")) {
@@ -70,7 +70,7 @@ struct VirtualTimeTests {
         }
     }
 
-    @Test func `what the kernel has comes before the next deadline`() async throws {
+    @Test func `input that the kernel has ready comes before the next deadline`() async throws {
         try await withVirtualTime {
             let queue = Queue<Int>(capacity: 1)
             let pipe = try Pipe()
@@ -87,7 +87,7 @@ struct VirtualTimeTests {
         }
     }
 
-    @Test func `other threads are waited for when nothing else is left`() async throws {
+    @Test func `the hub waits for other threads when nothing else is left`() async throws {
         try await withVirtualTime {
             let answer = try await offload { 42 }
             #expect(answer == 42)
@@ -118,7 +118,7 @@ struct VirtualTimeTests {
         #expect(error?.description.contains("green thread 1 \"other\": Semaphore.acquire") == true)
     }
 
-    @Test func `errors and results come back, and so do task-locals`() async throws {
+    @Test func `errors, results and task-locals cross to the caller`() async throws {
         struct Own: Error {}
         await #expect(throws: Own.self) { try await withVirtualTime { throw Own() } }
         let label = try await Label.$name.withValue("mine") { try await withVirtualTime { Label.name } }

@@ -42,7 +42,7 @@ struct ExploreOrdersTests {
         #expect(orders.count == 20)
     }
 
-    @Test func `without a seed the order is that of arrival`() async throws {
+    @Test func `without a seed the order is the order of arrival`() async throws {
         let order = try await Self.trace(seed: nil)
         #expect(order.prefix(10) == (0..<10).map { "\($0).0" }[...])
         #expect(try await Self.trace(seed: nil) == order)
@@ -89,7 +89,7 @@ struct ExploreOrdersTests {
         #expect(harmless > 0, "not every order shows it")
     }
 
-    @Test func `what holds in every order is run in every order`() async throws {
+    @Test func `a body that never throws runs once per seed`() async throws {
         let runs = Atomic<Int>(0)
         try await exploreOrders(seeds: 0..<100) {
             runs.add(1, ordering: .relaxed)

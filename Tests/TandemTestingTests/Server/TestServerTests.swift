@@ -35,7 +35,7 @@ struct TestServerTests {
         #expect(text == "hello Ada")
     }
 
-    @Test func `the test's code runs on the server's hub, and so does what it starts as its children`() async throws {
+    @Test func `the test's code and its child tasks run on the server's hub`() async throws {
         try await withTestServer(greetings()) { client in
             let hub = try #require(Hub.current)
             async let one = client.get("/async/hello?name=1")
@@ -71,7 +71,7 @@ struct TestServerTests {
         }
     }
 
-    @Test func `the server's own deadlines go by the virtual clock too`() async throws {
+    @Test func `the server's own timeouts use the virtual clock too`() async throws {
         try await withVirtualTime {
             try await withTestServer(greetings()) { client in
                 let start = Hub.current!.now
@@ -85,13 +85,13 @@ struct TestServerTests {
         }
     }
 
-    @Test func `what the body throws comes back`() async throws {
+    @Test func `withTestServer throws the error that its body throws`() async throws {
         struct Own: Error {}
         await #expect(throws: Own.self) { try await withTestServer(greetings()) { _ in throw Own() } }
         #expect(throws: Own.self) { try withTestServer(greetings()) { (_) throws -> Void in throw Own() } }
     }
 
-    @Test func `a request that is abandoned is cancelled, and leaves nothing`() async throws {
+    @Test func `an abandoned request is cancelled, and leaves nothing`() async throws {
         for style in ["async", "blocking"] {
             let log = Log()
             let isServed = Event<Void>()
@@ -106,7 +106,7 @@ struct TestServerTests {
         }
     }
 
-    @Test func `what a handler has left behind fails the test, and is named`() async throws {
+    @Test func `a green thread that a handler leaves behind fails the test, and is named`() async throws {
         // On the virtual clock the wait of five seconds takes no time.
         let error = await #expect(throws: LeftBehind.self) {
             try await withVirtualTime {

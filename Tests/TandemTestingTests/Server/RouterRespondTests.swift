@@ -35,7 +35,7 @@ struct RouterRespondTests {
         await #expect(throws: Broken.self) { try await router.respond(to: Request(path: "/broken")) }
     }
 
-    @Test func `blocking code calls it without await`() async throws {
+    @Test func `blocking code calls respond without await`() async throws {
         let body = try await blocking {
             try router().respond(to: Request(path: "/blocking/7")).collectBody()
         }

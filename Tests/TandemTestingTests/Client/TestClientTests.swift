@@ -32,7 +32,7 @@ struct TestClientTests {
         return router
     }
 
-    @Test func `requests one after the other share a connection, and those at once have their own`() async throws {
+    @Test func `sequential requests share a connection, and concurrent ones have their own`() async throws {
         try await withTestServer(router()) { client in
             for _ in 0..<5 { _ = try await client.get("/") }
             #expect(await client.connectionsOpened() == 1)
@@ -53,7 +53,8 @@ struct TestClientTests {
         }
     }
 
-    @Test func `bodies go as bytes or as chunks, also when they are larger than any buffer and come back meanwhile`() async throws
+    @Test func `bodies are sent as bytes or as chunks, even if they are larger than any buffer and are streamed back`()
+        async throws
     {
         let big = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try await withTestServer(router()) { client in
@@ -67,7 +68,7 @@ struct TestClientTests {
         }
     }
 
-    @Test func `header fields and methods are sent as they are given, and HEAD has no body`() async throws {
+    @Test func `header fields and methods are sent unchanged, and the response to HEAD has no body`() async throws {
         try await withTestServer(router()) { client in
             #expect(try await client.get("/header", headers: [.accept: "text/x"]).text == "text/x")
             let head = try await client.execute(.head, "/")
@@ -84,7 +85,7 @@ struct TestClientTests {
         }
     }
 
-    @Test func `what a handler throws is told with the response`() async throws {
+    @Test func `the response has the error that its handler has thrown`() async throws {
         try await withTestServer(router()) { client in
             let response = try await client.get("/broken")
             #expect(response.status == .internalServerError)
