@@ -132,7 +132,7 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: [
-                "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", "TandemTesting", httpTypes, logging, lifecycle,
+                "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", "TandemTesting", "TandemDaemon", httpTypes, logging, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             exclude: ["Replay"], swiftSettings: house),

@@ -2,8 +2,7 @@ import FoundationEssentials
 import TandemJSON
 import Testing
 
-@Suite("Dates in JSON")
-struct DateTests {
+@Suite struct DateTests {
     private func decoded(_ text: String) -> Double? {
         try? decodeJSON(Array("\"\(text)\"".utf8), as: Date.self).timeIntervalSince1970
     }

@@ -44,7 +44,7 @@ private struct Pair: Decodable {
     }
 }
 
-@Suite("JSON that a client sent", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct DecodeJSONTests {
     private func refusal<Value: Decodable>(_ text: String, as type: Value.Type = Order.self) -> String? {
         do {

@@ -12,7 +12,7 @@ private final class Tree: Codable {
     let names: [String: [String: Tree]]?
 }
 
-@Suite("JSON bodies", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct RequestJSONTests {
     private let text = #"{"name":"Ada"}"#
 

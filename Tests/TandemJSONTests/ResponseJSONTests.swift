@@ -3,8 +3,7 @@ import TandemHTTP
 import TandemJSON
 import Testing
 
-@Suite("JSON answers")
-struct ResponseJSONTests {
+@Suite struct ResponseJSONTests {
     private struct Value: Encodable {
         var zebra = 1
         var apple = "a/b \"é\" \u{1}\u{2028}"

@@ -67,7 +67,7 @@ private func samples() -> Router {
     return router
 }
 
-@Suite("Samples of the documentation", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct SampleTests {
     @Test func `the samples answer as the guide says`() async throws {
         try await withTestServer(samples()) { client in

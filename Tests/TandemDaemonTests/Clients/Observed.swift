@@ -4,7 +4,7 @@ import TandemHTTP
 import Testing
 
 /// Everything that a test of this directory may leave behind is counted by the process, so one runs after the other.
-@Suite("Clients that nobody here wrote", .serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 enum ClientTests {}
 
 /// What foreign clients are tested against, beside the service's own endpoints.

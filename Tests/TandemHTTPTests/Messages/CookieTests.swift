@@ -1,8 +1,8 @@
 import TandemHTTP
+import TandemTesting
 import Testing
 
-@Suite("Cookies that an answer sets")
-struct CookieTests {
+@Suite struct CookieTests {
     private func field(_ cookie: Cookie) throws -> String? {
         var response = Response(text: "")
         try response.setCookie(cookie)
@@ -137,10 +137,9 @@ struct CookieTests {
 }
 
 extension ServerTests {
-    @Suite("Cookies over a connection")
-    struct LiveCookieTests {
-        @Test("each cookie is a line of its own, and the client's cookies arrive", arguments: Style.allCases)
-        func lines(style: Style) async throws {
+    @Suite struct LiveCookieTests {
+        @Test(arguments: Style.allCases)
+        func `each cookie is a line of its own, and the client's cookies arrive`(style: Style) async throws {
             try await withServer(routes: { router in
                 router.on(.get, "/", style) { request in
                     var response = Response(text: request.cookies.map { "\($0.name)=\($0.value)" }.joined(separator: "|"))
@@ -152,9 +151,9 @@ extension ServerTests {
                 let client = try live.connect()
                 for _ in 0..<3 {
                     try client.send("GET / HTTP/1.1\r\nHost: a\r\nCookie: x=1; y=\"2\"\r\nCookie: z=3\r\n\r\n")
-                    let answer = try client.answer()
+                    let answer = try client.receiveResponse()
                     #expect(answer.text == "x=1|y=\"2\"|z=3")
-                    let set = answer.fields.filter { $0.name == "set-cookie" }.map(\.value)
+                    let set = answer.headers[values: .setCookie]
                     #expect(
                         set == [
                             "a=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax",

@@ -1,7 +1,7 @@
 import TandemHTTP
 import Testing
 
-@Suite("Forms", .timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)))
 struct FormTests {
     private let type: HTTPFields = [.contentType: "application/x-www-form-urlencoded"]
 

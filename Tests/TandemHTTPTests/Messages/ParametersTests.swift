@@ -14,8 +14,7 @@ private struct CountryCode: ParameterValue, Equatable {
     }
 }
 
-@Suite("Typed parameters")
-struct ParametersTests {
+@Suite struct ParametersTests {
     private func query(_ text: String) throws -> QueryItems { try Request(path: "/?\(text)").query }
 
     /// The message of the error that `body` throws, with its status in front.

@@ -1,8 +1,7 @@
 import TandemHTTP
 import Testing
 
-@Suite("Cookies that a client sends")
-struct RequestCookiesTests {
+@Suite struct RequestCookiesTests {
     private func cookies(_ lines: String...) -> RequestCookies {
         var headers = HTTPFields()
         for line in lines { headers.append(HTTPField(name: .cookie, value: line)) }

@@ -159,7 +159,8 @@ extension ServerTests {
                     try client.close()
                 }
                 #expect(try eventually { try live.get("/").status == 200 })
-                #expect(live.log.entries("connections refused").first?.metadata["reason"] == "its address has too many connections")
+                #expect(
+                    live.log.entries("connections refused").first?.metadata["reason"] == "its address has too many connections")
             }
         }
 
