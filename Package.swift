@@ -132,7 +132,9 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: [
-                "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", "TandemTesting", "TandemDaemon", httpTypes, logging, lifecycle,
+                "Tandem", "HTTPWire", "TandemHTTP", "TandemJSON", "TandemFetch", "TandemTesting", "TandemDaemon", httpTypes,
+                logging,
+                lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             exclude: ["Replay"], swiftSettings: house),

@@ -26,7 +26,7 @@ struct LinksTests {
 
     @Test func `anchors are those of GitHub`() {
         #expect(Page("docs/http-server.md").anchors.contains("a-closures-own-style-decides"))
-        #expect(Page("docs/outbound.md").anchors.contains("rules-where-a-fetch-may-go-ssrf"))
+        #expect(Page("docs/outbound.md").anchors.contains("allow-list-and-address-policy-ssrf"))
     }
 
     /// A path relative to the folder of a page, from the root.

@@ -29,6 +29,6 @@ struct OutboundPage {
         _ = try await client.get("https://api.example.com/v1/users")  // fetched
         _ = try await client.get("https://api.example.com:8443/")  // originNotAllowed: another port
         _ = try await client.get("https://user@api.example.com/")  // badURL: credentials
-        _ = try await client.get("http://db.internal:9000/")  // fetched; `refused` if the name leads to 127.0.0.1
+        _ = try await client.get("http://db.internal:9000/")  // fetched; `refused` if the name resolves to 127.0.0.1
     }
 }

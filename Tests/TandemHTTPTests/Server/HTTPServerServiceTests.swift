@@ -95,7 +95,7 @@ extension ServerTests {
             configuration.host = "nowhere"
             let (server, companion) = (server(Event(), Count(), configuration: configuration), Companion())
             let group = ServiceGroup(services: [companion, server], logger: logger)
-            await #expect(throws: TandemError(.invalidArgument, "")) { try await group.run() }
+            await #expect(throws: TandemError(.cannotListen, "")) { try await group.run() }
             #expect(try await companion.ended.wait() == "cancelled")
         }
 
