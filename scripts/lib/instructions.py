@@ -58,13 +58,13 @@ ROWS = [
     Row("/async/plaintext", most=(7_500, 3, 0, 38, 1)),
     Row("/blocking/plaintext", most=(7_900, 2, 0, 40, 1)),
     Row("/async/plaintext", logs=True, most=(9_680, 3, 0, 75, 1)),
-    Row("/async/sleep?ms=1", most=(14_600, 5, 2, 78, 1)),
-    Row("/blocking/sleep?ms=1", most=(14_480, 4, 2, 80, 1)),
+    Row("/async/sleep?ms=1", most=(15_500, 5, 2, 81, 1)),
+    Row("/blocking/sleep?ms=1", most=(15_600, 4, 2, 83, 1)),
     Row("/async/echo", posts=True, most=(22_390, 4, 8, 276, 1)),
     Row("/blocking/echo", posts=True, most=(22_410, 2, 8, 281, 1)),
-    Row("/async/fetch?url=UPSTREAM", most=(54_800, 7, 17, 729, 2)),
-    Row("/blocking/fetch?url=UPSTREAM", most=(53_900, 4, 17, 733, 2)),
-    Row("/async/fetch?url=UPSTREAM", connections=64, most=(53_800, 7, 18, 723, 2)),
+    Row("/async/fetch?url=UPSTREAM", most=(54_800, 7, 17, 731, 2)),
+    Row("/blocking/fetch?url=UPSTREAM", most=(54_400, 4, 17, 735, 2)),
+    Row("/async/fetch?url=UPSTREAM", connections=64, most=(54_200, 7, 18, 725, 2)),
 ]
 
 
