@@ -21,6 +21,7 @@ extension QueryItems {
     }
 
     /// Returns the only value of this name, which must be in `range`. Throws as the form without a range.
+    @_specialize(where Value == Int)
     public func value<Value: ParameterValue & Comparable>(
         _ name: String, as type: Value.Type = Value.self, in range: ClosedRange<Value>
     ) throws(HTTPError) -> Value {
@@ -42,6 +43,7 @@ extension QueryItems {
 
     /// Returns the only value of this name, which must be in `range`, or nil when the name is missing. Throws as the form without
     /// a range.
+    @_specialize(where Value == Int)
     public func valueIfPresent<Value: ParameterValue & Comparable>(
         _ name: String, as type: Value.Type = Value.self, in range: ClosedRange<Value>
     ) throws(HTTPError) -> Value? {
