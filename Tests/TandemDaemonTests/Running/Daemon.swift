@@ -23,8 +23,10 @@ final class Daemon {
         let inherited = ProcessInfo.processInfo.environment.filter { ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key) }
         process.environment = environment.merging(inherited.merging(["PATH": "/usr/bin:/bin"]) { $1 }) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
-        process.standardOutput = try FileHandle(forWritingTo: outputFile)
-        process.standardError = try FileHandle(forWritingTo: errorFile)
+        let (output, errors) = (try FileHandle(forWritingTo: outputFile), try FileHandle(forWritingTo: errorFile))
+        // The child has its own descriptors, and Foundation would keep these for as long as the tests run.
+        defer { for handle in [output, errors] { try? handle.close() } }
+        (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
     }
 

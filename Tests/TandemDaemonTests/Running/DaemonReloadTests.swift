@@ -66,22 +66,11 @@ struct DaemonReloadTests {
         }
     }
 
-    /// What a shell command says on standard output.
-    private func shell(_ command: String) async throws -> String {
-        let (process, output) = (Process(), Pipe())
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", command]
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
-        return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    }
-
     @Test func `a reload reads certificates again while connections are open`() async throws {
         let pem = try TemporaryFile("")
         func renew(_ name: String) async throws {
-            _ = try await shell(
+            _ = try await output(
+                of: "sh", "-c",
                 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=\(name) "
                     + "-out \(pem.path) -keyout \(pem.path).key && cat \(pem.path).key >> \(pem.path); rm \(pem.path).key")
         }
@@ -94,7 +83,8 @@ struct DaemonReloadTests {
         try await daemon.awaitError("with 1 hub")
         let line = try #require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+), http:\/\/127.0.0.1:([0-9]+)/))
         func subject() async throws -> String {
-            try await shell("openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
+            try await output(
+                of: "sh", "-c", "openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
         }
         #expect(try await subject() == "subject=CN = first\n")
         // A stream that goes on over the reload.

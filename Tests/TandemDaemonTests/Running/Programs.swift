@@ -15,6 +15,7 @@ func output(of arguments: String...) async throws -> String {
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
+    defer { try? output.fileHandleForReading.close() }
     while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
     return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
 }
