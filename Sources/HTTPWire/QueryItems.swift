@@ -19,7 +19,7 @@ public struct QueryItems: Sendable, Hashable, RandomAccessCollection {
 
     /// Decodes a query without its `?`, such as ``RequestHead/query``. Empty items are left out.
     ///
-    /// - Returns: Nil if a name or a value cannot be decoded; see ``PercentDecoding/decode(_:plusIsSpace:)``.
+    /// - Returns: Nil if a name or a value cannot be decoded; see ``PercentDecoding``.
     public init?(_ query: String) {
         let bytes = query.utf8.span
         var start = 0

@@ -55,6 +55,8 @@ public struct Setting: Sendable {
     ///   - note: What it is for, and why it has its default.
     ///   - effect: When a change takes effect: at a restart unless the service reads the value again, from the configuration or in
     ///     a hook of `onReload`.
+    ///   - value: The default.
+    ///   - range: The values that it takes.
     public static func integer(
         _ key: String, default value: Int, in range: ClosedRange<Int>, unit: String = "", note: String, effect: Effect = .restart
     ) -> Setting {
@@ -82,6 +84,10 @@ public struct Setting: Sendable {
     ///   - expectation: The texts that it takes, in words that complete "expected …": "three capital letters".
     ///   - isSecret: Whether the value must not be shown. Better keep the secret in a file, and its path in a ``file(_:default:note:effect:)``.
     ///   - isAcceptable: Whether a text is a value of this key.
+    ///   - key: The name: lower-case words, digits and hyphens, with groups joined by dots.
+    ///   - value: The default.
+    ///   - note: What it is for, and why it has its default.
+    ///   - effect: When a change takes effect.
     public static func text(
         _ key: String, default value: String, expecting expectation: String, note: String, effect: Effect = .restart,
         isSecret: Bool = false, isAcceptable: @escaping @Sendable (String) -> Bool = { _ in true }
@@ -112,6 +118,10 @@ public struct Setting: Sendable {
     /// - Parameters:
     ///   - expectation: What the list holds: "a list of host names".
     ///   - isAcceptable: Whether a text is an item of this list.
+    ///   - key: The name: lower-case words, digits and hyphens, with groups joined by dots.
+    ///   - value: The default.
+    ///   - note: What it is for, and why it has its default.
+    ///   - effect: When a change takes effect.
     public static func list(
         _ key: String, default value: [String] = [], expecting expectation: String, note: String, effect: Effect = .restart,
         isAcceptable: @escaping @Sendable (String) -> Bool = { _ in true }

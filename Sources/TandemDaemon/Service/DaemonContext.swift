@@ -68,6 +68,7 @@ public final class DaemonContext: Sendable {
     /// handlers share. Hooks run one after the other, newest first; `shutdown.cleanup-ms` limits them all together.
     ///
     /// - Parameter name: The name of the hook, in messages.
+    /// - Parameter hook: The code to run.
     /// - Returns: Whether the hook will run; false when the hooks have already started.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {

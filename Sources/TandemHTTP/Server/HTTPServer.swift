@@ -34,6 +34,8 @@ public final class HTTPServer: Sendable {
     ///
     /// - Parameter logger: Logs where the server listens (info), handlers that throw, cancelled requests, and hooks that fail. By
     ///   default the logger of `LoggingSystem`, which writes to standard error unless it was bootstrapped otherwise.
+    /// - Parameter router: The routes. The server copies them.
+    /// - Parameter configuration: Addresses, limits and time limits.
     public init(
         router: Router, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
         logger: Logger = Logger(label: "tandem.http")

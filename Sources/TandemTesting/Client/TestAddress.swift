@@ -13,6 +13,7 @@ public struct TestAddress: Hashable, Sendable, CustomStringConvertible {
     /// Returns the address of a TCP port.
     ///
     /// - Parameter host: A numeric IPv4 or IPv6 address.
+    /// - Parameter port: The port.
     public static func tcp(_ host: String = "127.0.0.1", port: Int) -> TestAddress {
         TestAddress(place: .tcp(host: host, port: port))
     }

@@ -43,6 +43,8 @@ extension TestClient {
     /// Opens a connection that only the caller uses. The client closes it at the end of the test, unless the caller does.
     ///
     /// - Parameter options: Settings for this connection; nil for the client's own.
+    /// - Parameter file: The caller's file, for error messages.
+    /// - Parameter line: The caller's line, for error messages.
     /// - Throws: `TestClientError`.
     @available(*, noasync)
     public func connect(

@@ -68,6 +68,9 @@ public final class TestClient: @unchecked Sendable {
     /// Sends a request, and returns the response, whatever its status.
     ///
     /// - Parameter path: The request's target as it is sent: path and query, percent-encoded.
+    /// - Parameter method: The method.
+    /// - Parameter headers: The header fields. `Host` and the framing of the body are added.
+    /// - Parameter body: The body of the request; nil for none.
     /// - Throws: `TestClientError`; `CancellationError`.
     @concurrent public func execute(
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: TestBody? = nil

@@ -113,6 +113,7 @@ public final class TestConnection: @unchecked Sendable {
     /// Returns the head of the next response. Read its body with `receivePiece`, `receiveChunk` or `receiveUntilEnd`.
     ///
     /// - Parameter interim: Whether an interim response is returned by itself.
+    /// - Parameter method: The method.
     /// - Throws: `TestClientError`.
     @concurrent public func receiveHead(
         to method: HTTPRequest.Method = .get, interim: Bool = false

@@ -20,6 +20,7 @@ public import TandemHTTP
 ///   - router: The routes. The server copies them.
 ///   - setup: How the client reaches the routes.
 ///   - configuration: Limits, timeouts and the hub's settings. `setup` replaces the addresses.
+///   - body: The test, with a client of the server.
 /// - Throws: The error that `body` throws; else `LeftBehind` when green threads, tasks or descriptors are left on the hub;
 ///   `TandemError` when the server cannot listen.
 public func withTestServer<Success: Sendable>(

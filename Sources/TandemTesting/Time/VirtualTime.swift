@@ -19,6 +19,7 @@ public import Tandem
 ///     same order, except for what comes from other threads.
 ///   - configuration: The hub's other settings; its clock and order are replaced. `stuckThreshold` is the real time without
 ///     anything to do after which the hub is in a deadlock.
+///   - body: The code to run on a hub with virtual time.
 /// - Throws: The error that `body` throws; `Deadlock`; `TandemError` when the kernel refuses what a hub needs.
 public func withVirtualTime<Success: Sendable>(
     seed: UInt64? = nil, _ configuration: HubConfiguration = HubConfiguration(),

@@ -33,8 +33,10 @@ final class Program {
         process.environment = ["PATH": path, "HOME": NSTemporaryDirectory()].merging(environment) { $1 }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardInput = try input.map { try FileHandle(forReadingFrom: URL(filePath: $0)) } ?? FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: outputFile)
-        process.standardError = try FileHandle(forWritingTo: errorFile)
+        let (output, errors) = (try FileHandle(forWritingTo: outputFile), try FileHandle(forWritingTo: errorFile))
+        // The program has its own descriptors, and Foundation would keep these for as long as the tests run.
+        defer { for handle in [output, errors] { try? handle.close() } }
+        (process.standardOutput, process.standardError) = (output, errors)
         // Swift's threads block nearly all signals, and a child inherits that.
         var (none, own) = (sigset_t(), sigset_t())
         sigemptyset(&none)

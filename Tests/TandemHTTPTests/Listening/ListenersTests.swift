@@ -52,7 +52,7 @@ extension ServerTests {
                 $0.addresses = [.unix(directory.path + "/http.sock"), .tcp("127.0.0.1", port: 0), .tcp("192.0.2.1", port: 0)]
             }
             #expect(error?.errno == EADDRNOTAVAIL)
-            #expect(openDescriptors() == before)
+            #expect(openDescriptors().isSubset(of: before))
             #expect(directory.names.isEmpty)
         }
 

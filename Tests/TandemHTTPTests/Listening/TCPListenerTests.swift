@@ -36,7 +36,7 @@ extension ServerTests {
             #expect(error.code == .cannotListen)
             #expect(error.errno == EADDRINUSE)
             #expect(error.message == "cannot listen on 127.0.0.1:\(occupied.port): bind: Address already in use")
-            #expect(openDescriptors() == before)
+            #expect(openDescriptors().isSubset(of: before))
         }
 
         @Test
@@ -172,7 +172,7 @@ extension ServerTests {
                 #expect(try eventually { try blockThread { await server.connectionCount() } == 0 })
                 server.stop(grace: .seconds(2))
                 try ended.wait()
-                #expect(eventually { openDescriptors() == before })
+                #expect(eventually { openDescriptors().isSubset(of: before) })
             }
         }
 

@@ -105,11 +105,21 @@ func eventually(seconds: Double = 5, _ condition: () throws -> Bool) rethrows ->
     return try condition()
 }
 
-/// Returns how many descriptors this process has open.
-func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
+/// Returns the open descriptors of this process, each with the file that it refers to. A test has left none open if all were there
+/// before. A count would also change when a connection ends that another suite has left idle.
+func openDescriptors() -> Set<String> {
+    guard let directory = opendir("/proc/self/fd") else { return [] }
     defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
+    var found: Set<String> = []
+    while let entry = readdir(directory) {
+        let number = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard let fd = CInt(number), fd != dirfd(directory) else { continue }
+        var target = [UInt8](repeating: 0, count: 256)
+        let length = target.withUnsafeMutableBytes {
+            readlink("/proc/self/fd/\(fd)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        // Another thread may have closed it meanwhile.
+        if length > 0 { found.insert("\(fd) \(String(decoding: target[..<length], as: UTF8.self))") }
+    }
+    return found
 }
