@@ -196,7 +196,8 @@ func withServer(
         _ = HubGroup.shared
         let descriptors = openDescriptors()
         let outcome = play(server, tracer, log, access, sourceLocation, body)
-        #expect(eventually { openDescriptors().isSubset(of: descriptors) }, "descriptors are left", sourceLocation: sourceLocation)
+        #expect(
+            eventually { openDescriptors().isSubset(of: descriptors) }, "descriptors are left", sourceLocation: sourceLocation)
         try outcome.get()
     }
 }
