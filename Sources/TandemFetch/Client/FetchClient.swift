@@ -17,6 +17,9 @@ public final class FetchClient: Sendable {
     /// The current configuration, including any reload.
     public var configuration: FetchConfiguration { settings.withLock { $0 }.configuration }
 
+    /// The allow-list of the current configuration. Unlike `configuration`, this copies no other setting.
+    public var allowList: AllowList? { settings.withLock { $0 }.configuration.allowList }
+
     private let settings: Mutex<FetchSettings>
 
     /// Creates a client with this configuration.

@@ -192,7 +192,7 @@ final class Exchange {
         origin = pool.origin(of: url, configuration.retry)
         let ticket: Ticket
         do throws(FetchError) {
-            ticket = try origin.gate.enter(configuration, now: now, waking: parker)
+            ticket = try origin.gate.enter(settings.configuration, now: now, waking: parker)
         } catch {
             pool.metrics?.turnWasRefused()
             throw error
@@ -242,9 +242,9 @@ final class Exchange {
             ticket.leave()
             throw deadline.exceeded(origin.text)
         }
-        let observation = FetchObservation(request, url, origin, resend: attempts - 1)
         var request = request
-        for field in observation.fields { request.headers[field.name] = field.value }
+        let observation = FetchObservation(request, url, origin, resend: attempts - 1)
+        observation.addFields(to: &request)
         let transfer = Transfer(
             request, to: url, origin, settings, deadline: deadline, capacity: capacity, waking: parker, ticket, observation)
         if let earlier = self.transfer?.takeUpload() { endedUploads.append(earlier) }

@@ -8,15 +8,18 @@ struct FetchObservation {
     private let span: FetchSpan?
 
     /// Begins the observation of a request that is about to be sent.
-    init(_ request: FetchRequest, _ url: TargetURL, _ origin: UpstreamOrigin, resend: Int) {
+    init(_ request: borrowing FetchRequest, _ url: TargetURL, _ origin: UpstreamOrigin, resend: Int) {
         method = request.method
         span = FetchSpan(request, url, resend: resend)
         began = origin.series == nil ? 0 : origin.hub.clockTime
         origin.series?.requestBegan(method)
     }
 
-    /// The request fields that tell the upstream about the span.
-    var fields: HTTPFields { span?.fields ?? [:] }
+    /// Adds the fields that tell the upstream about the span.
+    func addFields(to request: inout FetchRequest) {
+        guard let span else { return }
+        for field in span.fields { request.headers[field.name] = field.value }
+    }
 
     /// Ends the observation of a request, with this status or failure.
     ///

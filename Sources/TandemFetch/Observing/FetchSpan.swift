@@ -6,17 +6,19 @@ internal import Tracing
 struct FetchSpan {
     private let span: any Span
     /// The request fields that tell the server about the span, such as `traceparent`.
-    private(set) var fields: HTTPFields = [:]
+    let fields: HTTPFields
 
     /// Starts a span with the current tracer of the caller. Returns nil if there is no tracer.
     ///
     /// - Parameter resend: The number of times that this request was sent before.
-    init?(_ request: FetchRequest, _ url: TargetURL, resend: Int) {
+    init?(_ request: borrowing FetchRequest, _ url: TargetURL, resend: Int) {
         let instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
         let method = request.method.rawValue
         span = InstrumentationSystem.tracer.startSpan(method, context: ServiceContext.current ?? .topLevel, ofKind: .client)
+        var fields: HTTPFields = [:]
         instrument.inject(span.context, into: &fields, using: FieldInjector())
+        self.fields = fields
         guard span.isRecording else { return }
         span.updateAttributes { attributes in
             attributes["http.request.method"] = method

@@ -67,7 +67,7 @@ extension FetchClient {
     /// The client checks every URL itself. This check comes first, so that a URL that is refused is the fault of our client (400 or
     /// 403), and a redirect to one is the fault of the upstream.
     func request(for url: String) throws(HTTPError) -> FetchRequest {
-        guard let allowList = configuration.allowList else { return FetchRequest(url: url) }
+        guard let allowList else { return FetchRequest(url: url) }
         do throws(FetchError) {
             return FetchRequest(url: try allowList.check(url).text)
         } catch {
