@@ -1,3 +1,3 @@
-// `ConfigReader` and `Logger` belong to the interface of `DaemonContext`.
+// `ConfigReader` and `Logger` are part of the interface of `DaemonContext`.
 @_exported public import Configuration
 @_exported public import Logging

@@ -3,22 +3,22 @@ internal import TandemHTTP
 
 /// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics` and `/debug/hub`.
 ///
-/// A server of its own on the supervising hub answers them, however busy the hubs that serve are.
+/// A separate server on the supervising hub answers them, so they work even while the serving hubs are busy.
 struct AdminRoutes: Sendable {
-    /// How long a hub has to answer, before it says that code holds it.
+    /// The time that a hub has to answer an inquiry for `/debug/hub`.
     static let patience = Duration.seconds(1)
-    /// The most green threads, and the most tasks, of a hub that are listed.
+    /// The maximum number of green threads, and of tasks, that `/debug/hub` lists per hub.
     static let listed = 500
-    /// Bytes of a dump: what is beyond is cut.
+    /// The maximum size of a text dump, in bytes. Longer dumps are truncated.
     static let longestDump = 4 << 20
 
-    /// Where the service stands.
+    /// Returns the phase of the service.
     let readiness: @Sendable () -> Readiness
-    /// The hubs that serve and have run no job for too long.
+    /// Returns the serving hubs that have run no job for `hub.dead-after-ms`.
     let deadHubs: @Sendable () -> [Hub]
-    /// The hubs that serve.
+    /// Returns the serving hubs.
     let hubs: @Sendable () -> [Hub]
-    /// What is recorded, and what is counted elsewhere.
+    /// Returns all metrics except those of the hubs.
     let metrics: @Sendable () -> [MetricFamily]
     private let inquiry = HubInquiry()
 
@@ -41,7 +41,7 @@ struct AdminRoutes: Sendable {
         router.get("/debug/hub", dump)
     }
 
-    /// The answer of a healthy process.
+    /// The response of a healthy process.
     static let ok = Response(text: "ok")
 
     @Sendable private func isAlive(_ request: Request) async throws -> Response {
@@ -75,21 +75,21 @@ struct AdminRoutes: Sendable {
         }
         let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
         let dumps = answers.map { ($0.hub.shownName, $0.answer) }
-        // Looking up symbols takes milliseconds, which a hub should not.
+        // Symbol lookup takes milliseconds, so it must not run on a hub.
         if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps).bytes }) }
         return Response(text: try await offload { DumpText.text(dumps, upTo: Self.longestDump) })
     }
 }
 
-/// Where the service is in its life, for `/readyz`.
+/// The phase and the readiness of the service, for `/readyz`.
 struct Readiness: Sendable {
-    /// "starting", "serving", "draining", …
+    /// The name of the phase: "starting", "serving", "draining", …
     let phase: String
-    /// Whether it should be sent requests.
+    /// Whether load balancers should send requests to the service.
     let isReady: Bool
 }
 
 extension Hub {
-    /// As its thread is named.
+    /// The name of the hub's thread, such as "tandemd-0".
     var shownName: String { "\(configuration.name)-\(index)" }
 }

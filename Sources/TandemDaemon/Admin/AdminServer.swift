@@ -2,15 +2,15 @@ internal import Logging
 internal import Tandem
 internal import TandemHTTP
 
-/// The admin listener: a server of its own on the hub that supervises. It counts into no metrics, traces nothing and has no
-/// access log: those are the service's.
+/// The admin listener: a separate server on the supervising hub. It has no metrics, traces or access log; those are for the
+/// service's own traffic.
 struct AdminServer: Sendable {
-    /// Few ask: monitoring, an orchestrator, a person.
+    /// The maximum number of connections. Only monitoring, an orchestrator and operators connect.
     static let mostConnections = 64
 
     private let server: HTTPServer
 
-    /// A server that does not listen yet.
+    /// Creates a server that does not listen yet.
     init(_ address: ListenAddress, _ routes: AdminRoutes, logger: Logger) {
         let router = Router()
         routes.addRoutes(to: router)
@@ -23,8 +23,9 @@ struct AdminServer: Sendable {
         server = HTTPServer(router: router, configuration: configuration, logger: logger)
     }
 
-    /// Serves until `stop`; returns its URL once it listens. On the supervising hub. Throws `DaemonError` when it cannot
-    /// listen.
+    /// Starts the server, and returns its URL once it listens. It serves until `stop`. Must be called on the supervising hub.
+    ///
+    /// - Throws: `DaemonError` if the server cannot listen.
     func start() async throws -> (url: String, running: Task<Void, any Error>) {
         let running = spawn(name: "admin") { try await server.run() }
         do {
@@ -34,6 +35,6 @@ struct AdminServer: Sendable {
         }
     }
 
-    /// Ends it; who is being answered has a moment.
+    /// Stops the server. Requests in flight have one second to finish.
     func stop() { server.stop(grace: .seconds(1)) }
 }

@@ -1,6 +1,6 @@
 internal import Tandem
 
-/// What hubs do, as text and as JSON. Looks up symbols: not on a hub.
+/// Hub dumps as text and as JSON. Symbol lookup takes milliseconds: do not call these functions on a hub.
 enum DumpText {
     static func text(_ dumps: [(hub: String, dump: HubDump?)], upTo limit: Int) -> String {
         var text = ""

@@ -1,12 +1,13 @@
 internal import Synchronization
 internal import Tandem
 
-/// Asks hubs something that only their own threads know, and does not wait for one that code holds.
+/// A query of hubs for state that only their own threads can read. It does not wait for a hub that code holds.
 final class HubInquiry: Sendable {
-    /// Those that have been asked and have not answered: they are not asked again until they have.
+    /// The hubs with an unanswered inquiry. Each hub has at most one.
     private let silent = Mutex<Set<ObjectIdentifier>>([])
 
-    /// What each hub answers; nil for one that does not within this time. On a hub.
+    /// Runs `question` on each hub and returns the answers; nil for a hub that does not answer within `patience`. Must be called
+    /// on a hub.
     func ask<Answer: Sendable>(
         _ hubs: [Hub], within patience: Duration, _ question: @escaping @Sendable (Hub) -> Answer
     ) async -> [(hub: Hub, answer: Answer?)] {
@@ -23,7 +24,7 @@ final class HubInquiry: Sendable {
         let answer = Event<Answer>()
         hub.spawn(name: "inquiry") { [self] in
             let given = question(hub)
-            // Before the answer is there: who has it may ask again at once.
+            // Before the answer is sent, because the caller may query the hub again as soon as it has the answer.
             silent.withLock { _ = $0.remove(key) }
             answer.send(given)
         }

@@ -27,7 +27,7 @@ struct ConfigurationOptions<Service: DaemonService>: ParsableArguments {
         help: ArgumentHelp("Let handlers also fetch from this origin; may be repeated (fetch.allow).", valueName: "origin"))
     var fetchAllow: [String] = []
 
-    /// Loads the configuration. If anything is wrong with it, says what and ends the process with 78.
+    /// Loads the configuration. If it is wrong, prints the problems and ends the process with 78.
     func load() throws -> Configured {
         do {
             return try loader().load()

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 
-/// The command line of a daemon. Each command is a type of its own in this folder.
+/// The command line of a daemon. Each command is a separate type in this folder.
 struct DaemonCommand<Service: DaemonService>: ParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
@@ -24,7 +24,7 @@ struct VersionCommand<Service: DaemonService>: ParsableCommand {
     func run() { print("\(Service.name) \(Service.version)") }
 }
 
-/// Writes a message to standard error, one line for each of its lines, with the name of the daemon in front.
+/// Writes a message to standard error. Each line starts with the name of the daemon.
 func complain(_ name: String, _ message: String) {
     let lines = message.split(separator: "\n").map { "\(name): \($0)\n" }.joined()
     _ = Array(lines.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -1,4 +1,4 @@
-/// All that is wrong with the configuration, so that an operator can correct it in one go.
+/// The error of a wrong configuration. It lists all problems, so that an operator can correct them in one go.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     /// The kind of a problem; more may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -26,7 +26,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     public struct Problem: Hashable, Sendable, CustomStringConvertible {
         /// The kind of the problem.
         public let code: Code
-        /// Where: `config/tandemd.yaml:12`, `TANDEM_HTTP_PORT`, `--port`.
+        /// The place of the problem: `config/tandemd.yaml:12`, `TANDEM_HTTP_PORT`, `--port`.
         public let place: String
         /// What is wrong, and what was expected.
         public let message: String
@@ -35,9 +35,9 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         public var description: String { "\(place): \(message)" }
     }
 
-    /// At least one, in the order of the sources.
+    /// The problems, at least one, in the order of the sources.
     public let problems: [Problem]
 
-    /// A line for each problem.
+    /// One line per problem.
     public var description: String { problems.map(\.description).joined(separator: "\n") }
 }

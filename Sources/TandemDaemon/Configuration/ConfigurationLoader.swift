@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// Puts the configuration together: the command line over the environment over the file over the defaults.
+/// A loader of the configuration: the command line overrides the environment, which overrides the file, which overrides the
+/// defaults.
 ///
-/// It reports what is wrong in any source, also where another source would win: a typing error in a file should not wait for the
-/// day when a variable is unset.
+/// It reports problems in every source, even for values that another source overrides. Otherwise a typing error in a file would
+/// show only after a variable is unset.
 struct ConfigurationLoader: Sendable {
-    /// The keys that there are.
+    /// The known keys.
     let schema: SettingsSchema
     /// The argument of `--config`.
     var file: String?

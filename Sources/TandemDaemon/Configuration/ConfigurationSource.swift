@@ -1,4 +1,4 @@
-/// The values that one source gives: the command line, the environment, or the file. Each is checked by its row.
+/// The values from one source: the command line, the environment, or the file. Each value is checked by the row of its key.
 struct ConfigurationSource {
     /// The value of a key, in canonical form, and where it was written.
     struct Value: Equatable {
@@ -9,7 +9,7 @@ struct ConfigurationSource {
     let schema: SettingsSchema
     /// The values, by key.
     private(set) var values: [String: Value] = [:]
-    /// What was wrong.
+    /// The problems found in this source.
     private(set) var problems: [ConfigurationError.Problem] = []
 
     /// A source without values.

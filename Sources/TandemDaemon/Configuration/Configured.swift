@@ -1,7 +1,7 @@
 internal import Configuration
 internal import TandemHTTP
 
-/// The configuration as all sources together give it: the value of each key, and where it comes from.
+/// The merged configuration of all sources: the value of each key, and the place where it was set.
 struct Configured: Sendable {
     let schema: SettingsSchema
     /// The values of the daemon's own keys.
@@ -43,9 +43,10 @@ struct Configured: Sendable {
         return content
     }
 
-    /// Reads the files that the values name, as a start does. Blocks while it reads. Throws a `TLSError`, which names the file.
+    /// Reads the files that the values name, as the daemon does when it starts. Blocks while it reads. Throws a `TLSError`, which
+    /// names the file.
     ///
-    /// - Returns: Warnings: what is no error and needs attention.
+    /// - Returns: Warnings: problems that need attention but are not errors.
     func checkFiles() throws -> [String] {
         // A daemon without TLS needs no certificate.
         guard let tls = values.http.tls, !tls.certificates.isEmpty else { return [] }

@@ -1,7 +1,7 @@
 internal import TandemHTTP
 
 extension Configured {
-    /// Values that are good by themselves and wrong together.
+    /// The problems of values that are valid alone but contradict each other.
     var contradictions: [ConfigurationError.Problem] {
         let (http, tls) = (values.http, values.tls)
         var problems: [ConfigurationError.Problem] = []

@@ -5,14 +5,14 @@ internal import TandemHTTP
 
 /// The values of the daemon's own keys. `DaemonSettings` has a row for each.
 struct DaemonConfiguration: Sendable {
-    /// Where fetches may go, beside the settings of the client.
+    /// The configuration of fetches: the origins that they may reach, and the settings of the client.
     struct Fetch: Sendable {
-        /// Origins that may be fetched from, beside the daemon's own.
+        /// The origins that fetches may reach, besides the daemon's own.
         var allow: [Origin] = []
         /// Host names in `allow` that may resolve to a private address (RFC 1918, RFC 6598, unique local). All others must
         /// resolve to a public one.
         var privateHosts: [String] = []
-        /// Time limits, limits, retries, redirects, TLS and the version of HTTP.
+        /// The settings of the client: limits, retries, redirects, TLS and the version of HTTP.
         var client = FetchConfiguration()
     }
 
@@ -32,8 +32,8 @@ struct DaemonConfiguration: Sendable {
     var logsAccess = true
     /// The format of the access log. Spans are always JSON.
     var accessFormat = LogFormat.text
-    /// The address of the admin listener; nil for none, and then nothing is counted. None by default: it tells a lot about the
-    /// service, and a second daemon on the machine should not fail because the port is taken.
+    /// The address of the admin listener; nil for no listener and no metrics. There is none by default, because it tells a lot
+    /// about the service, and because a second daemon on the machine should not fail over a port that is in use.
     var adminListen: ListenAddress?
     /// The requests that are traced. None by default: tracing costs, and helps only those who collect traces.
     var traceMode = TraceMode.off

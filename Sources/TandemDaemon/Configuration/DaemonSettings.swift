@@ -5,7 +5,7 @@ internal import TandemHTTP
 
 /// The daemon's own keys.
 enum DaemonSettings {
-    /// A group of keys, and what it is about.
+    /// A group of keys, with its description.
     struct Group: Sendable {
         let key: String
         let note: String
@@ -43,7 +43,7 @@ enum DaemonSettings {
         ),
     ]
 
-    /// The longest time: a day. More is a typing error, and no deadline ever overflows.
+    /// The maximum duration: one day. A longer one is a typing error, and with this limit no deadline overflows.
     private static let day = 86_400_000
     private static let timeouts = 1...day
 

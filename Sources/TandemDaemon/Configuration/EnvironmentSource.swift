@@ -1,9 +1,9 @@
 extension ConfigurationSource {
-    /// Turns the fast paths of the libraries off. It has no key: it is for tests, not for operation.
+    /// The variable that turns off the fast paths of the libraries. It has no key, because it is only for tests.
     private static let fastPathsVariable = "TANDEM_FAST_PATHS"
 
-    /// The values of the environment. A variable that has the daemon's prefix and belongs to no key is a typing error and is
-    /// refused, unless a container platform has set it.
+    /// Reads the values of the environment. A variable that has the daemon's prefix and belongs to no key is refused as a typing
+    /// error, unless a container platform sets it.
     init(_ schema: SettingsSchema, environment: [String: String]) {
         self.init(schema)
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix(schema.variablePrefix) {
@@ -16,8 +16,8 @@ extension ConfigurationSource {
         }
     }
 
-    /// Whether Kubernetes and Docker set this variable in every container, for a service whose name happens to start with the
-    /// daemon's: TANDEM_SERVICE_HOST, TANDEM_PORT=tcp://…, TANDEM_PORT_8080_TCP_ADDR, …
+    /// Returns whether Kubernetes or Docker sets this variable in every container, for a service whose name happens to start with
+    /// the daemon's: TANDEM_SERVICE_HOST, TANDEM_PORT=tcp://…, TANDEM_PORT_8080_TCP_ADDR, …
     static func isServiceLink(_ name: String, _ value: String) -> Bool {
         name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.contains("_PORT") && value.contains("://")
             || name.firstMatch(of: /_PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/) != nil

@@ -1,7 +1,7 @@
 internal import Yams
 
 extension ConfigurationSource {
-    /// The values of a YAML file. Its keys are nested: `http:`, and indented below it `port: 8080`.
+    /// Reads the values of a YAML file. Its keys are nested: `http:`, and indented below it `port: 8080`.
     init(_ schema: SettingsSchema, yaml text: String, path: String) {
         self.init(schema)
         read(text, path)
@@ -76,7 +76,7 @@ extension Node {
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 
-    /// For "found …".
+    /// A description of the node that completes "found …".
     fileprivate var described: String {
         switch self {
         case .scalar where isEmpty: "nothing"

@@ -1,4 +1,4 @@
-/// "; did you mean …?" with the known name that is nearest to a mistyped one, or nothing when none is near.
+/// Returns "; did you mean …?" with the known name that is nearest to a mistyped one, or an empty text if no name is near.
 func suggestion(for name: String, among known: [String]) -> String {
     let ranked = known.map { (name: $0, distance: editDistance(name, $0)) }
     guard let nearest = ranked.min(by: { $0.distance < $1.distance }), nearest.distance <= max(2, name.utf8.count / 3) else {
@@ -7,7 +7,7 @@ func suggestion(for name: String, among known: [String]) -> String {
     return "; did you mean \(nearest.name)?"
 }
 
-/// How many bytes have to be put in, left out or changed to make one text the other (Levenshtein).
+/// Returns the number of bytes to insert, delete or change to turn one text into the other (Levenshtein distance).
 func editDistance(_ a: String, _ b: String) -> Int {
     let b = Array(b.utf8)
     var row = Array(0...b.count)

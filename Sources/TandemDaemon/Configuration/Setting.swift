@@ -39,7 +39,7 @@ public struct Setting: Sendable {
     let kind: Kind
     /// The default, as the file would have it: one text, or the items of a list.
     let defaultTexts: [String]
-    /// Returns the one way to write this value, or nil if it is not acceptable. The items of a list are checked one by one.
+    /// Returns the canonical form of a value, or nil if the value is not acceptable. The items of a list are checked one by one.
     let canonical: @Sendable (String) -> String?
     /// Stores canonical texts in the daemon's configuration; does nothing for the keys of a service.
     let store: @Sendable ([String], inout DaemonConfiguration) -> Void
@@ -51,10 +51,10 @@ public struct Setting: Sendable {
     ///
     /// - Parameters:
     ///   - key: The name: lower-case words, digits and hyphens, with groups joined by dots. The daemon's own groups are taken.
-    ///   - unit: What is counted, in the plural: "bytes".
+    ///   - unit: The unit, in the plural: "bytes".
     ///   - note: What it is for, and why it has its default.
-    ///   - effect: When a change takes effect: at a restart unless the service reads the value again, from the configuration or in
-    ///     a hook of `onReload`.
+    ///   - effect: When a change takes effect: at a restart unless the service reads the value again, from the configuration or
+    ///     in a hook of `onReload`.
     ///   - value: The default.
     ///   - range: The values that it takes.
     public static func integer(
@@ -82,7 +82,8 @@ public struct Setting: Sendable {
     ///
     /// - Parameters:
     ///   - expectation: The texts that it takes, in words that complete "expected …": "three capital letters".
-    ///   - isSecret: Whether the value must not be shown. Better keep the secret in a file, and its path in a ``file(_:default:note:effect:)``.
+    ///   - isSecret: Whether the value must not be shown. It is better to keep the secret in a file, and its path in a
+    ///     ``file(_:default:note:effect:)``.
     ///   - isAcceptable: Whether a text is a value of this key.
     ///   - key: The name: lower-case words, digits and hyphens, with groups joined by dots.
     ///   - value: The default.
@@ -165,13 +166,13 @@ public struct Setting: Sendable {
     }
 }
 
-/// The rows of the daemon's own keys: each names the property that holds its value, and takes its default from there.
+/// The rows of the daemon's own keys. Each row names the property that holds the value, and takes its default from there.
 extension Setting {
     typealias Path<Value> = any WritableKeyPath<DaemonConfiguration, Value> & Sendable
 
     private static let defaults = DaemonConfiguration()
 
-    /// A whole number, kept as that many times `scale`.
+    /// Creates a row for a whole number, which is stored multiplied by `scale`.
     static func integer(
         _ key: String, _ path: Path<Int>, _ range: ClosedRange<Int>, unit: String = "", scale: Int = 1, flag: String? = nil,
         _ effect: Effect, _ note: String
@@ -182,7 +183,7 @@ extension Setting {
         ) { $1[keyPath: path] = wholeNumber($0[0])! * scale }
     }
 
-    /// A limit of that many units; 0 for no limit.
+    /// Creates a row for a limit; 0 means no limit.
     static func limit(
         _ key: String, _ path: Path<Int?>, upTo most: Int, unit: String, _ effect: Effect, _ note: String
     ) -> Setting {
@@ -192,7 +193,7 @@ extension Setting {
         ) { $1[keyPath: path] = wholeNumber($0[0]).flatMap { $0 == 0 ? nil : $0 } }
     }
 
-    /// A duration in milliseconds.
+    /// Creates a row for a duration in milliseconds.
     static func milliseconds(
         _ key: String, _ path: Path<Duration>, _ range: ClosedRange<Int>, _ effect: Effect, _ note: String
     ) -> Setting {
@@ -202,7 +203,7 @@ extension Setting {
         ) { $1[keyPath: path] = .milliseconds(wholeNumber($0[0])!) }
     }
 
-    /// A limit in milliseconds; 0 for no limit.
+    /// Creates a row for a time limit in milliseconds; 0 means no limit.
     static func limit(_ key: String, _ path: Path<Duration?>, _ effect: Effect, _ note: String) -> Setting {
         let range = 0...86_400_000
         return Setting(
@@ -214,7 +215,7 @@ extension Setting {
 
     private static func text(_ duration: Duration) -> String { String(Int(duration / .milliseconds(1))) }
 
-    /// true or false.
+    /// Creates a row for a truth value.
     static func boolean(_ key: String, _ path: Path<Bool>, _ effect: Effect, _ note: String) -> Setting {
         Setting(
             key, .boolean, [String(defaults[keyPath: path])], expecting: "true or false", note, effect,
@@ -222,7 +223,7 @@ extension Setting {
         ) { $1[keyPath: path] = $0[0] == "true" }
     }
 
-    /// A text that `parse` understands; `render` writes it.
+    /// Creates a row for a text that `parse` accepts; `render` writes its canonical form.
     static func text<Value>(
         _ key: String, _ path: Path<Value>, expecting expectation: String, flag: String? = nil, _ effect: Effect, _ note: String,
         parse: @escaping @Sendable (String) -> Value?, render: @escaping @Sendable (Value) -> String
@@ -233,21 +234,21 @@ extension Setting {
         ) { $1[keyPath: path] = parse($0[0])! }
     }
 
-    /// One of the words of an enumeration.
+    /// Creates a row for one of the words of an enumeration.
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
         _ key: String, _ path: Path<Value>, _ effect: Effect, _ note: String
     ) -> Setting {
         text(key, path, expecting: expectation(Value.self), effect, note, parse: { Value(rawValue: $0) }, render: \.rawValue)
     }
 
-    /// The path of a file that can be read; an empty text for none.
+    /// Creates a row for the path of a readable file; an empty text for no file.
     static func file(_ key: String, _ path: Path<String?>, _ effect: Effect, _ note: String) -> Setting {
         Setting(
             key, .text, [defaults[keyPath: path] ?? ""], expecting: readableFile, note, effect, canonical: acceptedFile
         ) { $1[keyPath: path] = $0[0].isEmpty ? nil : $0[0] }
     }
 
-    /// A list of texts that `parse` understands; `render` writes an item.
+    /// Creates a row for a list of texts that `parse` accepts; `render` writes the canonical form of an item.
     static func list<Value>(
         _ key: String, _ path: Path<[Value]>, expecting expectation: String, flag: String? = nil, _ effect: Effect,
         _ note: String,

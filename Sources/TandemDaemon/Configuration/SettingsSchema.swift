@@ -4,7 +4,7 @@ internal import Glibc
 struct SettingsSchema: Sendable {
     /// The daemon's name: of its files, its log and its command.
     let name: String
-    /// What the names of its variables start with: `SHOP_`.
+    /// The prefix of its environment variables: `SHOP_`.
     let variablePrefix: String
     /// The keys, the daemon's own first.
     let settings: [Setting]
@@ -56,7 +56,7 @@ struct SettingsSchema: Sendable {
     /// The variable that names the file. It has no key, because a file cannot name itself.
     var fileVariable: String { variablePrefix + "CONFIG" }
 
-    /// Where the file is looked for when neither `--config` nor the variable names one.
+    /// The paths where the daemon looks for the file if neither `--config` nor the variable names one.
     var defaultPaths: [String] { ["config/\(name).yaml", "/etc/\(name)/\(name).yaml"] }
 
     /// Returns the row of a key.
@@ -71,7 +71,7 @@ struct SettingsSchema: Sendable {
     /// The names of all variables, sorted.
     var variables: [String] { byVariable.keys.sorted() + [fileVariable] }
 
-    /// Whether there are keys below this group.
+    /// Returns whether a group has keys.
     func hasGroup(_ key: String) -> Bool { settings.contains { $0.key.hasPrefix(key + ".") } }
 
     private static func variable(_ prefix: String, _ setting: Setting) -> String {

@@ -1,5 +1,5 @@
 extension Configured {
-    /// The current values as a YAML file that can be loaded again; a comment behind each says where it comes from.
+    /// The current values as a YAML file that can be loaded again. A comment after each value names its source.
     var yaml: String {
         var tree = YAMLTree()
         for setting in schema.settings {
@@ -12,8 +12,8 @@ extension Configured {
 }
 
 extension SettingsSchema {
-    /// A YAML file with every key at its default. Comments say what each key is for, what it takes, when a change takes effect, and
-    /// its variable and option.
+    /// A YAML file with every key at its default. Comments give the purpose of each key, its values, when a change takes effect,
+    /// and its variable and option.
     var commentedYAML: String {
         var tree = YAMLTree()
         tree.lines = comment(
@@ -35,7 +35,7 @@ extension SettingsSchema {
         for setting in settings {
             let opened = tree.open(setting.groups)
             for (depth, group) in opened {
-                // A first line of the file's keys follows its introduction; every group has a blank line before it.
+                // A blank line separates each group from the lines before it.
                 tree.lines.append("")
                 let key = setting.groups[...depth].joined(separator: ".")
                 let note = DaemonSettings.groups.first { $0.key == key }?.note
@@ -108,7 +108,7 @@ private struct YAMLTree {
         return (shared..<groups.count).map { ($0, groups[$0]) }
     }
 
-    /// Returns the line of a key, and first adds those of groups that are not open.
+    /// Returns the line of a key, after appending the lines of groups that are not open yet.
     mutating func line(for setting: Setting, _ texts: [String]) -> String {
         for (depth, name) in open(setting.groups) { lines.append(Self.indent(depth) + name + ":") }
         let name = setting.key.split(separator: ".").last ?? ""

@@ -2,7 +2,7 @@ internal import Tandem
 internal import TandemFetch
 internal import TandemHTTP
 
-/// Looks for what would hurt in production, in the configuration and on this machine.
+/// The checks of the `doctor` command: they look for problems in the configuration and on this machine.
 struct Doctor {
     /// The result of one check.
     struct Finding: Equatable, CustomStringConvertible {
@@ -10,7 +10,7 @@ struct Doctor {
         let subject: String
         /// What was found.
         let message: String
-        /// What to do about it; nil when all is well.
+        /// The remedy; nil if there is no problem.
         let remedy: String?
 
         /// A line with the result, and one with the remedy.
@@ -85,7 +85,7 @@ struct Doctor {
             remedy: "http.hubs: \(machine.cores), or more processors")
     }
 
-    /// The memory that the limits allow the daemon to take, at what an idle connection and a parked green thread take.
+    /// Checks the memory that the limits allow, at the cost of an idle connection and of a parked green thread.
     private func memory() -> Finding {
         let perConnection = values.tls.certificates.isEmpty ? 2 << 10 : 16 << 10
         let needed =

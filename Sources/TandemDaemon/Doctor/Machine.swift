@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// What the doctor needs to know of the machine and of the limits that this process has.
+/// The properties of the machine, and the limits of this process, that `Doctor` checks.
 struct Machine: Sendable {
-    /// Descriptors that the process may open, at most (RLIMIT_NOFILE, the hard limit, to which a daemon raises the soft one).
+    /// The maximum number of descriptors (RLIMIT_NOFILE, the hard limit, to which the daemon raises the soft limit).
     var descriptorLimit: Int
-    /// Processors that the process may use.
+    /// The number of processors that the process may use.
     var cores: Int
-    /// Memory that the process may use, in bytes: of its cgroup, else of the machine.
+    /// The memory that the process may use, in bytes: the limit of its cgroup, otherwise the memory of the machine.
     var memory: Int?
     /// The version of the kernel: (6, 12).
     var kernel: (major: Int, minor: Int)
@@ -17,7 +17,7 @@ struct Machine: Sendable {
     /// Whether the kernel has guard pages that do not split a mapping (MADV_GUARD_INSTALL, Linux 6.13).
     var hasLightGuards: Bool
 
-    /// The machine that this process runs on.
+    /// Reads the properties of the machine that this process runs on.
     init() {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -31,7 +31,7 @@ struct Machine: Sendable {
         hasLightGuards = Self.supportsLightGuards()
     }
 
-    /// Returns the quota of the cgroup in whole processors, rounded up, or nil without one.
+    /// Returns the cgroup's quota of processors, rounded up; nil if there is no quota.
     private static func cgroupCores() -> Int? {
         guard let text = try? readTextFile("/sys/fs/cgroup/cpu.max", upTo: 4_096) else { return nil }
         let fields = text.split(whereSeparator: \.isWhitespace)

@@ -1,17 +1,17 @@
 internal import HTTPWire
 internal import TandemHTTP
 
-/// One request as a line of text, for people and for awk. A value that the request does not have is "-":
+/// The text format of the access log: one line per request, for people and for awk. Missing values are "-":
 ///
 ///     2026-11-25T21:05:51.123Z blocking hub=0 GET /blocking/sleep?ms=5 200 118B 5.214ms 127.0.0.1:51110 in=75B
 ///     route=/blocking/sleep id=9c1e58a34b7fd026 trace=- HTTP/1.1 tls=no completed        (on the same line)
 enum AccessLogLine {
-    /// The longest method, target, route or id that is written, in bytes; the rest is cut.
+    /// The maximum number of bytes written of a method, a target, a route or an id. Longer values are truncated.
     static let longestText = 1_024
-    /// The room that a line can need without the peer: each byte of a text from outside takes up to four.
+    /// The maximum length of a line without the peer's address: each byte of external text may take up to four bytes.
     private static let mostBytes = 384 + 4 * (3 * longestText + RequestID.longest)
 
-    /// Appends the line. Text that the client chose can neither end the line nor look like another field.
+    /// Appends the line. Text from the client is escaped, so it can neither end the line nor look like another field.
     static func append(_ entry: borrowing AccessLogEntry, _ stamp: inout Timestamp, to line: inout [UInt8]) {
         LineBytes.append(to: &line, room: mostBytes + entry.remoteAddress.utf8.count) { line in
             line.append(stamp.now())
@@ -24,7 +24,7 @@ enum AccessLogLine {
             if let head = entry.head {
                 head.withRequestLine { method, target in
                     line.append(" ")
-                    // A token (RFC 9110, 5.6.2): the parser lets nothing in that would need escaping.
+                    // The method is a token (RFC 9110, 5.6.2), so no byte of it needs escaping.
                     method.extracting(first: longestText).withUnsafeBufferPointer { line.append($0) }
                     if method.count > longestText { line.append("...") }
                     line.append(" ")

@@ -1,7 +1,7 @@
 internal import HTTPWire
 internal import TandemHTTP
 
-/// One request as one JSON object on a line. Members that the request does not have are left out.
+/// The JSON format of the access log: one object per line and request. Members that the request does not have are omitted.
 enum AccessLogObject {
     static func append(_ entry: borrowing AccessLogEntry, _ stamp: inout Timestamp, to line: inout [UInt8]) {
         LineBytes.append(to: &line, room: 64) { line in

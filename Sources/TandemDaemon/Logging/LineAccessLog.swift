@@ -1,6 +1,6 @@
 internal import TandemHTTP
 
-/// Writes a line for each request.
+/// The access log of the daemon: one line per request.
 final class LineAccessLog: AccessLog {
     private let writer: LineWriter
     /// Text or JSON.

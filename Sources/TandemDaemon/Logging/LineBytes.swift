@@ -1,9 +1,9 @@
-/// Writes the parts of a line into room that was reserved once. A part that does not fit traps.
+/// A writer for the parts of a line, into space that was reserved once. A part that does not fit traps.
 struct LineBytes: ~Copyable {
     private var next: UnsafeMutablePointer<UInt8>
     private let end: UnsafeMutablePointer<UInt8>
 
-    /// Appends what `write` writes, at most `room` bytes, to an array.
+    /// Appends the bytes that `write` writes to an array. `room` is the maximum number of bytes.
     @inline(__always)
     static func append(to line: inout [UInt8], room: Int, _ write: (inout LineBytes) -> Void) {
         line.append(addingCapacity: room) { output in
@@ -42,7 +42,7 @@ struct LineBytes: ~Copyable {
         take(bytes.count).update(from: start, count: bytes.count)
     }
 
-    /// Appends the same number of bytes each time.
+    /// Appends bytes whose number is known at compile time.
     @inline(__always)
     mutating func append<let count: Int>(_ bytes: InlineArray<count, UInt8>) {
         UnsafeMutableRawPointer(take(count)).storeBytes(of: bytes, as: InlineArray<count, UInt8>.self)
@@ -87,7 +87,7 @@ struct LineBytes: ~Copyable {
         }
     }
 
-    /// Appends a duration in milliseconds with three decimal places. A negative one counts as 0.
+    /// Appends a duration in milliseconds with three decimal places. A negative duration is written as 0.
     mutating func append(milliseconds nanoseconds: Int) {
         let microseconds = UInt(max(0, nanoseconds)) / 1_000
         append(decimal: Int(microseconds / 1_000))
@@ -95,8 +95,8 @@ struct LineBytes: ~Copyable {
         append(decimal: microseconds % 1_000, digits: 3)
     }
 
-    /// Appends text from outside as one word: all bytes that are not visible ASCII, quotes and backslashes become `\x0a`. What
-    /// exceeds `limit` bytes becomes "...".
+    /// Appends external text as one word. Every byte that is not visible ASCII, and every quote and backslash, is escaped as in
+    /// `\x0a`. Text beyond `limit` bytes is replaced by "...".
     mutating func append(escaping text: UnsafeBufferPointer<UInt8>, limit: Int) {
         let count = min(text.count, limit)
         var index = 0
@@ -118,17 +118,17 @@ extension String {
     /// Calls `body` with the bytes of the text.
     @inline(__always)
     func withBytes(_ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-        // Only a bridged string has no contiguous storage, and Linux has none of those.
+        // Only bridged strings lack contiguous storage, and Linux has no bridged strings.
         if utf8.withContiguousStorageIfAvailable(body) == nil { Array(utf8).withUnsafeBufferPointer(body) }
     }
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// The first index in `start..<end` whose byte is not visible ASCII, or is a quote or a backslash; `end` without one.
+    /// Returns the first index in `start..<end` whose byte is not visible ASCII, or is a quote or a backslash; otherwise `end`.
     @inline(__always)
     func visibleASCII(from start: Int, to end: Int) -> Int {
         var index = start
-        // Eight bytes at a time: nearly all of them stay as they are. The last eight may overlap those before.
+        // Checks eight bytes at a time, because nearly all bytes need no escape. The last eight may overlap the ones before.
         if index &+ 8 <= end {
             while true {
                 let hits = UnsafeRawPointer(baseAddress! + index).loadUnaligned(as: UInt64.self).littleEndian.notVisible
@@ -143,7 +143,8 @@ extension UnsafeBufferPointer<UInt8> {
 }
 
 extension UInt64 {
-    /// The high bit of each byte that is not visible ASCII, or is a quote or a backslash. Bits above the lowest may be wrong.
+    /// A mask with the high bit set in each byte that is not visible ASCII, or is a quote or a backslash. Only the lowest set bit
+    /// is reliable; the bits above it may be wrong.
     @inline(__always)
     fileprivate var notVisible: UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
@@ -154,9 +155,9 @@ extension UInt64 {
 }
 
 extension UInt8 {
-    /// Visible ASCII, but neither a quote nor a backslash.
+    /// Whether the byte is visible ASCII, and neither a quote nor a backslash.
     fileprivate var isVisible: Bool { 0x21...0x7E ~= self && self != UInt8(ascii: "\"") && self != UInt8(ascii: "\\") }
 }
 
-/// 0 to 15 as one hexadecimal digit in lower case.
+/// Returns a value from 0 to 15 as a lower-case hexadecimal digit.
 func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }

@@ -1,6 +1,6 @@
 internal import Logging
 
-/// swift-log's backend here: an entry a line, as text or JSON.
+/// The daemon's backend for swift-log: one line per entry, as text or JSON.
 ///
 ///     2026-11-25T21:05:51.123Z error tandemd: handler threw error=broken http.target=/async/json peer=127.0.0.1:51110
 struct LineLogHandler: LogHandler {
@@ -11,7 +11,7 @@ struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
-    /// A handler that writes to `output`. `format` is text or JSON.
+    /// Creates a handler that writes to `output`. `format` is text or JSON.
     init(label: String, output: LogOutput, format: LogFormat) {
         self.label = label
         self.output = output
@@ -60,7 +60,7 @@ struct LineLogHandler: LogHandler {
         LogText.appendQuoted(event.message.description, to: &line)
         for (key, value) in fields {
             line.append(UInt8(ascii: ","))
-            // The entry's own members stand once.
+            // Metadata keys that equal the name of a standard member get an underscore.
             LogText.appendQuoted(Self.own.contains(key) ? key + "_" : key, to: &line)
             line.append(UInt8(ascii: ":"))
             LogText.appendQuoted(value.description, to: &line)

@@ -3,30 +3,30 @@ internal import Glibc
 internal import Synchronization
 internal import Tandem
 
-/// Lines from the hubs to a file descriptor, by a thread of its own: a pipe that nobody empties must not stop a hub.
+/// A writer of lines from the hubs to a file descriptor. It uses a separate thread, so that a slow reader never stops a hub.
 ///
-/// Each hub appends to a buffer of its own. The thread sleeps while all are empty, then writes what has gathered within
-/// `interval`, or as soon as one buffer holds `batch` bytes. When the reader is so slow that a buffer reaches `most` bytes,
-/// further lines are dropped and counted; the count is written in their place.
+/// Each hub appends to its own buffer. The thread sleeps while all buffers are empty. Otherwise it writes the lines gathered
+/// within `interval`, or as soon as one buffer holds `batch` bytes. When the reader is so slow that a buffer reaches `most`
+/// bytes, further lines are dropped and counted, and the count is written in their place.
 final class LineWriter: Sendable {
-    /// Longest that a line waits, in milliseconds.
+    /// The maximum time that a line waits in a buffer, in milliseconds.
     static let interval: CInt = 100
-    /// Longest that `finish` waits for the reader, in milliseconds.
+    /// The maximum time that `finish` waits for the reader, in milliseconds.
     static let patience: CInt = 2_000
-    /// Bytes that are not kept waiting.
+    /// The number of bytes in one buffer that are written without waiting for `interval`.
     static let batch = 32 * 1_024
-    /// Bytes that a hub's buffer holds at most.
+    /// The maximum number of bytes in a hub's buffer.
     static let most = 1 << 20
 
     private struct Buffer {
         var bytes: [UInt8] = []
-        /// Takes the place of `bytes` when the thread takes those, so that a hub allocates nothing.
+        /// Replaces `bytes` when the thread takes them, so that the hub allocates nothing.
         var spare: [UInt8] = []
         var dropped = 0
         var stamp = Timestamp()
     }
 
-    /// One hub's buffer, shared by the hub and the thread.
+    /// The buffer of one hub, shared by the hub and the thread.
     private final class Shard: Sendable {
         let buffer = Mutex(Buffer())
 
@@ -48,7 +48,7 @@ final class LineWriter: Sendable {
             }
         }
 
-        /// Gives back the memory of lines that were written, unless a slow reader let it grow.
+        /// Returns the memory of written lines for reuse, unless a slow reader let it grow.
         func reuse(_ bytes: consuming [UInt8]) {
             guard bytes.capacity <= 2 * LineWriter.batch else { return }
             bytes.removeAll(keepingCapacity: true)
@@ -60,17 +60,18 @@ final class LineWriter: Sendable {
     private let output: CInt
     private let format: LogFormat
     private let allDropped = Atomic<Int>(0)
-    /// Written to wake the thread.
+    /// An eventfd that wakes the thread.
     private let bell: CInt
-    /// Written by the thread when it ends.
+    /// An eventfd that the thread signals when it ends.
     private let farewell: CInt
-    /// Whether the thread sleeps until it is woken; else it looks at the buffers by itself.
+    /// Whether the thread sleeps until it is woken. Otherwise it checks the buffers without being woken.
     private let isAsleep = Atomic<Bool>(false)
     private let isEnding = Atomic<Bool>(false)
 
-    /// A writer to `output`, which stays open, for this many hubs. Throws when the kernel refuses what it needs.
+    /// Creates a writer to `output` for this number of hubs. It does not close `output`.
     ///
-    /// - Parameter format: How it says itself that lines were dropped: as text or JSON.
+    /// - Parameter format: The format of the writer's own lines, which report dropped lines: text or JSON.
+    /// - Throws: `TandemError` if the kernel refuses an eventfd.
     init(to output: CInt, hubs: Int, format: LogFormat = .text) throws(TandemError) {
         shards = (0..<hubs).map { _ in Shard() }
         self.output = output
@@ -85,7 +86,7 @@ final class LineWriter: Sendable {
         close(farewell)
     }
 
-    /// Starts the thread, which runs until `finish`. Throws when the kernel refuses it.
+    /// Starts the thread, which runs until `finish`. Throws if the kernel refuses a thread.
     func start() throws(TandemError) {
         var started = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
@@ -103,10 +104,10 @@ final class LineWriter: Sendable {
         pthread_detach(started)
     }
 
-    /// Lines that were dropped since the start.
+    /// The number of lines dropped since the start.
     var droppedLines: Int { allDropped.load(ordering: .relaxed) }
 
-    /// Adds the line that `append` appends to the buffer of a hub. Any thread; never waits for the reader.
+    /// Adds the line that `append` writes to the buffer of a hub. May be called from any thread, and never waits for the reader.
     func write(hub: Int, _ append: (inout [UInt8], inout Timestamp) -> Void) {
         let mustRing = shards[hub % shards.count].buffer.withLock { buffer in
             guard buffer.bytes.count < Self.most else {
@@ -122,8 +123,8 @@ final class LineWriter: Sendable {
         if mustRing { Self.ring(bell) }
     }
 
-    /// Has what is left written and the thread end. Blocks the caller until then, but not for longer than `patience`: what a
-    /// reader has not taken by then is lost.
+    /// Flushes the remaining lines and ends the thread. Blocks the caller until then, but for at most `patience`; lines that the
+    /// reader has not taken by then are lost.
     func finish() {
         isEnding.store(true, ordering: .releasing)
         Self.ring(bell)
@@ -135,7 +136,7 @@ final class LineWriter: Sendable {
         _ = Glibc.write(bell, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Waits for a bell, at most this long; for ever when negative.
+    /// Waits until the eventfd is signalled, for at most this time; without limit if it is negative.
     private static func listen(_ bell: CInt, milliseconds: CInt) {
         var wait = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         guard poll(&wait, 1, milliseconds) > 0 else { return }
@@ -147,7 +148,7 @@ final class LineWriter: Sendable {
         var isLast = false
         while !isLast {
             isAsleep.store(true, ordering: .sequentiallyConsistent)
-            // A line that comes from here on rings; one that came before is seen.
+            // A line added after this point wakes the thread; a line added before is seen by the check below.
             if shards.allSatisfy({ $0.count == 0 }), !isEnding.load(ordering: .acquiring) { Self.listen(bell, milliseconds: -1) }
             isAsleep.store(false, ordering: .sequentiallyConsistent)
             if shards.allSatisfy({ $0.count < Self.batch }), !isEnding.load(ordering: .acquiring) {
@@ -162,7 +163,7 @@ final class LineWriter: Sendable {
         }
     }
 
-    /// A reader that has gone is no reason to stop serving: what cannot be written is let go.
+    /// Writes all bytes. Discards the rest if the reader is gone, because the server must go on serving.
     private func writeAll(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -170,7 +171,7 @@ final class LineWriter: Sendable {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if count < 0, errno == EAGAIN {
-                // Somebody who shares the descriptor has made it non-blocking.
+                // Another process that shares the descriptor has made it non-blocking.
                 var wait = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
                 poll(&wait, 1, -1)
             } else if count == 0 || errno != EINTR {
@@ -180,7 +181,7 @@ final class LineWriter: Sendable {
     }
 }
 
-/// Throws for the errno that a call has left, unless it is 0.
+/// Throws an error for a failed call, unless `error` is 0.
 private func check(_ call: String, _ error: CInt) throws(TandemError) {
     guard error != 0 else { return }
     throw TandemError(.systemCall, "\(call): \(String(cString: strerror(error)))", errno: error)

@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// How lines are written.
+/// The format of log lines.
 public enum LogFormat: String, Sendable, CaseIterable {
-    /// For people, and for awk.
+    /// Text, for people and for awk.
     case text
-    /// One JSON object a line.
+    /// One JSON object per line.
     case json
     /// Text on a terminal, JSON elsewhere.
     case auto
 
-    /// What it comes to for a descriptor.
+    /// Returns the format for a descriptor: `auto` is text on a terminal, otherwise JSON.
     func resolved(for fd: CInt) -> LogFormat { self == .auto ? isatty(fd) == 1 ? .text : .json : self }
 }

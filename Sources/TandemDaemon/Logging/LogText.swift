@@ -1,7 +1,7 @@
-/// Text from outside in a log: it can neither end a line, nor look like another field, nor steer a terminal.
+/// Escaping of external text for the log: the text can neither end a line, nor look like another field, nor control a terminal.
 enum LogText {
-    /// Appends a JSON string (RFC 8259). Beside what must be, all control and format characters, line and paragraph
-    /// separators are escaped: C1 controls steer terminals, and marks of direction reorder what is read.
+    /// Appends a JSON string (RFC 8259). Besides the characters that JSON requires, it escapes all control and format characters,
+    /// and line and paragraph separators: C1 controls affect terminals, and direction marks reorder the visible text.
     static func appendQuoted(_ text: String, to line: inout [UInt8]) {
         line.append(UInt8(ascii: "\""))
         for scalar in text.unicodeScalars {
@@ -17,7 +17,8 @@ enum LogText {
         line.append(UInt8(ascii: "\""))
     }
 
-    /// The same for bytes, which are repaired where they are not UTF-8. Visible ASCII without quotes is copied as it is.
+    /// Appends bytes as a JSON string. Invalid UTF-8 is repaired. Visible ASCII without quotes and backslashes is copied
+    /// unchanged.
     static func appendQuoted(_ bytes: UnsafeBufferPointer<UInt8>, to line: inout [UInt8]) {
         guard bytes.visibleASCII(from: 0, to: bytes.count) == bytes.count else {
             return appendQuoted(String(decoding: bytes, as: UTF8.self), to: &line)
@@ -29,13 +30,13 @@ enum LogText {
         }
     }
 
-    /// Appends a text as it stands when it is one word, else quoted.
+    /// Appends a text unchanged if it is one word, otherwise quoted.
     static func appendWord(_ text: String, to line: inout [UInt8]) {
         let isWord = !text.isEmpty && text.utf8.allSatisfy { 0x21...0x7E ~= $0 && !#""\="#.utf8.contains($0) }
         if isWord { line += text.utf8 } else { appendQuoted(text, to: &line) }
     }
 
-    /// Appends a message that may have several lines: those after the first are indented, so that none looks like an entry.
+    /// Appends a message. Lines after the first are indented, so that none of them looks like an entry.
     static func appendMessage(_ text: String, to line: inout [UInt8]) {
         for scalar in text.unicodeScalars {
             if scalar == "\n" { line += "\n    ".utf8 } else { append(scalar, to: &line) }

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Times as RFC 3339 writes them, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. Only the parts that have changed since
-/// the last one are written again.
+/// A formatter for times in RFC 3339 format, in UTC with milliseconds: `2026-11-25T21:05:51.123Z`. It rewrites only the parts
+/// that have changed since the last time.
 struct Timestamp {
     typealias Text = InlineArray<24, UInt8>
 
@@ -9,14 +9,14 @@ struct Timestamp {
     private var milliseconds = Int.min
     private var text = Text(repeating: UInt8(ascii: "0"))
 
-    /// The present time.
+    /// Returns the current time.
     mutating func now() -> Text {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return at(second: time.tv_sec, milliseconds: time.tv_nsec / 1_000_000)
     }
 
-    /// A time, counted from 1970.
+    /// Returns the text of a time, given in seconds since 1970 and milliseconds.
     @inline(__always)
     mutating func at(second: Int, milliseconds: Int) -> Text {
         if second != self.second { setSecond(second) }
@@ -27,10 +27,10 @@ struct Timestamp {
         return text
     }
 
-    /// Appends the present time.
+    /// Appends the current time.
     mutating func appendNow(to line: inout [UInt8]) { append(now(), to: &line) }
 
-    /// Appends a time, counted from 1970.
+    /// Appends a time, given in seconds since 1970 and milliseconds.
     mutating func append(second: Int, milliseconds: Int, to line: inout [UInt8]) {
         append(at(second: second, milliseconds: milliseconds), to: &line)
     }

@@ -1,10 +1,10 @@
-/// Metrics as text: Prometheus's format 0.0.4, or OpenMetrics 1.0.
+/// A writer of metrics as text, in Prometheus's format 0.0.4 or OpenMetrics 1.0.
 struct Exposition {
-    /// How it is written.
+    /// The format of the text.
     enum Format {
         case prometheus, openMetrics
 
-        /// What a client that accepts this gets. OpenMetrics only when it names it.
+        /// Chooses the format for a client's `Accept` field: OpenMetrics only if the field names it.
         init(accepting field: String?) {
             self = field?.contains("application/openmetrics-text") == true ? .openMetrics : .prometheus
         }
@@ -20,7 +20,7 @@ struct Exposition {
     private let format: Format
     private var output: [UInt8] = []
 
-    /// All families in the order of their names; those of one name and kind become one.
+    /// Returns all families as text, sorted by name. Families with the same name and kind are merged.
     static func text(_ families: [MetricFamily], _ format: Format) -> [UInt8] {
         var exposition = Exposition(format: format)
         for family in merged(families) { exposition.add(family) }
@@ -47,7 +47,7 @@ struct Exposition {
     private mutating func add(_ family: MetricFamily) {
         let name = family.description.name
         let isCounter = family.kind == .counter
-        // OpenMetrics has the family's name here, Prometheus that of the samples.
+        // In these lines OpenMetrics uses the name of the family, Prometheus the name of its samples.
         let shown = isCounter && format == .prometheus ? name + "_total" : name
         put("# HELP \(shown) \(MetricLabels.escaped(family.description.help))\n")
         put("# TYPE \(shown) \(family.kind.rawValue)\n")
@@ -79,7 +79,8 @@ struct Exposition {
 
     private mutating func put(_ text: String) { output += text.utf8 }
 
-    /// Whole numbers without a point in Prometheus's format; OpenMetrics asks for `1.0`, which Swift writes.
+    /// Returns the text of a value. Prometheus's format gets whole numbers without a decimal point; OpenMetrics requires `1.0`,
+    /// which is Swift's own format.
     private func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }

@@ -1,8 +1,9 @@
 internal import Tandem
 
-/// What hubs count of themselves, as metrics. Asked for when they are fetched, so it costs nothing in between.
+/// The statistics of hubs as metrics. They are read only when metrics are fetched, so they cost nothing in between.
 enum HubMetrics {
-    /// Of each hub: its name, and what it answered; nil when it did not in time.
+    /// Returns the families for hubs, each given by its name and its statistics; nil statistics for a hub that did not answer in
+    /// time.
     static func families(_ hubs: [(hub: String, statistics: HubStatistics?)]) -> [MetricFamily] {
         let answers = hubs.compactMap { hub, statistics in statistics.map { (MetricLabels([("hub", hub)]), $0) } }
         func family(_ description: MetricDescription, _ kind: MetricKind, _ value: (HubStatistics) -> MetricValue) -> MetricFamily
@@ -64,7 +65,7 @@ enum HubMetrics {
             })
     }
 
-    /// From 2^10 nanoseconds, about a microsecond, to 2^34, some 17 seconds, in steps of four.
+    /// Returns a histogram whose bounds go from 2^10 ns (about 1 µs) to 2^34 ns (about 17 s) in factors of four.
     private static func delays(_ delays: LoopDelays) -> MetricValue {
         var (bounds, counts): ([Double], [UInt64]) = ([], [0])
         for (index, number) in delays.counts.enumerated() {

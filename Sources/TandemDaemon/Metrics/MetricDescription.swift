@@ -1,15 +1,15 @@
-/// A metric's name in Prometheus, its unit and what it says, from its label in swift-metrics.
+/// The name, the unit and the help text of a metric in Prometheus, derived from its label in swift-metrics.
 ///
-/// The name is made by OpenTelemetry's rules for Prometheus: what is no letter, digit or underscore becomes one underscore,
-/// and the unit comes last.
+/// The name follows OpenTelemetry's rules for Prometheus: each run of characters other than letters, digits and underscores
+/// becomes one underscore, and the unit is the last part.
 struct MetricDescription: Sendable {
-    /// Without the suffixes of samples such as `_total`.
+    /// The name of the family, without the suffixes of samples such as `_total`.
     let name: String
-    /// The last part of the name, when it has a unit.
+    /// The unit, which is the last part of the name; nil if the metric has no unit.
     let unit: String?
-    /// One sentence.
+    /// The help text: one sentence.
     let help: String
-    /// Upper bounds of the buckets, for a histogram.
+    /// The upper bounds of a histogram's buckets.
     let bounds: [Double]
 
     init(name: String, unit: String? = nil, help: String, bounds: [Double] = []) {
@@ -19,7 +19,8 @@ struct MetricDescription: Sendable {
         self.bounds = bounds
     }
 
-    /// swift-metrics knows no units, but a timer's is seconds, and OpenTelemetry's sizes are bytes.
+    /// Derives the description from a label. swift-metrics has no units: timers are in seconds, and OpenTelemetry's sizes in
+    /// bytes.
     init(of label: String, isTimer: Bool = false) {
         let unit = isTimer || label.hasSuffix(".duration") ? "seconds" : label.hasSuffix(".size") ? "bytes" : nil
         var name = ""
@@ -28,24 +29,24 @@ struct MetricDescription: Sendable {
         }
         if name.first?.isNumber ?? true { name = "_" + name }
         if let unit, !name.hasSuffix("_" + unit) { name += "_" + unit }
-        // A counter's samples get it back.
+        // The samples of a counter get the suffix again.
         if name.hasSuffix("_total") { name.removeLast(6) }
         self.init(
             name: name, unit: unit, help: MetricDescription.known[label] ?? label,
             bounds: unit == "seconds" ? Self.seconds : unit == "bytes" ? Self.bytes : Self.others)
     }
 
-    /// What OpenTelemetry advises for `http.server.request.duration`, with three steps below: a handler that does not wait
-    /// takes microseconds.
+    /// Bounds for durations: those that OpenTelemetry recommends for `http.server.request.duration`, and three smaller ones,
+    /// because a handler that does not wait takes microseconds.
     static let seconds = [
         0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
     ]
-    /// From an empty body to the largest that is taken by default and beyond.
+    /// Bounds for sizes: from an empty body to more than the default limit.
     static let bytes: [Double] = [0, 128, 1_024, 8_192, 65_536, 524_288, 4_194_304, 33_554_432, 268_435_456]
-    /// OpenTelemetry's own when nobody advises any.
+    /// Bounds for other values: OpenTelemetry's defaults.
     static let others: [Double] = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]
 
-    /// What is recorded by the targets of this package.
+    /// The help texts of the metrics that this package records, by label.
     private static let known = [
         "http.server.request.duration": "How long requests took, from the end of their head to the end of their answer.",
         "http.server.active_requests": "Requests that are being answered.",

@@ -1,22 +1,22 @@
-/// What kind of metric a family is.
+/// The kind of a metric family.
 enum MetricKind: String, Sendable { case counter, gauge, histogram }
 
-/// All series of one name at one moment.
+/// All series of one name, as of one moment.
 struct MetricFamily: Sendable {
     let description: MetricDescription
     let kind: MetricKind
     var samples: [MetricSample]
 }
 
-/// One series at one moment.
+/// One series, as of one moment.
 struct MetricSample: Sendable {
     let labels: MetricLabels
     let value: MetricValue
 }
 
-/// What a series holds.
+/// The value of a series.
 enum MetricValue: Sendable {
     case number(Double)
-    /// Counts by bucket, the last without an upper bound; and the sum of what was recorded.
+    /// The count of each bucket, where the last bucket has no upper bound, and the sum of the recorded values.
     case histogram(bounds: [Double], counts: [UInt64], sum: Double)
 }

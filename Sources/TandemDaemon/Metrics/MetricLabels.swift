@@ -1,10 +1,10 @@
-/// A series' dimensions as Prometheus labels, in the order of their names.
+/// The dimensions of a series as Prometheus labels, sorted by name.
 struct MetricLabels: Sendable, Hashable {
-    /// `name="value",other="value"`, escaped; empty when there are none.
+    /// The labels as `name="value",other="value"`, escaped; empty if there are none.
     let text: String
 
-    /// Names are made what Prometheus allows. Values of names that become the same are joined by ";", as the OpenTelemetry
-    /// rules have it.
+    /// Converts names to valid Prometheus names. The values of names that become equal are joined by ";", as OpenTelemetry
+    /// requires.
     init(_ dimensions: [(String, String)] = []) {
         var values: [String: String] = [:]
         for (name, value) in dimensions {
@@ -14,20 +14,21 @@ struct MetricLabels: Sendable, Hashable {
         text = values.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
     }
 
-    /// Those of another, and one more behind them.
+    /// Appends one label to other labels.
     init(_ labels: MetricLabels, adding more: (String, String)) {
         let added = MetricLabels([more]).text
         text = labels.text.isEmpty ? added : labels.text + "," + added
     }
 
-    /// Letters, digits and underscores, and no digit first. `le` is a histogram's own.
+    /// Returns a valid label name: letters, digits and underscores, without a leading digit. `le` and `quantile` are reserved, so
+    /// they get the prefix `exported_`.
     static func name(_ text: String) -> String {
         var name = String(text.unicodeScalars.map { $0.isLetterOrDigit ? Character($0) : "_" })
         if name.first?.isNumber ?? true { name = "key_" + name }
         return name == "le" || name == "quantile" ? "exported_" + name : name
     }
 
-    /// Backslash, quote and line feed; everything else stands for itself, in UTF-8.
+    /// Escapes backslashes, quotes and line feeds. Everything else stays unchanged, in UTF-8.
     static func escaped(_ value: String) -> String {
         var text = ""
         for scalar in value.unicodeScalars {
@@ -43,6 +44,6 @@ struct MetricLabels: Sendable, Hashable {
 }
 
 extension Unicode.Scalar {
-    /// Of ASCII.
+    /// Whether the scalar is an ASCII letter or digit.
     var isLetterOrDigit: Bool { isASCII && (properties.isAlphabetic || ("0"..."9").contains(self)) }
 }

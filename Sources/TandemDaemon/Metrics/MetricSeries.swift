@@ -1,13 +1,13 @@
 internal import CoreMetrics
 internal import Synchronization
 
-/// What is recorded for one name and one set of labels. Any thread, without locks.
+/// The recorded data of one name and one set of labels. Any thread may record, without locks.
 protocol MetricSeries: AnyObject, Sendable {
     var labels: MetricLabels { get }
     var value: MetricValue { get }
 }
 
-/// Only ever grows; what would make it smaller, and what is no number, is ignored.
+/// A counter, which never decreases. Negative amounts and amounts that are not finite are ignored.
 final class CounterSeries: MetricSeries, CounterHandler, FloatingPointCounterHandler {
     let labels: MetricLabels
     private let whole = Atomic<Int64>(0)
@@ -25,14 +25,14 @@ final class CounterSeries: MetricSeries, CounterHandler, FloatingPointCounterHan
         if amount > 0, amount.isFinite { rest.add(amount) }
     }
 
-    /// Prometheus takes it for a restart.
+    /// Sets the counter to 0, which Prometheus treats as a restart.
     func reset() {
         whole.store(0, ordering: .relaxed)
         rest.set(0)
     }
 }
 
-/// The last value that was set.
+/// A gauge, which holds the last value set.
 final class GaugeSeries: MetricSeries, MeterHandler, RecorderHandler {
     let labels: MetricLabels
     private let number = AtomicDouble()
@@ -49,12 +49,12 @@ final class GaugeSeries: MetricSeries, MeterHandler, RecorderHandler {
     func record(_ value: Double) { number.set(value) }
 }
 
-/// Counts what is recorded by its size.
+/// A histogram, which counts recorded values by bucket.
 final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     let labels: MetricLabels
     private let bounds: [Double]
     private let sum = AtomicDouble()
-    /// One more than there are bounds; lives as long as the series.
+    /// The counts, one more than there are bounds. Allocated for the lifetime of the series.
     private nonisolated(unsafe) let counts: UnsafeMutablePointer<Atomic<UInt64>>
 
     init(labels: MetricLabels, bounds: [Double]) {
@@ -77,7 +77,7 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
 
     func record(_ value: Double) {
         guard value.isFinite else { return }
-        // Most are small, and found at once.
+        // Most values are small, so a linear search finds their bucket at once.
         var index = 0
         while index < bounds.count, value > bounds[index] { index += 1 }
         counts[index].wrappingAdd(1, ordering: .relaxed)
@@ -87,7 +87,7 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) * 1e-9) }
 }
 
-/// A number that any thread may change.
+/// A floating-point number that any thread may change.
 struct AtomicDouble: ~Copyable, Sendable {
     private let bits = Atomic<UInt64>(0)
 

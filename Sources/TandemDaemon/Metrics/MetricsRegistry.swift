@@ -1,15 +1,14 @@
 internal import CoreMetrics
 internal import Synchronization
 
-/// The process's metrics, for Prometheus to fetch: a `MetricsFactory` whose series can be written as text.
+/// The metrics of the process: a `MetricsFactory` whose series can be exposed to Prometheus.
 ///
-/// Making a series takes a lock; recording does not. Who asks for the same label and dimensions again gets the same series.
-/// Labels that come to the same Prometheus name are one family, as long as they are of one kind: a series of another kind
-/// is recorded and never shown, because a family has one type.
+/// Creating a series takes a lock; recording does not. The same label and dimensions always give the same series. Labels that map
+/// to the same Prometheus name form one family, which has one kind: a series of another kind is recorded but never exposed.
 final class MetricsRegistry: MetricsFactory {
     private struct Entry {
         let series: any MetricSeries
-        /// How many handlers were asked for and not destroyed.
+        /// The number of handlers for the series that are not destroyed yet.
         var uses: Int
     }
 
@@ -78,7 +77,7 @@ final class MetricsRegistry: MetricsFactory {
     func destroyRecorder(_ handler: any RecorderHandler) { destroy(handler) }
     func destroyTimer(_ handler: any TimerHandler) { destroy(handler) }
 
-    /// Forgets a series when the last who asked for it has destroyed it.
+    /// Removes a series when its last handler is destroyed.
     private func destroy(_ handler: AnyObject) {
         families.withLock { families in
             for (name, family) in families {
@@ -94,7 +93,7 @@ final class MetricsRegistry: MetricsFactory {
 
     // MARK: Reading
 
-    /// What the families hold now. A series that is recorded to meanwhile may be seen before or after.
+    /// Returns the current values of all families. A value recorded during the call may or may not be included.
     func snapshot() -> [MetricFamily] {
         families.withLock { families in
             families.values.map { family in

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What the kernel counts of this process, by the names that Prometheus's own clients use.
+/// The kernel's statistics of this process, with the names that Prometheus's own clients use.
 enum ProcessMetrics {
     static func families() -> [MetricFamily] {
         [
@@ -17,7 +17,7 @@ enum ProcessMetrics {
         ].compactMap(\.self)
     }
 
-    /// nil where /proc does not say.
+    /// Returns a family with one sample, or nil if /proc has no value.
     private static func family(
         _ name: String, _ unit: String?, _ help: String, _ value: Double?, kind: MetricKind = .gauge
     ) -> MetricFamily? {
@@ -29,7 +29,7 @@ enum ProcessMetrics {
 
     private static var ticks: Double { Double(sysconf(CInt(_SC_CLK_TCK))) }
 
-    /// A field of /proc/self/stat by its number in proc(5). The name, which may hold anything, is passed over.
+    /// Returns a field of /proc/self/stat by its number in proc(5). Skips the process name, which may contain any character.
     private static func statField(_ number: Int) -> Double? {
         guard let text = try? readTextFile("/proc/self/stat", upTo: 4_096), let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
@@ -71,7 +71,7 @@ enum ProcessMetrics {
         while let entry = readdir(directory) {
             if withUnsafeBytes(of: entry.pointee.d_name, { $0[0] }) != UInt8(ascii: ".") { count += 1 }
         }
-        // Not the one that is read here.
+        // Excludes the descriptor of this directory.
         return Double(count - 1)
     }
 }

@@ -1,7 +1,7 @@
 internal import Logging
 internal import Synchronization
 
-/// The least level that is logged, for all loggers that share it; a reload may change it. Any thread.
+/// The lowest level that is logged, shared by all loggers. A reload may change it. Any thread.
 final class SharedLevel: Sendable {
     private let index: Atomic<Int>
 
@@ -15,7 +15,7 @@ final class SharedLevel: Sendable {
     private static func index(_ level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level)! }
 }
 
-/// A log handler whose level is the shared one, unless a logger is given one of its own.
+/// A log handler that uses the shared level, unless its logger sets another level.
 struct AdjustableLevel: LogHandler {
     private var handler: any LogHandler
     private let shared: SharedLevel
@@ -24,7 +24,7 @@ struct AdjustableLevel: LogHandler {
     init(_ handler: any LogHandler, _ level: SharedLevel) {
         self.handler = handler
         shared = level
-        // What is too low is refused before it comes here.
+        // The logger drops entries below the level before they reach this handler.
         self.handler.logLevel = .trace
     }
 

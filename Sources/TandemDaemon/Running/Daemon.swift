@@ -28,8 +28,8 @@ struct Daemon<Service: DaemonService> {
     }
 
     /// Serves until SIGTERM or SIGINT, then stops in phases. A second signal ends the process at once. SIGHUP reloads the
-    /// configuration, SIGUSR1 writes what each hub is doing to standard error. Call it once, on the main thread, before the process
-    /// starts others.
+    /// configuration, SIGUSR1 writes what each hub is doing to standard error. Call it once, on the main thread, before the
+    /// process starts other threads.
     ///
     /// - Throws: `DaemonError` when the daemon cannot start.
     func run() throws {
@@ -67,7 +67,7 @@ struct Daemon<Service: DaemonService> {
         server.onListening { context.outbound.serverListens(on: $0) }
         context.use(server)
         let reloader = Reloader(loader, configured, logger: logger) { [self] new in
-            // What may refuse comes first.
+            // The steps that may refuse the values come first.
             _ = try await offload { try new.checkFiles() }
             try await context.runReloadHooks(new)
             try server.reload(http(new.values, observability))
@@ -101,7 +101,7 @@ extension Router {
     /// The routes of a service, and those that the daemon adds.
     convenience init(_ service: some DaemonService, _ values: DaemonConfiguration) {
         self.init()
-        // With an admin listener, that one answers it.
+        // With an admin listener, the admin listener answers /healthz.
         if values.adminListen == nil { get("/healthz") { _ async in AdminRoutes.ok } }
         service.addRoutes(to: self)
     }

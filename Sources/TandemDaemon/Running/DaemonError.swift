@@ -2,7 +2,7 @@ internal import Glibc
 internal import Tandem
 internal import TandemHTTP
 
-/// Why the daemon cannot run, or a command of it has failed.
+/// An error that prevents the daemon from running, or that makes one of its commands fail.
 public struct DaemonError: Error, Sendable, CustomStringConvertible {
     /// What went wrong; more codes may be added.
     public struct Code: Hashable, Sendable {

@@ -2,9 +2,9 @@ internal import Tandem
 internal import TandemFetch
 internal import TandemHTTP
 
-/// Asks a running service whether it is well.
+/// A health check of a running service, over HTTP.
 struct HealthCheck: Sendable {
-    /// How long it may take.
+    /// The time limit of the check.
     private static let patience: Duration = .seconds(2)
 
     private enum Target {
@@ -14,7 +14,7 @@ struct HealthCheck: Sendable {
 
     private let target: Target
 
-    /// What is asked: a URL, or the path of a unix socket.
+    /// The target of the check: a URL, or the path of a unix socket.
     var place: String {
         switch target {
         case .url(let url): url
@@ -22,8 +22,10 @@ struct HealthCheck: Sendable {
         }
     }
 
-    /// A check of the service that runs with this configuration on this machine: at its admin listener, else at its first address
-    /// without TLS, where there is one. Throws `DaemonError` when the configuration does not tell an address: a socket that the service inherits.
+    /// Creates a check of the service that runs with this configuration on this machine. The check uses the admin listener if
+    /// there is one, otherwise the first address without TLS, otherwise the first address with TLS.
+    ///
+    /// - Throws: `DaemonError` if the configuration has no such address, only sockets that the service inherits.
     init(of configuration: DaemonConfiguration) throws(DaemonError) {
         let http = configuration.http
         let own = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
@@ -42,10 +44,10 @@ struct HealthCheck: Sendable {
         }
     }
 
-    /// A check of this URL.
+    /// Creates a check of this URL.
     init(url: String) { target = .url(url) }
 
-    /// This machine, where every address of it is listened on.
+    /// Returns the host to connect to: the loopback address if the service listens on every address.
     private static func reachable(_ host: String) -> String {
         switch host {
         case "0.0.0.0": "127.0.0.1"
@@ -54,8 +56,8 @@ struct HealthCheck: Sendable {
         }
     }
 
-    /// Throws `DaemonError` unless the answer is 200, within two seconds. A certificate is not looked at: its names are not those
-    /// of the loopback address. Blocks the calling thread, which becomes a hub meanwhile.
+    /// Runs the check. Throws `DaemonError` unless the service responds with 200 within two seconds. Certificates are not
+    /// verified, because they do not name the loopback address. Blocks the calling thread, which becomes a hub for that time.
     @available(*, noasync)
     func run() throws {
         let (target, place) = (target, place)

@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Tandem
 
-/// Writes what everybody on the hubs is doing, for whoever wonders what the service waits for.
+/// A writer of hub dumps, which list every green thread and task.
 struct HubDumps: Sendable {
-    /// How long a hub has to answer. One that is merely busy does.
+    /// The time that a hub has to answer. A hub that is only busy answers within it.
     private static let patience: Duration = .seconds(1)
 
     private let inquiry = HubInquiry()
 
-    /// Asks every hub, and writes the answers to `output`. Takes a moment of each hub; one that does not answer is looked at from
-    /// outside. On the supervising hub.
+    /// Queries every hub, and writes the answers to `output`. A hub that does not answer is inspected from outside instead. Must
+    /// be called on the supervising hub.
     func write(_ hubs: [Hub], to output: CInt) async {
         for (hub, dump) in await inquiry.ask(hubs, within: Self.patience, { $0.dump() }) {
-            // Names of functions take milliseconds to find, and a log that nobody reads may take no more.
+            // Symbol lookup takes milliseconds, and a write to a slow reader may take longer.
             _ = try? await offload { Self.put(dump?.description ?? Self.silence(of: hub), output) }
         }
     }

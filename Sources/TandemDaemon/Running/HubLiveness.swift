@@ -1,9 +1,9 @@
 internal import Synchronization
 internal import Tandem
 
-/// Whether the hubs that serve still run jobs: it gives each a small job at intervals, and notes which have not run theirs.
+/// A liveness check of the serving hubs: it gives each hub a small job at intervals, and records which hubs have not run theirs.
 ///
-/// Both `/livez` and the watchdog of systemd judge by this: a hub is dead when it has run no job for `deadAfter`, because code
+/// Both `/livez` and the watchdog of systemd use it: a hub is dead when it has run no job for `deadAfter`, because code
 /// holds it or because its loop is broken.
 final class HubLiveness: Sendable {
     private let deadAfter: Duration

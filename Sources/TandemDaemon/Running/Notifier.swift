@@ -1,11 +1,12 @@
 internal import Glibc
 internal import Tandem
 
-/// Tells the service manager how the service is, as sd_notify(3) does: datagrams to the socket that `NOTIFY_SOCKET` names.
+/// A client of the service manager. It reports the state of the service as sd_notify(3) does, by datagrams to the socket that
+/// `NOTIFY_SOCKET` names.
 ///
-/// Without that variable nothing is told. A manager that does not take what it is told is no reason to stop serving.
+/// Without that variable it sends nothing. The service goes on if the manager does not take a message.
 struct Notifier: Sendable {
-    /// What can be told; several together are one datagram.
+    /// A message to the manager. Messages that are sent together form one datagram.
     enum Message: Sendable {
         /// The service listens, or a reload is over.
         case ready
@@ -17,7 +18,7 @@ struct Notifier: Sendable {
         case status(String)
         /// The service is alive.
         case watchdog
-        /// What is being done takes as long as this.
+        /// The current operation needs this much time.
         case extendTimeout(Duration)
 
         fileprivate var line: String {
@@ -32,16 +33,18 @@ struct Notifier: Sendable {
         }
     }
 
-    /// How often it is tried again, 10 ms apart, when the manager has no room for more.
+    /// The number of attempts, 10 ms apart, while the manager's queue is full.
     private static let tries = 100
 
-    /// nil when the path is too long for a socket.
+    /// The address of the manager's socket; nil if its path is too long for a socket.
     private let manager: SocketAddress?
-    /// How often the manager wants to hear that the service is alive; nil when it does not.
+    /// The interval within which the manager expects a watchdog message; nil if it expects none.
     let watchdogInterval: Duration?
 
-    /// nil when nobody wants to be told. `environment` has `NOTIFY_SOCKET`, and `WATCHDOG_USEC` and `WATCHDOG_PID`, which is
-    /// about this process or does not count.
+    /// Creates a notifier, or returns nil if there is no manager to notify.
+    ///
+    /// - Parameter environment: Returns the values of `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. The watchdog's
+    ///   interval is ignored if `WATCHDOG_PID` names another process.
     init?(environment: (String) -> String?) {
         guard let path = environment("NOTIFY_SOCKET"), path.utf8.count > 1, path.first == "/" || path.first == "@" else {
             return nil
@@ -53,7 +56,7 @@ struct Notifier: Sendable {
         }
     }
 
-    /// Tells the manager. Waits a little when it has no room; on a hub.
+    /// Sends messages to the manager. Waits for up to a second while the manager's queue is full. Must be called on a hub.
     func send(_ messages: Message...) async {
         let text = messages.map(\.line).joined(separator: "\n")
         for _ in 0..<Self.tries {
@@ -62,10 +65,10 @@ struct Notifier: Sendable {
         }
     }
 
-    /// Returns the errno when it could not.
+    /// Sends one datagram. Returns nil, or the errno.
     private func send(_ text: String) -> CInt? {
         guard let manager else { return ENAMETOOLONG }
-        // As sd_notify does: one socket per message, so that a manager that has been started anew is reached too.
+        // One socket per message, as in sd_notify, so that messages reach a manager that has restarted.
         let fd = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard fd >= 0 else { return errno }
         defer { close(fd) }

@@ -5,23 +5,23 @@ internal import Tandem
 internal import TandemHTTP
 internal import Tracing
 
-/// What the service tells about itself: access log, metrics and traces, set up once from the configuration.
+/// The access log, the metrics and the traces of the service, set up once from the configuration.
 ///
-/// What nobody can see is not made: without an admin listener nothing is counted, without `trace.mode` nothing is traced.
+/// Data that nobody can see is not collected: without an admin listener there are no metrics, and without `trace.mode` no traces.
 struct Observability: Sendable {
-    /// Where lines about requests and spans go.
+    /// The writer of the access log and of spans.
     private let lines: LineWriter
     private let log: LogOutput
     private let registry: MetricsRegistry?
     private let tracer: W3CTracer?
     private let accessLog: LineAccessLog
 
-    /// Throws when the kernel refuses what a writer needs.
+    /// Creates the parts that the configuration enables. Throws if the kernel refuses the writer's eventfds.
     init(_ configuration: DaemonConfiguration, log: LogOutput) throws(TandemError) {
         self.log = log
         let format = configuration.accessFormat.resolved(for: STDOUT_FILENO)
         let logsSpans = configuration.traceMode != .off && configuration.logsSpans
-        // Also without an access log: a reload may ask for one.
+        // Created even without an access log, because a reload may enable it.
         let lines = try LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs, format: format)
         self.lines = lines
         accessLog = LineAccessLog(writer: lines, format: format)
@@ -34,20 +34,20 @@ struct Observability: Sendable {
             ? nil : W3CTracer(startsTraces: configuration.traceMode == .start, sink: logsSpans ? sink : nil)
     }
 
-    /// Sets the process's metrics and tracing, and starts the writer. Once, before any server runs.
+    /// Installs the process's metrics and tracing, and starts the writer. Call it once, before any server runs.
     func start() throws(TandemError) {
         if let registry { MetricsSystem.bootstrap(registry) }
         if let tracer { InstrumentationSystem.bootstrap(tracer) }
         try lines.start()
     }
 
-    /// Has what is left written.
+    /// Flushes the remaining lines and ends the writer.
     func finish() { lines.finish() }
 
-    /// Has a server's requests logged, or not.
+    /// Sets or removes the access log of a server's configuration.
     func observe(_ http: inout HTTPServerConfiguration, logsAccess: Bool) { http.accessLog = logsAccess ? accessLog : nil }
 
-    /// Everything that is counted but by hubs.
+    /// Returns all metrics except those of the hubs.
     func metrics() -> [MetricFamily] {
         let dropped = MetricFamily(
             description: MetricDescription(

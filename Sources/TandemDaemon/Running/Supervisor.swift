@@ -4,8 +4,8 @@ internal import Synchronization
 internal import Tandem
 internal import TandemHTTP
 
-/// What the supervising hub does while the server runs: it acts on signals, informs the service manager, watches the hubs that
-/// serve, and makes sure that the process ends. It has a thread of its own, so all this works however busy the other hubs are.
+/// The supervisor of a running server: it acts on signals, informs the service manager, watches the serving hubs,
+/// and makes sure that the process ends. It runs on a separate thread, so all this works however busy the other hubs are.
 final class Supervisor: Sendable {
     /// How long the process waits for the server beyond the server's own time limits before it ends without it.
     static let margin: Duration = .seconds(5)
@@ -26,7 +26,7 @@ final class Supervisor: Sendable {
     private let parts = Mutex<Parts?>(nil)
     private let liveness: HubLiveness
     private let dumps = HubDumps()
-    /// One reload, and one dump, at a time.
+    /// Serializes reloads and dumps.
     private let turn = Semaphore(1)
 
     /// - Parameters:
@@ -44,10 +44,10 @@ final class Supervisor: Sendable {
         liveness = HubLiveness(deadAfter: deadAfter)
     }
 
-    /// The hubs that serve and have run no job for too long.
+    /// Returns the serving hubs that have run no job for `deadAfter`.
     func deadHubs() -> [Hub] { liveness.deadHubs() }
 
-    /// Creates the parts by `start`, and serves until a signal. A signal during `start` ends the process at once. Throws
+    /// Creates the parts with `start`, and serves until a signal. A signal during `start` ends the process at once. Throws
     /// `DaemonError` when the server cannot start.
     func run(_ start: () async throws -> Parts) async throws {
         let hub = Hub.current!
@@ -56,10 +56,10 @@ final class Supervisor: Sendable {
         let parts = try await start()
         self.parts.withLock { $0 = parts }
         let server = parts.server
-        // The admin listener starts first and stops last, so that it always tells what the server does.
+        // The admin listener starts first and stops last, so that it can always report the server's phase.
         let administering = try await parts.admin?.start()
         if let administering { logger.notice("admin listener on \(administering.url)") }
-        // Off this hub, so that the server starts its own.
+        // Detached from this hub, so that the server creates its own hubs.
         let serving = Task.detached { try await server.run() }
         do {
             let place = place(of: try await server.boundAddresses(), hubs: server.configuration.hubs)
@@ -107,7 +107,7 @@ final class Supervisor: Sendable {
     }
 
     private func stop(_ signal: CInt) {
-        // Before there is a server there is nothing to drain; and an operator who sends two signals does not want to wait.
+        // Before the server exists there is nothing to drain, and an operator who sends a second signal does not want to wait.
         guard let server = parts.withLock({ $0?.server }), server.phase < .leaving else { _exit(128 + signal) }
         let http = server.configuration
         let planned = http.stopDelay + http.stopGrace + http.cleanupTimeout + Self.margin
@@ -133,7 +133,7 @@ final class Supervisor: Sendable {
     }
 
     private func reload() async {
-        // A process that stops must not say that it is ready.
+        // A process that is stopping must not report that it is ready.
         guard let parts = parts.withLock({ $0 }), parts.server.phase < .leaving else { return }
         await notifier?.send(.reloading)
         let result = await parts.reloader.reload()

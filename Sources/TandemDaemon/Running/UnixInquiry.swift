@@ -1,14 +1,14 @@
 internal import Glibc
 internal import Tandem
 
-/// One GET over a unix socket.
+/// A GET request over a unix socket.
 enum UnixInquiry {
-    /// The status of the answer. On a hub. Throws `TandemError` when there is none by the deadline.
+    /// Returns the status of the response. Throws `TandemError` if there is no response by the deadline. Must be called on a hub.
     static func status(of target: String, at path: String, _ deadline: Deadline) async throws -> Int {
         let descriptor = try connected(to: path)
         defer { descriptor.close() }
         let request = Array("GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
-        // A new socket has room for that much.
+        // The send buffer of a new socket has room for the whole request.
         guard try request.withUnsafeBytes({ try descriptor.writeAvailable($0) }) == request.count else {
             throw TandemError(.closed, "the socket takes no request")
         }

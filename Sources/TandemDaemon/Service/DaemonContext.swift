@@ -5,11 +5,11 @@ public import Tandem
 public import TandemFetch
 internal import TandemHTTP
 
-/// What the daemon gives to its service: configuration, log, client, and hooks. Any thread.
+/// The interface of the daemon to its service: configuration, logger, client, and hooks. Any thread.
 public final class DaemonContext: Sendable {
     /// The configuration: the keys of ``DaemonService/settings``, and the daemon's own.
     ///
-    /// Every key has a value, if only its default, so read it by a method that throws when there is none:
+    /// Every key has a value, at least its default, so read it with a method that throws if there is none:
     ///
     ///     let currency = try context.config.requiredString(forKey: "prices.currency")
     ///
@@ -20,8 +20,8 @@ public final class DaemonContext: Sendable {
     /// The daemon's logger. In handlers use `Logger.current`, which adds the request's id to each line.
     public let logger: Logger
 
-    /// A client for fetches: held to `fetch.allow`, with the limits under `fetch`. A reload changes its configuration, so keep it
-    /// for as long as you like.
+    /// The client for fetches. It is restricted to `fetch.allow`, and has the limits under `fetch`. A reload updates its
+    /// configuration, so a service can keep it for as long as it runs.
     public let client: FetchClient
 
     let outbound: Outbound
@@ -34,7 +34,7 @@ public final class DaemonContext: Sendable {
         var reload: [ReloadHook] = []
     }
 
-    /// A hook of a reload, in its own style.
+    /// A reload hook, in either style.
     fileprivate enum ReloadHook {
         case async(GreenThreadName, @Sendable (ConfigReader) async throws -> Void)
         case blocking(GreenThreadName, @Sendable (ConfigReader) throws -> Void)

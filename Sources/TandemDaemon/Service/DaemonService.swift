@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Logging
 public import TandemHTTP
 
-/// A service: handlers, and the settings they need. The daemon is everything around it.
+/// A service: its handlers, and the settings that they need. The daemon provides everything else.
 ///
 /// The type that conforms is the program. `@main` gives it the commands `serve`, `check-config`, `settings`, `routes`,
 /// `healthcheck`, `doctor` and `version`:
@@ -32,24 +32,24 @@ public protocol DaemonService: Sendable {
     /// word, with digits and hyphens.
     static var name: String { get }
 
-    /// The version, as `version` prints it and fetches send it in `User-Agent`.
+    /// The version. The command `version` prints it, and fetches send it in `User-Agent`.
     static var version: String { get }
 
     /// One line for `--help`.
     static var summary: String { get }
 
-    /// What the names of the environment variables begin with, without the underscore. By default the name in capitals, with
-    /// underscores for hyphens.
+    /// The prefix of the environment variables, without the underscore. By default it is the name in capitals, with underscores
+    /// for hyphens.
     static var environmentPrefix: String { get }
 
-    /// The service's own keys. They come from the same sources as the daemon's, and are checked, listed and reloaded with them.
+    /// The service's own keys. They have the same sources as the daemon's, and are checked, listed and reloaded with them.
     static var settings: [Setting] { get }
 
     /// Creates the service: reads its settings, and makes what its handlers share.
     ///
-    /// The daemon calls this once, on the supervising hub, before it listens. When it throws, the daemon does not start, and prints
-    /// the error. The command `routes` creates a service, too, and no more: open connections to other services when a handler
-    /// first needs them.
+    /// The daemon calls this once, on the supervising hub, before it listens. If it throws, the daemon prints the error and does
+    /// not start. The command `routes` also creates a service, and nothing else, so open connections to other services only when
+    /// a handler first needs them.
     init(_ context: DaemonContext) async throws
 
     /// Registers the handlers and the middleware, in either style. The daemon calls this once, after `init`.
@@ -57,13 +57,13 @@ public protocol DaemonService: Sendable {
 }
 
 extension DaemonService {
-    /// The name, and that it is served by Tandem.
+    /// The default: "The service", and the name.
     public static var summary: String { "The service \(name)." }
 
-    /// The name in capitals, with underscores for hyphens.
+    /// The default: the name in capitals, with underscores for hyphens.
     public static var environmentPrefix: String { String(name.map { $0 == "-" ? "_" : Character($0.uppercased()) }) }
 
-    /// No keys.
+    /// The default: no keys.
     public static var settings: [Setting] { [] }
 
     /// Runs the command that the process's arguments name, and ends the process. Call it on the main thread, first; `@main` does.
@@ -77,7 +77,7 @@ extension DaemonService {
     /// have `fetch.allow`. Hooks of `onShutdown` and `onReload` do not run.
     ///
     /// - Parameter settings: The values by key: one text each, or the items of a list.
-    /// - Throws: ``ConfigurationError``, and what the service's `init` throws.
+    /// - Throws: ``ConfigurationError``, and any error that the service's `init` throws.
     public static func makeRouter(settings: [String: [String]] = [:]) async throws -> Router {
         let schema = SettingsSchema(of: self)
         var source = ConfigurationSource(schema)

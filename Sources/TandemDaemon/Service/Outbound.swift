@@ -3,8 +3,8 @@ internal import Tandem
 internal import TandemFetch
 internal import TandemHTTP
 
-/// The client of a service, held to the allow-list of the configuration: its rules change with a reload, and once when the server
-/// listens, because the daemon's own origin may always be fetched from.
+/// The client of a service, restricted to the allow-list of the configuration. Its rules change at each reload, and once when the
+/// server listens, because the daemon's own origins are always allowed.
 final class Outbound: Sendable {
     let client: FetchClient
     private let userAgent: String

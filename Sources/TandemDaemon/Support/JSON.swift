@@ -1,9 +1,9 @@
-/// A JSON value, to be written: the few shapes that the service answers with. Objects keep the order of their members.
+/// A JSON value to encode, as the service's responses need it. Objects keep the order of their members.
 enum JSON: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int)
-    /// Not a number and the infinities are written as null, for which JSON has no other word.
+    /// A number. NaN and infinity are written as null, because JSON cannot represent them.
     case number(Double)
     case string(String)
     case array([JSON])
@@ -14,14 +14,14 @@ enum JSON: Sendable, Equatable {
         let value: JSON
     }
 
-    /// The text, as UTF-8.
+    /// The encoded value, as UTF-8.
     var bytes: [UInt8] {
         var output: [UInt8] = []
         write(to: &output)
         return output
     }
 
-    /// The text.
+    /// The encoded value.
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
     private func write(to output: inout [UInt8]) {
@@ -54,7 +54,8 @@ enum JSON: Sendable, Equatable {
         output.append(UInt8(ascii: brackets.1))
     }
 
-    /// Escapes what RFC 8259 says must be, and DEL. Everything else, all of Unicode, stands for itself.
+    /// Appends a string. Escapes the characters that RFC 8259 requires, and DEL. Everything else, all of Unicode, is copied
+    /// unchanged.
     private static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         for byte in text.utf8 {

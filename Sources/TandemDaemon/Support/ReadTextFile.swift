@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Why a file could not be read.
+/// An error while reading a file.
 struct FileReadingError: Error {
     let message: String
 
@@ -9,7 +9,7 @@ struct FileReadingError: Error {
     init(_ call: String, errno: CInt) { message = "\(call): \(String(cString: strerror(errno)))" }
 }
 
-/// The whole of a UTF-8 file that is no longer than `limit` bytes.
+/// Returns the contents of a UTF-8 file of at most `limit` bytes.
 func readTextFile(_ path: String, upTo limit: Int) throws(FileReadingError) -> String {
     let fd = open(path, O_RDONLY | O_CLOEXEC)
     guard fd >= 0 else { throw FileReadingError("cannot open it", errno: errno) }

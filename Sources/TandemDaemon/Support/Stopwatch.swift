@@ -1,4 +1,4 @@
-/// How long something took.
+/// A stopwatch, which starts when it is created.
 struct Stopwatch: Sendable {
     private let start = ContinuousClock.now
 
@@ -6,7 +6,7 @@ struct Stopwatch: Sendable {
 }
 
 extension JSON {
-    /// A duration in milliseconds, to the microsecond.
+    /// Returns a duration in milliseconds, rounded to microseconds.
     static func milliseconds(_ duration: Duration) -> JSON {
         .number(((duration / .microseconds(1)).rounded()) / 1_000)
     }

@@ -1,27 +1,28 @@
 internal import TandemHTTP
 internal import Tracing
 
-/// What is known of a span when it has ended.
+/// The data of a span, complete when the span has ended.
 struct SpanRecord: Sendable {
-    /// Events of one span that are kept; a loop that adds them must not fill the memory.
+    /// The maximum number of events kept per span, so that a loop that adds events does not fill the memory.
     static let mostEvents = 32
 
-    /// Links of one span that are kept, likewise.
+    /// The maximum number of links kept per span.
     static let mostLinks = 32
 
     var name: String
     let kind: SpanKind
-    /// Its own ids.
+    /// The ids of the trace and of this span.
     let trace: TraceContext
-    /// nil for the first of a trace.
+    /// The id of the parent span; nil for the first span of a trace.
     let parentID: UInt64?
-    /// In nanoseconds since 1970.
+    /// The time when the span started, in nanoseconds since 1970.
     let began: UInt64
     var ended: UInt64 = 0
     var status: SpanStatus?
     var attributes: SpanAttributes = [:]
     var events: [SpanEvent] = []
-    /// Spans that it has to do with, of this trace or another, beside its parent: those whose messages a batch handles.
+    /// Spans other than the parent, of this trace or another, that this span refers to: for example those whose messages it
+    /// handles in a batch.
     var links: [(target: TraceContext, attributes: SpanAttributes)] = []
 
     init(name: String, kind: SpanKind, trace: TraceContext, parentID: UInt64?, began: UInt64) {
@@ -32,7 +33,7 @@ struct SpanRecord: Sendable {
         self.began = began
     }
 
-    /// Appends it as one JSON object on a line.
+    /// Appends the record as one line with a JSON object.
     func append(_ stamp: inout Timestamp, to line: inout [UInt8]) {
         line += #"{"time":""#.utf8
         stamp.append(second: Int(ended / 1_000_000_000), milliseconds: Int(ended / 1_000_000 % 1_000), to: &line)

@@ -1,9 +1,9 @@
 /// Which requests are traced.
 public enum TraceMode: String, Sendable, CaseIterable {
-    /// None.
+    /// No requests.
     case off
-    /// Those whose caller sends a well-formed `traceparent`.
+    /// Requests whose client sends a well-formed `traceparent`.
     case join
-    /// All: one without begins a trace, which is sampled when spans are logged.
+    /// All requests. A request without `traceparent` starts a trace, which is sampled if spans are logged.
     case start
 }

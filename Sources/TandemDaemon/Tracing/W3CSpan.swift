@@ -2,14 +2,14 @@ internal import Synchronization
 internal import TandemHTTP
 internal import Tracing
 
-/// A span of `W3CTracer`. Any thread.
+/// A span of `W3CTracer`. May be used from any thread.
 final class W3CSpan: Span {
-    /// One of no trace.
+    /// A span that belongs to no trace.
     static let none = W3CSpan(context: .topLevel)
 
     let context: ServiceContext
     private let sink: (@Sendable (SpanRecord) -> Void)?
-    /// nil when nobody records it, and once it has ended.
+    /// The recorded data; nil if the span is not recorded, or has ended.
     private let record: Mutex<SpanRecord?>
 
     init(context: ServiceContext, record: SpanRecord? = nil, sink: (@Sendable (SpanRecord) -> Void)? = nil) {
@@ -39,7 +39,7 @@ final class W3CSpan: Span {
         }
     }
 
-    /// One to what has no ids says nothing, and is left out.
+    /// Adds a link, unless its target belongs to no trace.
     func addLink(_ link: SpanLink) {
         guard let target = link.context.traceContext else { return }
         record.withLock { record in
@@ -57,7 +57,7 @@ final class W3CSpan: Span {
         addEvent(SpanEvent(name: "exception", at: instant(), attributes: attributes))
     }
 
-    /// Hands the record to the sink, the first time.
+    /// Ends the span. The first call passes the record to the sink.
     func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {
         guard let sink else { return }
         var ended: SpanRecord?

@@ -2,16 +2,16 @@ internal import Synchronization
 internal import TandemHTTP
 internal import Tracing
 
-/// Traces by W3C Trace Context without an exporter: takes a caller's trace up, gives each span an id in it, hands both on to
-/// upstreams, and hands spans that have ended to a sink if there is one.
+/// A tracer for W3C Trace Context, without an exporter: it continues the trace of the client, gives each span an id, passes both
+/// on to upstreams, and passes ended spans to a sink if there is one.
 ///
-/// A span is recorded when its trace is sampled and there is a sink; else it only carries ids. Whether a trace is sampled is
-/// the decision of who began it.
+/// A span is recorded if its trace is sampled and there is a sink. Otherwise it only carries ids. The service that started the
+/// trace decides whether it is sampled.
 struct W3CTracer: Tracer {
     private let startsTraces: Bool
     private let sink: (@Sendable (SpanRecord) -> Void)?
 
-    /// A tracer that hands ended spans to `sink`, which any thread calls and which must not block.
+    /// Creates a tracer that passes ended spans to `sink`, which may be called on any thread and must not block.
     init(startsTraces: Bool, sink: (@Sendable (SpanRecord) -> Void)? = nil) {
         self.startsTraces = startsTraces
         self.sink = sink
@@ -56,11 +56,12 @@ struct W3CTracer: Tracer {
     func forceFlush() {}
 }
 
-/// Ids, none of them 0 and none twice in a process. They need not be secret, only unlikely to be another process's.
+/// A generator of ids that are never 0 and never repeat within a process. They need not be secret, only unlikely to equal another
+/// process's.
 private enum TraceIDs {
     private static let state = Atomic<UInt64>(.random(in: 0 ... .max))
 
-    /// SplitMix64, which is one to one. Any thread.
+    /// Returns the next id of SplitMix64, which maps each state to a different id. Any thread.
     static func next() -> UInt64 {
         var mixed = state.wrappingAdd(0x9e37_79b9_7f4a_7c15, ordering: .relaxed).newValue
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9

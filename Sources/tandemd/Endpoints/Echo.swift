@@ -23,7 +23,8 @@ struct Echo {
 }
 
 extension HTTPFields {
-    /// The fields of an answer whose body others have made. `nosniff`: a browser must not take it for more than its type says.
+    /// Returns the header fields of a response whose body the service did not create. `nosniff` stops browsers from guessing
+    /// another type.
     static func content(ofType type: String?) -> HTTPFields {
         [.contentType: type ?? "application/octet-stream", .xContentTypeOptions: "nosniff"]
     }

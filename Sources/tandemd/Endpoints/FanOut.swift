@@ -3,7 +3,7 @@ internal import TandemFetch
 internal import TandemHTTP
 internal import TandemJSON
 
-/// `fanout?url=U&url=V` fetches all URLs at once, and answers the timing of each.
+/// `fanout?url=U&url=V` fetches all URLs concurrently, and responds with the result and the timing of each.
 struct FanOut {
     private static let urlCount = 1...64
 
@@ -41,7 +41,7 @@ struct FanOut {
     }
 }
 
-/// The answer: every visit in the order of the URLs, and the time for all together.
+/// The response: the visits in the order of the URLs, and the total time.
 private struct Answer: Encodable {
     let results: [Visit]
     let milliseconds: Double

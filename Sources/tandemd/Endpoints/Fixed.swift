@@ -1,7 +1,7 @@
 internal import TandemHTTP
 internal import TandemJSON
 
-/// `plaintext` and `json`: answers that are always the same. They are made once.
+/// `plaintext` and `json` send constant responses, which are created once.
 struct Fixed {
     private static let plaintext = Response(text: "Hello, World!")
     private static let json = makeJSON()
