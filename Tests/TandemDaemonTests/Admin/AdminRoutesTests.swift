@@ -9,7 +9,7 @@ import Testing
 
 @testable import TandemDaemon
 
-/// The admin endpoints, served by one server for another.
+/// The admin endpoints, served by one server on behalf of another.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 final class AdminRoutesTests: Sendable {
     private let isServing = ReadinessFlag()
@@ -61,7 +61,7 @@ final class AdminRoutesTests: Sendable {
             dead.withLock { $0 = true }
             let answer = try await client.get(admin + "/livez")
             #expect(answer.status == .serviceUnavailable && answer.text.hasPrefix("dead: serving-0: "), "\(answer.text)")
-            // Health says only that the process answers.
+            // /healthz only shows that the process responds.
             #expect(try await client.get(admin + "/healthz").status == .ok)
             dead.withLock { $0 = false }
             #expect(try await client.get(admin + "/livez").status == .ok)
@@ -69,7 +69,7 @@ final class AdminRoutesTests: Sendable {
     }
 
     @Test(arguments: Style.allCases)
-    func `a dump names what waits`(style: Style) async throws {
+    func `a dump lists waiting code`(style: Style) async throws {
         let (started, goOn) = (Event<Void>(), Event<Void>())
         try await withAdmin(routes: { router in
             switch style {
@@ -106,13 +106,13 @@ final class AdminRoutesTests: Sendable {
     @Test func `the admin listener answers while code holds the serving hub`() async throws {
         let (started, mayEnd) = (Event<Void>(), DispatchSemaphore(value: 0))
         try await withAdmin(routes: { router in
-            // A blocking call that nothing makes green.
+            // A call that blocks the OS thread.
             router.get("/held") { _ in
                 started.send(()); mayEnd.wait(); return ok
             }
         }) { port, admin in
             let client = FetchClient()
-            // It is answered when we say so, however long the rest takes.
+            // The test decides when the handler responds, however long the rest takes.
             var patient = FetchConfiguration()
             patient.timeout = .seconds(600)
             patient.responseTimeout = nil
@@ -120,7 +120,7 @@ final class AdminRoutesTests: Sendable {
             let held = HubGroup.shared.nextHub().spawn { [patient] in
                 try await FetchClient(configuration: patient).get("http://127.0.0.1:\(port)/held").status.code
             }
-            // Also after a failure, of which nobody would hear otherwise: the server could not stop.
+            // Also after a failure: otherwise the server could not stop, and the failure would not be reported.
             defer { mayEnd.signal() }
             try await started.wait()
             #expect(try await client.get(admin + "/healthz").status == .ok)
@@ -130,7 +130,7 @@ final class AdminRoutesTests: Sendable {
             for _ in 0..<2 { pages.append(try await client.get(admin + "/metrics").body) }
             mayEnd.signal()
             #expect(try await held.value == 200)
-            // It is asked again once it has answered.
+            // The hub is queried again after it has answered.
             while try await !client.get(admin + "/debug/hub").text.contains("green threads") {}
             for page in pages {
                 let families = try parsePrometheus(page)
@@ -140,7 +140,7 @@ final class AdminRoutesTests: Sendable {
         }
     }
 
-    @Test func `the metrics have each hub`() async throws {
+    @Test func `the metrics cover each hub`() async throws {
         try await withAdmin(routes: { $0.get("/") { _ in ok } }) { port, admin in
             let client = FetchClient()
             for _ in 0..<3 { #expect(try await client.get("http://127.0.0.1:\(port)/").status == .ok) }
@@ -154,7 +154,7 @@ final class AdminRoutesTests: Sendable {
             #expect(try #require(families["tandem_hub_stacks_mapped"]?.value("", hub)) >= 1)
             let delays = try #require(families["tandem_hub_loop_delay_seconds"])
             #expect(delays.type == "histogram" && delays.value("_bucket", ["le": "+Inf"]) == delays.value("_count"))
-            // Those of the admin server are not among them.
+            // The requests of the admin server are not counted.
             let count = families["http_server_request_duration_seconds"]?.samples.filter { $0.name.hasSuffix("_count") }
             #expect(count?.compactMap { Double($0.value) } == [3])
         }

@@ -1,7 +1,7 @@
 @testable import TandemDaemon
 import Synchronization
 
-/// Whether the service takes requests. Any thread.
+/// A flag that says whether the service accepts requests. Any thread.
 final class ReadinessFlag: Sendable {
     private let state = Mutex<Bool?>(nil)
 

@@ -14,19 +14,19 @@ extension ClientTests {
         }
 
         @Test(arguments: Style.allCases, ["1.0", "1.1"])
-        func `both versions are answered, and the answer ends by itself`(style: Style, version: String) async throws {
+        func `responses to HTTP 1.0 and 1.1 are delimited correctly`(style: Style, version: String) async throws {
             try await withService { service in
                 let answer = try await curl(
                     "--http\(version)", "-w", "\n%{http_code} %{http_version}\n", service.origin + "/\(style)/plaintext")
                 #expect(answer.lines == ["Hello, World!", "200 1.1"])
-                // A stream has no length: in 1.0 its end is that of the connection.
+                // A stream has no length, so with HTTP/1.0 the end of the connection ends it.
                 let stream = try await curl("--http\(version)", "-i", service.origin + "/\(style)/stream?chunks=3&bytes=4&ms=0")
                 #expect(stream.text.hasSuffix("\r\n\r\n...\n...\n...\n"))
                 #expect(stream.text.contains("Transfer-Encoding: chunked") == (version == "1.1"))
             }
         }
 
-        @Test func `a connection is used again, in 1.0 too when it is asked for`() async throws {
+        @Test func `connections are reused, with HTTP 1.0 only if the client asks for it`() async throws {
             try await withService { service in
                 let url = service.origin + "/async/plaintext"
                 let reused = try await curl("-w", " %{num_connects}\n", url, url, url)
@@ -39,14 +39,14 @@ extension ClientTests {
         }
 
         @Test(arguments: Style.allCases)
-        func `an upload waits to be asked for, and comes back whole`(style: Style) async throws {
+        func `an upload waits for 100 Continue and is echoed completely`(style: Style) async throws {
             try await withService { service in
                 let file = try TemporaryFile(String(repeating: "0123456789abcde\n", count: 150_000))
                 let url = service.origin + "/\(style)/echo"
                 let answer = try await curl("-v", "-H", "Expect: 100-continue", "--data-binary", "@\(file.path)", url)
                 #expect(answer.errors.contains("< HTTP/1.1 100 Continue"))
                 #expect(answer.output.elementsEqual(try Data(contentsOf: URL(filePath: file.path))))
-                // From standard input, whose length is not known.
+                // From standard input, so the length is unknown.
                 let chunked = try await curl("-v", "-X", "POST", "-T", "-", url, input: file.path)
                 #expect(chunked.errors.contains("> Transfer-Encoding: chunked"))
                 #expect(chunked.output == answer.output)
@@ -67,7 +67,7 @@ extension ClientTests {
             }
         }
 
-        @Test func `HEAD has the head alone, and methods are told apart`() async throws {
+        @Test func `HEAD gets no body, and other methods get the right status`() async throws {
             try await withService { service in
                 let plaintext = service.origin + "/blocking/plaintext"
                 let head = try await curl("-I", plaintext)
@@ -85,20 +85,20 @@ extension ClientTests {
             }
         }
 
-        @Test func `HTTP 2 is refused when it is presumed, and ignored when it is offered`() async throws {
+        @Test func `HTTP 2 with prior knowledge fails, and an offered upgrade to it is ignored`() async throws {
             try await withService { service in
                 let url = service.origin + "/async/plaintext"
                 let presumed = try await curl("--http2-prior-knowledge", url)
                 #expect(presumed.status != 0 && presumed.status != 28)
                 let offered = try await curl("--http2", "-w", " %{http_version}\n", url)
                 #expect(offered.lines == ["Hello, World! 1.1"])
-                // The server is as it was.
+                // The server still works.
                 #expect(try await service.get("/async/plaintext").text == "Hello, World!")
             }
         }
 
         @Test(arguments: Style.allCases)
-        func `a client that gives up in the middle of a stream ends it`(style: Style) async throws {
+        func `a client can disconnect in the middle of a stream`(style: Style) async throws {
             try await withService { service in
                 let answer = try await Program.run(
                     "curl", ["-sSN", "--max-time", "0.3", service.origin + "/\(style)/stream?chunks=100&bytes=10&ms=60000"])

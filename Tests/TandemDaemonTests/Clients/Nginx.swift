@@ -1,12 +1,12 @@
 import Foundation
 
-/// Debian's nginx as a reverse proxy, which listens on a unix socket in a directory of its own.
+/// Debian's nginx as a reverse proxy that listens on a unix socket in a separate directory.
 final class Nginx {
     let socket: String
     private let directory: URL
     private let program: Program
 
-    /// Starts it in front of these ports of the loopback address, and returns when it listens.
+    /// Starts nginx with these ports of the loopback address as upstreams, and returns when it listens.
     init(before ports: [Int], buffering: Bool = false) async throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "nginx-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -23,16 +23,16 @@ final class Nginx {
 
     deinit { try? FileManager.default.removeItem(at: directory) }
 
-    /// What it has complained of.
+    /// The text that nginx has written to standard error.
     var errors: String { program.errors }
 
-    /// Ends it, and waits until it has.
+    /// Stops nginx, and waits until it has ended.
     func stop() async throws {
         program.send(SIGTERM)
         _ = try await program.wait()
     }
 
-    // One process and no daemon, so that it is whose child it seems, and needs no other user's rights.
+    // One process in the foreground, so that it is a direct child of the tests, and needs no rights of another user.
     private static func configuration(_ socket: String, _ ports: [Int], isBuffering: Bool) -> String {
         """
         daemon off;

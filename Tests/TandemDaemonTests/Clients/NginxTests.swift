@@ -6,23 +6,23 @@ import Testing
 @testable import TandemDaemon
 
 extension ClientTests {
-    /// nginx in front, with connections to the service that it keeps.
+    /// nginx as a reverse proxy that keeps its connections to the service open.
     struct ReverseProxy {
-        @Test func `nothing is lost or answered twice, streams come through as they are, uploads whole`() async throws {
+        @Test func `no request is lost or repeated, streams are not buffered, and uploads arrive complete`() async throws {
             let observed = Observed()
             try await withService(routes: { observed.addRoutes(to: $0) }) { service in
                 let nginx = try await Nginx(before: [service.port])
                 let outcome = try await python("nginx_client.py", nginx.socket)
                 #expect(outcome.lines == ["500 answered", "streamed", "uploads"], "\(outcome.errors)\(nginx.errors)")
                 #expect(observed.ids.all.count == 500 && observed.ids.all.values.allSatisfy { $0 == 1 })
-                // 50 clients at once: 16 connections are kept, and nginx opens further ones for those that find none.
+                // 50 concurrent clients: nginx keeps 16 connections, and opens more when all of them are in use.
                 #expect(observed.peers.all.count < 500)
                 try await nginx.stop()
                 #expect(nginx.errors == "")
             }
         }
 
-        @Test func `connections to the service are kept`() async throws {
+        @Test func `nginx reuses its connections to the service`() async throws {
             let observed = Observed()
             try await withService(routes: { observed.addRoutes(to: $0) }) { service in
                 let nginx = try await Nginx(before: [service.port], buffering: true)
@@ -36,7 +36,7 @@ extension ClientTests {
             }
         }
 
-        @Test func `a client that goes away ends its request behind the proxy`() async throws {
+        @Test func `a client that disconnects from the proxy cancels its request`() async throws {
             let observed = Observed()
             try await withService(
                 configure: { $0.http.halfCloseGrace = .milliseconds(10) }, routes: { observed.addRoutes(to: $0) }
@@ -51,7 +51,7 @@ extension ClientTests {
         }
 
         @Test(arguments: Style.allCases)
-        func `the answer to a failure is the service's own`(style: Style) async throws {
+        func `nginx passes error responses through`(style: Style) async throws {
             try await withService { service in
                 let nginx = try await Nginx(before: [service.port])
                 for (path, status) in [("/nowhere", "404"), ("/\(style)/sleep", "400"), ("/\(style)/echo", "405")] {

@@ -3,11 +3,11 @@ import Tandem
 import TandemHTTP
 import Testing
 
-/// Everything that a test of this directory may leave behind is counted by the process, so one runs after the other.
+/// The tests with foreign clients. They run one after the other, because leftovers are counted per process.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 enum ClientTests {}
 
-/// What foreign clients are tested against, beside the service's own endpoints.
+/// Endpoints for the tests with foreign clients, besides the service's own.
 struct Observed: Sendable {
     let peers = Tally()
     let ids = Tally()
@@ -15,22 +15,22 @@ struct Observed: Sendable {
     let continued = Event<Void>()
 
     func addRoutes(to router: Router) {
-        // Counts who asks, by address and by number.
+        // Counts requests by peer address and by id.
         router.post("/observed/id") { request in
             let id = String(decoding: try await request.body.collect(upTo: 100), as: UTF8.self)
             peers.add(request.remoteAddress)
             ids.add(id)
             return Response(text: id)
         }
-        // An upload comes back when all of it has arrived. An answer that begins before is more than nginx 1.22 can do without
-        // buffers: it may stop reading its client for good, with bytes there to be read.
+        // Responds after the whole upload has arrived. nginx 1.22 without buffering cannot handle a response that begins earlier:
+        // it may stop reading from its client for good, although data is available.
         router.post("/observed/async/whole") { Response(body: try await $0.body.collect(upTo: 16_000_000)) }
         router.post("/observed/blocking/whole") { Response(body: try $0.body.collect(upTo: 16_000_000)) }
         router.get("/observed/peer") { request in
             peers.add(request.remoteAddress)
             return Response(text: request.remoteAddress)
         }
-        // The second part comes when the client has shown that it has the first.
+        // Sends the second part after the client has confirmed the first.
         router.get("/observed/halves") { _ in
             Response(streaming: { writer in
                 try writer.write(Array("first\n".utf8))
@@ -52,7 +52,7 @@ struct Observed: Sendable {
     }
 }
 
-/// Counts by name, from any thread.
+/// Counters by name. Any thread.
 final class Tally: Sendable {
     private let counts = Mutex<[String: Int]>([:])
     var all: [String: Int] { counts.withLock { $0 } }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// A program that nobody here wrote, run as a process. Waiting for it leaves the thread to others, the hub above all.
+/// A third-party program, run as a process. Waiting for it does not block the thread, which the hub may need.
 final class Program {
     private let process = Process()
     private let outputFile = Program.temporaryFile()
     private let errorFile = Program.temporaryFile()
     private let name: String
 
-    /// What it has left when it has ended.
+    /// The result of a program that has ended.
     struct Outcome {
         let status: Int32
         let output: [UInt8]
@@ -34,10 +34,10 @@ final class Program {
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardInput = try input.map { try FileHandle(forReadingFrom: URL(filePath: $0)) } ?? FileHandle.nullDevice
         let (output, errors) = (try FileHandle(forWritingTo: outputFile), try FileHandle(forWritingTo: errorFile))
-        // The program has its own descriptors, and Foundation would keep these for as long as the tests run.
+        // The program has its own copies of the descriptors, and Foundation would keep these open for as long as the tests run.
         defer { for handle in [output, errors] { try? handle.close() } }
         (process.standardOutput, process.standardError) = (output, errors)
-        // Swift's threads block nearly all signals, and a child inherits that.
+        // Swift's threads block nearly all signals, and a child process inherits the signal mask.
         var (none, own) = (sigset_t(), sigset_t())
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, &own)
@@ -57,16 +57,16 @@ final class Program {
 
     func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
 
-    /// What it has written to standard error.
+    /// The text that the program has written to standard error.
     var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
 
-    /// Waits until it has ended.
+    /// Waits until the program has ended.
     func wait() async throws -> Outcome {
         while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
         return Outcome(status: process.terminationStatus, output: Array(try Data(contentsOf: outputFile)), errors: errors)
     }
 
-    /// Runs it to its end.
+    /// Runs a program until it ends.
     static func run(
         _ name: String, _ arguments: [String], input: String? = nil, environment: [String: String] = [:]
     ) async throws -> Outcome {
@@ -80,7 +80,7 @@ final class Program {
     }
 }
 
-/// Runs a Python program of this directory to its end, with the packages of scripts/lib/python-packages.
+/// Runs a Python program of this directory until it ends, with the packages of scripts/lib/python-packages.
 func python(_ script: String, _ arguments: String...) async throws -> Program.Outcome {
     let directory = URL(filePath: #filePath).deletingLastPathComponent()
     let outcome = try await Program.run(

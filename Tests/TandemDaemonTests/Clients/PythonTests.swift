@@ -5,9 +5,9 @@ import Testing
 @testable import TandemDaemon
 
 extension ClientTests {
-    /// Python's two HTTP clients, each in a program of its own beside this file.
+    /// Two HTTP clients for Python. The program for each is beside this file.
     struct Python {
-        @Test func `requests keeps its connection, streams both ways, and loses its patience`() async throws {
+        @Test func `requests reuses its connection, streams in both directions, and times out`() async throws {
             let observed = Observed()
             try await withService(routes: { observed.addRoutes(to: $0) }) { service in
                 let outcome = try await python("requests_client.py", service.origin)
@@ -17,7 +17,7 @@ extension ClientTests {
             }
         }
 
-        @Test func `aiohttp streams both ways, gives up, asks a thousand times at once, and is not upgraded`() async throws {
+        @Test func `aiohttp streams both ways, times out, sends 1000 requests at once, and is not upgraded`() async throws {
             let observed = Observed()
             try await withService(routes: { observed.addRoutes(to: $0) }) { service in
                 let outcome = try await python("aiohttp_client.py", service.origin)

@@ -53,7 +53,7 @@ async def many(session):
 
 
 async def upgrade(session):
-    # An offer to speak another protocol is ignored: the answer is a plain one.
+    # The server ignores an offer to change the protocol, and sends a normal response.
     async with session.get(f"{ORIGIN}/async/plaintext", headers={"Connection": "Upgrade", "Upgrade": "websocket"}) as answer:
         assert answer.status == 200 and await answer.text() == "Hello, World!"
     try:

@@ -23,7 +23,7 @@ async def many(session):
 
 
 async def streamed(session):
-    # The second half is sent only when the first has come through.
+    # The service sends the second half only after the first has arrived here.
     async with session.get(f"{ORIGIN}/observed/halves") as answer:
         assert await answer.content.readline() == b"first\n"
         async with session.post(f"{ORIGIN}/observed/continue") as told:

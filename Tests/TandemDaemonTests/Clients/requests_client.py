@@ -9,7 +9,7 @@ ORIGIN = sys.argv[1]
 BIG = bytes(range(256)) * 8192  # 2 MiB
 
 with requests.Session() as session:
-    # Keep-alive: one connection for all, whatever was done with it.
+    # Keep-alive: one connection for all requests, whatever was done on it.
     peers = {session.get(f"{ORIGIN}/observed/peer", timeout=10).text}
     for style in ("blocking", "async"):
         answer = session.get(f"{ORIGIN}/{style}/json", timeout=10)
@@ -18,7 +18,7 @@ with requests.Session() as session:
         assert session.get(f"{ORIGIN}/{style}/sleep?ms=x", timeout=10).status_code == 400
         assert session.head(f"{ORIGIN}/{style}/plaintext", timeout=10).headers["Content-Length"] == "13"
         assert session.post(f"{ORIGIN}/{style}/echo", data=BIG, timeout=10).content == BIG
-        # A generator goes out chunked.
+        # requests sends a generator as a chunked body.
         pieces = (BIG[start:start + 50_000] for start in range(0, len(BIG), 50_000))
         assert session.post(f"{ORIGIN}/{style}/echo", data=pieces, timeout=10).content == BIG
         with session.get(f"{ORIGIN}/{style}/stream?chunks=50&bytes=100&ms=1", stream=True, timeout=10) as stream:
@@ -27,7 +27,7 @@ with requests.Session() as session:
     assert len(peers) == 1, peers
     print("one connection")
 
-    # A client that loses patience.
+    # A client that times out.
     for style in ("blocking", "async"):
         try:
             session.get(f"{ORIGIN}/{style}/sleep?ms=60000", timeout=0.1)

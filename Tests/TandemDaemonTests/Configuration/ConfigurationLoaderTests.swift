@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct ConfigurationLoaderTests {
-    /// Loads with a file of this text.
+    /// Loads the configuration with a file that contains `yaml`.
     private func load(
         _ yaml: String = "", options: [String: [String]] = [:], environment: [String: String] = [:]
     ) throws -> Configured {
@@ -29,7 +29,7 @@ struct ConfigurationLoaderTests {
         }
     }
 
-    @Test func `without sources every value is the default`() throws {
+    @Test func `without sources every value has its default`() throws {
         let loaded = try load()
         #expect(loaded.values.http.port == 8080)
         #expect(loaded.values.http.maxConnections == 10_000)
@@ -76,7 +76,7 @@ struct ConfigurationLoaderTests {
                 == [])
     }
 
-    @Test func `an unknown key is reported with its line and the nearest key`() {
+    @Test func `an unknown key is reported with its line and the most similar key`() {
         let found = problems("http:\n  port: 1\n  prot: 2\nshutdwn:\n  grace-ms: 1\n")
         #expect(found.count == 2)
         #expect(found.first?.hasSuffix(".yaml:3: http.prot: unknown key; did you mean http.port?") == true)
@@ -126,7 +126,7 @@ struct ConfigurationLoaderTests {
         #expect(try load("# nothing\n").values.http.port == 8080)
     }
 
-    @Test func `an unknown variable is refused with the nearest name`() {
+    @Test func `an unknown variable is refused with the most similar name`() {
         #expect(
             problems(environment: ["TANDEM_HTP_PORT": "1"]) == [
                 "TANDEM_HTP_PORT: unknown variable; did you mean TANDEM_HTTP_PORT?"
@@ -142,7 +142,7 @@ struct ConfigurationLoaderTests {
         #expect(problems(environment: links).isEmpty)
     }
 
-    @Test func `the variable that turns fast paths off is known`() {
+    @Test func `the variable that turns off fast paths is accepted`() {
         #expect(problems(environment: ["TANDEM_FAST_PATHS": "off"]).isEmpty)
     }
 

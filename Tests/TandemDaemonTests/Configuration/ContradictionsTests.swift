@@ -21,7 +21,7 @@ struct ContradictionsTests {
         }
     }
 
-    @Test func `every key of TLS is read`() throws {
+    @Test func `every key for TLS is read`() throws {
         let configuration = try load([
             "TANDEM_HTTP_LISTEN": "[::1]:8443 tls, unix:/run/a.sock", "TANDEM_TLS_CERTIFICATES": "a.crt a.key, both.pem",
             "TANDEM_TLS_CLIENT_CA": "ca.pem", "TANDEM_TLS_CLIENT_CERTIFICATES": "required", "TANDEM_TLS_MINIMUM_VERSION": "1.3",

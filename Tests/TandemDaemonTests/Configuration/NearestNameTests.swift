@@ -9,7 +9,7 @@ import Testing
         #expect(editDistance(b, a) == distance)
     }
 
-    @Test func `only a name that is near is suggested`() {
+    @Test func `only a similar name is suggested`() {
         #expect(suggestion(for: "http.prt", among: ["http.port", "http.host"]) == "; did you mean http.port?")
         #expect(suggestion(for: "database.url", among: ["http.port", "http.host"]) == "")
     }

@@ -2,17 +2,17 @@ import Testing
 
 @testable import TandemDaemon
 
-/// config/tandemd.yaml, which people start from: `tandemd settings` prints it.
+/// config/tandemd.yaml, the template for configurations. `tandemd settings` prints it.
 @Suite(.timeLimit(.minutes(1)))
 struct ShippedConfigurationTests {
     private let path = packageRoot + "/config/tandemd.yaml"
 
-    @Test func `the file is what the command settings prints`() throws {
+    @Test func `the file equals the output of the command settings`() throws {
         let shipped = try readTextFile(path, upTo: 1 << 20)
         #expect(shipped == schema.commentedYAML, "run: swift run tandemd settings > config/tandemd.yaml")
     }
 
-    @Test func `the file has every key with its default`() throws {
+    @Test func `the file contains every key with its default`() throws {
         let loaded = try ConfigurationLoader(file: path, environment: [:]).load()
         for setting in schema.settings {
             #expect(loaded.places[setting.key] != nil, "\(setting.key) is missing")
@@ -20,7 +20,7 @@ struct ShippedConfigurationTests {
         }
     }
 
-    @Test func `the page on configuration has the table of all keys`() throws {
+    @Test func `the page on configuration contains the table of all keys`() throws {
         let page = try readTextFile(packageRoot + "/docs/configuration.md", upTo: 1 << 20)
         #expect(page.contains(schema.markdownTable), "paste the output of: swift run tandemd settings --markdown")
     }

@@ -42,7 +42,7 @@ struct FetchHandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `a refused URL is answered 400 or 403`(style: Style) async throws {
+    func `a refused URL gets 400 or 403`(style: Style) async throws {
         try await withService { service async throws in
             for (url, status) in [
                 ("nonsense", 400), ("ftp://localhost/", 400), ("http://2130706433:\(service.port)/", 400),
@@ -60,7 +60,7 @@ struct FetchHandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `a name that resolves to an inner address is answered 403`(style: Style) async throws {
+    func `a name that resolves to a private address gets 403`(style: Style) async throws {
         let name = ProcessInfo.processInfo.hostName
         // Only where the machine's own name resolves to a loopback or private address, as it does on Debian and in containers.
         guard let host = URLHost(name), case .name(let ownName) = host, ownName != "localhost", canResolve(ownName) else {
@@ -75,7 +75,7 @@ struct FetchHandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `an upstream that fails is answered 502, one that is too slow 504`(style: Style) async throws {
+    func `an upstream that fails gives 502, and one that is too slow gives 504`(style: Style) async throws {
         try await withUpstream(routes: { router in
             router.get("/slow") { _ in
                 try await sleep(for: .seconds(60))
@@ -130,7 +130,7 @@ struct FetchHandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `the fan-out fetches all at once`(style: Style) async throws {
+    func `the fan-out fetches all URLs concurrently`(style: Style) async throws {
         let most = Mutex((now: 0, high: 0))
         try await withUpstream(routes: { router in
             router.get("/slow") { _ in
@@ -163,7 +163,7 @@ struct FetchHandlersTests {
     }
 
     @Test(arguments: Style.allCases, ["fetch", "fanout"])
-    func `a client that goes away ends its fetches`(style: Style, endpoint: String) async throws {
+    func `a client that disconnects cancels its fetches`(style: Style, endpoint: String) async throws {
         let arrived = Event<Void>()
         let cancelled = Event<Void>()
         try await withUpstream(routes: { router in
@@ -189,7 +189,7 @@ struct FetchHandlersTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `a body is piped through, both ways at once`(style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a body is streamed in both directions at once`(style: Style) async throws {
         try await withUpstream(routes: { router in
             router.post("/mirror") { request async in
                 let body = request.body
@@ -215,8 +215,9 @@ struct FetchHandlersTests {
         }
     }
 
-    /// From the client over us to an upstream that takes nothing: what was sent by then lies in buffers, and those are bounded.
-    @Test(arguments: Style.allCases) func `an upstream that takes no body holds the client back`(style: Style) async throws {
+    /// A client sends through this service to an upstream that reads nothing. Only bounded buffers hold the bytes sent until
+    /// then.
+    @Test(arguments: Style.allCases) func `an upstream that reads nothing slows the client down`(style: Style) async throws {
         let (arrived, goOn) = (Event<Void>(), Event<Void>())
         let total = 64 * 1024 * 1024
         let router = Router()
@@ -248,7 +249,7 @@ struct FetchHandlersTests {
                     })
                 async let answer = service.client.execute(request)
                 try await arrived.wait()
-                // Until it stands still.
+                // Waits until the count no longer changes.
                 var before = -1
                 while sent.withLock({ $0 }) != before {
                     before = sent.withLock { $0 }
@@ -261,7 +262,7 @@ struct FetchHandlersTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `an upstream with too much to do is 503, with Retry-After`(style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a fetch beyond the limits gets 503 with Retry-After`(style: Style) async throws {
         let (arrived, goOn) = (Event<Void>(), Event<Void>())
         try await withUpstream(routes: { router in
             router.get("/slow") { _ in
@@ -272,7 +273,7 @@ struct FetchHandlersTests {
         }) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
-                // The limits are those of one hub.
+                // The limits apply per hub.
                 $0.http.hubs = 1
                 $0.fetch.client.maxExchangesPerOrigin = 1
                 $0.fetch.client.maxWaitersPerOrigin = 0
@@ -289,7 +290,7 @@ struct FetchHandlersTests {
         }
     }
 
-    @Test(arguments: Style.allCases) func `new rules hold for the next fetch`(style: Style) async throws {
+    @Test(arguments: Style.allCases) func `a reload of the rules applies to the next fetch`(style: Style) async throws {
         try await withUpstream(routes: { router in
             router.get("/fixed") { _ async in Response(text: "arrived") }
         }) { upstream async throws in

@@ -15,7 +15,7 @@ struct HandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `fixed answers`(style: Style) async throws {
+    func `plaintext, json and healthz send constant responses`(style: Style) async throws {
         try await withService { service async throws in
             let plaintext = try await service.get("/\(style)/plaintext")
             #expect(plaintext.text == "Hello, World!")
@@ -36,7 +36,7 @@ struct HandlersTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `bad parameters are answered 400 with a sentence`(style: Style) async throws {
+    func `invalid parameters get 400 with an explanation`(style: Style) async throws {
         try await withService { service async throws in
             for target in [
                 "sleep", "sleep?ms=", "sleep?ms=-1", "sleep?ms=600001", "sleep?ms=%2B5", "sleep?ms=0x5", "sleep?ms=1&ms=1",
@@ -75,7 +75,7 @@ struct HandlersTests {
                 try await client.send(
                     "POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                 try await client.receive(until: "\r\n\r\n")
-                // The head of the streamed answer follows at once.
+                // The head of the streamed response may follow at once.
                 #expect(client.received.hasPrefix("HTTP/1.1 100 Continue\r\n\r\n"))
                 try await client.send("hello")
                 try await client.receive(until: "hello")

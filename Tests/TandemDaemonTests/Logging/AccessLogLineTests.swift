@@ -5,7 +5,7 @@ import Testing
 @testable import TandemHTTP
 @testable import TandemDaemon
 
-/// A request as both formats log it.
+/// One request in both formats of the access log.
 @Suite struct AccessLogLineTests {
     private func head(_ line: String) throws -> RequestHead {
         var parser = RequestHeadParser(limits: HTTPWireLimits())
@@ -26,7 +26,7 @@ import Testing
         return entry
     }
 
-    /// Without the time, whose form it checks.
+    /// Returns the line without the time, after checking the time's format.
     private func line(_ entry: AccessLogEntry) throws -> String {
         var (bytes, stamp) = ([UInt8](), Timestamp())
         AccessLogLine.append(entry, &stamp, to: &bytes)
@@ -56,7 +56,7 @@ import Testing
                 + "route=/blocking/sleep id=id-1 trace=0af7651916cd43dd8448eb211c80319c HTTP/1.1 tls=no completed\n")
     }
 
-    @Test func `a request is one object`() throws {
+    @Test func `a request is one JSON object`() throws {
         var (bytes, stamp) = ([UInt8](), Timestamp())
         AccessLogObject.append(try entry { $0.isSecure = true }, &stamp, to: &bytes)
         let expected =

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct LineLogHandlerTests {
-    /// What is written while `body` logs.
+    /// Returns the output that `body` logs.
     private func written(_ format: LogFormat, _ body: (Logger) -> Void) throws -> String {
         let pipe = Pipe()
         let output = LogOutput(pipe.fileHandleForWriting.fileDescriptor)
@@ -28,7 +28,7 @@ struct LineLogHandlerTests {
         #expect(text.prefix(24).hasSuffix("Z"))
     }
 
-    @Test func `an entry is one object`() throws {
+    @Test func `an entry is one JSON object`() throws {
         let text = try written(.json) {
             var logger = $0
             logger[metadataKey: "own"] = "1"
@@ -46,12 +46,12 @@ struct LineLogHandlerTests {
     }
 
     @Test(arguments: [LogFormat.text, .json])
-    func `nothing forges an entry`(format: LogFormat) throws {
+    func `hostile text cannot forge an entry`(format: LogFormat) throws {
         let hostile =
             "x\n2026-11-25T21:05:51.123Z critical tandemd: forged\r\u{1B}[2J\u{9B}31m\u{202E}\u{2028}\u{0}\"\\ level=critical"
         let text = try written(format) { $0.warning("\(hostile)", metadata: ["\(hostile)": "\(hostile)"]) }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        // A message's own further lines are indented.
+        // The lines of a message after the first are indented.
         #expect(lines.dropFirst().allSatisfy { $0.isEmpty || $0.hasPrefix("    ") })
         #expect(lines.count == (format == .json ? 2 : 3))
         #expect(
@@ -65,7 +65,7 @@ struct LineLogHandlerTests {
         }
     }
 
-    @Test func `a reader that stops reading holds up nobody`() throws {
+    @Test func `a reader that stops reading does not block the logger`() throws {
         let pipe = Pipe()
         let output = LogOutput(pipe.fileHandleForWriting.fileDescriptor)
         let long = String(repeating: "x", count: 10_000)

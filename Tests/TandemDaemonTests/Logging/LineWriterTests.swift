@@ -28,12 +28,12 @@ struct LineWriterTests {
         #expect(lines == (0..<1_000).map { Substring(String($0)) })
     }
 
-    @Test func `a reader that stops reading holds up nobody`() throws {
+    @Test func `a reader that stops reading does not block the hubs`() throws {
         let pipe = Pipe()
         let writer = try LineWriter(to: pipe.fileHandleForWriting.fileDescriptor, hubs: 1)
         try writer.start()
         let line = Array(repeating: UInt8(ascii: "x"), count: 1_023) + [UInt8(ascii: "\n")]
-        // Far more than a pipe and the buffers hold: returns all the same, and what was dropped is said.
+        // Far more than a pipe and the buffers hold: the calls return, and the number of dropped lines is reported.
         for _ in 0..<20_000 { writer.write(hub: 0) { buffer, _ in buffer += line } }
         let reading = Thread { [handle = pipe.fileHandleForReading] in
             LineWriterTests.received.append(handle.readDataToEndOfFile())
@@ -54,14 +54,14 @@ struct LineWriterTests {
         let stopwatch = Stopwatch()
         writer.finish()
         #expect(stopwatch.elapsed < .seconds(10))
-        // Lets the thread go, before the pipe does.
+        // Reads the rest, so that the thread ends before the pipe is closed.
         var left = 1 << 20
         while left > 0 { left -= pipe.fileHandleForReading.availableData.count }
     }
 
     private static let received = Received()
 
-    /// What the reading thread has read.
+    /// The data that the reading thread has received.
     private final class Received: @unchecked Sendable {
         private let condition = NSCondition()
         private var data: Data?

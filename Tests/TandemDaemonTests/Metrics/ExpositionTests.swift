@@ -3,7 +3,7 @@ import Testing
 
 @testable import TandemDaemon
 
-/// What Prometheus's own parser makes of it.
+/// The exposition, as read by Prometheus's own parser.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ExpositionTests {
     @Test(arguments: [false, true])
@@ -21,7 +21,7 @@ struct ExpositionTests {
     }
 
     @Test(arguments: [false, true])
-    func `every kind of metric is read back`(openMetrics: Bool) throws {
+    func `the parser reads every kind of metric`(openMetrics: Bool) throws {
         let registry = MetricsRegistry()
         registry.makeTimer(label: "http.server.request.duration", dimensions: [("http.route", "/a/{b}")]).recordNanoseconds(
             3_000_000)
@@ -55,7 +55,7 @@ struct ExpositionTests {
         #expect(Exposition.text([], .openMetrics) == Array("# EOF\n".utf8))
     }
 
-    @Test func `the page has the metrics of the process`() throws {
+    @Test func `the exposition contains the metrics of the process`() throws {
         let families = try parsePrometheus(Exposition.text(ProcessMetrics.families(), .prometheus))
         for name in [
             "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds",

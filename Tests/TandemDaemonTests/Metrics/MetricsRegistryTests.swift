@@ -17,11 +17,11 @@ struct MetricsRegistryTests {
         ("a..b", false, "a_b"), ("9lives", false, "_9lives"), ("requests_total", false, "requests"), ("é", false, "_"),
         ("http.server.active_requests", false, "http_server_active_requests"),
     ])
-    func `names follow the rules`(label: String, isTimer: Bool, name: String) {
+    func `metric names follow the rules of OpenTelemetry`(label: String, isTimer: Bool, name: String) {
         #expect(MetricDescription(of: label, isTimer: isTimer).name == name)
     }
 
-    @Test func `asking twice for a series gives the same one`() {
+    @Test func `the same label and dimensions give the same series`() {
         let registry = MetricsRegistry()
         registry.makeCounter(label: "a", dimensions: [("x", "1"), ("y", "2")]).increment(by: 2)
         registry.makeCounter(label: "a", dimensions: [("y", "2"), ("x", "1")]).increment(by: 3)
@@ -29,7 +29,7 @@ struct MetricsRegistryTests {
         #expect(text(registry) == "# HELP a_total a\n# TYPE a_total counter\na_total{x=\"1\",y=\"2\"} 5.5\n")
     }
 
-    @Test func `labels of one name are one family`() {
+    @Test func `labels with the same Prometheus name form one family`() {
         let registry = MetricsRegistry()
         registry.makeCounter(label: "a.b", dimensions: [("x", "1")]).increment(by: 1)
         registry.makeCounter(label: "a_b", dimensions: [("x", "2")]).increment(by: 2)
@@ -47,7 +47,7 @@ struct MetricsRegistryTests {
         #expect(!text(registry).contains(" 7\n") && !text(registry).contains("gauge"))
     }
 
-    @Test func `a counter ignores what is not a number or would decrease it`() {
+    @Test func `a counter ignores negative amounts and amounts that are not finite`() {
         let registry = MetricsRegistry()
         let counter = registry.makeFloatingPointCounter(label: "c", dimensions: [])
         for amount in [-1, .nan, .infinity, 0, 1.5] { counter.increment(by: amount) }
@@ -78,7 +78,7 @@ struct MetricsRegistryTests {
         #expect(text(registry).contains("m 2\n") && text(registry).contains("g -4\n"))
     }
 
-    @Test func `a series ends when its last holder destroys it`() {
+    @Test func `a series is removed with its last handler`() {
         let registry = MetricsRegistry()
         let (first, second) = (registry.makeCounter(label: "a", dimensions: []), registry.makeCounter(label: "a", dimensions: []))
         first.increment(by: 1)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TandemDaemon
 
-/// What a server counts, read as Prometheus would.
+/// The metrics of a server, as Prometheus reads them.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ServerMetricsTests {
     private func withCounting(
@@ -22,7 +22,7 @@ struct ServerMetricsTests {
         try await withMetricsFactory(registry) {
             try await withServer(router, configuration) { port in try await body(port, registry) }
         }
-        // All have ended with the server.
+        // All connections and requests have ended with the server.
         let families = try parse(registry)
         #expect(families["tandem_server_connections_active"]?.value() == 0)
         for sample in families["http_server_active_requests"]?.samples ?? [] { #expect(sample.value == "0.0") }
@@ -32,7 +32,7 @@ struct ServerMetricsTests {
         try parsePrometheus(Exposition.text(registry.snapshot(), .prometheus))
     }
 
-    /// One request on a connection of its own, which is over when the server has closed it.
+    /// Sends one request on a new connection, and waits until the server closes it.
     private func send(_ text: String, to port: Int) async throws {
         try await HubGroup.shared.nextHub().spawn {
             let client = try await RawClient(port: port)
@@ -76,7 +76,7 @@ struct ServerMetricsTests {
             #expect(count(route.merging(["http_request_method": "GET", "network_protocol_version": "1.0"]) { $1 }) == 1)
             #expect(count(route.merging(["http_request_method": "HEAD"]) { $1 }) == 1)
             #expect(count(["http_route": "/broken", "http_response_status_code": "500"]) == 1)
-            // What clients make up is no label.
+            // Paths and methods that clients invent do not become labels.
             #expect(count(["http_request_method": "GET", "http_response_status_code": "404"]) == 20)
             #expect(count(["http_request_method": "_OTHER", "http_response_status_code": "501"]) == 20)
             #expect(!duration.samples.contains { $0.labels.values.contains { $0.contains("secret") || $0.contains("BREW") } })
@@ -114,7 +114,7 @@ struct ServerMetricsTests {
                 #expect(families["tandem_server_connections_active"]?.value() == 1)
                 client.close()
             }.value
-            // A client that only closes has the grace to read; the server's stop ends it here.
+            // A closed client may still read the response within the grace; stopping the server ends the request here.
         }
     }
 
@@ -137,7 +137,7 @@ struct ServerMetricsTests {
         }
     }
 
-    @Test func `a server that must not count does not`() async throws {
+    @Test func `a server without metrics counts nothing`() async throws {
         let registry = MetricsRegistry()
         var configuration = HTTPServerConfiguration()
         configuration.port = 0

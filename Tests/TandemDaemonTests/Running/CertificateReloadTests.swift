@@ -3,12 +3,12 @@ import Testing
 
 @testable import TandemDaemon
 
-/// SIGHUP after certificates have been renewed.
+/// SIGHUP after a renewal of certificates.
 @Suite(.timeLimit(.minutes(1)))
 struct CertificateReloadTests {
     private let directory = ScratchDirectory()
 
-    /// The subject of the certificate that is served.
+    /// Returns the subject of the certificate that the server sends.
     private func subject(_ port: String) async throws -> String {
         let certificate = directory.path + "/served"
         _ = try await output(
@@ -16,7 +16,7 @@ struct CertificateReloadTests {
         return try await output(of: "openssl", "x509", "-in", certificate, "-noout", "-subject")
     }
 
-    @Test func `renewed certificates are served, and bad ones are refused`() async throws {
+    @Test func `renewed certificates are served, and invalid ones are refused`() async throws {
         let (chain, key) = try await makeCertificate(for: "first.test", in: directory)
         let daemon = try Daemon(
             ["serve"],
@@ -37,7 +37,7 @@ struct CertificateReloadTests {
         #expect(try await subject(port) == "subject=CN = first.test\n")
         daemon.send(SIGHUP)
         try await daemon.awaitError("configuration reloaded")
-        // The supervisor has told both hubs.
+        // Both hubs use the new certificate.
         for _ in 0..<4 { #expect(try await subject(port) == "subject=CN = second.test\n") }
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A tandemd process, with an environment of its own and in a directory without configuration.
+/// A tandemd process, with a separate environment, in a directory without configuration.
 final class Daemon {
     private let process = Process()
     private let outputFile = Daemon.temporaryFile()
@@ -10,21 +10,21 @@ final class Daemon {
         let errors: String
     }
 
-    /// Where SwiftPM builds it: next to the test runner.
+    /// The built tandemd, which SwiftPM puts next to the test runner.
     static let binary = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "tandemd")
 
-    /// - Parameter launcher: A program, by its path, and its first arguments, that becomes tandemd, or runs it, when it is given
-    ///   tandemd's.
+    /// - Parameter launcher: The path and the first arguments of a program that runs tandemd. The path and the arguments of
+    ///   tandemd are appended to them.
     init(_ arguments: [String], environment: [String: String] = [:], through launcher: [String] = []) throws {
         let command = launcher + [Self.binary.path()] + arguments
         process.executableURL = URL(filePath: command[0])
         process.arguments = Array(command.dropFirst())
-        // A daemon built with a sanitizer needs what its tests were given: it has names that are never freed, on purpose.
+        // A daemon that is built with a sanitizer needs the tests' options: it has names that are never freed, on purpose.
         let inherited = ProcessInfo.processInfo.environment.filter { ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key) }
         process.environment = environment.merging(inherited.merging(["PATH": "/usr/bin:/bin"]) { $1 }) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         let (output, errors) = (try FileHandle(forWritingTo: outputFile), try FileHandle(forWritingTo: errorFile))
-        // The child has its own descriptors, and Foundation would keep these for as long as the tests run.
+        // The child has its own copies of the descriptors, and Foundation would keep these open for as long as the tests run.
         defer { for handle in [output, errors] { try? handle.close() } }
         (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
@@ -44,13 +44,13 @@ final class Daemon {
 
     func send(_ signal: CInt) { kill(process.processIdentifier, signal) }
 
-    /// Waits until it has ended; returns its exit code. Like all waits here it leaves the thread to other tests.
+    /// Waits until the daemon has ended, and returns its exit code. Like all waits here, it does not block the thread.
     func wait() async throws -> Int32 {
         while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
         return process.terminationStatus
     }
 
-    /// Waits until standard error has this text.
+    /// Waits until standard error contains this text.
     func awaitError(_ text: String) async throws {
         while !errors.contains(text) {
             guard process.isRunning else { throw DidNotStart(errors: errors) }
@@ -58,7 +58,7 @@ final class Daemon {
         }
     }
 
-    /// Waits until it listens; returns the port.
+    /// Waits until the daemon listens, and returns the port.
     func port() async throws -> Int {
         try await awaitError(" hub")
         guard let match = errors.firstMatch(of: /listening on http:\/\/[^ ]*:([0-9]+) with/), let port = Int(match.1) else {

@@ -3,11 +3,11 @@ import Testing
 
 @testable import TandemDaemon
 
-/// What the built tandemd tells the service manager.
+/// The messages of the built tandemd to the service manager.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DaemonNotifyTests {
     @Test(arguments: [false, true])
-    func `the service manager is told of every phase`(abstract: Bool) async throws {
+    func `the service manager is notified of every phase`(abstract: Bool) async throws {
         let manager = try NotifySocket(abstract: abstract)
         let daemon = try Daemon(
             "serve", "--port", "0", environment: ["NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "40000"])
@@ -23,7 +23,7 @@ struct DaemonNotifyTests {
         #expect(try await manager.next() == ["READY=1", "STATUS=configuration reloaded"])
 
         daemon.send(SIGTERM)
-        // The grace, the time for hooks, and five seconds.
+        // The grace period, the time for hooks, and five seconds.
         #expect(try await manager.next() == ["STOPPING=1", "STATUS=stopping", "EXTEND_TIMEOUT_USEC=45000000"])
         #expect(try await daemon.wait() == 0)
     }

@@ -17,7 +17,7 @@ struct DaemonReloadTests {
         return try await client.execute(request).status.code
     }
 
-    @Test func `a good file takes effect, and a bad one does not`() async throws {
+    @Test func `a valid file takes effect, and an invalid one does not`() async throws {
         let file = try TemporaryFile("log:\n  access: false\nhttp:\n  max-body-bytes: 100\n")
         let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
         let port = try await daemon.port()
@@ -29,7 +29,7 @@ struct DaemonReloadTests {
         try await daemon.awaitError("configuration reloaded")
         try await daemon.awaitError("need a restart")
         #expect(daemon.errors.contains(#"changed="http.max-body-bytes, log.level, log.access""#))
-        // The flag wins over the file's port, so that has not changed.
+        // The option overrides the file's port, so that key has not changed.
         #expect(daemon.errors.contains("keys=http.hubs\n"))
         #expect(try await post(50, port) == 413)
         while !daemon.output.contains("POST /async/echo 413") { try await Task.sleep(for: .milliseconds(5)) }
@@ -87,7 +87,7 @@ struct DaemonReloadTests {
                 of: "sh", "-c", "openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
         }
         #expect(try await subject() == "subject=CN = first\n")
-        // A stream that goes on over the reload.
+        // A stream that continues during the reload.
         let stream = try await client.stream(
             FetchRequest(url: "http://127.0.0.1:\(line.2)/async/stream?chunks=2&bytes=5&ms=1500"))
         #expect(try await stream.read() == Array("....\n".utf8))

@@ -4,14 +4,14 @@ import Testing
 
 @testable import TandemDaemon
 
-/// How the built tandemd ends, and begins again.
+/// The stop and the restart of the built tandemd.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DaemonStopTests {
-    /// Waits until the daemon's dump shows this many requests that sleep: then they are in flight.
+    /// Waits until the daemon's dump shows this number of sleeping requests, which are then in flight.
     private func awaitSleepers(_ count: Int, _ daemon: Daemon) async throws {
         for turn in 1... {
             daemon.send(SIGUSR1)
-            // The supervisor's own comes last.
+            // The dump of the supervisor comes last.
             while daemon.errors.components(separatedBy: "supervisor-0: ").count <= turn {
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -58,7 +58,7 @@ struct DaemonStopTests {
         return clients
     }
 
-    @Test func `while it is leaving, the daemon still serves`() async throws {
+    @Test func `the daemon still serves during the stop delay`() async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_SHUTDOWN_DELAY_MS": "1000"])
         let port = try await daemon.port()
         daemon.send(SIGTERM)
@@ -74,7 +74,7 @@ struct DaemonStopTests {
         #expect(try await daemon.wait() == 0)
     }
 
-    @Test func `after a kill the daemon can start again at once`() async throws {
+    @Test func `the daemon can start again at once after SIGKILL`() async throws {
         let first = try Daemon("serve", "--port", "0")
         let port = try await first.port()
         let clients = try await HubGroup.shared.nextHub().spawn {
@@ -88,7 +88,7 @@ struct DaemonStopTests {
         try await awaitSleepers(5, first)
         first.send(SIGKILL)
         #expect(try await first.wait() == SIGKILL)
-        // Its connections are still about, on the clients' side.
+        // The clients' ends of its connections are still open.
         let second = try Daemon("serve", "--port", "\(port)")
         #expect(try await second.port() == port)
         second.send(SIGTERM)
@@ -97,8 +97,8 @@ struct DaemonStopTests {
     }
 }
 
-// @unchecked: used on its hub only.
-/// A client that is handed from one task to another.
+// @unchecked: used only on its hub.
+/// A client that is passed between tasks.
 private struct UncheckedClient: @unchecked Sendable {
     let client: RawClient
     let hub: Hub

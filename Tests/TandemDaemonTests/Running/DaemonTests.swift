@@ -38,7 +38,7 @@ struct DaemonTests {
         #expect(daemon.errors.contains("tandemd \(Tandemd.version) listening on http://127.0.0.1:\(port) with 1 hub\n"))
     }
 
-    /// Starts a request that takes ten minutes, and returns when the first part of the answer is there.
+    /// Starts a request that takes ten minutes, and returns when the first part of the response has arrived.
     private func startLongRequest(_ port: Int, _ style: Style) async throws -> FetchStream {
         let url = "http://127.0.0.1:\(port)/\(style)/stream?chunks=2&bytes=5&ms=600000"
         let stream = try await FetchClient().stream(FetchRequest(url: url))
@@ -47,7 +47,7 @@ struct DaemonTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `the grace period ends`(style: Style) async throws {
+    func `requests are cut when the grace period ends`(style: Style) async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_SHUTDOWN_GRACE_MS": "100"])
         let stream = try await startLongRequest(daemon.port(), style)
         daemon.send(SIGINT)
@@ -67,7 +67,7 @@ struct DaemonTests {
         await #expect(throws: FetchError.self) { _ = try await stream.read() }
     }
 
-    @Test func `a busy port is named`() async throws {
+    @Test func `a port in use is reported`() async throws {
         let first = try Daemon("serve", "--port", "0")
         let port = try await first.port()
         let second = try Daemon("serve", "--port", "\(port)")
@@ -78,7 +78,7 @@ struct DaemonTests {
         #expect(try await first.wait() == 0)
     }
 
-    @Test func `a bad configuration ends with 78`() async throws {
+    @Test func `an invalid configuration ends with exit code 78`() async throws {
         let file = try TemporaryFile("http:\n  prot: 1\n")
         for command in ["serve", "check-config"] {
             let daemon = try Daemon(command, "--config", file.path)
@@ -91,7 +91,7 @@ struct DaemonTests {
         #expect(try await Daemon("serve", "--config", "/nonexistent").wait() == 78)
     }
 
-    @Test func `without descriptors the limit is named`() async throws {
+    @Test func `a lack of descriptors is reported with the limit`() async throws {
         let daemon = try Daemon(["serve", "--port", "0", "--hubs", "64"], through: ["/usr/bin/prlimit", "--nofile=40:40"])
         #expect(try await daemon.wait() == 1)
         #expect(daemon.errors.contains("Too many open files"))
@@ -99,13 +99,13 @@ struct DaemonTests {
         #expect(!daemon.errors.contains("http.port"))
     }
 
-    @Test func `an address of another machine is named`() async throws {
+    @Test func `an address of another machine is reported`() async throws {
         let daemon = try Daemon("serve", "--host", "192.0.2.1", "--port", "0")
         #expect(try await daemon.wait() == 1)
         #expect(daemon.errors.contains("192.0.2.1") && daemon.errors.contains("http.host"))
     }
 
-    @Test func `wrong usage ends with 64`() async throws {
+    @Test func `wrong usage ends with exit code 64`() async throws {
         #expect(try await Daemon("serve", "--port", "x").wait() == 64)
         #expect(try await Daemon("sevre").wait() == 64)
         #expect(try await Daemon("serve", "--nonsense").wait() == 64)
@@ -123,13 +123,13 @@ struct DaemonTests {
         #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 1)
     }
 
-    @Test func `the other commands print`() async throws {
+    @Test func `the commands version, routes and check-config print`() async throws {
         let version = try Daemon("version")
         #expect(try await version.wait() == 0)
         #expect(version.output == "tandemd \(Tandemd.version)\n")
         let routes = try Daemon("routes")
         #expect(try await routes.wait() == 0)
-        // Columns of equal width.
+        // The columns are aligned.
         #expect(routes.output.contains("GET   /blocking/sleep      blocking\n"))
         #expect(routes.output.contains("POST  /async/echo          async\n"))
         let check = try Daemon("check-config", "--port", "1234")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HealthCheckTests {
-    /// Checks a service that listens at these addresses, as the command does.
+    /// Runs a service that listens at these addresses while `body` checks it.
     private func check(
         _ addresses: [ListenAddress], tls: TLSConfiguration? = nil, status: HTTPResponse.Status = .ok,
         _ body: (DaemonConfiguration) async throws -> Void
@@ -32,7 +32,7 @@ struct HealthCheckTests {
         try await running.value
     }
 
-    /// On a thread of its own, which becomes a hub.
+    /// Runs the check on a new thread, which becomes a hub.
     private func run(_ check: HealthCheck) async throws {
         let ended = Event<Void>()
         Thread.detachNewThread { ended.settle(with: Result { try check.run() }) }

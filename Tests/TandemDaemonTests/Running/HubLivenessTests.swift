@@ -17,7 +17,7 @@ struct HubLivenessTests {
         try await held.wait()
     }
 
-    @Test func `pings stop while a hub is stuck`() async throws {
+    @Test func `watchdog pings stop while a hub is stuck`() async throws {
         let group = try HubGroup(count: 3)
         let rounds = Mutex(0)
         func count() -> Int { rounds.withLock { $0 } }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TandemDaemon
 
-/// Where tandemd listens, as other programs reach it.
+/// The listeners of tandemd, as other programs reach them.
 @Suite(.timeLimit(.minutes(1)))
 struct ListeningTests {
     private let directory = ScratchDirectory()
@@ -30,7 +30,7 @@ struct ListeningTests {
                 == Self.greeting)
         #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
 
-        // Killed, it leaves the file, and that keeps nobody from starting again.
+        // A killed daemon leaves the socket's file, which must not prevent the next start.
         daemon.send(SIGKILL)
         _ = try await daemon.wait()
         #expect(FileManager.default.fileExists(atPath: socket))
@@ -42,8 +42,8 @@ struct ListeningTests {
         #expect(!FileManager.default.fileExists(atPath: socket))
     }
 
-    /// Becomes its arguments, with sockets as systemd would pass them: a TCP port, a unix socket, a datagram socket, and a TCP
-    /// socket that does not listen.
+    /// A program that runs its arguments with sockets as systemd would pass them: a TCP port, a unix socket, a datagram socket,
+    /// and a TCP socket that does not listen.
     private static let launcher = """
         import os, socket, sys
         tcp, unix, datagrams = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -74,11 +74,11 @@ struct ListeningTests {
         }
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
-        // The file is systemd's.
+        // The file belongs to systemd.
         #expect(FileManager.default.fileExists(atPath: socket))
     }
 
-    @Test func `a socket that was not passed, or is of the wrong kind, is named`() async throws {
+    @Test func `a socket that was not passed or has the wrong kind is reported`() async throws {
         let missing = try start("systemd:https")
         #expect(try await missing.wait() == 1)
         #expect(
@@ -99,7 +99,7 @@ struct ListeningTests {
     }
 
     @Test(arguments: [("serve", 1), ("check-config", 78)] as [(String, Int32)])
-    func `a missing certificate is named`(command: String, status: Int32) async throws {
+    func `a missing certificate is reported`(command: String, status: Int32) async throws {
         let daemon = try Daemon(
             [command],
             environment: ["TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_TLS_CERTIFICATES": "/nowhere/crt /nowhere/key"])

@@ -14,7 +14,7 @@ struct NotifierTests {
     }
 
     @Test(arguments: [false, true])
-    func `messages are one datagram, to a path or an abstract name`(abstract: Bool) async throws {
+    func `messages sent together are one datagram, to a path or an abstract name`(abstract: Bool) async throws {
         let socket = try NotifySocket(abstract: abstract)
         try await send(["NOTIFY_SOCKET": socket.address]) { await $0.send(.ready, .status("serving\non 2 hubs")) }
         #expect(socket.datagram() == ["READY=1", "STATUS=serving; on 2 hubs"])
@@ -23,7 +23,7 @@ struct NotifierTests {
         #expect(socket.datagram() == nil)
     }
 
-    @Test func `a reload says when it began`() async throws {
+    @Test func `a reload message contains its start time`() async throws {
         let socket = try NotifySocket()
         func now() -> Int { Int(nanoseconds()) / 1_000 }
         let before = now()
@@ -41,7 +41,7 @@ struct NotifierTests {
         #expect(make(["NOTIFY_SOCKET": "relative/path"]) == nil)
     }
 
-    @Test func `the watchdog's interval counts only for its own process`() {
+    @Test func `the watchdog's interval applies only to the process it names`() {
         let socket = ["NOTIFY_SOCKET": "/run/systemd/notify"]
         func interval(_ more: [String: String]) -> Duration? {
             make(socket.merging(more) { _, new in new })?.watchdogInterval
@@ -54,7 +54,7 @@ struct NotifierTests {
         #expect(interval(["WATCHDOG_USEC": "soon"]) == nil)
     }
 
-    @Test func `the daemon goes on without its service manager`() async throws {
+    @Test func `a missing service manager is not an error`() async throws {
         try await send(["NOTIFY_SOCKET": "/nonexistent/notify"]) { await $0.send(.ready) }
         let long = "/" + String(repeating: "x", count: 200)
         try await send(["NOTIFY_SOCKET": long]) { await $0.send(.ready) }
@@ -67,7 +67,7 @@ struct NotifierTests {
         async let sending: Void = HubGroup.shared.nextHub().spawn {
             for number in 0..<count { await notifier.send(.status("\(number)")) }
         }.value
-        // The kernel queues some ten of them.
+        // The kernel queues only about ten messages.
         for number in 0..<count { #expect(try await socket.next() == ["STATUS=\(number)"]) }
         try await sending
     }

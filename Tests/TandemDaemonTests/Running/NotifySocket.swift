@@ -1,8 +1,8 @@
 import Foundation
 
-/// A datagram socket as a service manager has it, with a path or an abstract name.
+/// A datagram socket like that of a service manager, with a path or an abstract name.
 final class NotifySocket: @unchecked Sendable {
-    /// For `NOTIFY_SOCKET`.
+    /// The value for `NOTIFY_SOCKET`.
     let address: String
     private let fd: CInt
 
@@ -29,7 +29,7 @@ final class NotifySocket: @unchecked Sendable {
         if !address.hasPrefix("@") { unlink(address) }
     }
 
-    /// The lines of the datagram that came first, or nil when none is there.
+    /// Returns the lines of the oldest datagram, or nil if there is no datagram.
     func datagram() -> [String]? {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         let got = recv(fd, &buffer, buffer.count, 0)
@@ -37,7 +37,7 @@ final class NotifySocket: @unchecked Sendable {
         return String(decoding: buffer[..<got], as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    /// Waits for the next datagram, pings left out unless they are asked for.
+    /// Waits for the next datagram. Skips watchdog messages unless `pings` is true.
     func next(pings: Bool = false) async throws -> [String] {
         for _ in 0..<4_000 {
             if let lines = datagram() {
@@ -49,7 +49,7 @@ final class NotifySocket: @unchecked Sendable {
         throw Silence()
     }
 
-    /// Takes what is there, and counts the pings.
+    /// Reads all datagrams that have arrived, and returns the number of watchdog messages.
     func countPings() -> Int {
         var count = 0
         while let lines = datagram() { count += lines == ["WATCHDOG=1"] ? 1 : 0 }

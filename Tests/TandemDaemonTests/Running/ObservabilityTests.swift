@@ -6,10 +6,10 @@ import Testing
 
 @testable import TandemDaemon
 
-/// What the built tandemd tells about itself.
+/// The logs, metrics and health checks of the built tandemd.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ObservabilityTests {
-    /// A daemon with an admin listener; stopped in order at the end.
+    /// Runs a daemon with an admin listener while `body` runs, and stops it at the end.
     private func withDaemon(
         _ environment: [String: String] = [:], _ body: (_ service: String, _ admin: String, Daemon) async throws -> Void
     ) async throws {
@@ -18,7 +18,7 @@ struct ObservabilityTests {
         let port = try await daemon.port()
         let admin = try #require(daemon.errors.firstMatch(of: #/admin listener on (http://[0-9.:]+)/#)?.1)
         try await body("http://127.0.0.1:\(port)", String(admin), daemon)
-        // A second signal would end it at once.
+        // A second signal would end the daemon at once.
         if !daemon.errors.contains("stopping") { daemon.send(SIGTERM) }
         #expect(try await daemon.wait() == 0)
     }
@@ -29,7 +29,7 @@ struct ObservabilityTests {
         }
     }
 
-    @Test func `the page lists every metric`() async throws {
+    @Test func `the page on observability lists every metric`() async throws {
         try await withDaemon { service, admin, _ in
             let client = FetchClient()
             #expect(try await client.get(service + "/blocking/plaintext").status == .ok)
@@ -53,14 +53,14 @@ struct ObservabilityTests {
         }
     }
 
-    @Test func `health and readiness are on the admin listener`() async throws {
+    @Test func `the admin listener serves health and readiness`() async throws {
         try await withDaemon { service, admin, daemon in
             let client = FetchClient()
             #expect(try await client.get(admin + "/healthz").status == .ok)
             #expect(try await client.get(admin + "/readyz").text == #"{"phase":"serving"}"#)
             #expect(try await client.get(admin + "/debug/hub").text.hasPrefix("tandemd-0: "))
             #expect(try await client.get(service + "/healthz").status == .notFound)
-            // While a request is in flight after SIGTERM, it drains.
+            // The daemon drains while a request is in flight after SIGTERM.
             let stream = try await client.stream(FetchRequest(url: service + "/async/stream?chunks=2&bytes=5&ms=300"))
             #expect(try await stream.read() == Array("....\n".utf8))
             daemon.send(SIGTERM)
@@ -81,7 +81,7 @@ struct ObservabilityTests {
         #expect(!daemon.errors.contains("admin"))
     }
 
-    @Test func `logs are objects when configured so`() async throws {
+    @Test func `logs are JSON objects if configured`() async throws {
         let environment = [
             "TANDEM_LOG_FORMAT": "json", "TANDEM_LOG_ACCESS_FORMAT": "json", "TANDEM_TRACE_MODE": "start",
             "TANDEM_TRACE_LOG_SPANS": "true",
@@ -103,7 +103,7 @@ struct ObservabilityTests {
         }
     }
 
-    @Test func `a busy admin port is named`() async throws {
+    @Test func `an admin port in use is reported`() async throws {
         try await withDaemon { _, admin, _ in
             let address = admin.dropFirst(7)
             let second = try Daemon("serve", "--port", "0", environment: ["TANDEM_ADMIN_LISTEN": String(address)])

@@ -1,13 +1,13 @@
 import Foundation
 
-/// A directory that is deleted with its contents. Its path is short enough for a unix socket in it.
+/// A temporary directory, deleted with its object. Its path is short enough for a unix socket in it.
 final class ScratchDirectory: Sendable {
     let path = FileManager.default.temporaryDirectory.path() + "/tandemd-" + UUID().uuidString.prefix(8)
     init() { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// What a program says on standard output.
+/// Runs a program, and returns its standard output.
 func output(of arguments: String...) async throws -> String {
     let (process, output) = (Process(), Pipe())
     process.executableURL = URL(filePath: "/usr/bin/env")
@@ -20,7 +20,7 @@ func output(of arguments: String...) async throws -> String {
     return String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
 }
 
-/// A certificate that is its own authority, in two files. They replace what is there.
+/// Creates a self-signed certificate in two files. Replaces existing files.
 func makeCertificate(for name: String, in directory: ScratchDirectory) async throws -> (chain: String, key: String) {
     let (chain, key) = (directory.path + "/crt", directory.path + "/key")
     _ = try await output(

@@ -26,7 +26,7 @@ struct ReloaderTests {
         try await HubGroup.shared.nextHub().spawn { await reloader.reload() }.value
     }
 
-    @Test func `a good file is applied, and flags and environment still override it`() async throws {
+    @Test func `a valid file is applied, and options and environment still override it`() async throws {
         let file = try TemporaryFile("http:\n  port: 1\n  max-body-bytes: 1\n")
         let loader = ConfigurationLoader(
             file: file.path, options: ["http.port": ["9000"]], environment: ["TANDEM_HTTP_IDLE_TIMEOUT_MS": "7"])
@@ -40,7 +40,7 @@ struct ReloaderTests {
         #expect(new.values.http.idleTimeout == .milliseconds(7))
     }
 
-    @Test func `a bad file changes nothing`() async throws {
+    @Test func `an invalid file changes nothing`() async throws {
         let file = try TemporaryFile("http:\n  max-body-bytes: 1\n")
         let applied = Applied()
         let reloader = try reloader(ConfigurationLoader(file: file.path, environment: [:]), applied)
@@ -56,10 +56,10 @@ struct ReloaderTests {
         #expect(applied.count == 1)
     }
 
-    @Test func `keys that need a restart are named until they are changed back`() async throws {
+    @Test func `keys that need a restart are listed until they are changed back`() async throws {
         let file = try TemporaryFile("http:\n  hubs: 1\n")
         let reloader = try reloader(ConfigurationLoader(file: file.path, environment: [:]), Applied())
-        // Not the one in use, which the environment may choose.
+        // A poller other than the current one, which the environment may have chosen.
         let poller = HubConfiguration().poller == .poll ? "epoll" : "poll"
         try file.write("http:\n  hubs: 2\nhub:\n  poller: \(poller)\n  stall-threshold-ms: 7\n")
         for _ in 0..<2 {
@@ -78,7 +78,7 @@ struct ReloaderTests {
         #expect(try await reload(reloader).hasPrefix("configuration refused"))
     }
 
-    @Test func `the level changes for every logger without a level of its own`() {
+    @Test func `a reload changes the level of every logger that has not set another`() {
         let lines = Mutex<[String]>([])
         struct Recording: LogHandler {
             let record: @Sendable (String) -> Void
@@ -105,7 +105,7 @@ struct ReloaderTests {
         #expect(logger.logLevel == .debug)
     }
 
-    /// Another value that a key takes.
+    /// Returns a valid value for a key that is not its default.
     private func otherValue(of setting: Setting) -> [String]? {
         let candidates = [
             "1", "2", "5000", "1000", "true", "false", "::1", "http://a.example", "a.example", "1.3", "2", "poll", "epoll",
@@ -127,7 +127,7 @@ struct ReloaderTests {
         let fixed = try server.reload(values.http)
         switch key {
         case _ where key.hasPrefix("fetch."): #expect(fixed == [] && setting.effect == .nextFetch)
-        // Not the server's: the daemon applies the first three, and makes the others once.
+        // These are not the server's: the daemon applies the first three at a reload, and reads the others once at the start.
         case "hub.stall-threshold-ms", "log.level", "log.access": #expect(fixed == [] && setting.effect != .restart)
         case "hub.dead-after-ms", "log.format", "log.access-format", "admin.listen", "trace.mode", "trace.log-spans":
             #expect(fixed == [] && setting.effect == .restart)

@@ -17,7 +17,7 @@ struct UnitFilesTests {
         unit.split(separator: "\n").last { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
     }
 
-    /// What systemd-analyze says, and how it ends.
+    /// Runs systemd-analyze, and returns its output and exit code.
     private func analyze(_ arguments: String...) throws -> (output: String, status: Int32) {
         let process = Process()
         process.executableURL = URL(filePath: TandemDaemonTests.analyze)
@@ -38,7 +38,7 @@ struct UnitFilesTests {
         var paths: [String] = []
         for name in ["tandemd.service", "tandemd.socket"] {
             let path = directory.appending(path: name).path()
-            // The binary is looked for.
+            // systemd-analyze checks that the binary exists.
             try text(name).replacing("/usr/bin/tandemd", with: Daemon.binary.path()).write(
                 toFile: path, atomically: true, encoding: .utf8)
             paths.append(path)
@@ -49,7 +49,7 @@ struct UnitFilesTests {
     }
 
     @Test(.enabled(if: access(TandemDaemonTests.analyze, X_OK) == 0, "systemd-analyze is not installed"))
-    func `the exposure stays below two`() throws {
+    func `the exposure of the service is at most 2.0`() throws {
         let security = try analyze(
             "security", "--offline=true", "--threshold=20", "--no-pager", packageRoot + "config/tandemd.service")
         #expect(security.status == 0, "\(security.output)")
@@ -60,7 +60,7 @@ struct UnitFilesTests {
         let http = DaemonConfiguration().http
         let timeout = try #require(value("TimeoutStopSec", unit).flatMap { Int64($0) })
         #expect(.seconds(timeout) > http.stopDelay + http.stopGrace + http.cleanupTimeout + Supervisor.margin)
-        // Else systemd would end a service that only reports a stall.
+        // Otherwise systemd would end a service that only reports a stall.
         let watchdog = try #require(value("WatchdogSec", unit).flatMap { Int64($0) })
         #expect(.seconds(watchdog) > DaemonConfiguration().stallThreshold)
         #expect(value("Type", unit) == "notify")

@@ -8,7 +8,7 @@ import TandemHTTP
 let packageRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path()
 
-/// A file with this text, which lives as long as its object.
+/// A file with this text, deleted with its object.
 final class TemporaryFile {
     let path: String
 
@@ -17,7 +17,7 @@ final class TemporaryFile {
         try write(text)
     }
 
-    /// Puts another text in its place.
+    /// Replaces the text.
     func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -36,5 +36,5 @@ extension ConfigurationLoader {
 /// The styles of an endpoint, as its path names them.
 enum Style: String, Sendable, CaseIterable { case blocking, async }
 
-/// An answer for routes that a test adds.
+/// A response for routes that a test adds.
 let ok = Response(text: "ok")

@@ -13,19 +13,19 @@ import Testing
         #expect(JSON.string("\"\\/\u{8}\t\n\u{C}\r\u{0}\u{1F}\u{7F}é😀").text == #""\"\\/\b\t\n\f\r\u0000\u001f\u007fé😀""#)
     }
 
-    @Test func `every scalar below a thousand survives another parser`() throws {
+    @Test func `another parser reads every scalar below 1000 correctly`() throws {
         let text = String(String.UnicodeScalarView((0..<1_000).compactMap(Unicode.Scalar.init)))
         let read = try JSONSerialization.jsonObject(with: Data(JSON.array([.string(text)]).bytes)) as? [String]
         #expect(read == [text])
     }
 
     @Test(arguments: [0, -0.0, 1e-7, 1e300, 0.1, 12.345])
-    func `numbers are read back unchanged`(number: Double) throws {
+    func `another parser reads numbers unchanged`(number: Double) throws {
         let read = try JSONSerialization.jsonObject(with: Data(JSON.array([.number(number)]).bytes)) as? [Double]
         #expect(read == [number])
     }
 
-    @Test func `numbers that JSON lacks are null`() {
+    @Test func `NaN and infinity are written as null`() {
         #expect(JSON.array([.number(.nan), .number(.infinity)]).text == "[null,null]")
     }
 }

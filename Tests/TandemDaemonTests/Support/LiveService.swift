@@ -9,7 +9,7 @@ import Tracing
 @testable import TandemDaemon
 @testable import tandemd
 
-/// The service on a port of its own, in this process, with a client for it.
+/// The service in this process, on a free port, with a client for it.
 struct LiveService: Sendable {
     let port: Int
     let context: DaemonContext
@@ -19,16 +19,16 @@ struct LiveService: Sendable {
 
     func get(_ target: String) async throws -> FetchResponse { try await client.get(origin + target) }
 
-    /// The path of a fetch of `url`, which is percent-encoded.
+    /// Returns the path that fetches `url`. It is percent-encoded.
     func fetchPath(_ style: Style, _ url: String, endpoint: String = "fetch") -> String {
         "/\(style)/\(endpoint)?url=\(percentEncoded(url))"
     }
 }
 
-/// On as many hubs as TANDEM_TEST_HUBS says; without the variable on one.
+/// The number of hubs: TANDEM_TEST_HUBS, or 1 without it.
 private let hubs = getenv("TANDEM_TEST_HUBS").map { max(1, Int(atol($0))) } ?? 1
 
-/// Runs the service while `body` does. `extend` may add routes.
+/// Runs the service while `body` runs. `extend` may add routes.
 func withService(
     configure: (inout DaemonConfiguration) -> Void = { _ in }, routes extend: (Router) -> Void = { _ in },
     _ body: (LiveService) async throws -> Void
@@ -50,14 +50,14 @@ func withService(
     }
 }
 
-/// Runs a server on a hub of its own while `body` does. The caller's metrics and tracer are the server's.
+/// Runs a server on a separate hub while `body` runs. The server uses the caller's metrics and tracer.
 func withServer(
     _ router: Router, _ configuration: HTTPServerConfiguration, _ body: (_ port: Int) async throws -> Void
 ) async throws {
     try await withServer(router, configuration) { port, _ in try await body(port) }
 }
 
-/// As the other, for a body that asks the server itself.
+/// Runs a server like the other form, and passes it to `body`.
 func withServer(
     _ router: Router, _ configuration: HTTPServerConfiguration, _ context: DaemonContext? = nil,
     _ body: (_ port: Int, HTTPServer) async throws -> Void
@@ -81,7 +81,7 @@ func withServer(
     }
 }
 
-/// A server that misbehaves, on a port of its own.
+/// Runs a server as an upstream, on a free port, while `body` runs.
 func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -> Void) async throws {
     let router = Router()
     routes(router)
@@ -92,7 +92,7 @@ func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -
     try await withServer(router, configuration, body)
 }
 
-/// Everything but letters and digits as %XX.
+/// Returns a text in which every byte except letters and digits is written as %XX.
 func percentEncoded(_ text: String) -> String {
     text.utf8.map { byte in
         let character = Character(Unicode.Scalar(byte))

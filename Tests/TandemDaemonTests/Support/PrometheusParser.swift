@@ -1,12 +1,12 @@
 import Foundation
 import Testing
 
-/// A family as prometheus_client's parser, which nobody here wrote, has understood it.
+/// A metric family, as parsed by Python's prometheus_client.
 struct ParsedFamily: Decodable {
     struct Sample: Decodable {
         let name: String
         let labels: [String: String]
-        /// As Python prints it: "1.0", "inf".
+        /// The value as Python prints it: "1.0", "inf".
         let value: String
     }
 
@@ -23,7 +23,7 @@ struct ParsedFamily: Decodable {
     }
 }
 
-/// Has a text parsed; fails the test when the parser refuses it.
+/// Parses a text with prometheus_client. Fails the test if the parser refuses the text.
 func parsePrometheus(_ text: [UInt8], openMetrics: Bool = false) throws -> [String: ParsedFamily] {
     let program = """
         import json, sys
@@ -40,7 +40,7 @@ func parsePrometheus(_ text: [UInt8], openMetrics: Bool = false) throws -> [Stri
     return Dictionary(families.map { ($0.name, $0) }) { first, _ in first }
 }
 
-/// What a command prints, which has to succeed.
+/// Returns the output of a command. Fails the test if the command fails.
 private func output(of command: [String], input: Data = Data(), environment: [String: String] = [:]) throws -> String {
     let (process, stdin, stdout) = (Process(), Pipe(), Pipe())
     process.executableURL = URL(filePath: "/usr/bin/env")

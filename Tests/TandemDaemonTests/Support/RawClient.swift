@@ -1,12 +1,12 @@
 import Foundation
 import Tandem
 
-/// A client that says exactly what it is told. Used on a hub.
+/// A client that sends exactly the given text. Must be used on a hub.
 final class RawClient {
     private let descriptor: Descriptor
     private(set) var received = ""
 
-    /// Connects to the loopback address. On a hub.
+    /// Connects to a port of the loopback address.
     init(port: Int) async throws {
         let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
         var address = sockaddr_in()
@@ -32,7 +32,7 @@ final class RawClient {
         }
     }
 
-    /// Reads until what has been received contains this text, or the server closes.
+    /// Reads until the received text contains this text, or the server closes.
     func receive(until text: String) async throws {
         while !received.contains(text) {
             var buffer = [UInt8](repeating: 0, count: 4_096)

@@ -3,7 +3,7 @@ import Testing
 @testable import TandemDaemon
 
 @Suite struct WholeNumberTests {
-    @Test func `digits are a number`() {
+    @Test func `decimal digits are a number`() {
         #expect(wholeNumber("0") == 0)
         #expect(wholeNumber("600000") == 600_000)
         #expect(wholeNumber("9223372036854775807") == .max)

@@ -38,12 +38,12 @@ struct W3CTracerTests {
         let trace = try #require(span.context.traceContext)
         #expect(trace.traceID == traceID && trace.spanID != "b7ad6b7169203331" && trace.isSampled)
         #expect(injected(tracer, span.context) == ["traceparent": trace.traceparent, "tracestate": "a=1,b=2"])
-        // Nobody takes it.
+        // There is no sink.
         #expect(!span.isRecording)
         span.end()
     }
 
-    @Test func `only a tracer that starts traces makes any`() throws {
+    @Test func `only a tracer with startsTraces starts a trace`() throws {
         let joins = W3CTracer(startsTraces: false)
         for fields in [[:], ["traceparent": "nonsense"], ["traceparent": parent.uppercased()]] {
             let span = joins.startSpan("x", context: context(joins, fields), ofKind: .server)
@@ -73,7 +73,7 @@ struct W3CTracerTests {
         for number in 0..<100 { span.addEvent(SpanEvent(name: "\(number)")) }
         let child = tracer.startSpan("child", context: span.context)
         child.addLink(span, attributes: ["batch": 7])
-        // Of no trace.
+        // This link belongs to no trace.
         child.addLink(SpanLink(context: .topLevel, attributes: [:]))
         for _ in 0..<100 { span.addLink(child) }
         child.end()
@@ -103,7 +103,7 @@ struct W3CTracerTests {
     }
 
     @Test(arguments: Style.allCases)
-    func `a server joins its caller's trace`(style: Style) async throws {
+    func `a server joins the trace of its client`(style: Style) async throws {
         let seen = Mutex<[TraceContext?]>([])
         let router = Router()
         @Sendable func note() -> Response {
