@@ -48,7 +48,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The kind of error.
     public let code: Code
-    /// What happened, where, and how to fix it.
+    /// A description of the error, its place and the remedy.
     public let message: String
     /// The errno value that goes with the error; 0 if there is none.
     public let errno: CInt

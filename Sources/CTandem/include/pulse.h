@@ -1,4 +1,5 @@
-/// What a hub records about itself while it runs: counters, the duration of its turns, and the state that the watchdog reads.
+/// The data that a hub records about itself while it runs: counters, the duration of its turns, and the state that the watchdog
+/// reads.
 #ifndef TANDEM_PULSE_H
 #define TANDEM_PULSE_H
 
@@ -22,10 +23,10 @@ typedef struct tandem_pulse {
   uintptr_t root;
   /// The number of stalls that the watchdog has seen; written by the watchdog's thread.
   uint64_t stalls;
-  /// How often a green thread was started, was parked, and awaited async code.
+  /// The number of times that a green thread was started, was parked, and awaited async code.
   uint64_t started, parked, awaited;
-  /// When the present turn began, in nanoseconds of CLOCK_MONOTONIC: at the last return from a poll that could sleep, or else
-  /// at the last call of the poller.
+  /// The time when the current turn began, in nanoseconds of CLOCK_MONOTONIC: the last return from a poll that could sleep, or
+  /// else the last call of the poller.
   uint64_t turn_began;
   /// Turns by duration: bucket i counts turns of less than 2^i nanoseconds and at least half of that.
   uint64_t delays[TANDEM_DELAY_BUCKETS];
@@ -82,7 +83,7 @@ bool tandem_pulse_allow_interrupts(bool allowed);
 /// Records the calling thread as the hub's thread, and the calling function's frame as that of the hub's loop.
 void tandem_pulse_enter(tandem_pulse *pulse);
 
-/// What the watchdog has seen of a thread.
+/// The state of a thread as the watchdog has seen it.
 typedef struct tandem_sighting {
   uintptr_t addresses[64];
   size_t count;

@@ -38,11 +38,11 @@ typedef struct tandem_wait {
   bool ignores_cancellation;
   /// A number that goes with `what`, such as a file descriptor; -1 for none.
   int32_t detail;
-  /// What the task waits for, as shown in dumps: a string that is never freed. Null while the wait is not in use.
+  /// The event that the task waits for, as shown in dumps: a string that is never freed. Null while the wait is not in use.
   const char *_Nullable what;
   /// The Swift task that waits.
   const void *_Nullable task;
-  /// When the turn in which the wait began had begun, in nanoseconds of CLOCK_MONOTONIC.
+  /// The start of the turn in which the wait began, in nanoseconds of CLOCK_MONOTONIC.
   uint64_t began;
 } tandem_wait;
 

@@ -36,7 +36,7 @@ extension Hub {
         return fiber
     }
 
-    /// Leaves a green stack suspended for ever, because its hub has stopped and its task was resumed on another thread. The stack
+    /// Leaves a green stack suspended forever, because its hub has stopped and its task was resumed on another thread. The stack
     /// must not continue there: compilers keep thread-local addresses across calls.
     @inline(never)  // frame
     private func abandon(_ fiber: Fiber) async {

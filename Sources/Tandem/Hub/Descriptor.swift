@@ -24,9 +24,9 @@ public final class Descriptor {
 
     /// A direction to wait for.
     public enum Direction: Sendable {
-        /// Until there is something to read, or the peer has ended its side.
+        /// The descriptor has something to read, or the peer has ended its side.
         case readable
-        /// Until there is room to write.
+        /// The descriptor has room to write.
         case writable
     }
 

@@ -1,11 +1,11 @@
-/// How far timers may fire: up to the time when the kernel was last asked, once the jobs that its answer woke have run.
+/// The limit up to which timers may fire: the time when the kernel was last asked, once the jobs that its answer woke have run.
 ///
 /// So a deadline never wins over an event that arrived in time. Only the jobs that were woken by then count: if timers waited for
 /// later ones too, a steady stream of woken jobs could keep them from firing.
 struct FiringLimit {
     /// Deadlines up to this time may fire, in nanoseconds on the hub's clock.
     private(set) var time: UInt64 = 0
-    // When the kernel last gave a complete answer.
+    // The time of the kernel's last complete answer.
     private var asked: UInt64 = 0
     // The value that `time` gets when `jobsAhead` more jobs have run.
     private var next: UInt64 = 0

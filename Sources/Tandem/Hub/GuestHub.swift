@@ -1,7 +1,7 @@
 internal import CTandem
 internal import Glibc
 
-/// A hub without a loop of its own: it runs in another event loop, which watches `fd` and calls `turn`.
+/// A hub that has no loop: it runs in another event loop, which watches `fd` and calls `turn`.
 ///
 ///     let guest = try GuestHub()
 ///     loop.watch(guest.fd, forReading: true) { guest.turn() }

@@ -3,7 +3,7 @@ internal import CTandem
 /// A call that was waiting when the snapshot was taken.
 struct WaitSnapshot {
     let task: UnsafeRawPointer?
-    /// What the call waits for, as passed to `beginWait`.
+    /// The event that the call waits for, as passed to `beginWait`.
     let what: String
     let detail: CInt
     let time: Duration

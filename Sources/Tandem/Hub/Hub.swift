@@ -44,7 +44,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) var turns: UInt64 = 0
-    /// What is left of the running job's share of the hub.
+    /// The rest of the running job's share of the hub.
     @exclusivity(unchecked) var share = JobShare()
     /// Jobs that have run since the kernel was last asked.
     @exclusivity(unchecked) var jobsUnasked = 0
@@ -106,8 +106,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         return .nanoseconds(Int64(clamping: tandem_monotonic_nanoseconds()))
     }
 
-    /// When this turn began, in nanoseconds on the hub's clock. Cheaper than reading the clock, and exact enough for checks per
-    /// request: it is at most as old as the turn is long. Must be used on the hub's thread.
+    /// The time when this turn began, in nanoseconds on the hub's clock. Cheaper than reading the clock, and exact enough for
+    /// checks per request: it is at most as old as the turn is long. Must be used on the hub's thread.
     package var turnTime: UInt64 { virtualNow?.pointee ?? pulse.pointee.turn_began }
 
     /// The present time on this hub's clock, in nanoseconds. Reads the clock. Must be used on the hub's thread.

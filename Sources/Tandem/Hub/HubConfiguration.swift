@@ -8,7 +8,7 @@ public struct HubConfiguration: Sendable {
     /// it looks at timers and descriptors again. So a flood of ready tasks cannot starve I/O.
     public var jobsPerTurn = 256
 
-    /// How long `Hub.run` and `HubGroup.shutdown` wait for cancelled tasks to end before they report those that did not.
+    /// The time that `Hub.run` and `HubGroup.shutdown` wait for cancelled tasks to end before they report the remaining ones.
     public var stopGrace: Duration = .seconds(5)
 
     /// The name of the hub in reports and dumps. Threads of a `HubGroup` are named for it in ps and gdb, with the hub's index
@@ -19,8 +19,8 @@ public struct HubConfiguration: Sendable {
     /// read once per process, or else epoll. If the variable has an unknown value, hubs do not start.
     public var poller = PollerKind(rawValue: PollerKind.inEnvironment) ?? .epoll
 
-    /// How often an idle hub checks whether other code has closed descriptors that are waited on. One audit checks at most 1,024
-    /// of them. nil turns audits off.
+    /// The interval at which an idle hub checks whether other code has closed descriptors that are waited on. One audit checks at
+    /// most 1,024 of them. nil turns audits off.
     public var auditInterval: Duration? = .seconds(5)
 
     /// The clock for deadlines, sleeps and timers on the hub.
@@ -29,12 +29,12 @@ public struct HubConfiguration: Sendable {
     /// The order in which ready jobs run.
     public var order = ReadyOrder.arrival
 
-    /// How long one piece of code may hold the hub before the watchdog thread reports it with its stack; at least 2 ms. nil, the
-    /// default, means no watchdog. `Hub.stallThreshold` changes the value while the hub runs.
+    /// The maximum time for which one piece of code may hold the hub before the watchdog thread reports it with its stack; at
+    /// least 2 ms. nil, the default, means no watchdog. `Hub.stallThreshold` changes the value while the hub runs.
     public var stallThreshold: Duration?
 
-    /// How long a hub may be idle, with calls that wait but without timers and descriptors that could wake them, before it
-    /// reports those calls. nil turns these reports off.
+    /// The maximum time for which a hub may be idle, with calls that wait but without timers and descriptors that could wake
+    /// them, before it reports those calls. nil turns these reports off.
     public var stuckThreshold: Duration? = .seconds(10)
 
     /// Whether an idle hub gives memory that deep calls have touched back to the kernel: all but the topmost 16 KiB of each free

@@ -14,9 +14,9 @@ public struct HubDump: Sendable, CustomStringConvertible {
         public let number: Int
         /// The name that it was started with.
         public let name: String
-        /// What it does: whether it runs, or what it waits for.
+        /// The state of the green thread: that it runs, or what it waits for.
         public let state: String
-        /// Its stack.
+        /// The stack of the green thread.
         public let stack: StackTrace
     }
 
@@ -24,7 +24,7 @@ public struct HubDump: Sendable, CustomStringConvertible {
     public struct TaskEntry: Sendable {
         /// The name given to `Hub.spawn`, or "task" for tasks that were started in another way.
         public let name: String
-        /// What it waits for.
+        /// The event that the task waits for.
         public let state: String
     }
 

@@ -9,7 +9,7 @@ internal import CTandem
 ///         nonisolated var unownedExecutor: UnownedSerialExecutor { hub.serialExecutor.asUnownedSerialExecutor() }
 ///     }
 ///
-/// A type of its own, apart from `Hub`, because Swift must be told of each job whether it was enqueued for an actor.
+/// A separate type, apart from `Hub`, because Swift must be told of each job whether it was enqueued for an actor.
 public final class HubExecutor: SerialExecutor, @unchecked Sendable {
     unowned let hub: Hub
 

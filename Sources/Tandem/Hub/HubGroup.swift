@@ -2,7 +2,7 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
-/// Several hubs, each with a thread of its own. They share nothing.
+/// A group of hubs, each with a separate thread. They share nothing.
 public final class HubGroup: Sendable {
     /// The hubs. They run until `shutdown`.
     public let hubs: [Hub]
@@ -17,7 +17,7 @@ public final class HubGroup: Sendable {
         } catch { fatalError("the shared hubs cannot start: \(error.message)") }
     }()
 
-    /// Starts `count` hubs, each on a thread of its own.
+    /// Starts `count` hubs, each on a separate thread.
     ///
     /// - Throws: `TandemError` `invalidArgument` if `count` is less than 1 or `TANDEM_HUB_POLLER` has an unknown value;
     ///   `systemCall` if the kernel refuses a resource that the hubs need.

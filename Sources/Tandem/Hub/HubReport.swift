@@ -14,7 +14,7 @@ public struct HubReport: Sendable, CustomStringConvertible {
         public static let stallEnded = Kind(rawValue: "stallEnded")
         /// The hub is idle, and calls wait that only another thread can wake.
         public static let stuck = Kind(rawValue: "stuck")
-        /// A green thread outlived its hub and is left suspended for ever.
+        /// A green thread outlived its hub and is left suspended forever.
         public static let abandoned = Kind(rawValue: "abandoned")
         /// Tasks did not end within `HubConfiguration.stopGrace`.
         public static let unfinished = Kind(rawValue: "unfinished")

@@ -22,12 +22,12 @@ public struct HubStatistics: Hashable, Sendable {
     public var bridgesToBlocking: UInt64
     /// Calls of async code from blocking code since the start.
     public var bridgesToAsync: UInt64
-    /// How often a green thread was parked since the start.
+    /// The number of times that a green thread was parked, since the start.
     public var parks: UInt64
-    /// How often a green stack was switched to, and back, since the start.
+    /// The number of switches to a green stack and back, since the start.
     public var switches: UInt64 { bridgesToBlocking + bridgesToAsync + parks }
-    /// How often the watchdog has seen this hub held for longer than `HubConfiguration.stallThreshold`.
+    /// The number of times that the watchdog saw this hub held for longer than `HubConfiguration.stallThreshold`.
     public var stalls: UInt64
-    /// How long the turns of the loop took, since the start.
+    /// The durations of the turns of the loop, since the start.
     public var loopDelays: LoopDelays
 }

@@ -1,8 +1,8 @@
 internal import CTandem
 
 extension Hub {
-    /// How long one piece of code may hold this hub before the watchdog reports it, at least 2 ms; nil turns the watchdog off for
-    /// this hub. Initially `HubConfiguration.stallThreshold`. A new value takes effect within a second.
+    /// The maximum time for which one piece of code may hold this hub before the watchdog reports it, at least 2 ms; nil turns
+    /// the watchdog off for this hub. Initially `HubConfiguration.stallThreshold`. A new value takes effect within a second.
     ///
     /// Must be used on this hub's thread.
     public var stallThreshold: Duration? {
@@ -21,7 +21,7 @@ extension Hub {
 
 /// The registration of one hub with the watchdog. Must be created and ended on the hub's thread.
 struct HubWatch {
-    /// How long one piece of code may hold the hub.
+    /// The maximum time for which one piece of code may hold the hub.
     let threshold: Duration
     private let key: Int
     private let forbadeInterrupts: Bool

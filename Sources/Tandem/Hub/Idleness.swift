@@ -8,11 +8,11 @@ struct Idleness {
     /// The maximum number of waited-on descriptors to check in one audit.
     static let descriptorsPerAudit = 1_024
 
-    /// When stacks are trimmed next, in nanoseconds of CLOCK_MONOTONIC; 0 before there was anything to trim.
+    /// The time when stacks are trimmed next, in nanoseconds of CLOCK_MONOTONIC; 0 before there was anything to trim.
     var nextTrim: UInt64 = 0
-    // When descriptors are checked next; 0 before there were any.
+    // The time when descriptors are checked next; 0 before there were any.
     fileprivate var nextAudit: UInt64 = 0
-    // When the hub last became idle, and how many jobs had run by then.
+    // The time when the hub last became idle, and the number of jobs that had run by then.
     fileprivate var since: UInt64 = 0
     fileprivate var jobs: UInt64 = 0
     fileprivate var hasReported = false

@@ -1,7 +1,7 @@
 internal import CTandem
 
-/// How long the turns of a hub's loop took, without the time that the hub slept in the poller. Anything that became ready or due
-/// during a turn had to wait for its end. Counted in powers of two.
+/// The durations of the turns of a hub's loop, without the time that the hub slept in the poller. An event that became ready or
+/// due during a turn had to wait for the end of the turn. Counted in powers of two.
 public struct LoopDelays: Hashable, Sendable {
     /// Element i counts the turns that took less than 2^i nanoseconds and at least half of that. The last element also counts all
     /// longer turns.

@@ -30,7 +30,7 @@ struct TimerHeap: ~Copyable {
 
     deinit { slots.deallocate() }
 
-    /// When the first wait is due, in nanoseconds of the hub's clock; `UInt64.max` if there are no waits.
+    /// The time when the first wait is due, in nanoseconds of the hub's clock; `UInt64.max` if there are no waits.
     var earliest: UInt64 { count == 0 ? .max : slots[0].due }
 
     /// Rounds a deadline up, so that timers that are due close together share a wake-up of the hub. Adds less than 1/64 of the

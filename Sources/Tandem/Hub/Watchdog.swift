@@ -16,7 +16,7 @@ final class Watchdog: Sendable {
         let threshold: UInt64
         let report: Report
         var beats: UInt64 = 0
-        /// When the watchdog last saw the hub make progress.
+        /// The time when the watchdog last saw the hub make progress.
         var alive: UInt64
         /// The code that holds the hub, once that has been reported.
         var holder: String?
@@ -108,7 +108,7 @@ final class Watchdog: Sendable {
         ]
     }
 
-    /// What the thread of a hub is doing.
+    /// The activity of a hub's thread.
     struct Sighting {
         /// The code that holds the hub: a green thread by name, or async code.
         let holder: String

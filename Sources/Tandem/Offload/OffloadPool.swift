@@ -13,7 +13,7 @@ internal import Glibc
 /// - `awaiting { }`, `Event.wait` and all other blocking calls work. They block the pool's thread, while the operation that they
 ///   wait for runs on a hub.
 /// - A blocking call of `run` or `offload` for the same pool runs the inner body at once, on the same thread. A call through
-///   async code (`awaiting { try await pool.run { } }`) is queued, and if all threads wait in such calls, they wait for ever.
+///   async code (`awaiting { try await pool.run { } }`) is queued, and if all threads wait in such calls, they wait forever.
 ///
 /// All calls may be made from any thread.
 public final class OffloadPool: Sendable {

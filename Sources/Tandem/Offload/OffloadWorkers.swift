@@ -106,7 +106,7 @@ final class OffloadWorkers: Sendable {
             // Under the lock, so that the new thread's first step waits until the thread is listed.
             state.threads.insert(try startThread(number: state.threads.count))
         } catch {
-            // Without the new thread the job waits longer; without any thread it would wait for ever.
+            // Without the new thread the job waits longer; without any thread it would wait forever.
             if state.threads.isEmpty { throw error }
         }
     }

@@ -4,7 +4,7 @@
 ///         while let row = try cursor.fetch() { try send(row) }
 ///     }) { ... }
 ///
-/// Each loop starts the body on a green thread of its own, on the reader's hub. When the body returns, the loop ends. When it
+/// Each loop starts the body on a separate green thread, on the reader's hub. When the body returns, the loop ends. When it
 /// throws, the loop gets the elements sent before, then throws that error. When the reader leaves the loop or is cancelled, the
 /// body's waiting call throws `CancellationError`, and the next `send` throws `TandemError` `closed`.
 public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {

@@ -7,7 +7,7 @@ internal import CTandem
 /// takes effect after the shield has ended. Task-locals are the caller's. A hub that stops does not cancel `body`, and waits for
 /// it within its `stopGrace`.
 ///
-/// `body` runs in a task of its own on the caller's hub or, if the caller is on no hub, on a hub of the shared group.
+/// `body` runs in a separate task on the caller's hub or, if the caller is on no hub, on a hub of the shared group.
 ///
 /// - Throws: The error that `body` throws, unchanged.
 public func withCancellationShield<Success, Failure: Error>(
@@ -25,7 +25,7 @@ public func withCancellationShield<Success, Failure: Error>(
     return try outcome!.get()
 }
 
-/// Runs blocking code without cancelling it, on a green stack of its own. Otherwise the same as the async form.
+/// Runs blocking code without cancelling it, on a separate green stack. Otherwise the same as the async form.
 ///
 /// Parks the calling green thread, or blocks the calling OS thread, until `body` has ended.
 ///

@@ -1,5 +1,5 @@
 extension GreenPool {
-    /// Applies `transform` to each input on a member of its own, up to `limit` at once, and returns the results in the order of
+    /// Applies `transform` to each input on a separate member, up to `limit` at once, and returns the results in the order of
     /// the inputs.
     ///
     /// The map is lazy: it takes inputs as results are requested, at most `limit` ahead, so its memory does not grow with the

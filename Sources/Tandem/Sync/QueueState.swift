@@ -11,7 +11,7 @@ struct QueueState<Element: Sendable>: Sendable {
     var joiners = WaitList<Void>()
     /// The number of items that were put and are not done.
     private(set) var unfinished = 0
-    /// How the queue was closed; nil while it is open.
+    /// The way in which the queue was closed; nil while it is open.
     private(set) var ending: Ending?
 
     init(capacity: Int, backlog: Backlog<Element>) {

@@ -32,7 +32,7 @@ public func withTimeout<Success>(
     }
 }
 
-/// Runs blocking code with a time limit, on a green stack of its own. Otherwise the same as the async form.
+/// Runs blocking code with a time limit, on a separate green stack. Otherwise the same as the async form.
 ///
 /// Parks the calling green thread, or blocks the calling OS thread, until `body` has ended.
 ///
