@@ -1,4 +1,4 @@
-/// How a server finds the end of a request's body (RFC 9112 section 6.3).
+/// The way to find the end of a request's body (RFC 9112 section 6.3).
 public enum BodyFraming: Sendable, Hashable {
     /// The request has neither `Content-Length` nor `Transfer-Encoding`, and so has no body.
     case none

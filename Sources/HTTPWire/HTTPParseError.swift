@@ -11,7 +11,7 @@ public struct HTTPParseError: Error, Sendable, Hashable, CustomStringConvertible
         case response
     }
 
-    /// What is wrong.
+    /// The kind of the error.
     public let code: Code
 
     /// The kind of message that has the error.

@@ -55,7 +55,7 @@ public struct RequestHead: Sendable {
     /// section 3.2.2), and otherwise from `Host`. Nil only for an HTTP/1.0 request that has neither.
     public var authority: String? { storage.summary.authority.map(storage.string) }
 
-    /// How the end of the body is marked.
+    /// The framing of the body.
     public var framing: BodyFraming { storage.summary.framing }
 
     /// The value of `Content-Length`, in bytes; nil without that field.

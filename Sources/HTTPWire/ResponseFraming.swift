@@ -1,4 +1,4 @@
-/// How a server marks the end of a response's body (RFC 9112 section 6.3).
+/// The way in which a server marks the end of a response's body (RFC 9112 section 6.3).
 public enum ResponseFraming: Sendable, Hashable {
     /// The response has no body, and neither `Content-Length` nor `Transfer-Encoding`.
     case none

@@ -87,7 +87,7 @@ extension ResponseSummary {
     fileprivate var neverHasContent: Bool { status < 200 || status == 204 || status == 304 }
 }
 
-/// How a client finds the end of a response's content (RFC 9112 section 6.3).
+/// The way to find the end of a response's content (RFC 9112 section 6.3).
 public enum ResponseBodyFraming: Sendable, Hashable {
     /// There is no content.
     case none

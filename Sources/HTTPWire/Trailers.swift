@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// How a recipient treats a trailer field (RFC 9110 section 6.5.1).
+/// The treatment of a trailer field by a recipient (RFC 9110 section 6.5.1).
 enum TrailerUse {
     /// The field is kept among the trailers.
     case kept

@@ -2,7 +2,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import TandemHTTP
 
-/// What the decoder expected and what it found: the error under a `DecodingError`.
+/// The value that the decoder expected, and the one that it found: the error under a `DecodingError`.
 struct Expectation: Error, CustomStringConvertible {
     let expected: String
     let found: String

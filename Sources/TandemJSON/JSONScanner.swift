@@ -1,4 +1,4 @@
-/// A place in a text that is not JSON, and what is wrong there.
+/// A place in a text that is not JSON, and the problem there.
 struct JSONFault: Error, Equatable {
     let offset: Int
     let reason: String

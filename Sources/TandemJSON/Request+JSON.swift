@@ -34,7 +34,7 @@ extension Request {
     ///
     /// - Parameter limit: The most bytes that the body may have. The server's own limit (`maxBodyBytes`) holds as well.
     /// - Throws: `HTTPError` 415 for another `Content-Type`, 413 when the body is longer than `limit`, 400 when it cannot be
-    ///   decoded; else as `RequestBody.read`, and what an `init(from:)` of the value throws.
+    ///   decoded; otherwise the errors of `RequestBody.read`, and of an `init(from:)` of the value.
     public func json<Value: Decodable>(as type: Value.Type = Value.self, upTo limit: Int = 1_048_576) async throws -> Value {
         try requireJSON()
         return try decodeJSON(try await body.collect(upTo: limit), as: type)

@@ -19,7 +19,7 @@ final class AnswerStream: AnswerSink {
     private let wire: Wire
     // The exchange runs the stream, and outlives it.
     private unowned let exchange: Exchange
-    /// How the body is framed; nil while the head has not been put.
+    /// The framing of the body; nil while the head has not been put.
     private var framing: ResponseFraming?
     /// Whether the writer has to let others run after it has flushed.
     private var givesWay = false

@@ -39,9 +39,9 @@ final class Connection: @unchecked Sendable {
         case end
     }
 
-    /// How long a connection is idle before it is at rest, in nanoseconds. A client that has sent a second request is likely to
-    /// send more, and a request that wakes a connection from rest costs a task. A client that connects for one request does not
-    /// hold a task for long.
+    /// The time for which a connection is idle before it is at rest, in nanoseconds. A client that has sent a second request is
+    /// likely to send more, and a request that wakes a connection from rest costs a task. A client that connects for one request
+    /// does not hold a task for long.
     private var restsAfter: UInt64 { served > 1 ? 1_000_000_000 : 100_000_000 }
 
     let context: ServingContext
@@ -56,18 +56,18 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var state: State
     /// Why the handler was cancelled, for the log.
     @exclusivity(unchecked) private(set) var cancelReason: String?
-    /// When the last request ended, or the connection began, in nanoseconds of the hub's clock.
+    /// The time when the last request ended, or the connection began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) private(set) var idleSince: UInt64
     /// Whether the client has half-closed, or has gone.
     @exclusivity(unchecked) private var hasPeerChanged = false
     /// The number of requests so far.
     @exclusivity(unchecked) private var served = 0
     @exclusivity(unchecked) private var parser: RequestHeadParser
-    /// nil at rest, and before the connection can take its first request.
+    /// The exchange; nil at rest, and before the connection can take its first request.
     @exclusivity(unchecked) private var exchange: Exchange?
 
     @exclusivity(unchecked) private var isCut = false
-    /// The timer of `idle`, `atRest`, `head` and `handling`. In the other states each wait has a deadline of its own.
+    /// The timer of `idle`, `atRest`, `head` and `handling`. In the other states each wait has a separate deadline.
     @exclusivity(unchecked) private var deadline = MovingDeadline()
 
     init(

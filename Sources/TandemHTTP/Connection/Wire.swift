@@ -181,7 +181,7 @@ final class Wire {
         var version: HTTPVersion
         /// Whether the request was HEAD.
         var isHead: Bool
-        /// How long the connection may be idle, in seconds, for a client that asks for keep-alive; otherwise nil.
+        /// The idle timeout in seconds, for a client that asks for keep-alive; otherwise nil.
         var idleSeconds: Int?
         var date: HTTPDate
     }

@@ -9,7 +9,7 @@ final class InheritedSockets: Sendable {
     /// that no child process takes them for its own.
     static let ofProcess = InheritedSockets()
 
-    // In the order in which they were passed.
+    // The sockets in the order in which they were passed.
     private let sockets: Mutex<[(name: String, fd: CInt)]>
 
     private init() {

@@ -22,8 +22,8 @@ public struct Cookie: Sendable, Hashable {
         case none = "None"
     }
 
-    /// The name, a token. Browsers accept `__Secure-…` only with `isSecure`, and `__Host-…` only with `isSecure`, the path `/` and
-    /// no domain.
+    /// The name, a token. Browsers accept `__Secure-…` only with `isSecure`, and `__Host-…` only with `isSecure`, the path `/`
+    /// and no domain.
     public var name: String
     /// The value: visible ASCII characters except `"`, `,`, `;` and `\`, possibly all of it in double quotes. Encode other text,
     /// for example with base64.
@@ -32,7 +32,7 @@ public struct Cookie: Sendable, Hashable {
     public var path: String?
     /// The host that the cookie goes to, with all its subdomains. Nil for the host of the request alone.
     public var domain: String?
-    /// How long the client keeps the cookie, in whole seconds; a fraction is left out. Takes precedence over `expires`.
+    /// The time for which the client keeps the cookie, in whole seconds; a fraction is dropped. Takes precedence over `expires`.
     public var maxAge: Duration?
     /// The moment until which the client keeps the cookie.
     public var expires: HTTPDate?
@@ -151,7 +151,7 @@ public struct CookieError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// The part of the cookie that is wrong.
     public let part: Part
-    /// What was expected. It has no value of a cookie, so that it can be logged.
+    /// The expectation that was not met. It contains no value of a cookie, so that it can be logged.
     public let description: String
 
     init(_ part: Part, _ description: String) {

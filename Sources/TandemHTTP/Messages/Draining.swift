@@ -51,7 +51,7 @@ public struct Draining: Sendable {
         }
     }
 
-    /// Runs a blocking `body` as the async form does, on a green stack of its own. Parks the calling green thread, or blocks the
+    /// Runs a blocking `body` as the async form does, on a separate green stack. Parks the calling green thread, or blocks the
     /// calling OS thread, until `body` has ended.
     ///
     /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.

@@ -20,7 +20,7 @@
 ///         }
 ///     }
 public protocol ParameterValue {
-    /// What a client has to send, as it follows the word "expected" in an error: `a whole number`. Clients see it.
+    /// The text that follows the word "expected" in an error, such as `a whole number`. Clients see it.
     static var expectation: String { get }
 
     /// Creates the value from the decoded text of one parameter. Returns nil when the text is not as expected.

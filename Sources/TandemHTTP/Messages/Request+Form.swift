@@ -15,7 +15,7 @@ extension Request {
     ///
     /// - Parameter limit: The most bytes that the body may have. The server's own limit (`maxBodyBytes`) holds as well.
     /// - Throws: `HTTPError` 415 when `Content-Type` is absent or another one, 413 when the body is longer than `limit`, 400 when
-    ///   a name or a value does not decode; else as `RequestBody.read`.
+    ///   a name or a value does not decode; otherwise like `RequestBody.read`.
     public func form(upTo limit: Int = 1_048_576) async throws -> QueryItems {
         try requireMediaType(formType)
         return try formFields(try await body.collect(upTo: limit))

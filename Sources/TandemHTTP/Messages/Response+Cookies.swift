@@ -2,7 +2,7 @@ internal import HTTPTypes
 internal import HTTPWire
 
 extension Response {
-    /// Sets a cookie: adds a `Set-Cookie` field. Each cookie has a field of its own; when two have the same name, path and
+    /// Sets a cookie: adds a `Set-Cookie` field. Each cookie has a separate field; when two have the same name, path and
     /// domain, browsers keep the last.
     ///
     /// Throws `CookieError` when a browser would not store the cookie. What a client sent can be passed as a name or a value:

@@ -84,7 +84,7 @@ public struct Response: Sendable {
         self.init(status, headers, .stream(length: contentLength, .async(body)))
     }
 
-    /// Creates an answer whose body a blocking closure writes, on a green thread. Otherwise as the async form. The closure's
+    /// Creates an answer whose body a blocking closure writes, on a green thread. Otherwise like the async form. The closure's
     /// own style selects the form: a closure that awaits is async.
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,

@@ -35,7 +35,7 @@ public struct AccessLogEntry: Sendable {
         }
     }
 
-    /// How a request ended.
+    /// The outcome of a request.
     public enum Outcome: String, Sendable, Hashable {
         /// The server sent the whole response.
         case completed
@@ -61,7 +61,7 @@ public struct AccessLogEntry: Sendable {
     public var nanoseconds: Int
     /// The peer, as `Request.remoteAddress`.
     public var remoteAddress: String
-    /// How the request ended.
+    /// The outcome of the request.
     public var outcome: Outcome
     /// Bytes of the request that the server read: the head, and the body without the framing of chunks.
     public var bytesReceived: Int

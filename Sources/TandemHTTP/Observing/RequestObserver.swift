@@ -5,7 +5,7 @@ internal import Tracing
 
 /// The metrics, spans and log entries of the requests on one hub of a server. Used only on its hub.
 final class RequestObserver {
-    /// nil when nothing is counted.
+    /// The metrics; nil if nothing is counted.
     let metrics: ServerMetrics?
     private let spans: RequestSpans?
     @exclusivity(unchecked) private var numbers = RequestNumbers()

@@ -9,10 +9,10 @@ final class Dispatcher: Sendable {
     struct Target {
         let handler: Handler
         let name: GreenThreadName
-        /// nil for an answer of the server's own.
+        /// The route; nil if the server itself answers.
         var route: Route?
         var parameters = PathParameters()
-        /// Whether the connection cannot go on after this request.
+        /// Whether the connection must end after this request.
         var closes = false
     }
 

@@ -55,7 +55,7 @@ public class RouteGroup {
         storage.table.add(method, path, .async(handler), to: index)
     }
 
-    /// Adds a route with a handler in blocking style, which runs on a green thread. Otherwise as the async form.
+    /// Adds a route with a handler in blocking style, which runs on a green thread. Otherwise like the async form.
     public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping BlockingHandler) {
         storage.table.add(method, path, .blocking(handler), to: index)
     }
@@ -89,12 +89,12 @@ public class RouteGroup {
     /// calling middleware.
     public func use(_ middleware: @escaping AsyncMiddleware) { storage.table.use(.async(middleware), in: index) }
 
-    /// Adds a middleware in blocking style, which runs on a green thread. Otherwise as the async form.
+    /// Adds a middleware in blocking style, which runs on a green thread. Otherwise like the async form.
     public func use(_ middleware: @escaping BlockingMiddleware) { storage.table.use(.blocking(middleware), in: index) }
 
     // MARK: Groups
 
-    /// Returns a new group in this one. Two groups may have the same prefix; each has middleware of its own.
+    /// Returns a new group in this one. Two groups may have the same prefix; each has separate middleware.
     ///
     /// Traps on a malformed prefix, which is a mistake in the program.
     ///

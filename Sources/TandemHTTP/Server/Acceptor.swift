@@ -11,7 +11,7 @@ final class Acceptor: @unchecked Sendable {
     private let listener: Descriptor
     private let file: UnixSocketFile?
     private let isTLS: Bool
-    /// Where the acceptor waits when no descriptor is free for another connection.
+    /// The parker on which the acceptor waits when no descriptor is free for another connection.
     private let room = Parker(for: "room for another connection")
     private let logger: Logger
     private var failures = LogSampler()

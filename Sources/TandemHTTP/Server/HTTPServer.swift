@@ -280,7 +280,7 @@ public final class HTTPServer: Sendable {
         state.withLock { $0.hooks.add(name, .async(hook)) }
     }
 
-    /// Registers a blocking hook, which runs on a green thread. Otherwise as the async form. The closure's own style selects
+    /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's own style selects
     /// the form: a closure that awaits is async.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
