@@ -65,7 +65,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
         self.init(.stream(body), contentLength: contentLength, isRepeatable: isRepeatable)
     }
 
-    /// Creates a stream that a blocking closure writes, on a green thread. Otherwise as the async form. The closure's own style
+    /// Creates a stream that a blocking closure writes, on a green thread. Otherwise like the async form. The closure's own style
     /// selects the form: a closure that awaits is async.
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,

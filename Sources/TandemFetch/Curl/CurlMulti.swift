@@ -3,7 +3,7 @@ internal import CTandemCurl
 internal import Glibc
 internal import Tandem
 
-/// A transfer or connection that libcurl works on, with an easy handle of its own.
+/// A transfer or connection that libcurl works on, with a separate easy handle.
 protocol CurlJob: AnyObject {
     /// Called when libcurl has ended the job. The job decides whether the handle stays attached to the multi handle.
     func ended(_ result: CURLcode, _ easy: EasyHandle)
@@ -43,7 +43,7 @@ final class CurlMulti {
         self.hub = hub
         self.metrics = metrics
         sessions = tandem_curl_share_sessions().map { UnsafeMutableRawPointer($0) }
-        // No limit in libcurl on the number of connections: the pool has limits of its own.
+        // No limit in libcurl on the number of connections: the pool itself has limits.
         _ = tandem_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 1_000_000)
         // Unowned, because `end` stops both before this object is freed.
         sockets = SocketWatches { [unowned self] fd, ready in drive { curl_multi_socket_action(multi, fd, ready, $0) } }

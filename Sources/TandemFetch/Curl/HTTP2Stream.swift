@@ -7,7 +7,7 @@ internal import HTTPTypes
 /// A request in HTTP/2 and its response. libcurl frames both.
 ///
 /// If the upstream agrees only to HTTP/1.1, libcurl gives up before it sends anything, and the transfer continues on an
-/// HTTP/1.1 connection of its own. So libcurl never reads a response in HTTP/1.1.
+/// separate HTTP/1.1 connection. So libcurl never reads a response in HTTP/1.1.
 final class HTTP2Stream: CurlJob, Wire {
     private let transfer: Transfer
     private let session: HTTP2Session

@@ -21,10 +21,10 @@ public final class TestClient: @unchecked Sendable {
     private var opened = 0
     private var open: [ObjectIdentifier: TestConnection] = [:]
 
-    /// Creates a client of a server that this test has not started with `withTestServer`, possibly in another process. It connects
-    /// when it sends its first request. Close it at the end of the test.
+    /// Creates a client of a server that this test has not started with `withTestServer`, possibly in another process. It
+    /// connects when it sends its first request. Close it at the end of the test.
     ///
-    /// Its connections live on the caller's hub, elsewhere on a hub that the process shares.
+    /// Its connections live on the caller's hub or, if the caller is on no hub, on one that the process shares.
     public convenience init(to address: TestAddress, _ options: TestConnectionOptions = TestConnectionOptions()) {
         self.init(hub: .forTestClients, address: address, options, log: TestLog())
     }

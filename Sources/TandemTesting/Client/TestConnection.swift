@@ -129,7 +129,7 @@ public final class TestConnection: @unchecked Sendable {
 
     /// Returns all bytes until the server closes the connection. Throws `TestClientError`.
     ///
-    /// - Parameter orReset: Whether a reset also counts as the end; else it throws.
+    /// - Parameter orReset: Whether a reset also counts as the end; otherwise it throws.
     @concurrent public func receiveUntilEnd(orReset: Bool = false) async throws -> [UInt8] {
         try await onHub { connection in
             do { while try await connection.receiveMore() {} } catch let error as TestClientError {
@@ -359,6 +359,6 @@ public final class TestConnection: @unchecked Sendable {
 }
 
 extension Hub {
-    /// The hub of a test's client: the caller's, else one that the process shares.
+    /// The hub of a test's client: the caller's hub, or otherwise one that the process shares.
     static var forTestClients: Hub { Hub.current ?? HubGroup.shared.hubs[0] }
 }

@@ -12,8 +12,8 @@ struct Leftovers: Sendable {
         (greenThreads, tasks, descriptors) = (statistics.greenThreads, statistics.tasks, statistics.descriptors)
     }
 
-    /// Waits up to 5 seconds until no more lives on the current hub than before. Returns what is left then. Must not be called in a
-    /// task that the hub counts.
+    /// Waits up to 5 seconds until no more lives on the current hub than before. Then returns the leftovers. Must not be called
+    /// in a task that the hub counts.
     static func settle(to before: Leftovers) async -> LeftBehind? {
         let hub = Hub.current!
         let end = Deadline.after(.seconds(5))
@@ -38,12 +38,12 @@ struct Leftovers: Sendable {
 
 /// The error for green threads, tasks or descriptors that handlers have started or opened and that outlive their test.
 public struct LeftBehind: Error, CustomStringConvertible {
-    /// How many of each kind are left.
+    /// The number of leftovers of each kind.
     public let what: String
     /// Everything on the hub, with what it waits for: `Hub.dump`.
     public let dump: String
 
-    /// What is left, and the remedy.
+    /// The leftovers, and the remedy.
     public var description: String {
         """
         left on the hub when the test had ended: \(what). A handler must wait for what it starts or cancel it, and close what it \

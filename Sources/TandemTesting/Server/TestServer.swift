@@ -13,16 +13,16 @@ public import TandemHTTP
 /// hub, for example in `withVirtualTime`, the server runs on that hub and by its clock; elsewhere it runs on a new hub, where
 /// nonisolated code of `body` runs too.
 ///
-/// When `body` has ended, the server cancels requests that have no answer yet. Everything that handlers have started on the hub
-/// must end within 5 seconds of the hub's time.
+/// When `body` has ended, the server cancels requests without a response. Everything that handlers have started on the hub must
+/// end within 5 seconds of the hub's time.
 ///
 /// - Parameters:
 ///   - router: The routes. The server copies them.
 ///   - setup: How the client reaches the routes.
 ///   - configuration: Limits, timeouts and the hub's settings. `setup` replaces the addresses.
 ///   - body: The test, with a client of the server.
-/// - Throws: The error that `body` throws; else `LeftBehind` when green threads, tasks or descriptors are left on the hub;
-///   `TandemError` when the server cannot listen.
+/// - Throws: The error that `body` throws; otherwise `LeftBehind` if green threads, tasks or descriptors are left on the hub;
+///   `TandemError` if the server cannot listen.
 public func withTestServer<Success: Sendable>(
     _ router: Router, _ setup: TestSetup = .unix, configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
     _ body: (TestClient) async throws -> Success

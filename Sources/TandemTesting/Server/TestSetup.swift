@@ -1,7 +1,7 @@
 internal import Glibc
 internal import TandemHTTP
 
-/// How a test's client reaches the code under test.
+/// The way in which a test's client reaches the code under test.
 public enum TestSetup: Sendable, CaseIterable {
     /// No server and no sockets: a request goes to the router's middleware and handlers, and to the server's own answers (404,
     /// 405, OPTIONS). The fastest setup. There are no connections, timeouts, access log, request ids or spans, and

@@ -3,8 +3,8 @@ public import Tandem
 /// Runs `body` on a new hub with a virtual clock: sleeps, deadlines and timers in both styles take no real time, and end in the
 /// order of their times.
 ///
-/// The clock stands still while anything can run, and jumps to the next deadline when nothing can; `Hub.now` reads it. The work of
-/// other threads, `Task.sleep`, `offload` and other processes takes no virtual time, and a deadline may end before it.
+/// The clock stands still while anything can run, and jumps to the next deadline when nothing can; `Hub.now` reads it. The work
+/// of other threads, `Task.sleep`, `offload` and other processes takes no virtual time, and a deadline may end before it.
 ///
 ///     try await withVirtualTime {
 ///         let start = Hub.current!.now
@@ -15,8 +15,8 @@ public import Tandem
 /// In a deadlock `body` is cancelled, so that the test ends.
 ///
 /// - Parameters:
-///   - seed: The seed of the order in which ready tasks and green threads run; nil for the order of arrival. The same seed gives the
-///     same order, except for what comes from other threads.
+///   - seed: The seed of the order in which ready tasks and green threads run; nil for the order of arrival. The same seed gives
+///     the same order, except for events from other threads.
 ///   - configuration: The hub's other settings; its clock and order are replaced. `stuckThreshold` is the real time without
 ///     anything to do after which the hub is in a deadlock.
 ///   - body: The code to run on a hub with virtual time.
@@ -53,7 +53,7 @@ public func withVirtualTime<Success: Sendable>(
 
 /// A deadlock on a hub with a virtual clock: everything waits, and nothing is left that could end a wait.
 public struct Deadlock: Error, CustomStringConvertible {
-    /// Who waits for what.
+    /// The calls that wait, and the events that they wait for.
     public let waiters: String
 
     /// The text of `waiters`.
