@@ -28,7 +28,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         public let code: Code
         /// The place of the problem: `config/tandemd.yaml:12`, `TANDEM_HTTP_PORT`, `--port`.
         public let place: String
-        /// What is wrong, and what was expected.
+        /// A description of the problem, and of the expected value.
         public let message: String
 
         /// Place and message.

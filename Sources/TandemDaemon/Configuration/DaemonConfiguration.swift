@@ -18,9 +18,9 @@ struct DaemonConfiguration: Sendable {
 
     /// The server, its limits, and its hubs.
     var http = HTTPServerConfiguration()
-    /// How long one piece of code may hold a hub before the log names it. Zero: no limit, and no watchdog.
+    /// The maximum time for which one piece of code may hold a hub before the log names it. Zero: no limit, and no watchdog.
     var stallThreshold: Duration = .milliseconds(100)
-    /// How long a hub may run no job before `/livez` answers 503.
+    /// The maximum time for which a hub may run no job before `/livez` answers 503.
     var deadAfter: Duration = .seconds(30)
     /// Outbound fetches.
     var fetch = Fetch()
@@ -47,7 +47,7 @@ struct DaemonConfiguration: Sendable {
         fetch.client.maxRedirects = 5
     }
 
-    /// `http.tls`, whose keys form a group of their own. It has no effect without certificates.
+    /// `http.tls`, whose keys form a separate group. It has no effect without certificates.
     var tls: TLSConfiguration {
         get { http.tls ?? TLSConfiguration() }
         set { http.tls = newValue }

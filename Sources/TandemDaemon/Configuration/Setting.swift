@@ -8,7 +8,7 @@ internal import Glibc
 /// from the row: the check of the file, of the environment and of the command line, `check-config`, the commented file that
 /// `settings` prints, and what a reload changes.
 public struct Setting: Sendable {
-    /// When a change of the file or the environment takes effect.
+    /// The time when a change of the file or the environment takes effect.
     public enum Effect: String, Sendable, CaseIterable {
         /// At the next start. A reload logs the keys that wait for it.
         case restart
@@ -28,14 +28,14 @@ public struct Setting: Sendable {
     public let flag: String?
     /// The values that it takes: "a whole number of bytes from 0 to 65535". Completes "expected …".
     public let expectation: String
-    /// What it is for, and why it has its default: one to four sentences.
+    /// The purpose of the key, and the reason for its default: one to four sentences.
     public let note: String
     /// When a change takes effect.
     public let effect: Effect
     /// Whether the value must not be shown: `check-config` prints it as `"…"`.
     public let isSecret: Bool
 
-    /// How the value is written.
+    /// The kind of the value.
     let kind: Kind
     /// The default, as the file would have it: one text, or the items of a list.
     let defaultTexts: [String]
@@ -44,7 +44,7 @@ public struct Setting: Sendable {
     /// Stores canonical texts in the daemon's configuration; does nothing for the keys of a service.
     let store: @Sendable ([String], inout DaemonConfiguration) -> Void
 
-    /// How a value is written in the file.
+    /// The kinds of values in the file.
     enum Kind: Sendable { case integer, boolean, text, list }
 
     /// Creates a key whose value is a whole number, which a `ConfigReader` reads by `int`.

@@ -6,9 +6,9 @@ internal import TandemHTTP
 struct Doctor {
     /// The result of one check.
     struct Finding: Equatable, CustomStringConvertible {
-        /// What was checked: "descriptors".
+        /// The subject of the check: "descriptors".
         let subject: String
-        /// What was found.
+        /// The result of the check.
         let message: String
         /// The remedy; nil if there is no problem.
         let remedy: String?

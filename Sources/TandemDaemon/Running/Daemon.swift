@@ -5,7 +5,7 @@ internal import TandemHTTP
 
 /// One run of a daemon: it creates the service, its server and everything around it, from a configuration.
 ///
-/// The calling thread becomes a hub that supervises: see `Supervisor`. The hubs that serve have threads of their own.
+/// The calling thread becomes a hub that supervises: see `Supervisor`. The serving hubs have separate threads.
 struct Daemon<Service: DaemonService> {
     private let configured: Configured
     private let loader: ConfigurationLoader

@@ -4,7 +4,7 @@ internal import TandemHTTP
 
 /// An error that prevents the daemon from running, or that makes one of its commands fail.
 public struct DaemonError: Error, Sendable, CustomStringConvertible {
-    /// What went wrong; more codes may be added.
+    /// The kind of the error; more may be added.
     public struct Code: Hashable, Sendable {
         enum Value { case cannotListen, cannotStart, hookFailed, unhealthy }
         let value: Value
@@ -20,9 +20,9 @@ public struct DaemonError: Error, Sendable, CustomStringConvertible {
         public static let unhealthy = Code(value: .unhealthy)
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     public let code: Code
-    /// One or two sentences: what, where, and the remedy.
+    /// One or two sentences about the error, its place and the remedy.
     public let message: String
 
     init(_ code: Code, _ message: String) {

@@ -7,10 +7,10 @@ internal import TandemHTTP
 /// The supervisor of a running server: it acts on signals, informs the service manager, watches the serving hubs,
 /// and makes sure that the process ends. It runs on a separate thread, so all this works however busy the other hubs are.
 final class Supervisor: Sendable {
-    /// How long the process waits for the server beyond the server's own time limits before it ends without it.
+    /// The time that the process waits for the server beyond the server's own time limits before it ends without it.
     static let margin: Duration = .seconds(5)
 
-    /// What the supervisor starts.
+    /// The parts of the daemon that the supervisor starts.
     struct Parts: Sendable {
         let server: HTTPServer
         let admin: AdminServer?

@@ -75,7 +75,7 @@ public final class DaemonContext: Sendable {
         register { $0.onShutdown(name, hook) }
     }
 
-    /// Registers a blocking hook, which runs on a green thread; otherwise as the async form. The closure's own style selects the
+    /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's style selects the
     /// form: a closure that awaits is async.
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
@@ -91,7 +91,7 @@ public final class DaemonContext: Sendable {
         hooks.withLock { $0.reload.append(.async(name, hook)) }
     }
 
-    /// Registers a blocking hook, which runs on a green thread; otherwise as the async form. The closure's own style selects the
+    /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's style selects the
     /// form: a closure that awaits is async.
     public func onReload(_ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) throws -> Void) {
         hooks.withLock { $0.reload.append(.blocking(name, hook)) }

@@ -23,7 +23,7 @@ struct Observed: Sendable {
             return Response(text: id)
         }
         // Responds after the whole upload has arrived. nginx 1.22 without buffering cannot handle a response that begins earlier:
-        // it may stop reading from its client for good, although data is available.
+        // it may stop reading from its client permanently, although data is available.
         router.post("/observed/async/whole") { Response(body: try await $0.body.collect(upTo: 16_000_000)) }
         router.post("/observed/blocking/whole") { Response(body: try $0.body.collect(upTo: 16_000_000)) }
         router.get("/observed/peer") { request in
