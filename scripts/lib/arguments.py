@@ -14,7 +14,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text):
-    """A whole number above 0."""
+    """Returns a whole number above 0."""
     number = int(text)
     if number < 1:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-# What the scripts share; each sources this file first. It sets
+# The functions that the scripts share. Each script sources this file first. It sets
 #
 #   root       the checkout
 #   script     the path of the script that sources this file

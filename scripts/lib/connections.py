@@ -95,7 +95,7 @@ def idle(daemon, count):
 
 
 def send_slowly(port, count, ready, stop):
-    """Runs in a process of its own: opens `count` connections and sends one byte of a head per second on each."""
+    """Runs in a separate process: opens `count` connections and sends one byte of a head per second on each."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     plugs = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
     head = b"GET / HTTP/1.1\r\nHost: " + b"a" * 4000

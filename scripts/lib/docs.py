@@ -1,4 +1,4 @@
-"""Prepares what scripts/docs gives to DocC.
+"""Prepares the input of DocC for scripts/docs.
 
 coverage DIRECTORY       lists the declarations of DIRECTORY/LIBRARY/*.symbols.json that have no documentation
 assemble DIRECTORY ...   writes a catalog per library, and one of the guides: every page of docs/
@@ -20,11 +20,11 @@ LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 
 def coverage(directory):
-    """Returns whether each public declaration that stands in the sources has documentation."""
+    """Returns whether each public declaration in the sources has documentation."""
     counts, missing = {}, []
     for path in sorted(Path(directory).glob("*/*.symbols.json")):
         for symbol in json.loads(path.read_text())["symbols"]:
-            # What the compiler makes, such as init(rawValue:) of an enum, stands nowhere.
+            # The declarations that the compiler synthesizes, such as init(rawValue:) of an enum, have no location.
             if "location" not in symbol:
                 continue
             library = path.parent.name
@@ -41,7 +41,7 @@ def coverage(directory):
 
 
 def headings(text):
-    """The headings of a page, without code blocks."""
+    """Returns the headings of a page, ignoring code blocks."""
     fenced = False
     for line in text.splitlines():
         if line.startswith("```"):
@@ -52,22 +52,22 @@ def headings(text):
 
 
 def plain(heading):
-    """The text of a heading without its markup."""
+    """Returns the text of a heading without its markup."""
     return LINK.sub(r"\1", heading).replace("`", "").replace("*", "")
 
 
 def github_anchor(heading):
-    """The anchor that GitHub gives a heading."""
+    """Returns the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", plain(heading).lower()).replace(" ", "-")
 
 
 def docc_anchor(heading):
-    """The anchor that DocC gives a heading."""
+    """Returns the anchor that DocC gives a heading."""
     return re.sub(r"[^\w-]", "", "-".join(part for part in re.split(r"[\s-]+", plain(heading)) if part))
 
 
 class Assembly:
-    """Writes catalogs, and collects what is wrong with the links between pages."""
+    """A writer of catalogs, which collects the faults in the links between pages."""
 
     def __init__(self, source_url):
         self.source_url = source_url.rstrip("/")
@@ -76,7 +76,7 @@ class Assembly:
         self.faults = []
 
     def rewrite(self, path, inside):
-        """The text of a page with links of DocC. `inside`: whether the page is one of the guides."""
+        """Returns the text of a page with links for DocC. `inside` is true if the page is one of the guides."""
         text = re.sub(r"<!--.*?-->\n?", "", path.read_text(), flags=re.DOTALL)
         parts = re.split(r"(^```.*?^```)", text, flags=re.DOTALL | re.MULTILINE)
         return "".join(part if index % 2 else self.rewrite_prose(part, path, inside) for index, part in enumerate(parts))
@@ -101,7 +101,7 @@ class Assembly:
                     self.faults.append(f"{path.relative_to(ROOT)}: no heading {target}")
                 elif inside:
                     reference += f"#{fragments[0]}"
-            # Markup inside the text of such a link is not shown.
+            # DocC does not show markup inside the text of such a link.
             return f"[{words}]({reference})"
 
         return LINK.sub(link, text)
@@ -115,7 +115,7 @@ class Assembly:
         (catalog / "Guides.md").write_text(self.front(GUIDES / "README.md"))
 
     def front(self, path):
-        """The front page: the index, whose lists DocC also wants as its topics."""
+        """Returns the front page: the index, whose lists are also its topics for DocC."""
         text = self.rewrite(path, inside=True)
         head, _, rest = text.partition("\n## ")
         title, _, introduction = head.partition("\n")
@@ -139,7 +139,7 @@ class Assembly:
 
 
 def assemble(directory, source_url, libraries):
-    """Writes the catalogs. Returns whether all links lead somewhere."""
+    """Writes the catalogs. Returns whether all links have a target."""
     assembly = Assembly(source_url)
     assembly.guides(Path(directory) / "Guides.docc")
     for name in libraries:

@@ -15,8 +15,8 @@ import time
 import arguments
 import processes
 
-# A configuration as an operator would write it: nginx keeps connections to the instances, and tries the other instance when one
-# is gone. Without max_fails=0 nginx would avoid a restarted instance for ten seconds, and the other may be down by then.
+# A configuration as an operator would write it: nginx keeps connections to the instances, and tries the other instance if one
+# does not respond. Without max_fails=0 nginx would avoid a restarted instance for ten seconds, and the other may be down by then.
 NGINX = """
 daemon off;
 worker_processes 1;

@@ -32,7 +32,7 @@ LIMITS = {
     "TANDEM_FETCH_TIMEOUT_MS": "5000", "TANDEM_FETCH_MAX_RESPONSE_BYTES": "1048576", "TANDEM_LOG_LEVEL": "warning",
     "TANDEM_HUB_STALL_THRESHOLD_MS": "0",
     # glibc's defaults. Setting them keeps glibc from raising them when a large block is freed; it would keep the next large
-    # blocks in its heap, and RSS would not show what is in use.
+    # blocks in its heap, and RSS would not show the memory in use.
     "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072",
 }
 
@@ -129,7 +129,7 @@ class Daemon:
         return sums
 
     def stop(self):
-        """Stops tandemd, and returns what was wrong about its end, or None."""
+        """Stops tandemd, and returns the faults of its end, or None."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -142,7 +142,7 @@ class Daemon:
 
 
 class Load:
-    """Clients that run one random scenario after the other, each with a seed of its own."""
+    """Clients that run one random scenario after the other, each with its own seed."""
 
     def __init__(self, seed, count, daemon, good, bad):
         self.done, self.wrong = collections.Counter(), []
@@ -200,7 +200,7 @@ def floor(values):
 
 
 def left(base, sample):
-    """Returns what there is more of than before the load, except kept connections to upstreams."""
+    """Returns the figures that are higher than before the load, except kept connections to upstreams."""
     counts = {
         "descriptors": (sample.fds - sample.pooled) - (base.fds - base.pooled),
         "green threads": sample.threads - base.threads, "tasks": sample.tasks - base.tasks}

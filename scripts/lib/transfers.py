@@ -75,7 +75,7 @@ def main():
         samples = {}
         for number in range(options.rounds):
             for transfer, request in transfers.items():
-                # The builds take turns in going first.
+                # The builds take turns being first.
                 for name in sorted(daemons, reverse=bool(number % 2)):
                     samples.setdefault((transfer, name), []).append(daemons[name].transfer(*request))
 
