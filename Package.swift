@@ -123,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "TandemDaemonTests",
             dependencies: [
-                "TandemDaemon", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
-                configuration,
+                "TandemTesting", "TandemDaemon", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", httpTypes, logging,
+                metrics, tracing, configuration,
             ],
             exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),

@@ -3,8 +3,8 @@ import Foundation
 import Glibc
 import Synchronization
 import Tandem
-import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -15,8 +15,10 @@ final class AdminRoutesTests: Sendable {
     private let isServing = ReadinessFlag()
     private let dead = Mutex(false)
 
-    /// Runs a service's server with these routes, and an admin server for it.
-    private func withAdmin(routes: (Router) -> Void, _ body: (_ port: Int, _ admin: String) async throws -> Void) async throws {
+    /// Runs a service with these routes and an admin server for it while `body` acts as the clients of both.
+    private func withAdmin(
+        routes: (Router) -> Void = { _ in }, _ body: (_ service: TestClient, _ admin: TestClient) async throws -> Void
+    ) async throws {
         let registry = MetricsRegistry()
         let router = Router()
         routes(router)
@@ -31,18 +33,19 @@ final class AdminRoutesTests: Sendable {
                     hubs: { server.hubs }, metrics: { registry.snapshot() }
                 ).addRoutes(to: admin)
                 var configuration = HTTPServerConfiguration()
-                configuration.port = 0
                 configuration.observing.recordsMetrics = false
-                try await withServer(admin, configuration) { try await body(port, "http://127.0.0.1:\($0)") }
+                // Longer than any test: the test decides when the service answers.
+                let service = TestClient(to: .tcp(port: port), TestConnectionOptions(timeout: .seconds(600)))
+                try await withTestServer(admin, .live, configuration: configuration) { try await body(service, $0) }
+                await service.close()
             }
         }
     }
 
     @Test func `readiness follows the phase`() async throws {
-        try await withAdmin(routes: { _ in }) { _, admin in
-            let client = FetchClient()
+        try await withAdmin { _, admin in
             func check(_ status: Int, _ text: String) async throws {
-                let answer = try await client.get(admin + "/readyz")
+                let answer = try await admin.get("/readyz")
                 #expect(answer.status.code == status && answer.text == text)
             }
             try await check(503, #"{"phase":"starting"}"#)
@@ -50,21 +53,20 @@ final class AdminRoutesTests: Sendable {
             try await check(200, #"{"phase":"serving"}"#)
             isServing.set(false)
             try await check(503, #"{"phase":"draining"}"#)
-            #expect(try await client.get(admin + "/healthz").status == .ok)
+            #expect(try await admin.get("/healthz").status == .ok)
         }
     }
 
     @Test func `liveness fails while a hub is dead, and names it`() async throws {
-        try await withAdmin(routes: { _ in }) { _, admin in
-            let client = FetchClient()
-            #expect(try await client.get(admin + "/livez").text == "ok")
+        try await withAdmin { _, admin in
+            #expect(try await admin.get("/livez").text == "ok")
             dead.withLock { $0 = true }
-            let answer = try await client.get(admin + "/livez")
+            let answer = try await admin.get("/livez")
             #expect(answer.status == .serviceUnavailable && answer.text.hasPrefix("dead: serving-0: "), "\(answer.text)")
             // /healthz only shows that the process responds.
-            #expect(try await client.get(admin + "/healthz").status == .ok)
+            #expect(try await admin.get("/healthz").status == .ok)
             dead.withLock { $0 = false }
-            #expect(try await client.get(admin + "/livez").status == .ok)
+            #expect(try await admin.get("/livez").status == .ok)
         }
     }
 
@@ -82,24 +84,21 @@ final class AdminRoutesTests: Sendable {
                     started.send(()); try await goOn.wait(); return ok
                 }
             }
-        }) { port, admin in
-            let client = FetchClient()
-            let slow = HubGroup.shared.nextHub().spawn {
-                try await FetchClient().get("http://127.0.0.1:\(port)/slow").status.code
-            }
+        }) { service, admin in
+            async let slow = service.get("/slow").status
             try await started.wait()
-            let text = try await client.get(admin + "/debug/hub").text
+            let text = try await admin.get("/debug/hub").text
             #expect(text.hasPrefix("serving-0: "))
             #expect(text.contains("waits: Event.wait"))
             if style == .blocking { #expect(text.contains("\"GET /slow\" waits: Event.wait")) }
-            let json = try await client.get(admin + "/debug/hub?format=json")
+            let json = try await admin.get("/debug/hub?format=json")
             let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: [[String: Any]]]
             let hub = try #require(object?["hubs"]?.first)
             #expect(hub["hub"] as? String == "serving-0")
             #expect((hub["greenThreads"] as? [Any])?.count == (style == .blocking ? 1 : 0))
-            #expect(try await client.get(admin + "/debug/hub?format=xml").status == .badRequest)
+            #expect(try await admin.get("/debug/hub?format=xml").status == .badRequest)
             goOn.send(())
-            #expect(try await slow.value == 200)
+            #expect(try await slow == .ok)
         }
     }
 
@@ -110,28 +109,20 @@ final class AdminRoutesTests: Sendable {
             router.get("/held") { _ in
                 started.send(()); mayEnd.wait(); return ok
             }
-        }) { port, admin in
-            let client = FetchClient()
-            // The test decides when the handler responds, however long the rest takes.
-            var patient = FetchConfiguration()
-            patient.timeout = .seconds(600)
-            patient.responseTimeout = nil
-            patient.idleTimeout = nil
-            let held = HubGroup.shared.nextHub().spawn { [patient] in
-                try await FetchClient(configuration: patient).get("http://127.0.0.1:\(port)/held").status.code
-            }
-            // Also after a failure: otherwise the server could not stop, and the failure would not be reported.
+        }) { service, admin in
+            async let held = service.get("/held").status
+            // Also after a failure: otherwise the server could not stop, and the test would not report the failure.
             defer { mayEnd.signal() }
             try await started.wait()
-            #expect(try await client.get(admin + "/healthz").status == .ok)
-            let text = try await client.get(admin + "/debug/hub").text
+            #expect(try await admin.get("/healthz").status == .ok)
+            let text = try await admin.get("/debug/hub").text
             #expect(text.hasPrefix("serving-0: does not answer: code holds it"))
             var pages: [[UInt8]] = []
-            for _ in 0..<2 { pages.append(try await client.get(admin + "/metrics").body) }
+            for _ in 0..<2 { pages.append(try await admin.get("/metrics").body) }
             mayEnd.signal()
-            #expect(try await held.value == 200)
+            #expect(try await held == .ok)
             // The hub is queried again after it has answered.
-            while try await !client.get(admin + "/debug/hub").text.contains("green threads") {}
+            while try await !admin.get("/debug/hub").text.contains("green threads") {}
             for page in pages {
                 let families = try parsePrometheus(page)
                 #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
@@ -141,10 +132,9 @@ final class AdminRoutesTests: Sendable {
     }
 
     @Test func `the metrics cover each hub`() async throws {
-        try await withAdmin(routes: { $0.get("/") { _ in ok } }) { port, admin in
-            let client = FetchClient()
-            for _ in 0..<3 { #expect(try await client.get("http://127.0.0.1:\(port)/").status == .ok) }
-            let answer = try await client.get(admin + "/metrics")
+        try await withAdmin(routes: { $0.get("/") { _ in ok } }) { service, admin in
+            for _ in 0..<3 { #expect(try await service.get("/").status == .ok) }
+            let answer = try await admin.get("/metrics")
             #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
             let families = try parsePrometheus(answer.body)
             let hub = ["hub": "serving-0"]

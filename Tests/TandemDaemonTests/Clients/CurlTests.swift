@@ -1,7 +1,7 @@
 import Foundation
 import Tandem
-import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon

@@ -3,6 +3,7 @@ import Synchronization
 import Tandem
 import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -122,7 +123,7 @@ struct FetchHandlersTests {
         try await withService(configure: {
             $0.fetch.client.maxResponseBytes = 1_000
         }) { service async throws in
-            await #expect(throws: FetchError.self) {
+            await #expect(throws: TestClientError.self) {
                 _ = try await service.get(service.fetchPath(style, service.origin + "/async/stream?chunks=10&bytes=1000&ms=1"))
             }
             #expect(try await service.get("/healthz").text == "ok")
@@ -178,13 +179,11 @@ struct FetchHandlersTests {
                 $0.http.halfCloseGrace = .milliseconds(10)
             }) { service async throws in
                 let target = service.fetchPath(style, "http://127.0.0.1:\(upstream)/slow", endpoint: endpoint)
-                try await HubGroup.shared.nextHub().spawn {
-                    let client = try await RawClient(port: service.port)
-                    try await client.send("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n")
+                try await service.client.withConnection { connection in
+                    try await connection.send(.get, target)
                     try await arrived.wait()
-                    client.close()
-                    try await cancelled.wait()
-                }.value
+                }
+                try await cancelled.wait()
             }
         }
     }
@@ -201,15 +200,12 @@ struct FetchHandlersTests {
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
             }) { service async throws in
-                let url = service.origin + service.fetchPath(style, "http://127.0.0.1:\(upstream)/mirror")
+                let path = service.fetchPath(style, "http://127.0.0.1:\(upstream)/mirror")
                 let pieces = (0..<100).map { [UInt8](repeating: UInt8($0), count: 10_000) }
-                for length in [nil, 1_000_000] {
-                    var request = FetchRequest(url: url, method: .post, headers: [.contentType: "text/x-test"])
-                    request.body = FetchBody(
-                        contentLength: length,
-                        streaming: { writer in for piece in pieces { try await writer.write(piece) } })
-                    let answer = try await service.client.execute(request)
-                    #expect(answer.body == Array(pieces.joined()) && answer.headers[.contentType] == "text/x-test")
+                let content = Array(pieces.joined())
+                for body in [TestBody.chunks(pieces), .bytes(content)] {
+                    let answer = try await service.client.post(path, headers: [.contentType: "text/x-test"], body: body)
+                    #expect(answer.body == content && answer.headers[.contentType] == "text/x-test")
                 }
             }
         }
@@ -220,44 +216,33 @@ struct FetchHandlersTests {
     @Test(arguments: Style.allCases) func `an upstream that reads nothing slows the client down`(style: Style) async throws {
         let (arrived, goOn) = (Event<Void>(), Event<Void>())
         let total = 64 * 1024 * 1024
-        let router = Router()
-        router.post("/sink") { request in
-            arrived.send(())
-            try await goOn.wait()
-            var count = 0
-            while let piece = try await request.body.read() { count += piece.count }
-            return Response(text: "\(count)")
-        }
-        var configuration = HTTPServerConfiguration()
-        configuration.port = 0
-        configuration.maxBodyBytes = total
-        try await withServer(router, configuration) { upstream async throws in
+        try await withUpstream(
+            configure: { $0.maxBodyBytes = total },
+            routes: { router in
+                router.post("/sink") { request in
+                    arrived.send(())
+                    try await goOn.wait()
+                    var count = 0
+                    while let piece = try await request.body.read() { count += piece.count }
+                    return Response(text: "\(count)")
+                }
+            }
+        ) { upstream async throws in
             try await withService(configure: {
                 $0.fetch.allow = [Origin("http://127.0.0.1:\(upstream)")!]
                 $0.http.maxBodyBytes = total
             }) { service async throws in
-                let sent = Mutex(0)
-                var request = FetchRequest(
-                    url: service.origin + service.fetchPath(style, "http://127.0.0.1:\(upstream)/sink"), method: .post)
-                request.body = FetchBody(
-                    contentLength: total,
-                    streaming: { writer in
-                        for _ in 0..<total / 65_536 {
-                            try await writer.write([UInt8](repeating: 1, count: 65_536))
-                            sent.withLock { $0 += 65_536 }
-                        }
-                    })
-                async let answer = service.client.execute(request)
-                try await arrived.wait()
-                // Waits until the count no longer changes.
-                var before = -1
-                while sent.withLock({ $0 }) != before {
-                    before = sent.withLock { $0 }
-                    try await sleep(for: .milliseconds(100))
+                let target = service.fetchPath(style, "http://127.0.0.1:\(upstream)/sink")
+                try await service.client.withConnection { connection in
+                    try await connection.send(.post, target, headers: [.contentLength: "\(total)"])
+                    try await arrived.wait()
+                    let body = [UInt8](repeating: 1, count: total)
+                    let sent = try await connection.sendUntilBlocked(body)
+                    #expect(sent < total / 2, "\(sent)")
+                    goOn.send(())
+                    try await connection.send(body[sent...])
+                    #expect(try await connection.receiveResponse(to: .post).text == "\(total)")
                 }
-                #expect(before < total / 2, "\(before)")
-                goOn.send(())
-                #expect(try await answer.text == "\(total)")
             }
         }
     }

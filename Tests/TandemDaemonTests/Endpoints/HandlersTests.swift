@@ -1,7 +1,7 @@
 import Foundation
 import Tandem
-import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -9,7 +9,7 @@ import Testing
 /// The endpoints over real sockets, each in both styles.
 @Suite(.timeLimit(.minutes(1)))
 struct HandlersTests {
-    private func object(_ response: FetchResponse) throws -> [String: Any] {
+    private func object(_ response: TestResponse) throws -> [String: Any] {
         #expect(response.headers[.contentType] == "application/json")
         return try #require(JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any])
     }
@@ -56,31 +56,25 @@ struct HandlersTests {
     func `echo streams the body back`(style: Style) async throws {
         try await withService { service async throws in
             let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-            var request = FetchRequest(url: service.origin + "/\(style)/echo", method: .post, body: .bytes(body))
-            request.headers[.contentType] = "application/x-test"
-            let answer = try await service.client.execute(request)
+            let headers: HTTPFields = [.contentType: "application/x-test"]
+            let answer = try await service.client.post("/\(style)/echo", headers: headers, body: .bytes(body))
             #expect(answer.body == body)
             #expect(answer.headers[.contentType] == "application/x-test")
-            request.body = []
-            #expect(try await service.client.execute(request).body == [])
+            #expect(try await service.client.post("/\(style)/echo", headers: headers, body: []).body == [])
         }
     }
 
     @Test(arguments: Style.allCases)
     func `echo sends 100 to a client that expects it`(style: Style) async throws {
         try await withService { service async throws in
-            try await HubGroup.shared.nextHub().spawn {
-                let client = try await RawClient(port: service.port)
-                defer { client.close() }
-                try await client.send(
-                    "POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-                try await client.receive(until: "\r\n\r\n")
+            try await service.client.withConnection { connection in
+                try await connection.send(.post, "/\(style)/echo", headers: [.expect: "100-continue", .contentLength: "5"])
                 // The head of the streamed response may follow at once.
-                #expect(client.received.hasPrefix("HTTP/1.1 100 Continue\r\n\r\n"))
-                try await client.send("hello")
-                try await client.receive(until: "hello")
-                #expect(client.received.contains("HTTP/1.1 200 OK\r\n"))
-            }.value
+                #expect(try await connection.receive(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+                try await connection.send("hello")
+                let answer = try await connection.receiveResponse(to: .post)
+                #expect(answer.status == .ok && answer.text == "hello")
+            }
         }
     }
 

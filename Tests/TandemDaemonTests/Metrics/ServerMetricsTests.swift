@@ -1,7 +1,7 @@
 import CoreMetrics
 import Tandem
-import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -11,16 +11,15 @@ import Testing
 struct ServerMetricsTests {
     private func withCounting(
         _ configure: (inout HTTPServerConfiguration) -> Void = { _ in }, routes: (Router) -> Void,
-        _ body: (_ port: Int, MetricsRegistry) async throws -> Void
+        _ body: (TestClient, MetricsRegistry) async throws -> Void
     ) async throws {
         let registry = MetricsRegistry()
         let router = Router()
         routes(router)
         var configuration = HTTPServerConfiguration()
-        configuration.port = 0
         configure(&configuration)
         try await withMetricsFactory(registry) {
-            try await withServer(router, configuration) { port in try await body(port, registry) }
+            try await withTestServer(router, .live, configuration: configuration) { try await body($0, registry) }
         }
         // All connections and requests have ended with the server.
         let families = try parse(registry)
@@ -32,14 +31,12 @@ struct ServerMetricsTests {
         try parsePrometheus(Exposition.text(registry.snapshot(), .prometheus))
     }
 
-    /// Sends one request on a new connection, and waits until the server closes it.
-    private func send(_ text: String, to port: Int) async throws {
-        try await HubGroup.shared.nextHub().spawn {
-            let client = try await RawClient(port: port)
-            defer { client.close() }
-            try await client.send(text)
-            try await client.receive(until: "until the server closes")
-        }.value
+    /// Sends these bytes on a new connection, and waits until the server has closed it.
+    private func send(_ text: String, with client: TestClient) async throws {
+        try await client.withConnection { connection in
+            try await connection.send(text)
+            _ = try await connection.receiveUntilEnd()
+        }
     }
 
     @Test(arguments: Style.allCases)
@@ -56,18 +53,18 @@ struct ServerMetricsTests {
                 router.post("/echo") { Response(body: try await $0.body.collect(upTo: 1 << 20)) }
                 router.get("/broken") { _ async throws in throw Broken() }
             }
-        }) { port, registry in
+        }) { client, registry in
             let end = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-            for id in 0..<20 { try await send("GET /users/\(id) \(end)\r\n", to: port) }
-            try await send("HEAD /users/1 \(end)\r\n", to: port)
-            try await send("POST /echo \(end)Content-Length: 2000\r\n\r\n" + String(repeating: "x", count: 2_000), to: port)
-            try await send("GET /broken \(end)\r\n", to: port)
-            try await send("GET /users/1 HTTP/1.0\r\n\r\n", to: port)
+            for id in 0..<20 { try await send("GET /users/\(id) \(end)\r\n", with: client) }
+            try await send("HEAD /users/1 \(end)\r\n", with: client)
+            try await send("POST /echo \(end)Content-Length: 2000\r\n\r\n" + String(repeating: "x", count: 2_000), with: client)
+            try await send("GET /broken \(end)\r\n", with: client)
+            try await send("GET /users/1 HTTP/1.0\r\n\r\n", with: client)
             for index in 0..<20 {
-                try await send("GET /secret\(index) \(end)\r\n", to: port)
-                try await send("BREW\(index) / \(end)\r\n", to: port)
+                try await send("GET /secret\(index) \(end)\r\n", with: client)
+                try await send("BREW\(index) / \(end)\r\n", with: client)
             }
-            try await send("NONSENSE\r\n\r\n", to: port)
+            try await send("NONSENSE\r\n\r\n", with: client)
             let families = try parse(registry)
             let duration = try #require(families["http_server_request_duration_seconds"])
             let route = ["http_route": "/users/{id}", "http_response_status_code": "200", "url_scheme": "http"]
@@ -104,16 +101,14 @@ struct ServerMetricsTests {
                     started.send(()); try await never.wait(); return ok
                 }
             }
-        }) { port, registry in
-            try await HubGroup.shared.nextHub().spawn {
-                let client = try await RawClient(port: port)
-                try await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        }) { client, registry in
+            try await client.withConnection { connection in
+                try await connection.send(.get, "/")
                 try await started.wait()
                 let families = try parse(registry)
                 #expect(families["http_server_active_requests"]?.value("", ["http_request_method": "GET"]) == 1)
                 #expect(families["tandem_server_connections_active"]?.value() == 1)
-                client.close()
-            }.value
+            }
             // A closed client may still read the response within the grace; stopping the server ends the request here.
         }
     }
@@ -127,26 +122,25 @@ struct ServerMetricsTests {
                     started.send(()); try await goOn.wait(); return ok
                 }
             }
-        ) { port, registry in
-            let busy = HubGroup.shared.nextHub().spawn { try await FetchClient().get("http://127.0.0.1:\(port)/").status.code }
+        ) { client, registry in
+            async let busy = client.get("/").status
             try await started.wait()
-            try await send("", to: port)
+            try await send("", with: client)
             #expect(try parse(registry)["tandem_server_connections_refused"]?.value("_total", ["reason": "limit"]) == 1)
             goOn.send(())
-            #expect(try await busy.value == 200)
+            #expect(try await busy == .ok)
         }
     }
 
     @Test func `a server without metrics counts nothing`() async throws {
         let registry = MetricsRegistry()
         var configuration = HTTPServerConfiguration()
-        configuration.port = 0
         configuration.observing.recordsMetrics = false
         let router = Router()
         router.get("/") { _ async in ok }
         try await withMetricsFactory(registry) {
-            try await withServer(router, configuration) { port in
-                try await send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", to: port)
+            try await withTestServer(router, .live, configuration: configuration) { client async throws in
+                #expect(try await client.get("/").status == .ok)
             }
         }
         #expect(registry.snapshot().allSatisfy { $0.samples.isEmpty || !$0.description.name.contains("server") })

@@ -1,4 +1,6 @@
 import Foundation
+import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -6,39 +8,38 @@ import Testing
 /// SIGHUP after a renewal of certificates.
 @Suite(.timeLimit(.minutes(1)))
 struct CertificateReloadTests {
-    private let directory = ScratchDirectory()
+    private let directory = TemporaryDirectory()
 
-    /// Returns the subject of the certificate that the server sends.
-    private func subject(_ port: String) async throws -> String {
-        let certificate = directory.path + "/served"
-        _ = try await output(
-            of: "sh", "-c", "openssl s_client -connect 127.0.0.1:\(port) </dev/null | openssl x509 -out \(certificate)")
-        return try await output(of: "openssl", "x509", "-in", certificate, "-noout", "-subject")
+    /// Makes a certificate, and replaces the files of the previous one.
+    private func makeCertificate(for name: String) -> TLSConfiguration.Certificate {
+        TLSConfiguration.with([TestCertificate([name])], in: directory).certificates[0]
     }
 
     @Test func `renewed certificates are served, and invalid ones are refused`() async throws {
-        let (chain, key) = try await makeCertificate(for: "first.test", in: directory)
+        let files = makeCertificate(for: "first.test")
         let daemon = try Daemon(
             ["serve"],
             environment: [
-                "TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_HTTP_HUBS": "2", "TANDEM_TLS_CERTIFICATES": "\(chain) \(key)",
+                "TANDEM_HTTP_LISTEN": "127.0.0.1:0 tls", "TANDEM_HTTP_HUBS": "2",
+                "TANDEM_TLS_CERTIFICATES": "\(files.chain) \(files.key)",
             ])
         try await daemon.awaitError("with 2 hubs")
-        let port = try String(#require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+) with/)).1)
-        #expect(try await subject(port) == "subject=CN = first.test\n")
+        let line = try #require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+) with/))
+        let port = try #require(Int(line.1))
+        #expect(try await servedName(port: port) == "first.test")
 
-        try "hello".write(toFile: chain, atomically: true, encoding: .utf8)
+        try "hello".write(toFile: files.chain, atomically: true, encoding: .utf8)
         daemon.send(SIGHUP)
         try await daemon.awaitError("stays in force")
-        #expect(daemon.errors.contains("\(chain) is not a PEM file of certificates"))
-        #expect(try await subject(port) == "subject=CN = first.test\n")
+        #expect(daemon.errors.contains("\(files.chain) is not a PEM file of certificates"))
+        #expect(try await servedName(port: port) == "first.test")
 
-        _ = try await makeCertificate(for: "second.test", in: directory)
-        #expect(try await subject(port) == "subject=CN = first.test\n")
+        _ = makeCertificate(for: "second.test")
+        #expect(try await servedName(port: port) == "first.test")
         daemon.send(SIGHUP)
         try await daemon.awaitError("configuration reloaded")
         // Both hubs use the new certificate.
-        for _ in 0..<4 { #expect(try await subject(port) == "subject=CN = second.test\n") }
+        for _ in 0..<4 { #expect(try await servedName(port: port) == "second.test") }
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
     }

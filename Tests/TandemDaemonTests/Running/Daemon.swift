@@ -1,4 +1,5 @@
 import Foundation
+import TandemTesting
 
 /// A tandemd process, with a separate environment, in a directory without configuration.
 final class Daemon {
@@ -66,6 +67,9 @@ final class Daemon {
         }
         return port
     }
+
+    /// Waits until the daemon listens; returns a client of its port.
+    func client() async throws -> TestClient { TestClient(to: .tcp(port: try await port())) }
 
     private static func temporaryFile() -> URL {
         let url = FileManager.default.temporaryDirectory.appending(path: "tandemd-\(UUID().uuidString).log")

@@ -1,6 +1,6 @@
 import Foundation
 import HTTPTypes
-import TandemFetch
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -8,20 +8,14 @@ import Testing
 /// SIGHUP, with the built tandemd.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DaemonReloadTests {
-    private let client = FetchClient()
-
-    private func post(_ bytes: Int, _ port: Int) async throws -> Int {
-        var request = FetchRequest(url: "http://127.0.0.1:\(port)/async/echo")
-        request.method = .post
-        request.body = .bytes(Array(repeating: 0x61, count: bytes))
-        return try await client.execute(request).status.code
-    }
-
     @Test func `a valid file takes effect, and an invalid one does not`() async throws {
         let file = try TemporaryFile("log:\n  access: false\nhttp:\n  max-body-bytes: 100\n")
         let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
-        let port = try await daemon.port()
-        #expect(try await post(50, port) == 200)
+        let client = try await daemon.client()
+        func post() async throws -> Int {
+            try await client.post("/async/echo", body: .bytes(Array(repeating: 0x61, count: 50))).status.code
+        }
+        #expect(try await post() == 200)
         #expect(daemon.output.isEmpty)
 
         try file.write("log:\n  level: debug\n  access: true\nhttp:\n  max-body-bytes: 10\n  hubs: 2\n  port: 1\n")
@@ -31,7 +25,7 @@ struct DaemonReloadTests {
         #expect(daemon.errors.contains(#"changed="http.max-body-bytes, log.level, log.access""#))
         // The option overrides the file's port, so that key has not changed.
         #expect(daemon.errors.contains("keys=http.hubs\n"))
-        #expect(try await post(50, port) == 413)
+        #expect(try await post() == 413)
         while !daemon.output.contains("POST /async/echo 413") { try await Task.sleep(for: .milliseconds(5)) }
 
         try file.write("http:\n  max-body-bytes: 1000\n  idle-timeout: 1\n")
@@ -39,7 +33,7 @@ struct DaemonReloadTests {
         try await daemon.awaitError("stays in force")
         #expect(daemon.errors.contains("place=\(file.path):3 "))
         #expect(daemon.errors.contains("http.idle-timeout: unknown key"))
-        #expect(try await post(50, port) == 413)
+        #expect(try await post() == 413)
 
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
@@ -50,10 +44,9 @@ struct DaemonReloadTests {
         let origin = "http://127.0.0.1:\(try await upstream.port())"
         let file = try TemporaryFile("fetch:\n  allow: []\n")
         let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
-        let port = try await daemon.port()
+        let client = try await daemon.client()
         func fetch() async throws -> Int {
-            try await client.get("http://127.0.0.1:\(port)/async/fetch?url=\(percentEncoded(origin + "/async/plaintext"))").status
-                .code
+            try await client.get("/async/fetch?url=\(percentEncoded(origin + "/async/plaintext"))").status.code
         }
         #expect(try await fetch() == 403)
         try file.write("fetch:\n  allow: [\"\(origin)\"]\n")
@@ -68,13 +61,11 @@ struct DaemonReloadTests {
 
     @Test func `a reload reads certificates again while connections are open`() async throws {
         let pem = try TemporaryFile("")
-        func renew(_ name: String) async throws {
-            _ = try await output(
-                of: "sh", "-c",
-                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=\(name) "
-                    + "-out \(pem.path) -keyout \(pem.path).key && cat \(pem.path).key >> \(pem.path); rm \(pem.path).key")
+        func renew(_ name: String) throws {
+            let certificate = TestCertificate([name])
+            try pem.write(certificate.certificateText + certificate.keyText)
         }
-        try await renew("first")
+        try renew("first")
         let daemon = try Daemon(
             "serve",
             environment: [
@@ -82,26 +73,24 @@ struct DaemonReloadTests {
             ])
         try await daemon.awaitError("with 1 hub")
         let line = try #require(daemon.errors.firstMatch(of: /https:\/\/127.0.0.1:([0-9]+), http:\/\/127.0.0.1:([0-9]+)/))
-        func subject() async throws -> String {
-            try await output(
-                of: "sh", "-c", "openssl s_client -connect 127.0.0.1:\(line.1) </dev/null | openssl x509 -noout -subject")
-        }
-        #expect(try await subject() == "subject=CN = first\n")
+        let (tlsPort, port) = (try #require(Int(line.1)), try #require(Int(line.2)))
+        #expect(try await servedName(port: tlsPort) == "first")
         // A stream that continues during the reload.
-        let stream = try await client.stream(
-            FetchRequest(url: "http://127.0.0.1:\(line.2)/async/stream?chunks=2&bytes=5&ms=1500"))
-        #expect(try await stream.read() == Array("....\n".utf8))
+        let stream = try await TestConnection.connect(to: .tcp(port: port))
+        try await stream.send(.get, "/async/stream?chunks=2&bytes=5&ms=1500")
+        _ = try await stream.receiveHead()
+        #expect(try await stream.receivePiece() == Array("....\n".utf8))
 
-        try await renew("second")
+        try renew("second")
         daemon.send(SIGHUP)
         try await daemon.awaitError("configuration reloaded")
-        #expect(try await subject() == "subject=CN = second\n")
+        #expect(try await servedName(port: tlsPort) == "second")
         try pem.write("nonsense")
         daemon.send(SIGHUP)
         try await daemon.awaitError("stays in force")
-        #expect(try await subject() == "subject=CN = second\n")
-        #expect(try await stream.read() == Array("....\n".utf8))
-        stream.close()
+        #expect(try await servedName(port: tlsPort) == "second")
+        #expect(try await stream.receivePiece() == Array("....\n".utf8))
+        try await stream.close()
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
     }

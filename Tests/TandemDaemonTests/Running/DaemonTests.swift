@@ -1,6 +1,6 @@
 import Foundation
-import Tandem
-import TandemFetch
+import HTTPTypes
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -12,59 +12,54 @@ struct DaemonTests {
     @Test(arguments: Style.allCases)
     func `a request in flight is answered after SIGTERM`(style: Style) async throws {
         let daemon = try Daemon("serve", "--port", "0")
-        let port = try await daemon.port()
-        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/blocking/plaintext").text == "Hello, World!")
-        let (isInFlight, isStopping) = (Event<Void>(), Event<Void>())
-        let request = HubGroup.shared.nextHub().spawn {
-            let client = try await RawClient(port: port)
-            defer { client.close() }
-            try await client.send("POST /\(style)/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nfirst")
-            try await client.receive(until: "first")
-            isInFlight.send(())
-            try await isStopping.wait()
-            try await client.send("second")
-            try await client.receive(until: "until the server closes")
-            return client.received
+        let client = try await daemon.client()
+        #expect(try await client.get("/blocking/plaintext").text == "Hello, World!")
+        try await client.withConnection { connection in
+            try await connection.send(.post, "/\(style)/echo", headers: [.contentLength: "11"])
+            try await connection.send("first")
+            let answer = try await connection.receive(until: "first")
+            daemon.send(SIGTERM)
+            try await daemon.awaitError("stopping")
+            try await connection.send("second")
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\nfirst"))
+            #expect(try await connection.receiveUntilEnd() == Array("second".utf8))
         }
-        try await isInFlight.wait()
-        daemon.send(SIGTERM)
-        try await daemon.awaitError("stopping")
-        isStopping.send(())
-        let answer = try await request.value
-        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\nfirstsecond"))
         #expect(try await daemon.wait() == 0)
         #expect(daemon.output.contains("blocking hub=0 GET /blocking/plaintext 200 "))
         #expect(daemon.output.contains("\(style) hub=0 POST /\(style)/echo 200 "))
-        #expect(daemon.errors.contains("tandemd \(Tandemd.version) listening on http://127.0.0.1:\(port) with 1 hub\n"))
+        #expect(daemon.errors.contains("tandemd \(Tandemd.version) listening on http://127.0.0.1:\(client.port) with 1 hub\n"))
     }
 
     /// Starts a request that takes ten minutes, and returns when the first part of the response has arrived.
-    private func startLongRequest(_ port: Int, _ style: Style) async throws -> FetchStream {
-        let url = "http://127.0.0.1:\(port)/\(style)/stream?chunks=2&bytes=5&ms=600000"
-        let stream = try await FetchClient().stream(FetchRequest(url: url))
-        #expect(try await stream.read() == Array("....\n".utf8))
-        return stream
+    private func startLongRequest(_ port: Int, _ style: Style) async throws -> TestConnection {
+        let connection = try await TestConnection.connect(to: .tcp(port: port))
+        try await connection.send(.get, "/\(style)/stream?chunks=2&bytes=5&ms=600000")
+        _ = try await connection.receiveHead()
+        #expect(try await connection.receivePiece() == Array("....\n".utf8))
+        return connection
     }
 
     @Test(arguments: Style.allCases)
     func `requests are cut when the grace period ends`(style: Style) async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_SHUTDOWN_GRACE_MS": "100"])
-        let stream = try await startLongRequest(daemon.port(), style)
+        let connection = try await startLongRequest(daemon.port(), style)
         daemon.send(SIGINT)
         #expect(try await daemon.wait() == 0)
-        await #expect(throws: FetchError.self) { _ = try await stream.read() }
+        await #expect(throws: TestClientError.self) { _ = try await connection.receivePiece() }
+        try await connection.close()
         #expect(daemon.output.contains("\(style)/stream?chunks=2&bytes=5&ms=600000 200 "))
         #expect(daemon.output.hasSuffix(" cancelled\n"))
     }
 
     @Test func `a second signal ends the process at once`() async throws {
         let daemon = try Daemon("serve", "--port", "0", "--hubs", "2")
-        let stream = try await startLongRequest(daemon.port(), .blocking)
+        let connection = try await startLongRequest(daemon.port(), .blocking)
         daemon.send(SIGTERM)
         try await daemon.awaitError("stopping")
         daemon.send(SIGINT)
         #expect(try await daemon.wait() == 130)
-        await #expect(throws: FetchError.self) { _ = try await stream.read() }
+        await #expect(throws: TestClientError.self) { _ = try await connection.receivePiece() }
+        try await connection.close()
     }
 
     @Test func `a port in use is reported`() async throws {

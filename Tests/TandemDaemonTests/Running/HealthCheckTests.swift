@@ -1,6 +1,7 @@
 import Foundation
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -17,19 +18,11 @@ struct HealthCheckTests {
         var configuration = HTTPServerConfiguration()
         configuration.addresses = addresses
         configuration.tls = tls
-        let server = HTTPServer(router: router, configuration: configuration)
-        let running = Task.detached { try await server.run() }
-        var service = DaemonConfiguration()
-        service.http.addresses = try await server.boundAddresses()
-        do {
+        try await withServer(router, configuration) { _, server in
+            var service = DaemonConfiguration()
+            service.http.addresses = try await server.boundAddresses()
             try await body(service)
-        } catch {
-            server.stop(grace: .zero)
-            _ = await running.result
-            throw error
         }
-        server.stop(grace: .zero)
-        try await running.value
     }
 
     /// Runs the check on a new thread, which becomes a hub.
@@ -39,11 +32,11 @@ struct HealthCheckTests {
         try await ended.wait()
     }
 
-    private let socket = FileManager.default.temporaryDirectory.appending(path: "health-\(UUID().uuidString).sock").path()
-    private let certificate = packageRoot + "Tests/TandemFetchTests/Support/tls.pem"
+    private let directory = TemporaryDirectory()
+    private var socket: String { directory.path + "/http.sock" }
 
     @Test func `the check reaches TCP, unix sockets and TLS`() async throws {
-        let tls = TLSConfiguration(certificates: [.init(chain: certificate, key: certificate)])
+        let tls = TLSConfiguration.with([.localhost], in: directory)
         try await check([.tcp("127.0.0.1", port: 0)]) { try await run(HealthCheck(of: $0)) }
         try await check([.tcp("::1", port: 0)]) { try await run(HealthCheck(of: $0)) }
         try await check([.unix(socket)]) { try await run(HealthCheck(of: $0)) }

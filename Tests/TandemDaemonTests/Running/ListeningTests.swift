@@ -1,4 +1,6 @@
 import Foundation
+import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -6,16 +8,19 @@ import Testing
 /// The listeners of tandemd, as other programs reach them.
 @Suite(.timeLimit(.minutes(1)))
 struct ListeningTests {
-    private let directory = ScratchDirectory()
+    private let directory = TemporaryDirectory()
     private var socket: String { directory.path + "/http.sock" }
 
     private static let greeting = "Hello, World!"
 
+    private func curl(_ arguments: String...) async throws -> String { try await Program.run("curl", ["-s"] + arguments).text }
+
     @Test func `plain, TLS and unix listeners work side by side`() async throws {
-        let (chain, key) = try await makeCertificate(for: "localhost", in: directory)
+        let files = TLSConfiguration.with([.localhost], in: directory).certificates[0]
+        let authority = directory.write("authority.crt", TestCertificate.authority.certificateText)
         let environment = [
             "TANDEM_HTTP_LISTEN": "127.0.0.1:0, 127.0.0.1:0 tls, unix:\(socket) mode=600", "TANDEM_HTTP_HUBS": "2",
-            "TANDEM_TLS_CERTIFICATES": "\(chain) \(key)",
+            "TANDEM_TLS_CERTIFICATES": "\(files.chain) \(files.key)",
         ]
         let daemon = try Daemon(["serve"], environment: environment)
         try await daemon.awaitError("with 2 hubs")
@@ -23,12 +28,10 @@ struct ListeningTests {
             daemon.errors.firstMatch(
                 of: /listening on http:\/\/127.0.0.1:([0-9]+), https:\/\/127.0.0.1:([0-9]+), unix:([^ ]+) with 2 hubs/))
         #expect(line.3 == socket)
-        #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
+        #expect(try await curl("http://127.0.0.1:\(line.1)/async/plaintext") == Self.greeting)
         let tls = "https://localhost:\(line.2)/blocking/plaintext"
-        #expect(
-            try await output(of: "curl", "-s", "--cacert", chain, "--resolve", "localhost:\(line.2):127.0.0.1", tls)
-                == Self.greeting)
-        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        #expect(try await curl("--cacert", authority, "--resolve", "localhost:\(line.2):127.0.0.1", tls) == Self.greeting)
+        #expect(try await curl("--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
 
         // A killed daemon leaves the socket's file, which must not prevent the next start.
         daemon.send(SIGKILL)
@@ -36,7 +39,7 @@ struct ListeningTests {
         #expect(FileManager.default.fileExists(atPath: socket))
         let second = try Daemon(["serve"], environment: environment)
         try await second.awaitError("with 2 hubs")
-        #expect(try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+        #expect(try await curl("--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
         second.send(SIGTERM)
         #expect(try await second.wait() == 0)
         #expect(!FileManager.default.fileExists(atPath: socket))
@@ -68,9 +71,8 @@ struct ListeningTests {
         try await daemon.awaitError("listening on systemd:local, systemd:http with \(hubs) hub")
         let port = try String(contentsOfFile: socket + ".port", encoding: .utf8)
         for _ in 0..<4 {
-            #expect(try await output(of: "curl", "-s", "http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
-            #expect(
-                try await output(of: "curl", "-s", "--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
+            #expect(try await curl("http://127.0.0.1:\(port)/async/plaintext") == Self.greeting)
+            #expect(try await curl("--unix-socket", socket, "http://localhost/async/plaintext") == Self.greeting)
         }
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)

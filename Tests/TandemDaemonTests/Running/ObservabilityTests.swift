@@ -1,7 +1,7 @@
 import Foundation
 import Tandem
-import TandemFetch
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -11,13 +11,13 @@ import Testing
 struct ObservabilityTests {
     /// Runs a daemon with an admin listener while `body` runs, and stops it at the end.
     private func withDaemon(
-        _ environment: [String: String] = [:], _ body: (_ service: String, _ admin: String, Daemon) async throws -> Void
+        _ environment: [String: String] = [:], _ body: (_ service: TestClient, _ admin: TestClient, Daemon) async throws -> Void
     ) async throws {
         let environment = environment.merging(["TANDEM_ADMIN_LISTEN": "127.0.0.1:0"]) { own, _ in own }
         let daemon = try Daemon("serve", "--port", "0", environment: environment)
-        let port = try await daemon.port()
-        let admin = try #require(daemon.errors.firstMatch(of: #/admin listener on (http://[0-9.:]+)/#)?.1)
-        try await body("http://127.0.0.1:\(port)", String(admin), daemon)
+        let service = try await daemon.client()
+        let admin = try #require(daemon.errors.firstMatch(of: #/admin listener on http://127\.0\.0\.1:([0-9]+)/#)?.1)
+        try await body(service, TestClient(to: .tcp(port: Int(admin)!)), daemon)
         // A second signal would end the daemon at once.
         if !daemon.errors.contains("stopping") { daemon.send(SIGTERM) }
         #expect(try await daemon.wait() == 0)
@@ -31,15 +31,12 @@ struct ObservabilityTests {
 
     @Test func `the page on observability lists every metric`() async throws {
         try await withDaemon { service, admin, _ in
-            let client = FetchClient()
-            #expect(try await client.get(service + "/blocking/plaintext").status == .ok)
-            try await HubGroup.shared.nextHub().spawn {
-                let raw = try await RawClient(port: Int(service.split(separator: ":").last!)!)
-                defer { raw.close() }
-                try await raw.send("NONSENSE\r\n\r\n")
-                try await raw.receive(until: "until the server closes")
-            }.value
-            let families = try parsePrometheus(try await client.get(admin + "/metrics").body)
+            #expect(try await service.get("/blocking/plaintext").status == .ok)
+            try await service.withConnection { connection in
+                try await connection.send("NONSENSE\r\n\r\n")
+                _ = try await connection.receiveUntilEnd()
+            }
+            let families = try parsePrometheus(try await admin.get("/metrics").body)
             let given = families.values.map { $0.type == "counter" ? $0.name + "_total" : $0.name }
             let page = try readTextFile(packageRoot + "/docs/observability.md", upTo: 1 << 20)
             let rows = page.matches(of: #/\n\| `([a-z_]+)` \| (counter|gauge|histogram) \|/#)
@@ -55,27 +52,29 @@ struct ObservabilityTests {
 
     @Test func `the admin listener serves health and readiness`() async throws {
         try await withDaemon { service, admin, daemon in
-            let client = FetchClient()
-            #expect(try await client.get(admin + "/healthz").status == .ok)
-            #expect(try await client.get(admin + "/readyz").text == #"{"phase":"serving"}"#)
-            #expect(try await client.get(admin + "/debug/hub").text.hasPrefix("tandemd-0: "))
-            #expect(try await client.get(service + "/healthz").status == .notFound)
+            #expect(try await admin.get("/healthz").status == .ok)
+            #expect(try await admin.get("/readyz").text == #"{"phase":"serving"}"#)
+            #expect(try await admin.get("/debug/hub").text.hasPrefix("tandemd-0: "))
+            #expect(try await service.get("/healthz").status == .notFound)
             // The daemon drains while a request is in flight after SIGTERM.
-            let stream = try await client.stream(FetchRequest(url: service + "/async/stream?chunks=2&bytes=5&ms=300"))
-            #expect(try await stream.read() == Array("....\n".utf8))
-            daemon.send(SIGTERM)
-            try await daemon.awaitError("stopping")
-            let answer = try await client.get(admin + "/readyz")
-            #expect(answer.status == .serviceUnavailable && answer.text == #"{"phase":"draining"}"#)
-            while try await stream.read() != nil {}
+            try await service.withConnection { stream in
+                try await stream.send(.get, "/async/stream?chunks=2&bytes=5&ms=300")
+                _ = try await stream.receiveHead()
+                #expect(try await stream.receivePiece() == Array("....\n".utf8))
+                daemon.send(SIGTERM)
+                try await daemon.awaitError("stopping")
+                let answer = try await admin.get("/readyz")
+                #expect(answer.status == .serviceUnavailable && answer.text == #"{"phase":"draining"}"#)
+                while try await stream.receivePiece() != nil {}
+            }
         }
     }
 
     @Test func `without an admin listener the service answers the health check`() async throws {
         let daemon = try Daemon("serve", "--port", "0")
-        let port = try await daemon.port()
-        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/healthz").status == .ok)
-        #expect(try await FetchClient().get("http://127.0.0.1:\(port)/metrics").status == .notFound)
+        let client = try await daemon.client()
+        #expect(try await client.get("/healthz").status == .ok)
+        #expect(try await client.get("/metrics").status == .notFound)
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
         #expect(!daemon.errors.contains("admin"))
@@ -87,7 +86,7 @@ struct ObservabilityTests {
             "TANDEM_TRACE_LOG_SPANS": "true",
         ]
         try await withDaemon(environment) { service, _, daemon in
-            #expect(try await FetchClient().get(service + "/blocking/plaintext?q=%22%0A").status == .ok)
+            #expect(try await service.get("/blocking/plaintext?q=%22%0A").status == .ok)
             while try objects(daemon.output).count < 2 { try await sleep(for: .milliseconds(5)) }
             let lines = try objects(daemon.output)
             let request = try #require(lines.first { $0["type"] as? String == "request" })
@@ -105,8 +104,8 @@ struct ObservabilityTests {
 
     @Test func `an admin port in use is reported`() async throws {
         try await withDaemon { _, admin, _ in
-            let address = admin.dropFirst(7)
-            let second = try Daemon("serve", "--port", "0", environment: ["TANDEM_ADMIN_LISTEN": String(address)])
+            let address = "127.0.0.1:\(admin.port)"
+            let second = try Daemon("serve", "--port", "0", environment: ["TANDEM_ADMIN_LISTEN": address])
             #expect(try await second.wait() == 1)
             #expect(second.errors.contains("cannot listen on \(address)") && second.errors.contains("admin.listen"))
         }

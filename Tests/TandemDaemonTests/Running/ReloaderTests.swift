@@ -3,6 +3,7 @@ import Logging
 import Synchronization
 import Tandem
 import TandemHTTP
+import TandemTesting
 import Testing
 
 @testable import TandemDaemon
@@ -14,7 +15,7 @@ struct ReloaderTests {
         var count: Int { configurations.withLock { $0.count } }
     }
 
-    private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    private let logger = TestLog().logger
 
     private func reloader(_ loader: ConfigurationLoader, _ applied: Applied) throws -> Reloader {
         Reloader(loader, try loader.load(), logger: logger) { new in
@@ -79,21 +80,9 @@ struct ReloaderTests {
     }
 
     @Test func `a reload changes the level of every logger that has not set another`() {
-        let lines = Mutex<[String]>([])
-        struct Recording: LogHandler {
-            let record: @Sendable (String) -> Void
-            var metadata: Logger.Metadata = [:]
-            var logLevel = Logger.Level.info
-            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-                get { metadata[key] }
-                set { metadata[key] = newValue }
-            }
-            func log(event: LogEvent) { record("\(event.level) \(event.message) \(metadata)") }
-        }
+        let log = TestLog()
         let level = SharedLevel(.warning)
-        var logger = Logger(label: "a") { _ in
-            AdjustableLevel(Recording(record: { line in lines.withLock { $0.append(line) } }), level)
-        }
+        var logger = Logger(label: "a") { _ in AdjustableLevel(log.logger.handler, level) }
         var own = logger
         own.logLevel = .error
         logger.info("one")
@@ -101,7 +90,7 @@ struct ReloaderTests {
         logger[metadataKey: "k"] = "v"
         logger.debug("two")
         own.warning("three")
-        #expect(lines.withLock { $0 } == ["debug two [\"k\": v]"])
+        #expect(log.entries.map(\.description) == ["debug: two k=v"])
         #expect(logger.logLevel == .debug)
     }
 

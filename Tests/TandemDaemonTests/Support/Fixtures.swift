@@ -1,5 +1,6 @@
 import Foundation
 import TandemHTTP
+import TandemTesting
 
 @testable import TandemDaemon
 @testable import tandemd
@@ -38,3 +39,11 @@ enum Style: String, Sendable, CaseIterable { case blocking, async }
 
 /// A response for routes that a test adds.
 let ok = Response(text: "ok")
+
+/// Returns the common name of the certificate that a server on this port presents.
+func servedName(port: Int) async throws -> String? {
+    let connection = try await TestConnection.connect(to: .tcp(port: port), TestConnectionOptions(tls: TestTLS(serverName: nil)))
+    let name = connection.tls?.serverSubject
+    try await connection.close()
+    return name
+}

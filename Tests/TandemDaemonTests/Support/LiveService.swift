@@ -1,23 +1,20 @@
-import CoreMetrics
 import Glibc
-import Logging
 import Tandem
-import TandemFetch
 import TandemHTTP
-import Tracing
+import TandemTesting
 
 @testable import TandemDaemon
 @testable import tandemd
 
-/// The service in this process, on a free port, with a client for it.
+/// The service on its own port, in this process, with a client.
 struct LiveService: Sendable {
-    let port: Int
     let context: DaemonContext
-    let client = FetchClient()
+    let client: TestClient
 
+    var port: Int { client.port }
     var origin: String { "http://127.0.0.1:\(port)" }
 
-    func get(_ target: String) async throws -> FetchResponse { try await client.get(origin + target) }
+    func get(_ target: String) async throws -> TestResponse { try await client.get(target) }
 
     /// Returns the path that fetches `url`. It is percent-encoded.
     func fetchPath(_ style: Style, _ url: String, endpoint: String = "fetch") -> String {
@@ -39,37 +36,27 @@ func withService(
     configuration.http.hub.poller = HubConfiguration().poller
     configuration.logLevel = .critical
     configure(&configuration)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let context = DaemonContext(for: Tandemd.self, Configured(schema, [], file: nil), logger: logger)
+    let context = DaemonContext(for: Tandemd.self, Configured(schema, [], file: nil), logger: TestLog().logger)
     context.outbound.reload(configuration.fetch)
     let router = Router(Tandemd(context), configuration)
     extend(router)
     try await withServer(router, configuration.http, context) { port, _ in
-        try await body(LiveService(port: port, context: context))
+        let client = TestClient(to: .tcp(port: port))
+        try await body(LiveService(context: context, client: client))
+        await client.close()
     }
 }
 
-/// Runs a server on a separate hub while `body` runs. The server uses the caller's metrics and tracer.
-func withServer(
-    _ router: Router, _ configuration: HTTPServerConfiguration, _ body: (_ port: Int) async throws -> Void
-) async throws {
-    try await withServer(router, configuration) { port, _ in try await body(port) }
-}
-
-/// Runs a server like the other form, and passes it to `body`.
+/// Runs a server on its own hubs while `body` runs. The server has the caller's metrics and tracer.
+///
+/// For tests of the server's context, addresses or hubs; other tests use `withTestServer`.
 func withServer(
     _ router: Router, _ configuration: HTTPServerConfiguration, _ context: DaemonContext? = nil,
     _ body: (_ port: Int, HTTPServer) async throws -> Void
 ) async throws {
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let server = HTTPServer(router: router, configuration: configuration, logger: logger)
+    let server = HTTPServer(router: router, configuration: configuration, logger: TestLog().logger)
     server.onListening { context?.outbound.serverListens(on: $0) }
-    let (metrics, tracer) = (MetricsSystem.factory, InstrumentationSystem.tracer)
-    let serving = Task.detached {
-        try await withMetricsFactory(metrics) { try await withTracer(tracer) { try await server.run() } }
-    }
+    let serving = Task { try await server.run() }
     do {
         try await body(server.waitUntilListening(), server)
         server.stop(grace: .zero)
@@ -81,15 +68,19 @@ func withServer(
     }
 }
 
-/// Runs a server as an upstream, on a free port, while `body` runs.
-func withUpstream(routes: (Router) -> Void, _ body: (_ port: Int) async throws -> Void) async throws {
+/// Runs an upstream of the service, which may misbehave, on its own port while `body` runs.
+func withUpstream(
+    configure: (inout HTTPServerConfiguration) -> Void = { _ in }, routes: (Router) -> Void,
+    _ body: (_ port: Int) async throws -> Void
+) async throws {
     let router = Router()
     routes(router)
     var configuration = HTTPServerConfiguration()
     configuration.port = 0
     configuration.hubs = hubs
     configuration.halfCloseGrace = .milliseconds(10)
-    try await withServer(router, configuration, body)
+    configure(&configuration)
+    try await withServer(router, configuration) { port, _ in try await body(port) }
 }
 
 /// Returns a text in which every byte except letters and digits is written as %XX.
