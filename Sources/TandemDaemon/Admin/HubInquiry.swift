@@ -2,31 +2,43 @@ internal import Synchronization
 internal import Tandem
 
 /// A query of hubs for state that only their own threads can read. It does not wait for a hub that code holds.
+///
+/// Each hub gets at most one job at a time, which answers all the questions that wait for it.
 final class HubInquiry: Sendable {
-    /// The hubs with an unanswered inquiry. Each hub has at most one.
-    private let silent = Mutex<Set<ObjectIdentifier>>([])
+    private typealias Question = @Sendable (Hub) -> Void
 
-    /// Runs `question` on each hub and returns the answers; nil for a hub that does not answer within `patience`. Must be called
-    /// on a hub.
+    /// The maximum number of questions that wait for one hub.
+    private static let most = 64
+
+    /// The questions that wait for each hub.
+    private let waiting = Mutex<[ObjectIdentifier: [Question]]>([:])
+
+    /// Runs `question` on each hub and returns the answers; nil for a hub that does not answer within `patience`, or that has not
+    /// answered 64 earlier questions. Must be called on a hub.
     func ask<Answer: Sendable>(
         _ hubs: [Hub], within patience: Duration, _ question: @escaping @Sendable (Hub) -> Answer
     ) async -> [(hub: Hub, answer: Answer?)] {
-        let asked = hubs.map { ($0, start($0, question)) }
+        let asked = hubs.map { ($0, post(question, to: $0)) }
         let deadline = Deadline.after(patience)
         var answers: [(hub: Hub, answer: Answer?)] = []
         for (hub, answer) in asked { answers.append((hub, try? await answer?.wait(deadline: deadline))) }
         return answers
     }
 
-    private func start<Answer: Sendable>(_ hub: Hub, _ question: @escaping @Sendable (Hub) -> Answer) -> Event<Answer>? {
+    private func post<Answer: Sendable>(_ question: @escaping @Sendable (Hub) -> Answer, to hub: Hub) -> Event<Answer>? {
         let key = ObjectIdentifier(hub)
-        guard silent.withLock({ $0.insert(key).inserted }) else { return nil }
         let answer = Event<Answer>()
-        hub.spawn(name: "inquiry") { [self] in
-            let given = question(hub)
-            // Before the answer is sent, because the caller may query the hub again as soon as it has the answer.
-            silent.withLock { _ = $0.remove(key) }
-            answer.send(given)
+        let position = waiting.withLock { waiting -> Int? in
+            let count = waiting[key]?.count ?? 0
+            guard count < Self.most else { return nil }
+            waiting[key, default: []].append { answer.send(question($0)) }
+            return count
+        }
+        guard let position else { return nil }
+        if position == 0 {
+            hub.spawn(name: "inquiry") { [self] in
+                for question in waiting.withLock({ $0.removeValue(forKey: key) }) ?? [] { question(hub) }
+            }
         }
         return answer
     }

@@ -22,21 +22,15 @@ struct Machine: Sendable {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         descriptorLimit = Int(clamping: limit.rlim_max)
-        cores = Self.cgroupCores().map { min($0, sysconf(CInt(_SC_NPROCESSORS_ONLN))) } ?? sysconf(CInt(_SC_NPROCESSORS_ONLN))
+        let group = ControlGroup()
+        let online = sysconf(CInt(_SC_NPROCESSORS_ONLN))
+        cores = min(group.cores ?? online, online)
         let installed = sysconf(CInt(_SC_PHYS_PAGES)) * sysconf(CInt(_SC_PAGESIZE))
-        memory = Self.number("/sys/fs/cgroup/memory.max").map { min($0, installed) } ?? installed
+        memory = min(group.memory ?? installed, installed)
         kernel = Self.kernelVersion()
         listenQueueLimit = Self.number("/proc/sys/net/core/somaxconn")
         mappingLimit = Self.number("/proc/sys/vm/max_map_count")
         hasLightGuards = Self.supportsLightGuards()
-    }
-
-    /// Returns the cgroup's quota of processors, rounded up; nil if there is no quota.
-    private static func cgroupCores() -> Int? {
-        guard let text = try? readTextFile("/sys/fs/cgroup/cpu.max", upTo: 4_096) else { return nil }
-        let fields = text.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 2, let quota = Int(fields[0]), let period = Int(fields[1]), period > 0 else { return nil }
-        return max(1, (quota + period - 1) / period)
     }
 
     private static func number(_ path: String) -> Int? {

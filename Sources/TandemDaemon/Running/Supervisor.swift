@@ -137,6 +137,8 @@ final class Supervisor: Sendable {
         guard let parts = parts.withLock({ $0 }), parts.server.phase < .leaving else { return }
         await notifier?.send(.reloading)
         let result = await parts.reloader.reload()
+        // A hook may take long, and the stop may have begun meanwhile.
+        guard parts.server.phase < .leaving else { return }
         await notifier?.send(.ready, .status(result))
     }
 

@@ -22,7 +22,7 @@ func readTextFile(_ path: String, upTo limit: Int) throws(FileReadingError) -> S
         guard count >= 0 else { throw FileReadingError("cannot read it", errno: errno) }
         guard count > 0 else { break }
         bytes += piece[..<count]
-        guard bytes.count <= limit else { throw FileReadingError("longer than \(limit) bytes: that is no configuration") }
+        guard bytes.count <= limit else { throw FileReadingError("longer than \(limit) bytes") }
     }
     guard let text = String(validating: bytes, as: UTF8.self) else { throw FileReadingError("not UTF-8 text") }
     return text

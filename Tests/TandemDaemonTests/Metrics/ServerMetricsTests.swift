@@ -9,10 +9,10 @@ import Testing
 /// The metrics of a server, as Prometheus reads them.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ServerMetricsTests {
-    private func withCounting(
+    @discardableResult private func withCounting(
         _ configure: (inout HTTPServerConfiguration) -> Void = { _ in }, routes: (Router) -> Void,
         _ body: (TestClient, MetricsRegistry) async throws -> Void
-    ) async throws {
+    ) async throws -> [String: ParsedFamily] {
         let registry = MetricsRegistry()
         let router = Router()
         routes(router)
@@ -25,6 +25,7 @@ struct ServerMetricsTests {
         let families = try parse(registry)
         #expect(families["tandem_server_connections_active"]?.value() == 0)
         for sample in families["http_server_active_requests"]?.samples ?? [] { #expect(sample.value == "0.0") }
+        return families
     }
 
     private func parse(_ registry: MetricsRegistry) throws -> [String: ParsedFamily] {
@@ -90,7 +91,7 @@ struct ServerMetricsTests {
     @Test(arguments: Style.allCases)
     func `active and cut requests are counted`(style: Style) async throws {
         let (started, never) = (Event<Void>(), Event<Void>())
-        try await withCounting(routes: { router in
+        let families = try await withCounting(routes: { router in
             switch style {
             case .blocking:
                 router.get("/") { _ in
@@ -111,6 +112,7 @@ struct ServerMetricsTests {
             }
             // A closed client may still read the response within the grace; stopping the server ends the request here.
         }
+        #expect(families["tandem_server_requests_cut"]?.value("_total", ["reason": "cancelled"]) == 1)
     }
 
     @Test func `refused connections are counted`() async throws {
