@@ -81,8 +81,8 @@ let package = Package(
         .target(
             name: "TandemDaemon",
             dependencies: [
-                "CTandem", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", httpTypes, logging, metrics, tracing, lifecycle,
-                configuration, yams, argumentParser,
+                "CTandem", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing, configuration, yams,
+                argumentParser,
             ],
             swiftSettings: house),
         .executableTarget(

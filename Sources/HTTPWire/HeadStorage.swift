@@ -41,6 +41,7 @@ struct ResponseSummary: HeadSummary {
     var byteCount: UInt16
 }
 
+// @unchecked: the object is written only while there is one reference to it.
 /// A head in one heap object: the summary, the bytes of the head, and the table of its fields, in this order.
 struct HeadStorage<Summary: HeadSummary>: @unchecked Sendable {
     private struct Header {

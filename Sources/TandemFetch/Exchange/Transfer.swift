@@ -44,7 +44,8 @@ final class Transfer {
     @exclusivity(unchecked) private(set) var metDeadConnection = false
 
     init(
-        _ request: consuming FetchRequest, to url: TargetURL, _ origin: UpstreamOrigin, _ settings: FetchSettings, deadline: FetchDeadline,
+        _ request: consuming FetchRequest, to url: TargetURL, _ origin: UpstreamOrigin, _ settings: FetchSettings,
+        deadline: FetchDeadline,
         capacity: Int, waking parker: Parker, _ ticket: Ticket, _ observation: FetchObservation
     ) {
         self.request = request

@@ -31,6 +31,9 @@ public struct ListenAddress: Hashable, Sendable {
         ListenAddress(place: .tcp(host: host, port: port), isTLS: tls)
     }
 
+    /// The permissions of a unix socket's file unless its address names others: 0660.
+    public static let usualMode: UInt16 = 0o660
+
     /// Returns the address of a unix socket, unix(7).
     ///
     /// The server replaces a socket file that a killed process left behind. It does not start if another process listens on the
@@ -40,7 +43,7 @@ public struct ListenAddress: Hashable, Sendable {
     ///   - path: The path of the socket file, at most 107 bytes. Its directory must exist.
     ///   - mode: The permissions of the file. A process that may write to the file may connect. By default these are processes
     ///     of the owner and the group; a proxy in front of the server gets access through the group.
-    public static func unix(_ path: String, mode: UInt16 = 0o660) -> ListenAddress {
+    public static func unix(_ path: String, mode: UInt16 = usualMode) -> ListenAddress {
         ListenAddress(place: .unix(path: path, mode: mode), isTLS: false)
     }
 
@@ -59,9 +62,10 @@ public struct ListenAddress: Hashable, Sendable {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         let isTLS = words.last == "tls" && words.count == 2
         if words[0].hasPrefix("unix:") {
-            // A path may have spaces; only the last word can be the mode.
+            // A path may have spaces; only the last word can be the mode. A unix socket has no TLS.
+            guard words.last != "tls" else { return nil }
             var path = text.dropFirst(5)
-            var mode: UInt16 = 0o660
+            var mode = ListenAddress.usualMode
             if let last = words.last, words.count > 1, last.hasPrefix("mode=") {
                 guard let given = ListenAddress.mode(last.dropFirst(5)) else { return nil }
                 mode = given
@@ -147,7 +151,7 @@ extension ListenAddress: CustomStringConvertible {
         let text =
             switch place {
             case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-            case .unix(let path, let mode): "unix:\(path)" + (mode == 0o660 ? "" : " mode=\(String(mode, radix: 8))")
+            case .unix(let path, let mode): "unix:\(path)" + (mode == Self.usualMode ? "" : " mode=\(String(mode, radix: 8))")
             case .inherited(let name): "systemd:\(name)"
             }
         return isTLS ? text + " tls" : text

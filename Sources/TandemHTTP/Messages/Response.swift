@@ -38,6 +38,14 @@ public struct Response: Sendable {
     /// The length of a body in memory; 0 for a streamed one.
     var bodyCount: Int { if case .bytes(let bytes) = body { bytes.count } else { 0 } }
 
+    /// The length of the body; nil for a stream that has announced none.
+    package var bodyLength: Int? {
+        switch body {
+        case .bytes(let bytes): bytes.count
+        case .stream(let length, _): length
+        }
+    }
+
     /// Whether the status allows a body (RFC 9110 sections 6.4.1 and 15.3.6).
     var mayHaveBody: Bool { ![204, 205, 304].contains(status.code) && status.kind != .informational }
 
@@ -100,14 +108,19 @@ public struct Response: Sendable {
     ///
     /// - Throws: Any error that the closure throws; `HTTPError` 500 if it writes more or less than it announced.
     public func collectBody() async throws -> [UInt8] {
+        let memory = MemorySink()
+        try await collectBody(into: memory)
+        return memory.bytes
+    }
+
+    /// Writes all bytes of the body to `memory`, which has the first of them if this throws.
+    func collectBody(into memory: MemorySink) async throws {
         switch body {
-        case .bytes(let bytes): return bytes
+        case .bytes(let bytes): _ = memory.put(bytes)
         case .stream(let length, let stream):
-            let memory = MemorySink()
             let writer = ResponseWriter(memory, contentLength: length, draining: Draining(Event()))
             try await stream.write(to: writer, name: "response body")
             try writer.end()
-            return memory.bytes
         }
     }
 
@@ -204,7 +217,7 @@ enum ResponseStream: Sendable {
 }
 
 /// A sink that keeps the written bytes in memory.
-private final class MemorySink: AnswerSink {
+final class MemorySink: AnswerSink {
     private(set) var bytes: [UInt8] = []
 
     func put(_ bytes: [UInt8]) -> WriteStep {

@@ -146,7 +146,7 @@ final class ServerMetrics {
     /// for GET. Without a route it is the number of the method's name.
     @inline(__always)
     private func place(of head: RequestHead, _ route: Unretained<Route>?) -> (series: Int, method: UInt32) {
-        guard let route else { return (routes.count, UInt32(KnownMethods.number(of: head.method))) }
+        guard let route else { return (routes.count, UInt32(KnownMethod(head.method).rawValue)) }
         return route { ($0.index, $0.answersHead && head.isHead ? 1 : 0) }
     }
 

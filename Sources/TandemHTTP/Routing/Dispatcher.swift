@@ -60,9 +60,9 @@ final class Dispatcher: Sendable {
 
     /// Whether RFC 9110, RFC 5789 or a route knows the method.
     private func isKnown(_ method: HTTPRequest.Method) -> Bool {
-        switch method {
-        case .get, .head, .post, .put, .delete, .patch, .options, .trace: true
-        default: routes.routes.contains { $0.method == method }
+        switch KnownMethod(method) {
+        case .other, .connect: routes.routes.contains { $0.method == method }
+        default: true
         }
     }
 

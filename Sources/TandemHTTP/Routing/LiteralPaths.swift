@@ -11,7 +11,7 @@ struct LiteralPaths: Sendable {
         var start: Int32 = 0
         /// The number of bytes in the path; -1 for an empty slot.
         var count: Int32 = -1
-        /// The index of the route for each method; -1 for none.
+        /// The index of the route for each `KnownMethod`; -1 for none.
         var routes = InlineArray<10, Int16>(repeating: -1)
     }
 

@@ -26,36 +26,17 @@ package struct RouterAnswers: Sendable {
         ((error as? HTTPError) ?? HTTPError(.internalServerError, "internal server error")).response
     }
 
-    /// Returns the bytes of an answer's body, and the error that has ended its stream early.
-    package func collectBody(of response: Response) async -> (bytes: [UInt8], failure: (any Error)?) {
-        guard case .stream(let length, let stream) = response.body else {
-            do { return (try await response.collectBody(), nil) } catch { return ([], error) }
-        }
-        let sink = CollectingSink()
+    /// Returns the bytes of the body that a server sends in answer to this method, and the error that has ended its stream early.
+    package func collectBody(
+        of response: Response, to method: HTTPRequest.Method
+    ) async -> (bytes: [UInt8], failure: (any Error)?) {
+        let memory = MemorySink()
+        guard response.mayHaveBody, method != .head else { return ([], nil) }
         do {
-            let writer = ResponseWriter(sink, contentLength: length, draining: Draining(Event()))
-            try await stream.write(to: writer, name: "response body")
-            try writer.end()
-            return (sink.bytes, nil)
+            try await response.collectBody(into: memory)
+            return (memory.bytes, nil)
         } catch {
-            return (sink.bytes, error)
+            return (memory.bytes, error)
         }
     }
-}
-
-private final class CollectingSink: AnswerSink {
-    private(set) var bytes: [UInt8] = []
-
-    func put(_ bytes: [UInt8]) -> WriteStep {
-        self.bytes += bytes
-        return .goesOn
-    }
-
-    func flush() async {}
-
-    func flush(file: StaticString, line: UInt) {}
-
-    func giveWay() async {}
-
-    func giveWay(file: StaticString, line: UInt) {}
 }

@@ -238,11 +238,10 @@ public final class HTTPServer: Sendable {
 
     /// Stops the server, from any thread, in phases that each have a deadline:
     ///
-    /// 1. `delay`: the phase is `leaving`. The server serves as before, so that load balancers can notice the stop first. 2.
-    /// `grace`: the phase is `draining`. The server accepts no more connections, closes idle ones, answers requests in flight
-    /// with
-    ///    `Connection: close`, and signals `draining` to handlers. At the end it cancels the remaining requests and closes their
-    ///    connections.
+    /// 1. `delay`: the phase is `leaving`. The server serves as before, so that load balancers can notice the stop first.
+    /// 2. `grace`: the phase is `draining`. The server accepts no more connections, closes idle ones, answers requests in flight
+    ///    with `Connection: close`, and signals `draining` to handlers. At the end it cancels the remaining requests and closes
+    ///    their connections.
     /// 3. `cleanupTimeout`: the hooks of `onShutdown` run.
     ///
     /// Then `run` returns. A further call can shorten the phases, but not lengthen them: `stop(grace: .zero, delay: .zero)`

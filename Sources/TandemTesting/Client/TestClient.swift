@@ -79,8 +79,21 @@ public final class TestClient: @unchecked Sendable {
             switch self.transport {
             case .sockets: try await self.executeHere(method, path, headers, body)
             case .inProcess(let answers):
-                try await InProcessExchange(answers: answers, log: self.log).response(to: method, path, headers, body)
+                try await self.limited {
+                    try await InProcessExchange(answers: answers, log: self.log).response(to: method, path, headers, body)
+                }
             }
+        }
+    }
+
+    /// Runs `body` with the time limit of a wait; without one on a virtual clock, see `TestConnectionOptions.deadline()`.
+    private func limited<Success>(_ body: () async throws -> Success) async throws -> Success {
+        let limit = TestConnectionOptions().timeout
+        guard hub.configuration.clock != .virtual else { return try await body() }
+        do {
+            return try await withTimeout(limit, body)
+        } catch let error as TandemError where error.code == .timedOut {
+            throw TestClientError(.timedOut, "the router has not answered for \(limit)")
         }
     }
 

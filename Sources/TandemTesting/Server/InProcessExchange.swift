@@ -17,7 +17,7 @@ struct InProcessExchange {
         var response = TestResponse(status: .ok)
         do {
             var answer = try await answers.answer(request)
-            var (bytes, failure) = await answers.collectBody(of: answer)
+            var (bytes, failure) = await answers.collectBody(of: answer, to: method)
             if let failure {
                 guard bytes.isEmpty else {
                     record("streamed answer cut short", failure, path)
@@ -25,9 +25,9 @@ struct InProcessExchange {
                 }
                 answer = answers.answer(to: failure)
                 record(answer.status, failure, path)
-                (bytes, _) = await answers.collectBody(of: answer)
+                (bytes, _) = await answers.collectBody(of: answer, to: method)
             }
-            fill(&response, answer, bytes, method)
+            fill(&response, answer, bytes)
         } catch let error as TestClientError {
             var error = error
             error.errors = log.claimErrors(of: path)
@@ -36,7 +36,7 @@ struct InProcessExchange {
             if error is CancellationError { throw error }
             let answer = answers.answer(to: error)
             record(answer.status, error, path)
-            fill(&response, answer, await answers.collectBody(of: answer).bytes, method)
+            fill(&response, answer, await answers.collectBody(of: answer, to: method).bytes)
         }
         response.errors = log.claimErrors(of: path)
         return response
@@ -51,11 +51,15 @@ struct InProcessExchange {
         log.logger.error(message, metadata: ["error": "\(error)", "http.target": "\(path)"])
     }
 
-    private func fill(_ response: inout TestResponse, _ answer: Response, _ bytes: [UInt8], _ method: HTTPRequest.Method) {
+    private func fill(_ response: inout TestResponse, _ answer: Response, _ bytes: [UInt8]) {
         response.status = answer.status
         response.headers = answer.headers
+        response.body = bytes
         guard ![204, 304].contains(answer.status.code) else { return }
-        response.headers[.contentLength] = "\(bytes.count)"
-        if method != .head, answer.status != .resetContent { response.body = bytes }
+        if let length = answer.bodyLength {
+            response.headers[.contentLength] = "\(length)"
+        } else {
+            response.headers[.transferEncoding] = "chunked"
+        }
     }
 }

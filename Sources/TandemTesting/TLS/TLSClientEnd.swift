@@ -1,6 +1,7 @@
 internal import COpenSSL
 internal import Glibc
 
+// @unchecked: OpenSSL counts the references of a session atomically, and nothing changes it.
 /// A session that a client can resume.
 package final class TLSClientSession: @unchecked Sendable {
     fileprivate let pointer: OpaquePointer

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPWire
 import Tandem
 import TandemHTTP
 import TandemTesting
@@ -372,6 +373,17 @@ extension ServerTests {
                 #expect(try live.get("/teapot", headers: headers).status == 418)
                 #expect(try live.get("/", headers: headers).text == "ok")
                 #expect(calls.value == 1)
+            }
+        }
+
+        @Test func `one path can have a handler for each method that the standards define`() async throws {
+            let methods = KnownMethod.allCases.compactMap(\.method)
+            #expect(methods.count == 9)
+            let router = Router()
+            for method in methods { router.on(method, "/all", .async) { _ in Response(text: method.rawValue) } }
+            for method in methods where method != .connect {
+                let answer = try await router.respond(to: Request(method: method, path: "/all"))
+                #expect(try await answer.collectBody() == Array(method.rawValue.utf8))
             }
         }
 

@@ -48,7 +48,7 @@ struct TestSetupTests {
                 (.get, "/none", nil, .noContent, ""), (.get, "/refused", nil, .unauthorized, "who are you?\n"),
                 (.get, "/nowhere", nil, .notFound, "nothing is at /nowhere\n"),
                 (.delete, "/echo", nil, .methodNotAllowed, "DELETE is not allowed here\n"),
-                (.options, "/echo", nil, .noContent, ""),
+                (.options, "/echo", nil, .noContent, ""), (.head, "/late", nil, .ok, ""),
                 (.get, "/early", nil, .conflict, "not now\n"),
                 (.get, "/broken", nil, .internalServerError, "internal server error\n"),
             ]
@@ -61,6 +61,11 @@ struct TestSetupTests {
             }
             let head = try await client.execute(.head, "/users/7")
             #expect(head[.contentLength] == "6")
+            let announced = try await client.get("/length")
+            #expect(announced[.contentLength] == "2")
+            let streamed = try await client.post("/echo", body: "text")
+            #expect(streamed[.contentLength] == nil)
+            #expect(streamed[.transferEncoding] == "chunked")
             let refused = try await client.get("/refused")
             #expect(refused[.wwwAuthenticate] == "Basic")
             let error = await #expect(throws: TestClientError(.cutShort)) { try await client.get("/late") }
