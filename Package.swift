@@ -67,7 +67,7 @@ let package = Package(
             name: "TandemHTTP",
             dependencies: ["Tandem", "HTTPWire", "COpenSSL", httpTypes, logging, metrics, tracing, lifecycle],
             swiftSettings: house),
-        .target(name: "TandemJSON", dependencies: ["TandemHTTP", "Tandem", httpTypes], swiftSettings: memorySafe),
+        .target(name: "TandemJSON", dependencies: ["HTTPWire", "TandemHTTP", "Tandem", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CTandemCurl", dependencies: ["CCurl", "COpenSSL"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),

@@ -4,8 +4,9 @@ public enum PercentDecoding {
     ///
     /// Split a path at its slashes before you decode it: `%2F` decodes to a slash that is not a separator.
     ///
-    /// - Returns: The text. Nil if a `%` is not followed by two hexadecimal digits, or if the result is not UTF-8 or contains
-    ///   NUL. NUL is refused because C code would take it for the end of the string.
+    /// - Returns: The text. Nil if a `%` is not followed by two hexadecimal digits, or if the result is not UTF-8, contains NUL,
+    ///   or has more than 128 combining marks in a row. NUL is refused because C code would take it for the end of the string, and
+    ///   long runs of marks because the time to compare or hash a string grows with their square.
     public static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool = false) -> String? {
         if isPlain(bytes, plusIsSpace) { return bytes.text }
         var decoded: [UInt8] = []
@@ -29,7 +30,8 @@ public enum PercentDecoding {
         }
         // ASCII is always valid UTF-8, and this takes a tenth of the time of a validation.
         if allBits < 0x80 { return String(decoding: decoded, as: UTF8.self) }
-        return String(validating: decoded, as: UTF8.self)
+        guard let text = String(validating: decoded, as: UTF8.self), !CombiningMarks.exceedLimit(in: text) else { return nil }
+        return text
     }
 
     /// Returns whether all bytes are ASCII that stands for itself. Most names and values are, and they need no array for the

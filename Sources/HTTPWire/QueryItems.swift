@@ -37,15 +37,15 @@ public struct QueryItems: Sendable, Hashable, RandomAccessCollection {
         }
     }
 
-    /// The value of the first item with this name, or nil.
+    /// The value of the first item with this name, or nil. Names are compared by their bytes.
     public subscript(name: String) -> String? {
-        items.first { $0.name == name }?.value
+        items.first { $0.name.hasSameBytes(as: name) }?.value
     }
 
     /// Returns the values of all items with this name, in order.
     public func values(of name: String) -> [String] {
         var values: [String] = []
-        for item in items where item.name == name { values.append(item.value) }
+        for item in items where item.name.hasSameBytes(as: name) { values.append(item.value) }
         return values
     }
 

@@ -28,8 +28,9 @@ struct ObjectContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     /// Returns the node of a value, or nil.
     private func find(_ name: String) -> Int? {
-        if let values { return values[name] }
         let document = object.document
+        // Equal keys of the dictionary may have different bytes.
+        if let values { return values[name].flatMap { document.string($0 - 1, equals: name) ? $0 : nil } }
         var node = object.node + 1
         for _ in 0..<document.nodes[object.node].count {
             if document.string(node, equals: name) { return node + 1 }

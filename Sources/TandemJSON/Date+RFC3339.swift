@@ -33,6 +33,8 @@ extension Date {
         guard rest.isEmpty else { return nil }
         let seconds = dayNumber(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset
         self.init(timeIntervalSince1970: Double(seconds) + fraction)
+        // Within the years that can be written, also after the offset and the fraction.
+        guard rfc3339 != nil else { return nil }
     }
 
     /// The text in UTC, with milliseconds unless these are 0. Nil beyond the years 0 to 9999.

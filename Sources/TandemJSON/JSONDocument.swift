@@ -1,3 +1,5 @@
+internal import HTTPWire
+
 /// A JSON text and the values in it, in the order of the text. A value knows where the next one after it begins, so that members
 /// can be found without building trees or strings first.
 final class JSONDocument: Sendable {
@@ -43,9 +45,9 @@ final class JSONDocument: Sendable {
     /// The text of a number, or the content of a string.
     func text(of node: Int) -> String { bytes.jsonText(of: nodes[node]) }
 
-    /// Whether the string at `node` has this content.
+    /// Whether the string at `node` has this content. Text is compared by its bytes.
     func string(_ node: Int, equals text: String) -> Bool {
-        guard nodes[node].kind == .string else { return self.text(of: node) == text }
+        guard nodes[node].kind == .string else { return self.text(of: node).hasSameBytes(as: text) }
         let (start, count) = (Int(nodes[node].start), Int(nodes[node].end - nodes[node].start))
         let other = text.utf8.span
         guard other.count == count else { return false }

@@ -1,3 +1,5 @@
+internal import HTTPWire
+
 /// A place in a text that is not JSON, and the problem there.
 struct JSONFault: Error, Equatable {
     let offset: Int
@@ -163,6 +165,7 @@ struct JSONScanner {
             switch bytes[at] {
             case UInt8(ascii: "\""):
                 add(kind, from: start, to: at)
+                try checkMarks()
                 at += 1
                 return
             case UInt8(ascii: "\\"):
@@ -175,6 +178,15 @@ struct JSONScanner {
             }
         }
         throw fault("expected the end of a string")
+    }
+
+    /// Throws if the string that was just added has too many combining marks in a row, in time or memory only for long strings.
+    private func checkMarks() throws(JSONFault) {
+        guard let node = nodes.last, node.kind == .encodedString, Int(node.end - node.start) > 2 * CombiningMarks.limit,
+            CombiningMarks.exceedLimit(in: bytes.jsonText(of: node))
+        else { return }
+        throw JSONFault(
+            offset: Int(node.start) - 1, reason: "this string has more than \(CombiningMarks.limit) combining marks in a row")
     }
 
     private mutating func scanEscape() throws(JSONFault) {

@@ -74,12 +74,9 @@ struct ValueDecoder: Decoder, SingleValueDecodingContainer {
         guard kind == .number else { throw mismatch(type.jsonExpectation, type) }
         let text = document.text(of: node)
         if let value = Value(text, radix: 10) { return value }
-        let real = Double(text)
-        if text.utf8.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) {
-            // Beyond 2^53 not every whole number is a Double.
-            if let real, abs(real) <= 0x1p53, let value = Value(exactly: real) { return value }
-            if let real, real.isFinite, real.rounded() != real { throw unacceptable(type.jsonExpectation, found: text) }
-        }
+        let number = DecimalNumber(document.bytes(of: node))
+        if let value = number.integer(as: type) { return value }
+        guard number.isWhole else { throw unacceptable(type.jsonExpectation, found: text) }
         throw unacceptable("a whole number from \(type.min) to \(type.max)", found: text)
     }
 
@@ -117,7 +114,10 @@ struct ValueDecoder: Decoder, SingleValueDecodingContainer {
     private func decimal() throws -> Decimal {
         guard kind == .number else { throw mismatch("a number", Decimal.self) }
         let text = document.text(of: node)
-        guard let decimal = Decimal(string: text), decimal.isFinite else {
+        let number = DecimalNumber(document.bytes(of: node))
+        guard number.significand.count <= 38, let decimal = Decimal(string: text), decimal.isFinite,
+            decimal.isZero == number.significand.isEmpty
+        else {
             throw unacceptable("a number that fits in 38 digits", found: text)
         }
         return decimal

@@ -24,6 +24,16 @@ struct PercentDecodingTests {
         #expect(PercentDecoding.decode("a+b%2B", plusIsSpace: true) == "a b+")
     }
 
+    @Test func `at most 128 combining marks in a row are accepted`() {
+        let marks = String(repeating: "\u{301}\u{316}", count: 64)
+        for text in ["a\(marks)", "\(marks)b\(marks)", "%61%CC%81" + marks.dropFirst()] {
+            #expect(PercentDecoding.decode(text) != nil)
+        }
+        for text in ["\(marks)\u{301}", "a\(marks)%CC%81", String(repeating: "\u{301}\u{316}", count: 1 << 18)] {
+            #expect(PercentDecoding.decode(text) == nil)
+        }
+    }
+
     @Test func `the encoded bytes need not be valid text`() {
         let valid: [UInt8] = [0xC3, 0xA9]
         let invalid: [UInt8] = [0xC3]

@@ -34,6 +34,9 @@ struct QueryItemsTests {
         #expect(items["X"] == nil)
         #expect(items.values(of: "url") == ["a", "b"])
         #expect(items.values(of: "y") == [])
+        // U+212A, the Kelvin sign, is canonically equivalent to K.
+        let kelvin = try #require(QueryItems("%E2%84%AA=1"))
+        #expect(kelvin["K"] == nil && kelvin.values(of: "K") == [] && kelvin["\u{212A}"] == "1")
         #expect(items[1] == QueryItem(name: "x", value: "1"))
     }
 }

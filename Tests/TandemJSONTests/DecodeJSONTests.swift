@@ -241,7 +241,52 @@ struct DecodeJSONTests {
         #expect(refusal("1e999999999999999999", as: Decimal.self) != nil)
     }
 
+    @Test func `long runs of combining marks are refused, so that no comparison of strings holds the hub`() throws {
+        let marks = String(repeating: "\u{301}\u{316}", count: 64)
+        #expect(try decodeJSON(Array("{\"\(marks)\":\"\(marks)\"}".utf8), as: [String: String].self) == [marks: marks])
+        let long = String(repeating: marks, count: 4_096)
+        for text in ["{\"a\":1,\"\(long)\":1}", "[\"\(long)\"]", "\"\(marks)\\u0301\""] {
+            #expect(refusal(text, as: AnyJSON.self)?.contains("this string has more than 128 combining marks in a row") == true)
+        }
+    }
+
+    @Test func `names are compared by their bytes`() throws {
+        struct Temperature: Decodable { let K: Int? }
+        let few = "{\"\u{212A}\":1}"
+        let many = "{" + (0..<20).map { "\"n\($0)\":0," }.joined() + "\"\u{212A}\":1}"
+        for text in [few, many] { #expect(try decodeJSON(Array(text.utf8), as: Temperature.self).K == nil) }
+    }
+
     // MARK: Values
+
+    @Test(arguments: [
+        "0.99999999999999999999", "1.0000000000000000001", "127.0000000000000000001", "1e-400", "-1e-400", "9007199254740991.5",
+        "15e-1", "0.5", "1e-1",
+    ])
+    func `numbers with a fraction are not whole, however small it is`(text: String) {
+        #expect(refusal(text, as: Int.self) == "400: the body: expected a whole number, found \(text)")
+        #expect(refusal(text, as: UInt64.self)?.hasPrefix("400: the body: expected a whole number") == true)
+        #expect(refusal(text, as: Int8.self)?.hasPrefix("400: the body: expected a whole number") == true)
+    }
+
+    @Test func `whole numbers with a point or an exponent are exact`() throws {
+        let text = "[9007199254740993.0,9223372036854775807.000,-9223372036854775808e0,92233720368547758070e-1,0.0,0e99,1200e-2]"
+        #expect(
+            try decodeJSON(Array(text.utf8), as: [Int].self)
+                == [9_007_199_254_740_993, .max, .min, .max, 0, 0, 12])
+        for text in ["9223372036854775808.0", "1e19", "-9223372036854775809.0"] {
+            #expect(refusal(text, as: Int.self)?.contains("from \(Int.min) to \(Int.max)") == true)
+        }
+    }
+
+    @Test func `a decimal number that needs more than 38 digits is refused`() throws {
+        for text in [String(repeating: "9", count: 38), "0." + String(repeating: "1", count: 38), "10e40", "0.0", "-12.50"] {
+            #expect(try decodeJSON(Array(text.utf8), as: Decimal.self) == Decimal(string: text))
+        }
+        for text in [String(repeating: "9", count: 39), "0." + String(repeating: "1", count: 39), "1e-400"] {
+            #expect(refusal(text, as: Decimal.self)?.contains("a number that fits in 38 digits") == true)
+        }
+    }
 
     @Test func `whole numbers are read in any notation, and all of their range`() throws {
         let numbers = try decodeJSON(Array("[0,-0,1e2,100.0,-5E+1,9007199254740993,\(Int.min),\(Int.max)]".utf8), as: [Int].self)

@@ -84,10 +84,11 @@ extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue: 
     /// `one of` and the raw values of all cases.
     public static var expectation: String { "one of " + allCases.map { "\($0.rawValue)" }.joined(separator: ", ") }
 
-    /// Creates the case with this raw value.
+    /// Creates the case with this raw value. Text is compared by its bytes.
     public init?(parameter text: String) {
         guard let rawValue = RawValue(parameter: text) else { return nil }
         self.init(rawValue: rawValue)
+        if let own = self.rawValue as? String, !own.hasSameBytes(as: text) { return nil }
     }
 }
 

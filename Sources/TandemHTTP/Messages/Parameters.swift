@@ -77,9 +77,9 @@ extension QueryItems {
 
     private func onlyText(of name: String) throws(HTTPError) -> String? {
         var text: String?
-        for item in self where item.name == name {
+        for item in self where item.name.hasSameBytes(as: name) {
             guard text == nil else {
-                throw HTTPError(.badRequest, "\(name): expected one value, found \(count { $0.name == name })")
+                throw HTTPError(.badRequest, "\(name): expected one value, found \(count { $0.name.hasSameBytes(as: name) })")
             }
             text = item.value
         }

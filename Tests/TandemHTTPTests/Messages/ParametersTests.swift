@@ -2,6 +2,7 @@ import TandemHTTP
 import Testing
 
 private enum SortOrder: String, CaseIterable, ParameterValue { case newest, oldest }
+private enum Unit: String, CaseIterable, ParameterValue { case K, C }
 private enum Level: Int, CaseIterable, ParameterValue { case low = 1, high = 5 }
 
 private struct CountryCode: ParameterValue, Equatable {
@@ -87,6 +88,9 @@ private struct CountryCode: ParameterValue, Equatable {
             refusal { _ = try query.value("u", as: UInt8.self, in: 1...5) }
                 == "400: u: expected a whole number from 1 to 5, found \"256\"")
         #expect(refusal { _ = try query.value("b", as: Bool.self) } == "400: b: expected true or false, found \"yes\"")
+        #expect(
+            refusal { _ = try QueryItems("u=%E2%84%AA")!.value("u", as: Unit.self) }
+                == "400: u: expected one of K, C, found \"\u{212A}\"", "the Kelvin sign is not the letter")
         #expect(
             refusal { _ = try query.value("s", as: SortOrder.self) } == "400: s: expected one of newest, oldest, found \"best\"")
         #expect(refusal { _ = try query.value("l", as: Level.self) } == "400: l: expected one of 1, 5, found \"2\"")
