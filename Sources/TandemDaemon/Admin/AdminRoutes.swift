@@ -69,7 +69,7 @@ struct AdminRoutes: Sendable {
     @Sendable private func dump(_ request: Request) async throws -> Response {
         let asJSON = try request.query["format"].map { format in
             guard format == "json" || format == "text" else {
-                throw HTTPError(.badRequest, "format is \"\(format)\", expected text or json")
+                throw HTTPError(.badRequest, "format: expected text or json, found \(quoted(format))")
             }
             return format == "json"
         }

@@ -18,6 +18,8 @@ struct AdminServer: Sendable {
         configuration.addresses = [address]
         configuration.maxConnections = Self.mostConnections
         configuration.maxBodyBytes = 0
+        // A client that never completes its head must not take a place from a probe for long.
+        configuration.headerTimeout = .seconds(2)
         configuration.observing.recordsMetrics = false
         configuration.observing.tracesRequests = false
         server = HTTPServer(router: router, configuration: configuration, logger: logger)

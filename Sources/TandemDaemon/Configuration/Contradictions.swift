@@ -16,6 +16,15 @@ extension Configured {
                 )
             }
         }
+        let listening = http.listenAddresses
+        for (index, address) in listening.enumerated() where address.port != 0 {
+            if listening[..<index].contains(where: { $0.isSamePlace(as: address) }) {
+                refuse("http.listen", "names \(quoted(address.description)) twice")
+            }
+            if values.adminListen?.isSamePlace(as: address) == true {
+                refuse("admin.listen", "\(quoted(address.description)) is also an address of the service: choose another one")
+            }
+        }
         if let address = http.addresses.first(where: \.isTLS), tls.certificates.isEmpty {
             refuse("http.listen", "\(quoted(address.description)) asks for TLS, and tls.certificates names none")
         }

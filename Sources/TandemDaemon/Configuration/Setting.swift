@@ -149,7 +149,7 @@ public struct Setting: Sendable {
 
     private static let readableFile = "the path of a file that can be read"
 
-    private static func acceptedFile(_ path: String) -> String? { path.isEmpty || access(path, R_OK) == 0 ? path : nil }
+    private static func acceptedFile(_ path: String) -> String? { path.isEmpty || isReadableFile(path) ? path : nil }
 
     private static func acceptedBoolean(_ text: String) -> String? { text == "true" || text == "false" ? text : nil }
 

@@ -133,7 +133,7 @@ struct Doctor {
     }
 
     private func listening() -> Finding {
-        let addresses = values.http.addresses.isEmpty ? [.tcp(values.http.host, port: values.http.port)] : values.http.addresses
+        let addresses = values.http.listenAddresses
         let exposed = addresses.filter { address in
             guard !address.isTLS, let host = address.host, let ip = IPAddress(host == "localhost" ? "127.0.0.1" : host) else {
                 return false

@@ -28,8 +28,7 @@ struct HealthCheck: Sendable {
     /// - Throws: `DaemonError` if the configuration has no such address, only sockets that the service inherits.
     init(of configuration: DaemonConfiguration) throws(DaemonError) {
         let http = configuration.http
-        let own = http.addresses.isEmpty ? [.tcp(http.host, port: http.port)] : http.addresses
-        let addresses = configuration.adminListen.map { [$0] } ?? own
+        let addresses = configuration.adminListen.map { [$0] } ?? http.listenAddresses
         let known = addresses.filter { $0.port != nil || $0.path != nil }
         guard let address = known.first(where: { !$0.isTLS }) ?? known.first else {
             throw DaemonError(

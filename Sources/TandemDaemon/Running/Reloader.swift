@@ -36,6 +36,8 @@ final class Reloader: Sendable {
             for problem in error.problems {
                 logger.error("configuration refused", metadata: ["place": "\(problem.place)", "problem": "\(problem.message)"])
             }
+        } catch is CancellationError {
+            return "the daemon stops"
         } catch {
             logger.error("configuration refused", metadata: ["problem": "\(error)"])
         }

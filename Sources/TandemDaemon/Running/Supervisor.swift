@@ -17,6 +17,8 @@ final class Supervisor: Sendable {
         let reloader: Reloader
     }
 
+    private enum Reloads { case none, running, runningAndRequested }
+
     private let signals: Signals
     private let notifier: Notifier?
     private let about: String
@@ -26,8 +28,9 @@ final class Supervisor: Sendable {
     private let parts = Mutex<Parts?>(nil)
     private let liveness: HubLiveness
     private let dumps = HubDumps()
-    /// Serializes reloads and dumps.
-    private let turn = Semaphore(1)
+    private let reloads = Mutex(Reloads.none)
+    /// Serializes dumps.
+    private let dumping = Semaphore(1)
 
     /// - Parameters:
     ///   - about: The name and version of the daemon, for its log.
@@ -99,8 +102,11 @@ final class Supervisor: Sendable {
         let hub = Hub.current!
         try await signals.forEach { signal in
             switch signal {
-            case SIGHUP: hub.spawn(name: "reload") { [self] in try await turn.withPermit { await reload() } }
-            case SIGUSR1: hub.spawn(name: "dump") { [self] in try await turn.withPermit { await dump() } }
+            case SIGHUP:
+                if requestReload() {
+                    hub.spawn(name: "reload") { [self] in repeat { await reload() } while endReload() }
+                }
+            case SIGUSR1: hub.spawn(name: "dump") { [self] in try await dumping.withPermit { await dump() } }
             default: stop(signal)
             }
         }
@@ -130,6 +136,22 @@ final class Supervisor: Sendable {
         await dumps.write(left, to: STDERR_FILENO)
         flush()
         _exit(EXIT_FAILURE)
+    }
+
+    /// Returns whether a reload must be started. A reload that runs is followed by one more, however many signals come meanwhile.
+    private func requestReload() -> Bool {
+        reloads.withLock { reloads in
+            defer { reloads = reloads == .none ? .running : .runningAndRequested }
+            return reloads == .none
+        }
+    }
+
+    /// Returns whether the reload that has ended must be followed by another one.
+    private func endReload() -> Bool {
+        reloads.withLock { reloads in
+            defer { reloads = reloads == .runningAndRequested ? .running : .none }
+            return reloads == .runningAndRequested
+        }
     }
 
     private func reload() async {

@@ -71,7 +71,7 @@ public struct ListenAddress: Hashable, Sendable {
                 mode = given
                 path = path.dropLast(last.count + 1)
             }
-            guard path.first == "/" || path.first == "." else { return nil }
+            guard path.first == "/" || path.first == ".", path.utf8.count <= 107 else { return nil }
             self = .unix(String(path), mode: mode)
         } else if words.count > (isTLS ? 2 : 1) {
             return nil
@@ -131,6 +131,14 @@ public struct ListenAddress: Hashable, Sendable {
         case .tcp(let host, let port): "\(isTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         case .unix(let path, _): "unix:\(path)"
         case .inherited: description
+        }
+    }
+
+    /// Returns whether both are the same port of the same host, the same socket file or the same inherited sockets.
+    package func isSamePlace(as other: ListenAddress) -> Bool {
+        switch (place, other.place) {
+        case (.unix(let path, _), .unix(let otherPath, _)): path == otherPath
+        case let (one, another): one == another
         }
     }
 

@@ -85,7 +85,7 @@ public struct HTTPServerConfiguration: Sendable {
     public init() {}
 
     /// `addresses`, or `host` and `port` when it is empty.
-    var listenAddresses: [ListenAddress] { addresses.isEmpty ? [.tcp(host, port: port)] : addresses }
+    package var listenAddresses: [ListenAddress] { addresses.isEmpty ? [.tcp(host, port: port)] : addresses }
 }
 
 extension HTTPServerConfiguration {

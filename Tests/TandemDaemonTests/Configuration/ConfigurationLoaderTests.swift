@@ -138,8 +138,12 @@ struct ConfigurationLoaderTests {
             "TANDEM_SERVICE_HOST": "10.0.0.1", "TANDEM_SERVICE_PORT": "80", "TANDEM_SERVICE_PORT_HTTP": "80",
             "TANDEM_PORT": "tcp://10.0.0.1:80", "TANDEM_PORT_80_TCP": "tcp://10.0.0.1:80", "TANDEM_PORT_80_TCP_PROTO": "tcp",
             "TANDEM_PORT_80_TCP_ADDR": "10.0.0.1", "TANDEM_API_SERVICE_HOST": "10.0.0.2",
+            // Of a service named tandem-http.
+            "TANDEM_HTTP_PORT": "tcp://10.0.0.3:80",
         ]
         #expect(problems(environment: links).isEmpty)
+        #expect(problems(environment: ["TANDEM_HTTP_PORT": "http://10.0.0.3:80"]).count == 1)
+        #expect(problems(environment: ["TANDEM_PORTAL_URL": "https://a"]).count == 1)
     }
 
     @Test func `the variable that turns off fast paths is accepted`() {

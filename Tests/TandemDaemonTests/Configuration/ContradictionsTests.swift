@@ -61,6 +61,26 @@ struct ContradictionsTests {
             ])
     }
 
+    @Test(arguments: ["127.0.0.1:1,[::1]:1,127.0.0.1:1", "unix:/run/a.sock,unix:/run/a.sock mode=600", "systemd:a,systemd:a"])
+    func `an address that is listed twice is refused`(addresses: String) {
+        let found = problems(["TANDEM_HTTP_LISTEN": addresses])
+        #expect(found.count == 1 && found[0].hasPrefix("TANDEM_HTTP_LISTEN: http.listen: names "), "\(found)")
+    }
+
+    @Test func `the admin listener needs an address that the service does not have`() {
+        #expect(
+            problems(["TANDEM_HTTP_PORT": "8081", "TANDEM_HTTP_HOST": "127.0.0.1", "TANDEM_ADMIN_LISTEN": "127.0.0.1:8081"]) == [
+                #"TANDEM_ADMIN_LISTEN: admin.listen: "127.0.0.1:8081" is also an address of the service: choose another one"#
+            ])
+        #expect(problems(["TANDEM_HTTP_LISTEN": "127.0.0.1:0,127.0.0.1:0", "TANDEM_ADMIN_LISTEN": "127.0.0.1:0"]) == [])
+    }
+
+    @Test func `a file of certificates must be a regular file`() {
+        for key in ["FETCH_CA_FILE", "FETCH_CLIENT_CERTIFICATE", "FETCH_CLIENT_KEY"] {
+            #expect(problems(["TANDEM_\(key)": "/tmp"]).first?.contains("the path of a file that can be read") == true)
+        }
+    }
+
     @Test func `an option without effect is refused`() {
         #expect(
             problems(["TANDEM_HTTP_LISTEN": "127.0.0.1:1"], options: ["http.port": ["2"]]) == [

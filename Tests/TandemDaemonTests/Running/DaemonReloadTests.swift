@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import HTTPTypes
 import TandemTesting
 import Testing
@@ -37,6 +38,37 @@ struct DaemonReloadTests {
 
         daemon.send(SIGTERM)
         #expect(try await daemon.wait() == 0)
+    }
+
+    @Test func `a FIFO in place of the file is refused, and does not block later signals`() async throws {
+        let directory = TemporaryDirectory()
+        let path = directory.write("service.yaml", "http:\n  max-body-bytes: 100\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", path)
+        _ = try await daemon.port()
+        unlink(path)
+        #expect(mkfifo(path, 0o600) == 0)
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("not a regular file")
+        daemon.send(SIGUSR1)
+        try await daemon.awaitError("green threads")
+        directory.write("service.yaml", "http:\n  max-body-bytes: 200\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("changed=http.max-body-bytes")
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+
+    @Test func `many signals at once are followed by few reloads, the last of which reads the last file`() async throws {
+        let file = try TemporaryFile("http:\n  max-body-bytes: 1\n")
+        let daemon = try Daemon("serve", "--port", "0", "--config", file.path)
+        _ = try await daemon.port()
+        for _ in 0..<2_000 { daemon.send(SIGHUP) }
+        try file.write("http:\n  max-body-bytes: 2\n")
+        daemon.send(SIGHUP)
+        try await daemon.awaitError("changed=http.max-body-bytes")
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+        #expect(daemon.errors.split(separator: "\n").count { $0.contains("configuration reloaded") } < 1_000)
     }
 
     @Test func `a reload changes the allow-list`() async throws {

@@ -25,7 +25,8 @@ struct ListenAddressTests {
         "127.0.0.1:8o",
         "127.0.0.1:000080", "example.com:80", "::1:80", "[::1]", "[127.0.0.1]:80", "[::1:80", "[::g]:80", "127.0.0.1:80 ssl",
         "127.0.0.1:80  tls", "127.0.0.1:80 tls tls", " 127.0.0.1:80", "unix:", "unix:http.sock", "unix:/a mode=9",
-        "unix:/a mode=888", "unix:/a tls", "unix:/a mode=600 tls", "unix:/a mode=7777", "unix:/a mode=+66", "systemd:",
+        "unix:/a mode=888", "unix:/a tls", "unix:/" + String(repeating: "a", count: 107), "unix:/a mode=600 tls",
+        "unix:/a mode=7777", "unix:/a mode=+66", "systemd:",
         "systemd:a:b", "systemd:a b", "tls",
     ])
     func `text that is not an address is rejected`(text: String) {
