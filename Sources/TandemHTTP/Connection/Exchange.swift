@@ -357,7 +357,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Writes a line about the request to the server's log.
     private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
-        var metadata = metadata
+        var metadata = metadata.merging(scope.metadata) { own, _ in own }
         metadata["http.target"] = "\(scope.head?.target ?? "")"
         metadata["peer"] = "\(peer.description)"
         context.logger.log(level: level, message, metadata: metadata)

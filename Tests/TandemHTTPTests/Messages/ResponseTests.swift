@@ -201,6 +201,8 @@ extension ServerTests {
                 #expect(broken.status == 500)
                 #expect(broken.text == "internal server error\n")
                 let line = try #require(live.log.entries("handler threw").first)
+                #expect(line.metadata["request.id"] != nil)
+                #expect(line.metadata["http.route"]?.isEmpty == false)
                 #expect(line.level == .error)
                 #expect(line.metadata["error"]!.contains("Secret"))
                 #expect(line.metadata["http.target"] == "/broken")
