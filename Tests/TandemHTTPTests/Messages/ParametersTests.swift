@@ -2,7 +2,7 @@ import TandemHTTP
 import Testing
 
 private enum SortOrder: String, CaseIterable, ParameterValue { case newest, oldest }
-private enum Unit: String, CaseIterable, ParameterValue { case K, C }
+private enum Unit: String, CaseIterable, ParameterValue { case kelvin = "K", celsius = "C" }
 private enum Level: Int, CaseIterable, ParameterValue { case low = 1, high = 5 }
 
 private struct CountryCode: ParameterValue, Equatable {
