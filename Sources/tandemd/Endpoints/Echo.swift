@@ -21,11 +21,3 @@ struct Echo {
         }
     }
 }
-
-extension HTTPFields {
-    /// Returns the header fields of a response whose body the service did not create. `nosniff` stops browsers from guessing
-    /// another type.
-    static func content(ofType type: String?) -> HTTPFields {
-        [.contentType: type ?? "application/octet-stream", .xContentTypeOptions: "nosniff"]
-    }
-}
