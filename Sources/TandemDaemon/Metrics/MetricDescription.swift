@@ -47,7 +47,7 @@ struct MetricDescription: Sendable {
     static let others: [Double] = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]
 
     /// The help texts of the metrics that this package records, by label.
-    private static let known = [
+    static let known = [
         "http.server.request.duration": "How long requests took, from the end of their head to the end of their answer.",
         "http.server.active_requests": "Requests that are being answered.",
         "http.server.request.body.size": "Bytes of requests' bodies that were read.",
@@ -59,8 +59,6 @@ struct MetricDescription: Sendable {
         "tandem.server.requests.cut": "Requests whose answer was not sent in full, by reason.",
         "http.client.request.duration": "How long outbound requests took.",
         "http.client.active_requests": "Outbound requests that are under way.",
-        "http.client.request.body.size": "Bytes of outbound requests' bodies.",
-        "http.client.response.body.size": "Bytes of the bodies that upstreams answered.",
         "http.client.open_connections": "Connections to upstreams that are open.",
         "tandem.client.queue.duration": "How long outbound requests waited for a turn with their upstream.",
         "tandem.client.requests.rejected": "Outbound requests that got no turn.",

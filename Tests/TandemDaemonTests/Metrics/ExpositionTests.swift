@@ -1,4 +1,5 @@
 import CoreMetrics
+import Foundation
 import Testing
 
 @testable import TandemDaemon
@@ -53,6 +54,17 @@ struct ExpositionTests {
         #expect(Exposition.Format(accepting: "text/plain") == .prometheus)
         #expect(Exposition.Format(accepting: nil) == .prometheus)
         #expect(Exposition.text([], .openMetrics) == Array("# EOF\n".utf8))
+    }
+
+    @Test func `every metric that the libraries record has a help text, and no other has one`() throws {
+        var recorded: Set<String> = []
+        let sources = packageRoot + "Sources/"
+        for path in try FileManager.default.subpathsOfDirectory(atPath: sources) where path.hasSuffix(".swift") {
+            let text = try String(contentsOfFile: sources + path, encoding: .utf8)
+            let labels = text.matches(of: /make(?:Counter|FloatingPointCounter|Meter|Recorder|Timer)\(\s*label: "([^"]+)"/)
+            recorded.formUnion(labels.map { String($0.1) })
+        }
+        #expect(recorded == Set(MetricDescription.known.keys))
     }
 
     @Test func `the exposition contains the metrics of the process`() throws {
