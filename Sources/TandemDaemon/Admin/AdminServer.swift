@@ -33,7 +33,7 @@ struct AdminServer: Sendable {
         do {
             return (try await server.boundAddresses()[0].url, running)
         } catch {
-            throw DaemonError(.cannotListen, "\(error). The address comes from the key admin.listen.")
+            throw DaemonError("\(error). The address comes from the key admin.listen.")
         }
     }
 

@@ -27,11 +27,11 @@ struct DaemonConfiguration: Sendable {
     /// The lowest level that is logged to standard error.
     var logLevel: Logger.Level = .info
     /// The format of the log on standard error. Text by default, which people and existing tools read.
-    var logFormat = LogFormat.text
+    var logFormat = LogFormatChoice.text
     /// Whether each request is logged to standard output.
     var logsAccess = true
     /// The format of the access log. Spans are always JSON.
-    var accessFormat = LogFormat.text
+    var accessFormat = LogFormatChoice.text
     /// The address of the admin listener; nil for no listener and no metrics. There is none by default, because it tells a lot
     /// about the service, and because a second daemon on the machine should not fail over a port that is in use.
     var adminListen: ListenAddress?

@@ -3,7 +3,6 @@ internal import TandemHTTP
 /// The access log of the daemon: one line per request.
 final class LineAccessLog: AccessLog {
     private let writer: LineWriter
-    /// Text or JSON.
     private let format: LogFormat
 
     init(writer: LineWriter, format: LogFormat) {
@@ -15,7 +14,7 @@ final class LineAccessLog: AccessLog {
         writer.write(hub: entry.hub) { line, stamp in
             switch format {
             case .json: AccessLogObject.append(entry, &stamp, to: &line)
-            default: AccessLogLine.append(entry, &stamp, to: &line)
+            case .text: AccessLogLine.append(entry, &stamp, to: &line)
             }
         }
     }

@@ -11,7 +11,7 @@ struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
-    /// Creates a handler that writes to `output`. `format` is text or JSON.
+    /// Creates a handler that writes to `output`.
     init(label: String, output: LogOutput, format: LogFormat) {
         self.label = label
         self.output = output
@@ -30,7 +30,10 @@ struct LineLogHandler: LogHandler {
         if let error = event.error { fields["error"] = .string("\(error)") }
         let sorted = fields.sorted { $0.key < $1.key }
         output.write { line, stamp in
-            if format == .json { json(event, sorted, &line, &stamp) } else { text(event, sorted, &line, &stamp) }
+            switch format {
+            case .json: json(event, sorted, &line, &stamp)
+            case .text: text(event, sorted, &line, &stamp)
+            }
         }
     }
 

@@ -70,7 +70,7 @@ final class LineWriter: Sendable {
 
     /// Creates a writer to `output` for this number of hubs. It does not close `output`.
     ///
-    /// - Parameter format: The format of the writer's own lines, which report dropped lines: text or JSON.
+    /// - Parameter format: The format of the writer's own lines, which report dropped lines.
     /// - Throws: `TandemError` if the kernel refuses an eventfd.
     init(to output: CInt, hubs: Int, format: LogFormat = .text) throws(TandemError) {
         shards = (0..<hubs).map { _ in Shard() }

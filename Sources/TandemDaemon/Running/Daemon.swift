@@ -21,7 +21,7 @@ struct Daemon<Service: DaemonService> {
         self.loader = loader
         let level = SharedLevel(configured.values.logLevel)
         self.level = level
-        let (log, format) = (log, configured.values.logFormat.resolved(for: STDERR_FILENO))
+        let (log, format) = (log, configured.values.logFormat.format(for: STDERR_FILENO))
         logger = Logger(
             label: Service.name,
             factory: { AdjustableLevel(LineLogHandler(label: $0, output: log, format: format), level) })
@@ -36,7 +36,7 @@ struct Daemon<Service: DaemonService> {
         do {
             try serve()
         } catch let error where !(error is DaemonError) {
-            throw DaemonError(cannotStart: error)
+            throw DaemonError(cannotStart: error, loader.schema)
         }
     }
 

@@ -32,7 +32,6 @@ struct HealthCheck: Sendable {
         let known = addresses.filter { $0.port != nil || $0.path != nil }
         guard let address = known.first(where: { !$0.isTLS }) ?? known.first else {
             throw DaemonError(
-                .unhealthy,
                 "\(addresses[0]) is a socket that the service inherits: say where that is, as --url http://127.0.0.1:8080/healthz"
             )
         }
@@ -69,9 +68,9 @@ struct HealthCheck: Sendable {
                     case .unix(let path): try await UnixInquiry.status(of: "/healthz", at: path, .after(Self.patience))
                     }
             } catch {
-                throw DaemonError(.unhealthy, "\(place) does not answer: \(error)")
+                throw DaemonError("\(place) does not answer: \(error)")
             }
-            guard status == 200 else { throw DaemonError(.unhealthy, "\(place) answers \(status)") }
+            guard status == 200 else { throw DaemonError("\(place) answers \(status)") }
         }
     }
 

@@ -19,7 +19,7 @@ struct Observability: Sendable {
     /// Creates the parts that the configuration enables. Throws if the kernel refuses the writer's eventfds.
     init(_ configuration: DaemonConfiguration, log: LogOutput) throws(TandemError) {
         self.log = log
-        let format = configuration.accessFormat.resolved(for: STDOUT_FILENO)
+        let format = configuration.accessFormat.format(for: STDOUT_FILENO)
         let logsSpans = configuration.traceMode != .off && configuration.logsSpans
         // Created even without an access log, because a reload may enable it.
         let lines = try LineWriter(to: STDOUT_FILENO, hubs: configuration.http.hubs, format: format)

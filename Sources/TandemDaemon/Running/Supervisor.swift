@@ -51,7 +51,7 @@ final class Supervisor: Sendable {
     func deadHubs() -> [Hub] { liveness.deadHubs() }
 
     /// Creates the parts with `start`, and serves until a signal. A signal during `start` ends the process at once. Throws
-    /// `DaemonError` when the server cannot start.
+    /// an error when the server cannot start.
     func run(_ start: () async throws -> Parts) async throws {
         let hub = Hub.current!
         let listeningToSignals = hub.spawn(name: "signals") { [self] in try await actOnSignals() }
@@ -64,13 +64,9 @@ final class Supervisor: Sendable {
         if let administering { logger.notice("admin listener on \(administering.url)") }
         // Detached from this hub, so that the server creates its own hubs.
         let serving = Task.detached { try await server.run() }
-        do {
-            let place = place(of: try await server.boundAddresses(), hubs: server.configuration.hubs)
-            logger.notice("\(about) listening on \(place)")
-            if server.phase == .serving { await notifier?.send(.ready, .status("serving on \(place)")) }
-        } catch {
-            throw DaemonError(cannotStart: error)
-        }
+        let place = place(of: try await server.boundAddresses(), hubs: server.configuration.hubs)
+        logger.notice("\(about) listening on \(place)")
+        if server.phase == .serving { await notifier?.send(.ready, .status("serving on \(place)")) }
         let watching = hub.spawn(name: "hub liveness") { [self] in try await watchHubs(of: server) }
         defer { watching.cancel() }
         try await serving.value

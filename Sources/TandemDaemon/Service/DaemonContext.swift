@@ -125,7 +125,7 @@ public final class DaemonContext: Sendable {
             do {
                 try await withTimeout(Self.reloadLimit) { try await hook.run(reader) }
             } catch {
-                throw DaemonError(.hookFailed, "the hook \(name) refuses the new values: \(error)")
+                throw DaemonError("the hook \(name) refuses the new values: \(error)")
             }
         }
     }

@@ -1,5 +1,5 @@
 /// Which requests are traced.
-public enum TraceMode: String, Sendable, CaseIterable {
+enum TraceMode: String, Sendable, CaseIterable {
     /// No requests.
     case off
     /// Requests whose client sends a well-formed `traceparent`.
