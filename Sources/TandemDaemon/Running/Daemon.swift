@@ -67,13 +67,9 @@ struct Daemon<Service: DaemonService> {
         server.onListening { context.outbound.serverListens(on: $0) }
         context.use(server)
         let reloader = Reloader(loader, configured, logger: logger) { [self] new in
-            // The steps that may refuse the values come first.
             _ = try await offload { try new.checkFiles() }
-            try await context.runReloadHooks(new)
-            try server.reload(http(new.values, observability))
-            context.outbound.reload(new.values.fetch)
+            try await context.reload(new) { try server.reload(http(new.values, observability)) }
             level.value = new.values.logLevel
-            context.adopt(new)
         }
         let admin = values.adminListen.map { address in
             let routes = AdminRoutes(

@@ -34,10 +34,12 @@ public final class DaemonContext: Sendable {
         var reload: [ReloadHook] = []
     }
 
+    fileprivate typealias Commit = @Sendable () -> Void
+
     /// A reload hook, in either style.
     fileprivate enum ReloadHook {
-        case async(GreenThreadName, @Sendable (ConfigReader) async throws -> Void)
-        case blocking(GreenThreadName, @Sendable (ConfigReader) throws -> Void)
+        case async(GreenThreadName, @Sendable (ConfigReader) async throws -> Commit)
+        case blocking(GreenThreadName, @Sendable (ConfigReader) throws -> Commit)
     }
 
     init<Service: DaemonService>(for service: Service.Type, _ configured: Configured, logger: Logger) {
@@ -84,16 +86,31 @@ public final class DaemonContext: Sendable {
 
     /// Registers an async hook that runs at each reload, with a reader of the new values of all keys.
     ///
-    /// It runs after all values have been checked, and before any takes effect. When it throws, the daemon refuses the reload: it
-    /// logs the error and keeps the old values. So throw before you change anything. Hooks run one after the other in the order
-    /// of registration, on the supervising hub; 30 seconds is the limit for each.
-    public func onReload(_ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) async throws -> Void) {
+    /// The hook prepares a change, and returns a closure that makes it:
+    ///
+    ///     context.onReload("currency") { new in
+    ///         let currency = try new.requiredString(forKey: "prices.currency")
+    ///         return { prices.use(currency: currency) }
+    ///     }
+    ///
+    /// Hooks run after the daemon has checked all values, and before any of them takes effect. When one throws, the daemon refuses
+    /// the reload: it logs the error and keeps all old values. Hooks run one after the other in the order of registration, on the
+    /// supervising hub. Each may take up to 30 seconds. The returned closures run in the same order once nothing can refuse the
+    /// reload any more, and after `config` shows the new values. They must not wait.
+    ///
+    /// - Parameter name: The name of the hook, in messages.
+    /// - Parameter hook: The code to run.
+    public func onReload(
+        _ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) async throws -> @Sendable () -> Void
+    ) {
         hooks.withLock { $0.reload.append(.async(name, hook)) }
     }
 
     /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's style selects the
     /// form: a closure that awaits is async.
-    public func onReload(_ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) throws -> Void) {
+    public func onReload(
+        _ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) throws -> @Sendable () -> Void
+    ) {
         hooks.withLock { $0.reload.append(.blocking(name, hook)) }
     }
 
@@ -117,21 +134,31 @@ public final class DaemonContext: Sendable {
         for hook in waiting { _ = hook(server) }
     }
 
-    /// Runs the hooks of a reload with the new values. Throws what a hook throws, and the name of the hook. On a hub.
-    func runReloadHooks(_ new: Configured) async throws {
+    /// Applies the new values to the server with `reloadServer`, and to everything in this context. When a hook or the server
+    /// throws, nothing has changed. Must be called on a hub.
+    func reload(_ new: Configured, _ reloadServer: () throws -> Void) async throws {
+        let commits = try await runReloadHooks(new)
+        try reloadServer()
+        outbound.reload(new.values.fetch)
+        adopt(new)
+        for commit in commits { commit() }
+    }
+
+    private func runReloadHooks(_ new: Configured) async throws(DaemonError) -> [Commit] {
         let reader = ConfigReader(provider: InMemoryProvider(name: "new values", values: new.content))
+        var commits: [Commit] = []
         for hook in hooks.withLock({ $0.reload }) {
-            let name = hook.name
             do {
-                try await withTimeout(Self.reloadLimit) { try await hook.run(reader) }
+                commits.append(try await withTimeout(Self.reloadLimit) { try await hook.run(reader) })
             } catch {
-                throw DaemonError("the hook \(name) refuses the new values: \(error)")
+                throw DaemonError("the hook \(hook.name) refuses the new values: \(error)")
             }
         }
+        return commits
     }
 
     /// Makes `config` show the new values of the keys that a reload may change.
-    func adopt(_ new: Configured) {
+    private func adopt(_ new: Configured) {
         let content = new.content
         for setting in new.schema.settings where setting.effect != .restart {
             let key = AbsoluteConfigKey(ConfigKey(setting.key))
@@ -149,7 +176,7 @@ extension DaemonContext.ReloadHook {
         }
     }
 
-    fileprivate func run(_ reader: ConfigReader) async throws {
+    fileprivate func run(_ reader: ConfigReader) async throws -> DaemonContext.Commit {
         switch self {
         case .async(_, let hook): try await hook(reader)
         case .blocking(_, let hook): try await Tandem.blocking { try hook(reader) }

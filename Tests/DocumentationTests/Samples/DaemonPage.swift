@@ -43,7 +43,8 @@ private struct Prices: Sendable {
 
 private func register(_ context: DaemonContext, _ prices: Prices) {
     context.onReload("currency") { new in
-        prices.use(currency: try new.requiredString(forKey: "prices.currency"))
+        let currency = try new.requiredString(forKey: "prices.currency")
+        return { prices.use(currency: currency) }
     }
 }
 
