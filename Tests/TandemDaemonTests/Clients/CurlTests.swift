@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Tandem
 import TandemHTTP
 import TandemTesting
@@ -99,12 +100,28 @@ extension ClientTests {
 
         @Test(arguments: Style.allCases)
         func `a client can disconnect in the middle of a stream`(style: Style) async throws {
-            try await withService { service in
+            let log = Requests()
+            try await withService(configure: { $0.http.accessLog = log }) { service in
                 let answer = try await Program.run(
                     "curl", ["-sSN", "--max-time", "0.3", service.origin + "/\(style)/stream?chunks=100&bytes=10&ms=60000"])
                 #expect(answer.status == 28)
                 #expect(answer.text == ".........\n")
+                // The handler would sleep for a minute.
+                let deadline = ContinuousClock.now + .seconds(10)
+                while log.outcomes.isEmpty, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
+                #expect(log.outcomes == [.cancelled])
             }
         }
+    }
+}
+
+/// An access log of outcomes.
+private final class Requests: AccessLog {
+    private let recorded = Mutex<[AccessLogEntry.Outcome]>([])
+    var outcomes: [AccessLogEntry.Outcome] { recorded.withLock { $0 } }
+
+    func record(_ entry: borrowing AccessLogEntry) {
+        let outcome = entry.outcome
+        recorded.withLock { $0.append(outcome) }
     }
 }
