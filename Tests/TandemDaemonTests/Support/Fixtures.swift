@@ -37,6 +37,12 @@ extension ConfigurationLoader {
 /// The styles of an endpoint, as its path names them.
 enum Style: String, Sendable, CaseIterable { case blocking, async }
 
+/// A stopwatch, which starts when it is created.
+struct Stopwatch: Sendable {
+    private let start = ContinuousClock.now
+    var elapsed: Duration { ContinuousClock.now - start }
+}
+
 /// A response for routes that a test adds.
 let ok = Response(text: "ok")
 
