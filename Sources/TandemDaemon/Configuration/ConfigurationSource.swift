@@ -1,3 +1,5 @@
+internal import TandemHTTP
+
 /// The values from one source: the command line, the environment, or the file. Each value is checked by the row of its key.
 struct ConfigurationSource {
     /// The value of a key, in canonical form, and where it was written.
@@ -38,10 +40,4 @@ struct ConfigurationSource {
     mutating func note(_ code: ConfigurationError.Code, _ message: String, at place: String) {
         problems.append(.init(code: code, place: place, message: message))
     }
-}
-
-/// Returns a text for a message: quoted, with control characters escaped, and shortened to 60 characters.
-func quoted(_ text: String) -> String {
-    let shown = text.count > 60 ? text.prefix(60) + "…" : text[...]
-    return JSON.string(String(shown)).text
 }

@@ -58,7 +58,7 @@ extension Setting {
     /// Returns canonical texts as swift-configuration keeps them.
     fileprivate func content(_ texts: [String]) -> ConfigContent {
         switch kind {
-        case .integer: .int(wholeNumber(texts[0]) ?? 0)
+        case .integer: .int(Int(parameter: texts[0]) ?? 0)
         case .boolean: .bool(texts[0] == "true")
         case .text: .string(texts[0])
         case .list: .stringArray(texts)

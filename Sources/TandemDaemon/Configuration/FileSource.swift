@@ -1,3 +1,4 @@
+internal import TandemHTTP
 internal import Yams
 
 extension ConfigurationSource {

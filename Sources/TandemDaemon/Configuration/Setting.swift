@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Glibc
+internal import TandemHTTP
 
 /// One key of the configuration: its name, the values that it takes, its default, the reason for it, and when a change takes
 /// effect.
@@ -154,7 +155,7 @@ public struct Setting: Sendable {
     private static func acceptedBoolean(_ text: String) -> String? { text == "true" || text == "false" ? text : nil }
 
     private static func accepted(_ text: String, _ range: ClosedRange<Int>) -> String? {
-        wholeNumber(text).flatMap { range.contains($0) ? text : nil }
+        Int(parameter: text).flatMap { range.contains($0) ? text : nil }
     }
 
     private static func expectation(_ range: ClosedRange<Int>, _ unit: String) -> String {
@@ -180,7 +181,7 @@ extension Setting {
         Setting(
             key, .integer, [String(defaults[keyPath: path] / scale)], expecting: expectation(range, unit), note, effect,
             flag: flag, canonical: { accepted($0, range) }
-        ) { $1[keyPath: path] = wholeNumber($0[0])! * scale }
+        ) { $1[keyPath: path] = Int(parameter: $0[0])! * scale }
     }
 
     /// Creates a row for a limit; 0 means no limit.
@@ -190,7 +191,7 @@ extension Setting {
         Setting(
             key, .integer, [String(defaults[keyPath: path] ?? 0)], expecting: expectation(0...most, unit), note, effect,
             canonical: { accepted($0, 0...most) }
-        ) { $1[keyPath: path] = wholeNumber($0[0]).flatMap { $0 == 0 ? nil : $0 } }
+        ) { $1[keyPath: path] = Int(parameter: $0[0]).flatMap { $0 == 0 ? nil : $0 } }
     }
 
     /// Creates a row for a duration in milliseconds.
@@ -200,7 +201,7 @@ extension Setting {
         Setting(
             key, .integer, [text(defaults[keyPath: path])], expecting: expectation(range, "milliseconds"), note, effect,
             canonical: { accepted($0, range) }
-        ) { $1[keyPath: path] = .milliseconds(wholeNumber($0[0])!) }
+        ) { $1[keyPath: path] = .milliseconds(Int(parameter: $0[0])!) }
     }
 
     /// Creates a row for a time limit in milliseconds; 0 means no limit.
@@ -210,7 +211,7 @@ extension Setting {
             key, .integer, [defaults[keyPath: path].map(text) ?? "0"], expecting: expectation(range, "milliseconds"), note,
             effect,
             canonical: { accepted($0, range) }
-        ) { $1[keyPath: path] = wholeNumber($0[0]).flatMap { $0 == 0 ? nil : .milliseconds($0) } }
+        ) { $1[keyPath: path] = Int(parameter: $0[0]).flatMap { $0 == 0 ? nil : .milliseconds($0) } }
     }
 
     private static func text(_ duration: Duration) -> String { String(Int(duration / .milliseconds(1))) }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import TandemHTTP
 
 /// All keys of one daemon: its own, and those of its service. It names the variables and files that set them.
 struct SettingsSchema: Sendable {

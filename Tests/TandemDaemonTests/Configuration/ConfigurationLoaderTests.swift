@@ -92,6 +92,7 @@ struct ConfigurationLoaderTests {
         ("http:\n  port: 010\n", #"found "010""#),
         ("http:\n  port: \"80\"\n", #"found the text "80""#),
         ("http:\n  port:\n", "found nothing"),
+        ("http:\n  port: \"8\\u009B\\u202E0\"\n", #"found the text "8\u{9B}\u{202E}0""#),
         ("http:\n  port: [1]\n", "found a list"),
         ("http:\n  port: {a: 1}\n", "found keys below it"),
         ("http:\n  port: 99999999999999999999\n", #"found "99999999999999999999""#),
