@@ -43,8 +43,7 @@ enum DaemonSettings {
         ),
     ]
 
-    /// The maximum duration: one day. A longer one is a typing error, and with this limit no deadline overflows.
-    private static let day = 86_400_000
+    private static let day = Setting.day
     private static let timeouts = 1...day
 
     /// The keys, in the order of the file.
@@ -195,18 +194,15 @@ enum DaemonSettings {
             "tls.client-ca", \.tls.clientAuthorities, expecting: "a PEM file, or \"\" for none", .nextConnection,
             "The authorities that must have issued the clients' certificates, in one file.",
             parse: { .some($0.isEmpty ? nil : $0) }, render: { $0 ?? "" }),
-        .text(
-            "tls.client-certificates", \.tls.clientCertificates,
-            expecting: "one of \(TLSConfiguration.ClientCertificates.allCases.map(\.rawValue).joined(separator: ", "))",
-            .nextConnection,
+        .choice(
+            "tls.client-certificates", \.tls.clientCertificates, .nextConnection,
             """
             Whether the server asks clients for certificates. optional: a client may have none, and one that it has must be valid.
-            """, parse: { TLSConfiguration.ClientCertificates(rawValue: $0) }, render: \.rawValue),
-        .text(
-            "tls.minimum-version", \.tls.minimumVersion,
-            expecting: "one of \(TLSConfiguration.Version.allCases.map(\.rawValue).joined(separator: ", "))", .nextConnection,
-            "The oldest version of TLS. 1.2, because long-lived devices have nothing newer, and the ciphers left of it are sound.",
-            parse: { TLSConfiguration.Version(rawValue: $0) }, render: \.rawValue),
+            """),
+        .choice(
+            "tls.minimum-version", \.tls.minimumVersion, .nextConnection,
+            "The oldest version of TLS. 1.2, because long-lived devices have nothing newer, and the ciphers left of it are sound."
+        ),
         .milliseconds(
             "tls.handshake-timeout-ms", \.tls.handshakeTimeout, timeouts, .nextConnection,
             """
@@ -234,11 +230,9 @@ enum DaemonSettings {
             How long a hub that serves may run no job before /livez of the admin listener answers 503, so that an orchestrator \
             restarts the process. 30 seconds: code that holds a hub for that long does not let go.
             """),
-        .text(
-            "hub.poller", \.http.hub.poller,
-            expecting: "one of \(PollerKind.allCases.map(\.rawValue).joined(separator: ", "))", .restart,
-            "The system call that a hub waits in. The cost of poll grows with the number of connections.",
-            parse: { PollerKind(rawValue: $0) }, render: \.rawValue),
+        .choice(
+            "hub.poller", \.http.hub.poller, .restart,
+            "The system call that a hub waits in. The cost of poll grows with the number of connections."),
     ]
 
     private static let fetch: [Setting] = [
@@ -396,10 +390,7 @@ enum DaemonSettings {
     ]
 
     private static let log: [Setting] = [
-        .text(
-            "log.level", \.logLevel, expecting: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
-            .reload,
-            "The lowest level that is logged to standard error.", parse: { Logger.Level(rawValue: $0) }, render: \.rawValue),
+        .choice("log.level", \.logLevel, .reload, "The lowest level that is logged to standard error."),
         .choice(
             "log.format", \.logFormat, .restart,
             "The format of the log. auto: text on a terminal, elsewhere json (an object per line)."),

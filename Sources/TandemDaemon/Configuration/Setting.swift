@@ -45,6 +45,9 @@ public struct Setting: Sendable {
     /// Stores canonical texts in the daemon's configuration; does nothing for the keys of a service.
     let store: @Sendable ([String], inout DaemonConfiguration) -> Void
 
+    /// The maximum duration in milliseconds: one day. A longer one is a typing error, and with this limit no deadline overflows.
+    @usableFromInline static let day = 86_400_000
+
     /// The kinds of values in the file.
     enum Kind: Sendable { case integer, boolean, text, list }
 
@@ -69,7 +72,7 @@ public struct Setting: Sendable {
     /// Creates a key whose value is a whole number of milliseconds, which a `ConfigReader` reads by `int`. Let its name end in
     /// `-ms`.
     public static func milliseconds(
-        _ key: String, default value: Int, in range: ClosedRange<Int> = 0...86_400_000, note: String, effect: Effect = .restart
+        _ key: String, default value: Int, in range: ClosedRange<Int> = 0...day, note: String, effect: Effect = .restart
     ) -> Setting {
         integer(key, default: value, in: range, unit: "milliseconds", note: note, effect: effect)
     }
@@ -206,7 +209,7 @@ extension Setting {
 
     /// Creates a row for a time limit in milliseconds; 0 means no limit.
     static func limit(_ key: String, _ path: Path<Duration?>, _ effect: Effect, _ note: String) -> Setting {
-        let range = 0...86_400_000
+        let range = 0...day
         return Setting(
             key, .integer, [defaults[keyPath: path].map(text) ?? "0"], expecting: expectation(range, "milliseconds"), note,
             effect,

@@ -150,11 +150,11 @@ struct Doctor {
 
     private func shutdown() -> Finding {
         let http = values.http
-        let total = http.stopDelay + http.stopGrace + http.cleanupTimeout
+        let total = http.stopDelay + http.stopGrace + http.cleanupTimeout + Supervisor.margin
         let seconds = Int(total / .seconds(1))
         return Finding(
             subject: "stop",
-            message: "takes at most \(seconds) s and 5 s more: TimeoutStopSec= or terminationGracePeriodSeconds must be longer",
+            message: "takes at most \(seconds) s: TimeoutStopSec= or terminationGracePeriodSeconds must be longer",
             remedy: nil)
     }
 

@@ -145,6 +145,14 @@ struct DoctorTests {
             .filter { $0.subject == "certificate \(path)" }
     }
 
+    @Test func `the time for a stop includes the margin of the supervisor`() throws {
+        let times = [
+            "TANDEM_SHUTDOWN_DELAY_MS": "1000", "TANDEM_SHUTDOWN_GRACE_MS": "20000", "TANDEM_SHUTDOWN_CLEANUP_MS": "3000",
+        ]
+        let stop = try findings(times).first { $0.subject == "stop" }
+        #expect(stop?.message.hasPrefix("takes at most 29 s: ") == true)
+    }
+
     @Test func `limits of the groups around a control group count too, and the lowest of each kind wins`() throws {
         let root = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID())")
         defer { try? FileManager.default.removeItem(at: root) }

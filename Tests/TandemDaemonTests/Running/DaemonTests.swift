@@ -118,7 +118,7 @@ struct DaemonTests {
         #expect(try await Daemon("healthcheck", "--port", "\(port)").wait() == 1)
     }
 
-    @Test func `the commands version, routes and check-config print`() async throws {
+    @Test func `the commands version and routes print`() async throws {
         let version = try Daemon("version")
         #expect(try await version.wait() == 0)
         #expect(version.output == "tandemd \(Tandemd.version)\n")
@@ -127,9 +127,22 @@ struct DaemonTests {
         // The columns are aligned.
         #expect(routes.output.contains("GET   /blocking/sleep      blocking\n"))
         #expect(routes.output.contains("POST  /async/echo          async\n"))
-        let check = try Daemon("check-config", "--port", "1234")
+    }
+
+    @Test func `every option of the configuration sets its key`() async throws {
+        let options = ["http.host": "::1", "http.port": "1234", "http.hubs": "7", "fetch.allow": "http://a.example"]
+        let settings = schema.settings.filter { $0.flag != nil }
+        #expect(Set(settings.map(\.key)) == Set(options.keys))
+        let check = try Daemon(["check-config"] + settings.flatMap { [$0.flag!, options[$0.key]!] })
         #expect(try await check.wait() == 0)
-        #expect(check.output.contains("port: 1234") && check.output.contains("# --port"))
+        let lines = check.output.split(separator: "\n")
+        for setting in settings {
+            let name = setting.key.split(separator: ".")[1]
+            #expect(
+                lines.contains {
+                    $0.hasPrefix("  \(name): ") && $0.contains(options[setting.key]!) && $0.hasSuffix(" # \(setting.flag!)")
+                }, "\(check.output)")
+        }
     }
 
     @Test func `the shipped configuration passes its check`() async throws {
