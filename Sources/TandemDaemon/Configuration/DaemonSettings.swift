@@ -62,11 +62,11 @@ enum DaemonSettings {
         .list(
             "http.listen", \.http.addresses,
             expecting:
-                "a list of addresses, each like 127.0.0.1:8080, [::1]:8443 tls, unix:/run/tandemd/http.sock or systemd:http",
+                "a list of addresses, each like 127.0.0.1:8080, [::1]:8443 tls, unix:/run/http.sock or systemd:http",
             .restart,
             """
             The addresses to listen on, in place of http.host and http.port. "tls" behind an address makes it HTTPS. \
-            unix:PATH mode=660 is a unix socket with these permissions (0666 by default). systemd:NAME is the socket that systemd \
+            unix:PATH mode=660 is a unix socket with these permissions (0\(String(ListenAddress.usualMode, radix: 8)) by default). systemd:NAME is the socket that systemd \
             passes under that name.
             """, parse: { ListenAddress($0) }, render: \.description),
         .integer(

@@ -70,7 +70,10 @@ struct HealthCheck: Sendable {
             } catch {
                 throw DaemonError("\(place) does not answer: \(error)")
             }
-            guard status == 200 else { throw DaemonError("\(place) answers \(status)") }
+            guard status == 200 else {
+                let hint = status == 404 ? ": if the daemon has an admin listener, this configuration must name it" : ""
+                throw DaemonError("\(place) answers \(status)\(hint)")
+            }
         }
     }
 
