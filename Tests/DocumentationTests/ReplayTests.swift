@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// `scripts/check/docs`, which replays the commands of pages, on small pages.
+/// `scripts/check/replay`, which replays the commands of pages, on small pages.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct ReplayTests {
     /// Where the tests were built to.
@@ -14,7 +14,7 @@ struct ReplayTests {
     /// Replays a page in a copy of its own. Returns the exit code and what the script has said.
     private func replay(_ page: String) throws -> (status: Int32, output: String) {
         let copy = "\(Self.products)/replay-test"
-        let pipe = try #require(popen("'\(Repository.root)/scripts/check/docs' --timeout 5 --in '\(copy)' '\(page)' 2>&1", "r"))
+        let pipe = try #require(popen("'\(Repository.root)/scripts/check/replay' --timeout 5 --in '\(copy)' '\(page)' 2>&1", "r"))
         var bytes: [UInt8] = []
         while case let byte = getc_unlocked(pipe), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
         return ((pclose(pipe) >> 8) & 0xff, String(decoding: bytes, as: UTF8.self))

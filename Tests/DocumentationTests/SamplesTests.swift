@@ -7,7 +7,7 @@ import Testing
 /// values are used, where the page need not show it.
 ///
 /// A block on whose line before stands `<!-- not compiled: the reason -->` is left out, and so is a block with a file name behind
-/// its language on a page with `<!-- replayed -->`: `scripts/check/docs` writes and builds it.
+/// its language on a page with `<!-- replayed -->`: `scripts/check/replay` writes and builds it.
 @Suite(.timeLimit(.minutes(1)))
 struct SamplesTests {
     struct Sample: Sendable {

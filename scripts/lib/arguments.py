@@ -1,13 +1,13 @@
-"""The command lines of the measuring programs. The headers of the scripts that start them are their documentation."""
+"""The command lines of Python scripts. The headers of the scripts are their documentation."""
 
 import argparse
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses the arguments of a script. Wrong usage ends it with status 64 (EX_USAGE), as in common.sh."""
+    """Parses the arguments of a script, which is named by its path below scripts/. Wrong usage ends it with status 64 (EX_USAGE), as in common.sh."""
 
     def __init__(self, script):
-        super().__init__(prog=f"scripts/measure/{script}", add_help=False)
+        super().__init__(prog=f"scripts/{script}", add_help=False)
 
     def error(self, message):
         self.exit(64, f"{self.prog}: {message}; see --help\n")

@@ -331,7 +331,7 @@ def setting(options, server_cpu, wrk_cpu):
 
 
 def parse_arguments():
-    parser = arguments.Parser("bench")
+    parser = arguments.Parser("measure/bench")
     parser.add_argument("--rounds", type=arguments.positive, default=5)
     parser.add_argument("--seconds", type=arguments.positive, default=3)
     parser.add_argument("--connections", type=arguments.positive, default=64)

@@ -156,7 +156,7 @@ def percentiles(times):
 
 
 def main():
-    parser = arguments.Parser("connections")
+    parser = arguments.Parser("measure/connections")
     parser.add_argument("--idle", type=arguments.positive, default=5000)
     parser.add_argument("--slow", type=arguments.positive, default=500)
     parser.add_argument("--churn", type=arguments.positive, default=20_000)

@@ -223,7 +223,7 @@ def measure_frames(binary):
 
 
 def main():
-    parser = arguments.Parser("instructions")
+    parser = arguments.Parser("measure/instructions")
     parser.add_argument("binary")
     parser.add_argument("paths", nargs="*")
     options = parser.parse_args()

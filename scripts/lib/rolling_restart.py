@@ -124,7 +124,7 @@ class Client(threading.Thread):
 
 
 def main():
-    parser = arguments.Parser("rolling-restart")
+    parser = arguments.Parser("measure/rolling-restart")
     parser.add_argument("--tandemd", required=True)
     parser.add_argument("--rounds", type=arguments.positive, default=5)
     parser.add_argument("--clients", type=arguments.positive, default=32)

@@ -277,7 +277,7 @@ async def soak(options):
 
 
 def main():
-    parser = arguments.Parser("soak")
+    parser = arguments.Parser("measure/soak")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", default=secrets.token_hex(4))
     parser.add_argument("--clients", type=arguments.positive, default=64)

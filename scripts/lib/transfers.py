@@ -54,7 +54,7 @@ class Daemon:
 
 
 def main():
-    parser = arguments.Parser("transfers")
+    parser = arguments.Parser("measure/transfers")
     parser.add_argument("other")
     parser.add_argument("--tandemd", required=True)
     parser.add_argument("--rounds", type=arguments.positive, default=7)
