@@ -11,13 +11,10 @@ struct ReplayTests {
         return String(cString: runner).split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     }()
 
-    /// Replays a page in a copy of its own. Returns the exit code and what the script has said.
-    private func replay(_ page: String) throws -> (status: Int32, output: String) {
-        let copy = "\(Self.products)/replay-test"
-        let pipe = try #require(popen("'\(Repository.root)/scripts/check/replay' --timeout 5 --in '\(copy)' '\(page)' 2>&1", "r"))
-        var bytes: [UInt8] = []
-        while case let byte = getc_unlocked(pipe), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
-        return ((pclose(pipe) >> 8) & 0xff, String(decoding: bytes, as: UTF8.self))
+    /// Replays a page in a copy of its own. Returns the exit code and the output of the script.
+    private func replay(_ page: String, options: String = "") throws -> (status: Int32, output: String) {
+        let folder = "\(Self.products)/replay-test"
+        return try shell("'\(Repository.root)/scripts/check/replay' --timeout 5 --in '\(folder)' \(options) '\(page)' 2>&1")
     }
 
     private func replay(text: String) throws -> (status: Int32, output: String) {
@@ -32,7 +29,19 @@ struct ReplayTests {
     @Test func `a page that uses every rule is replayed`() throws {
         let result = try replay("\(Repository.root)/Tests/DocumentationTests/Replay/page.md")
         #expect(result.status == 0, "\(result.output)")
-        #expect(result.output.hasSuffix("14 commands and 2 files, as the page says\n"), "\(result.output)")
+        #expect(result.output.hasSuffix("15 commands and 3 files, as the page says\n"), "\(result.output)")
+    }
+
+    @Test func `blocks that the page marks as slow can be left out`() throws {
+        let result = try replay("\(Repository.root)/Tests/DocumentationTests/Replay/page.md", options: "--fast")
+        #expect(result.status == 0, "\(result.output)")
+        #expect(result.output.hasSuffix("14 commands and 3 files, as the page says\n"), "\(result.output)")
+    }
+
+    @Test func `the tutorial is among the pages that are replayed`() throws {
+        let result = try shell("'\(Repository.root)/scripts/check/replay' --list 2>&1")
+        #expect(result.status == 0, "\(result.output)")
+        #expect(result.output.contains("docs/first-hour.md:"), "\(result.output)")
     }
 
     /// Pages that are not right, with the line and words of the complaint.
@@ -55,7 +64,7 @@ struct ReplayTests {
         ("```console\n$ true", ":1: a block without an end", ""),
         ("<!-- replay: skip -->\n```console\n$ false\n```", ":1: skip needs a reason", ""),
         ("<!-- replay: hurry, please -->\n```console\n$ true\n```", ":1: no such directive: hurry", ""),
-        ("```text ../outside\nx\n```", ":1: ../outside is outside the copy", ""),
+        ("```text ../../outside\nx\n```", ":1: ../../outside is outside ", "/replay-test"),
     ]
 
     @Test(arguments: wrongPages.indices)

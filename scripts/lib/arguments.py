@@ -4,7 +4,10 @@ import argparse
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses the arguments of a script, which is named by its path below scripts/. Wrong usage ends it with status 64 (EX_USAGE), as in common.sh."""
+    """Parses the arguments of a script. Wrong usage ends it with status 64 (EX_USAGE), as in common.sh.
+
+    The script is named by its path below scripts/.
+    """
 
     def __init__(self, script):
         super().__init__(prog=f"scripts/{script}", add_help=False)

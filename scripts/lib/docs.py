@@ -79,6 +79,8 @@ class Assembly:
         """Returns the text of a page with links for DocC. `inside` is true if the page is one of the guides."""
         text = re.sub(r"<!--.*?-->\n?", "", path.read_text(), flags=re.DOTALL)
         parts = re.split(r"(^```.*?^```)", text, flags=re.DOTALL | re.MULTILINE)
+        # The language of a block; what scripts/check/replay reads behind it is not for DocC.
+        parts[1::2] = [re.sub(r"\A(```\w*).*", r"\1", part) for part in parts[1::2]]
         return "".join(part if index % 2 else self.rewrite_prose(part, path, inside) for index, part in enumerate(parts))
 
     def rewrite_prose(self, text, path, inside):
