@@ -35,6 +35,7 @@ let package = Package(
         .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
         .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),
+        .library(name: "TandemPatch", targets: ["TandemPatch"]),
         .library(name: "TandemTesting", targets: ["TandemTesting"]),
         .library(name: "TandemDaemon", targets: ["TandemDaemon"]),
         .library(name: "AsyncioGuest", type: .dynamic, targets: ["AsyncioGuest"]),
@@ -60,6 +61,8 @@ let package = Package(
     targets: [
         .target(name: "CTandem"),
         .target(name: "Tandem", dependencies: ["CTandem"], swiftSettings: house),
+        .target(name: "CTandemPatch", dependencies: ["CTandem"]),
+        .target(name: "TandemPatch", dependencies: ["Tandem", "CTandemPatch"], swiftSettings: house),
         .target(name: "CHTTPWire"),
         .target(name: "HTTPWire", dependencies: ["CHTTPWire", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -100,6 +103,11 @@ let package = Package(
         // A program whose top level calls `awaiting`, which a test runs.
         .executableTarget(
             name: "TopLevel", dependencies: ["Tandem"], path: "Tests/Support/TopLevel", swiftSettings: house),
+        // Blocking clients on green threads, which a test runs.
+        .executableTarget(
+            name: "LegacyClients", dependencies: ["CTandem", "Tandem", "TandemPatch"], path: "Tests/Support/LegacyClients",
+            swiftSettings: house),
+        .testTarget(name: "TandemPatchTests", dependencies: ["LegacyClients"], swiftSettings: house),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel"], swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),

@@ -61,6 +61,10 @@ typedef struct tandem_fiber {
   struct tandem_fiber *_Nullable next_used;
   bool is_used;
   bool is_lent;
+  /// Whether a sleep of unmodified blocking code has ended because the task was cancelled. Only one sleep ends so.
+  bool sleep_was_cancelled;
+  /// The number of open `TandemPatch.original` calls: while it is not 0, calls of libc are not made green.
+  uint32_t unpatched;
   /// The usable range of the stack: `low` is just above the guard, `high` just below this struct.
   uintptr_t low, high;
   void *_Nullable sanitizer_fiber, *_Nullable sanitizer_host, *_Nullable fake_stack;

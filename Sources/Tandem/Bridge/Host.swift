@@ -32,6 +32,7 @@ extension Hub {
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()
+        fiber.pointee.sleep_was_cancelled = false
         tandem_pulse_started(pulse)
         return fiber
     }

@@ -174,7 +174,7 @@ extension Hub {
         let answer = registrations.poller.wait(nanoseconds: limit)
         tandem_pulse_did_poll(pulse)
         jobsUnasked = 0
-        for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index)) }
+        for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index), on: self) }
         if share.isWaitedFor { share.end { wake($0, TANDEM_WAKE_READY) } }
         // If there were events, the kernel may have answered before the time was over. Without events, it looked once more at the
         // end.

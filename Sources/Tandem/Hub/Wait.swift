@@ -41,8 +41,13 @@ extension Hub {
     ///   - what: What the task waits for, as shown in dumps.
     ///   - detail: A number that goes with it, such as a descriptor's.
     func beginWait(deadline: Deadline, for what: StaticString, _ detail: CInt = -1) -> Wait {
+        beginWait(deadline: deadline, named: UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self), detail)
+    }
+
+    /// Returns a wait for the running task, as the other form does. `what` must never be freed.
+    func beginWait(deadline: Deadline, named what: UnsafePointer<CChar>, _ detail: CInt = -1) -> Wait {
         let wait = takeWait()
-        wait.pointee.what = UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self)
+        wait.pointee.what = what
         wait.pointee.detail = detail
         wait.pointee.task = tandem_current_task()
         wait.pointee.began = pulse.pointee.turn_began

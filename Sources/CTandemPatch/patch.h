@@ -1,0 +1,47 @@
+/// What the definitions share.
+#ifndef TANDEM_PATCH_H
+#define TANDEM_PATCH_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "CTandem.h"
+#include "CTandemPatch.h"
+
+#define NEVER UINT64_MAX
+
+/* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. */
+void *tandem_patch_libc(const char *name);
+#define REAL(type, name, parameters, arguments)                                                                                \
+  static type look_up_##name parameters;                                                                                       \
+  static type(*real_##name) parameters = look_up_##name;                                                                       \
+  static type look_up_##name parameters {                                                                                      \
+    real_##name = (type(*) parameters)tandem_patch_libc(#name);                                                                \
+    return real_##name arguments;                                                                                              \
+  }
+
+/// Out of line: the caller is on a green stack. Returns whether the call waits on the hub, and counts it.
+bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area);
+
+/// Whether the calling function must wait on the hub.
+#define IS_GREEN(name, area)                                                                                                   \
+  (__builtin_expect(tandem_this_thread.current != NULL, 0) &&                                                                  \
+   tandem_patch_is_green(tandem_this_thread.current, TANDEM_PATCH_##name, TANDEM_PATCH_##area))
+
+/// Waits on the hub for one of the entries. Counts the wait. Sets errno to ECANCELED if the task has been cancelled, and leaves it
+/// unchanged otherwise.
+tandem_patch_outcome tandem_patch_poll(
+    tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline);
+
+/// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
+bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
+
+/// Returns the deadline that is this long from now on the hub's clock.
+static inline uint64_t after(uint64_t nanoseconds) {
+  uint64_t now = tandem_monotonic_nanoseconds();
+  return nanoseconds < NEVER - now ? now + nanoseconds : NEVER;
+}
+
+#endif

@@ -1,0 +1,82 @@
+package import CTandem
+internal import Glibc
+
+/// The waits of blocking code that does not know Tandem, made for it by `TandemPatch`. All functions must be called on a green
+/// stack, on the thread of its hub.
+package enum ForeignWait {
+    /// Why a wait ended.
+    package enum Outcome: Sendable {
+        /// One of the entries may have an event.
+        case ready
+        /// One of the entries is a file that is always ready, such as a regular file, or the hub cannot wait for it.
+        case alwaysReady
+        /// The deadline has passed.
+        case timedOut
+        /// The task has been cancelled.
+        case cancelled
+    }
+
+    /// Parks the green thread until one of `entries` may have an event. Entries with a negative number are ignored. A number may
+    /// be in several entries, and other green threads and a `Descriptor` may wait for it too.
+    ///
+    /// - Parameters:
+    ///   - entries: The entries of a poll(2) call. The results are not filled in.
+    ///   - deadline: When the wait gives up, in nanoseconds of the hub's clock; `UInt64.max` for never.
+    ///   - what: The name of the call that waits, for dumps: a string that is never freed.
+    package static func poll(
+        _ entries: UnsafeBufferPointer<pollfd>, deadline: UInt64, for what: UnsafePointer<CChar>
+    ) -> Outcome {
+        let (hub, fiber) = current
+        let wait = hub.beginWait(deadline: Deadline(nanoseconds: deadline), named: what, entries.count == 1 ? entries[0].fd : -1)
+        return withUnsafeTemporaryAllocation(of: Registrations.Watch.self, capacity: entries.count) { watches in
+            var begun = 0
+            var outcome: Outcome?
+            for entry in entries where entry.fd >= 0 {
+                let watch = watches.baseAddress! + begun
+                watch.initialize(to: Registrations.Watch(entry.fd, UInt32(UInt16(bitPattern: entry.events)), wait))
+                do throws(TandemError) {
+                    try hub.registrations.begin(watch)
+                    begun += 1
+                } catch {
+                    // The real call reports an invalid number.
+                    outcome = error.errno == EBADF ? .ready : .alwaysReady
+                    break
+                }
+            }
+            if outcome == nil { parkGreenThread(fiber, wait) }
+            while begun > 0 {
+                begun -= 1
+                hub.registrations.end(watches.baseAddress! + begun)
+            }
+            let reason = hub.finishWait(wait)
+            return outcome ?? Outcome(reason)
+        }
+    }
+
+    /// Parks the green thread until the deadline, in nanoseconds of the hub's clock; with a deadline that has passed, until other
+    /// jobs have run once. Returns false if the task has been cancelled. Only the first sleep that a cancellation interrupts
+    /// returns false, because callers commonly sleep again until their time is over.
+    package static func sleep(until deadline: UInt64, for what: UnsafePointer<CChar>) -> Bool {
+        let (hub, fiber) = current
+        let hasPassed = deadline <= tandem_monotonic_nanoseconds()
+        let wait = hub.beginWait(deadline: hasPassed ? .never : Deadline(nanoseconds: deadline), named: what)
+        wait.pointee.ignores_cancellation = fiber.pointee.sleep_was_cancelled
+        if hasPassed { hub.wakeAfterJob(wait) }
+        parkGreenThread(fiber, wait)
+        guard hub.finishWait(wait) == .cancelled else { return true }
+        fiber.pointee.sleep_was_cancelled = true
+        return false
+    }
+
+    private static var current: (Hub, UnsafeMutablePointer<tandem_fiber>) { (Hub.current!, tandem_current_fiber()!) }
+}
+
+extension ForeignWait.Outcome {
+    fileprivate init(_ reason: WakeReason) {
+        switch reason {
+        case .ready, .closed: self = .ready
+        case .cancelled: self = .cancelled
+        case .timedOut: self = .timedOut
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import Foundation
+import Testing
+
+/// Unmodified blocking clients on one hub, as a process of their own: the test's process is not patched.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct LegacyClientTests {
+    @Test(arguments: [
+        "usleep", "sleep-thread", "nanosleep", "clock-nanosleep", "pipe", "pipe-full", "socket", "socket-limit", "nonblocking",
+        "poll", "poll-limit", "select", "epoll", "connect", "shared", "original", "file", "cancel", "errno",
+    ])
+    func `a hundred unmodified clients wait at the same time on one thread`(client: String) async throws {
+        let (status, output) = try run(client, "100")
+        #expect(status == 0, "\(output)")
+    }
+
+    @Test func `a child process of a green thread is not patched`() async throws {
+        let (status, output) = try run("fork", "10")
+        #expect(status == 0, "\(output)")
+    }
+
+    @Test func `the sample of the documentation runs`() async throws {
+        let (status, output) = try run("sample")
+        #expect(status == 0, "\(output)")
+    }
+
+    private func run(_ arguments: String...) throws -> (Int32, String) {
+        let process = Process()
+        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(
+            path: "LegacyClients")
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
+    }
+}
