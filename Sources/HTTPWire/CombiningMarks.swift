@@ -27,5 +27,10 @@ package enum CombiningMarks {
 extension String {
     /// Returns whether both texts have the same bytes. `==` also takes canonically equivalent text for the same, such as U+212A
     /// (the Kelvin sign) for K.
-    package func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+    package func hasSameBytes(as other: String) -> Bool {
+        guard utf8.count == other.utf8.count else { return false }
+        let (bytes, others) = (utf8.span, other.utf8.span)
+        for index in bytes.indices where bytes[index] != others[index] { return false }
+        return true
+    }
 }

@@ -119,7 +119,7 @@ enum Repository {
     /// README.md, and the pages of docs/.
     static let guides = pages.filter { $0.path == "README.md" || $0.path.hasPrefix("docs/") }
 
-    /// The Swift files that building this package compiles. Packages of their own are left out, but for their manifests.
+    /// The Swift files that building this package compiles. Packages of their own are left out, except their manifests.
     static let compiled = {
         let own = ["Sources", "Tests", "Examples", "Snippets"]
         let sources = own.flatMap { files(below: $0, suffix: ".swift") { !exists("\($0)/Package.swift") } }

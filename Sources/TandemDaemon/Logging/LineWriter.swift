@@ -123,7 +123,7 @@ final class LineWriter: Sendable {
         if mustRing { Self.ring(bell) }
     }
 
-    /// Flushes the remaining lines and ends the thread. Blocks the caller until then, but for at most `patience`; lines that the
+    /// Flushes the remaining lines and ends the thread. Blocks the caller until then, at most for `patience`; lines that the
     /// reader has not taken by then are lost.
     func finish() {
         isEnding.store(true, ordering: .releasing)
