@@ -74,19 +74,39 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
   return true;
 }
 
+/* While the hub's own code runs on the green stack, the locks that it or the Swift runtime takes are libc's: it must not wait in
+   the middle of a change. The count is the fiber's, so that it does not hold for the fibers that run meanwhile. */
+#define ON_HUB(call)                                                                                                           \
+  ({                                                                                                                           \
+    tandem_fiber *fiber = tandem_this_thread.current;                                                                          \
+    int saved = errno;                                                                                                         \
+    fiber->unpatched++;                                                                                                        \
+    __typeof__(call) result = (call);                                                                                          \
+    fiber->unpatched--;                                                                                                        \
+    errno = saved;                                                                                                             \
+    result;                                                                                                                    \
+  })
+
 tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline) {
-  int saved = errno;
   add(&counts[function].waits);
-  tandem_patch_outcome outcome = hub.poll(entries, count, deadline, names[function]);
-  errno = outcome == tandem_patch_cancelled ? ECANCELED : saved;
+  tandem_patch_outcome outcome = ON_HUB(hub.poll(entries, count, deadline, names[function]));
+  if (outcome == tandem_patch_cancelled) errno = ECANCELED;
   return outcome;
 }
 
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline) {
-  int saved = errno;
   add(&counts[function].waits);
-  bool has_slept = hub.sleep(deadline, names[function]);
-  errno = saved;
-  return has_slept;
+  return ON_HUB(hub.sleep(deadline, names[function]));
 }
+
+tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline) {
+  return ON_HUB(hub.begin(deadline, names[function]));
+}
+
+bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait) {
+  add(&counts[function].waits);
+  return ON_HUB(hub.park(wait));
+}
+
+void tandem_patch_end(tandem_wait *wait) { (void)ON_HUB(hub.end(wait)); }

@@ -38,6 +38,13 @@ tandem_patch_outcome tandem_patch_poll(
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
 
+/// Begins a wait on the hub that a cancellation does not end.
+tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline);
+/// Parks until the wait is woken. Counts the wait. Returns false if its deadline has passed. Does not change errno.
+bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait);
+/// Ends a wait, whether or not it was parked on.
+void tandem_patch_end(tandem_wait *wait);
+
 /// Returns the deadline that is this long from now on the hub's clock.
 static inline uint64_t after(uint64_t nanoseconds) {
   uint64_t now = tandem_monotonic_nanoseconds();

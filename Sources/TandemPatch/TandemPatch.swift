@@ -22,8 +22,11 @@ public enum TandemPatch {
         public static let io = Area(rawValue: UInt32(TANDEM_PATCH_IO))
         /// Sleeping: sleep(3), usleep(3), nanosleep(2), clock_nanosleep(2).
         public static let time = Area(rawValue: UInt32(TANDEM_PATCH_TIME))
+        /// Locks: mutexes, conditions and semaphores of pthreads, and the futexes of Swift's `Mutex`, of the initialization of
+        /// globals and of libdispatch.
+        public static let locks = Area(rawValue: UInt32(TANDEM_PATCH_LOCKS))
         /// All areas.
-        public static let all: Area = [.io, .time]
+        public static let all: Area = [.io, .time, .locks]
     }
 
     /// Switches these areas on, and all others off. Any thread.
@@ -31,11 +34,11 @@ public enum TandemPatch {
     /// - Throws: `TandemPatchError` if this executable's calls do not arrive here.
     public static func install(_ areas: Area = .all) throws(TandemPatchError) {
         if let name = tandem_patch_unbound() { throw TandemPatchError(unbound: String(cString: name)) }
-        tandem_patch_enable(areas.rawValue, tandem_patch_hub(poll: poll, sleep: sleep))
+        tandem_patch_enable(areas.rawValue, hub)
     }
 
     /// Switches all areas off, for tests. Calls that wait go on. Any thread.
-    public static func uninstall() { tandem_patch_enable(0, tandem_patch_hub(poll: poll, sleep: sleep)) }
+    public static func uninstall() { tandem_patch_enable(0, hub) }
 
     /// The areas that are switched on.
     public static var installed: Area { Area(rawValue: tandem_patch_areas()) }
@@ -69,17 +72,22 @@ public enum TandemPatch {
         }
     }
 
-    private static let poll: @convention(c) (UnsafePointer<pollfd>?, Int, UInt64, UnsafePointer<CChar>) -> tandem_patch_outcome =
-        {
-            switch ForeignWait.poll(UnsafeBufferPointer(start: $0, count: $1), deadline: $2, for: $3) {
+    private static let hub = tandem_patch_hub(
+        poll: { entries, count, deadline, what in
+            switch ForeignWait.poll(UnsafeBufferPointer(start: entries, count: count), deadline: deadline, for: what) {
             case .ready: .ready
             case .alwaysReady: .always_ready
             case .timedOut: .timed_out
             case .cancelled: .cancelled
             }
-        }
-
-    private static let sleep: @convention(c) (UInt64, UnsafePointer<CChar>) -> Bool = { ForeignWait.sleep(until: $0, for: $1) }
+        },
+        sleep: { ForeignWait.sleep(until: $0, for: $1) },
+        begin: { ForeignWait.begin(deadline: $0, for: $1) },
+        park: { ForeignWait.park($0) },
+        end: {
+            ForeignWait.end($0)
+            return true
+        })
 }
 
 /// An error of `TandemPatch.install`.

@@ -6,7 +6,9 @@ import Testing
 struct LegacyClientTests {
     @Test(arguments: [
         "usleep", "sleep-thread", "nanosleep", "clock-nanosleep", "pipe", "pipe-full", "socket", "socket-limit", "nonblocking",
-        "poll", "poll-limit", "select", "epoll", "connect", "shared", "original", "file", "cancel", "errno",
+        "poll", "poll-limit", "select", "epoll", "connect", "shared", "original", "file", "cancel", "errno", "nslock",
+        "nsrecursivelock", "mutex", "errorcheck", "trylock", "nscondition", "nscondition-signal", "static-let",
+        "dispatch-semaphore", "dispatch-semaphore-limit", "dispatch-group", "sem", "cancelled-lock",
     ])
     func `a hundred unmodified clients wait at the same time on one thread`(client: String) async throws {
         let (status, output) = try run(client, "100")
@@ -15,6 +17,11 @@ struct LegacyClientTests {
 
     @Test func `a child process of a green thread is not patched`() async throws {
         let (status, output) = try run("fork", "10")
+        #expect(status == 0, "\(output)")
+    }
+
+    @Test func `no hand-off between green threads of two hubs and OS threads is lost`() async throws {
+        let (status, output) = try run("stress", "24000")
         #expect(status == 0, "\(output)")
     }
 

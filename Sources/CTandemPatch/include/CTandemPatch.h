@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CTandem.h"
+
 #if defined(__clang__)
 #pragma clang assume_nonnull begin
 #endif
@@ -18,10 +20,13 @@
 #define TANDEM_PATCH_FUNCTIONS(F)                                                                                              \
   F(read, IO) F(readv, IO) F(write, IO) F(writev, IO) F(recv, IO) F(recvfrom, IO) F(recvmsg, IO) F(send, IO) F(sendto, IO)     \
   F(sendmsg, IO) F(connect, IO) F(accept, IO) F(accept4, IO) F(poll, IO) F(ppoll, IO) F(select, IO) F(pselect, IO)             \
-  F(epoll_wait, IO) F(epoll_pwait, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)
+  F(epoll_wait, IO) F(epoll_pwait, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)   \
+  F(pthread_mutex_lock, LOCKS) F(pthread_mutex_trylock, LOCKS) F(pthread_mutex_timedlock, LOCKS)                               \
+  F(pthread_mutex_clocklock, LOCKS) F(pthread_cond_wait, LOCKS) F(pthread_cond_timedwait, LOCKS)                               \
+  F(pthread_cond_clockwait, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS) F(sem_clockwait, LOCKS) F(syscall, LOCKS)
 
 /// The areas that can be switched on, as bits.
-enum { TANDEM_PATCH_IO = 1, TANDEM_PATCH_TIME = 2 };
+enum { TANDEM_PATCH_IO = 1, TANDEM_PATCH_TIME = 2, TANDEM_PATCH_LOCKS = 4 };
 
 /// The index of each function: TANDEM_PATCH_read, …
 typedef enum tandem_patch_function {
@@ -45,6 +50,12 @@ typedef struct tandem_patch_hub {
   tandem_patch_outcome (*poll)(const struct pollfd *_Nullable entries, size_t count, uint64_t deadline, const char *what);
   /// Returns false if the task has been cancelled.
   bool (*sleep)(uint64_t deadline, const char *what);
+  /// Begins a wait that a cancellation does not end. Any thread may post TANDEM_WAKE_READY to it until `end`.
+  struct tandem_wait *_Nonnull (*_Nonnull begin)(uint64_t deadline, const char *what);
+  /// Parks the green thread. Returns false if the deadline has passed.
+  bool (*park)(struct tandem_wait *wait);
+  /// Ends the wait. Returns true.
+  bool (*end)(struct tandem_wait *wait);
 } tandem_patch_hub;
 
 /// Switches these areas on, and all others off. Any thread. `hub` is used until the end of the process.

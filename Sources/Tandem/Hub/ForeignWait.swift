@@ -68,6 +68,23 @@ package enum ForeignWait {
         return false
     }
 
+    /// Begins a wait that cancelling the task does not end, for locks: their callers are not prepared for it. Until `end`, any
+    /// thread may wake it by posting `TANDEM_WAKE_READY`.
+    package static func begin(deadline: UInt64, for what: UnsafePointer<CChar>) -> UnsafeMutablePointer<tandem_wait> {
+        let wait = Hub.current!.beginWait(deadline: Deadline(nanoseconds: deadline), named: what)
+        wait.pointee.ignores_cancellation = true
+        return wait
+    }
+
+    /// Parks the green thread until the wait is woken. Returns false if its deadline has passed first.
+    package static func park(_ wait: UnsafeMutablePointer<tandem_wait>) -> Bool {
+        parkGreenThread(tandem_current_fiber()!, wait)
+        return wait.pointee.woken_by & TANDEM_WAKE_READY != 0
+    }
+
+    /// Ends a wait, whether or not the green thread has parked on it.
+    package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.finishWait(wait) }
+
     private static var current: (Hub, UnsafeMutablePointer<tandem_fiber>) { (Hub.current!, tandem_current_fiber()!) }
 }
 

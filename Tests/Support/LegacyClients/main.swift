@@ -19,8 +19,17 @@ if name == "sample" {
     try sample()
     exit(0)
 }
-guard let client = clients[name] else {
-    print("usage: LegacyClients NAME [COUNT], NAME one of \(clients.keys.sorted().joined(separator: ", "))")
+if name == "stress" {
+    try TandemPatch.install()
+    do { try Stress.run(handOffs: count) } catch {
+        print("failed: \(error)")
+        exit(1)
+    }
+    exit(0)
+}
+let all = clients.merging(lockClients) { $1 }
+guard let client = all[name] else {
+    print("usage: LegacyClients NAME [COUNT], NAME one of stress, \(all.keys.sorted().joined(separator: ", "))")
     exit(64)
 }
 

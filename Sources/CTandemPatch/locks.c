@@ -1,0 +1,281 @@
+#define _GNU_SOURCE
+#include "waiters.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+
+/* Mutexes, conditions and semaphores.
+
+   The object itself stays libc's: a green thread takes it by the try of libc, so that OS threads and green threads exclude each
+   other. A green thread that finds it taken gets in line in the table of waiters, tries once more, and parks. Whoever gives the
+   object back, on any thread, wakes the first in line, which tries again.
+
+   For libc all green threads of a hub are one thread. A recursive or error-checking mutex would let the second one in, so the table
+   of owners below knows which fiber holds each that was locked on a green stack. */
+
+/* The mutex functions are bound by version when the program is linked: looking them up could allocate, and an allocator may lock. */
+#if defined(__x86_64__)
+#define FIRST_VERSION "GLIBC_2.2.5"
+#else
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+__asm__(".symver libc_mutex_lock,__pthread_mutex_lock@" FIRST_VERSION);
+__asm__(".symver libc_mutex_trylock,__pthread_mutex_trylock@" FIRST_VERSION);
+__asm__(".symver libc_mutex_unlock,__pthread_mutex_unlock@" FIRST_VERSION);
+extern int libc_mutex_lock(pthread_mutex_t *mutex);
+extern int libc_mutex_trylock(pthread_mutex_t *mutex);
+extern int libc_mutex_unlock(pthread_mutex_t *mutex);
+
+REAL(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
+REAL(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
+REAL(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+REAL(int, pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
+     (condition, mutex, time))
+REAL(int, pthread_cond_clockwait,
+     (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
+     (condition, mutex, clock, time))
+REAL(int, pthread_cond_signal, (pthread_cond_t *condition), (condition))
+REAL(int, pthread_cond_broadcast, (pthread_cond_t *condition), (condition))
+REAL(int, sem_wait, (sem_t *semaphore), (semaphore))
+REAL(int, sem_timedwait, (sem_t *semaphore, const struct timespec *time), (semaphore, time))
+REAL(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *time), (semaphore, clock, time))
+REAL(int, sem_post, (sem_t *semaphore), (semaphore))
+
+#define SECOND 1000000000ull
+
+/// Returns the hub's deadline for a time on a clock; for a null time, none.
+static uint64_t deadline_at(clockid_t clock, const struct timespec *time) {
+  if (!time) return NEVER;
+  struct timespec now;
+  if (clock_gettime(clock, &now) != 0) return NEVER;
+  if (time->tv_sec < now.tv_sec || (time->tv_sec == now.tv_sec && time->tv_nsec <= now.tv_nsec)) return 0;
+  uint64_t seconds = (uint64_t)(time->tv_sec - now.tv_sec);
+  return seconds < NEVER / SECOND / 2 ? after(seconds * SECOND + (uint64_t)time->tv_nsec - (uint64_t)now.tv_nsec) : NEVER;
+}
+
+static bool is_invalid(const struct timespec *time) { return time && (uint64_t)time->tv_nsec >= SECOND; }
+
+/* MARK: Owners of recursive and error-checking mutexes */
+
+/* glibc's kinds: bits 0 and 1 are the type, and robust, priority and process-shared mutexes have a bit of their own. */
+enum { KIND_TYPE = 3, KIND_SPECIAL = 16 | 32 | 64 | 128 };
+
+static bool knows_owner(const pthread_mutex_t *mutex) {
+  int type = mutex->__data.__kind & KIND_TYPE;
+  return type == PTHREAD_MUTEX_RECURSIVE || type == PTHREAD_MUTEX_ERRORCHECK;
+}
+
+/// A mutex that a green thread holds.
+typedef struct holding {
+  const pthread_mutex_t *mutex;
+  const tandem_fiber *fiber;
+  uint32_t depth;
+  struct holding *next;
+} holding;
+
+/* Per OS thread: only its own green threads look like one owner to libc. */
+static _Thread_local holding *held, *unused;
+
+static holding **find(const pthread_mutex_t *mutex) {
+  holding **link = &held;
+  while (*link && (*link)->mutex != mutex) link = &(*link)->next;
+  return link;
+}
+
+/// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
+static int try_lock(pthread_mutex_t *mutex) {
+  if (!knows_owner(mutex)) return libc_mutex_trylock(mutex);
+  holding *known = *find(mutex);
+  tandem_fiber *fiber = tandem_this_thread.current;
+  if (known && known->fiber != fiber) return EBUSY;
+  if (known && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
+  int result = libc_mutex_trylock(mutex);
+  if (result != 0) return result;
+  if (known) {
+    known->depth++;
+    return 0;
+  }
+  holding *new = unused;
+  if (new) unused = new->next;
+  else if (!(new = malloc(sizeof *new))) {
+    libc_mutex_unlock(mutex);
+    return EAGAIN;
+  }
+  *new = (holding){mutex, fiber, 1, held};
+  held = new;
+  return 0;
+}
+
+/// Unlocks a mutex, and wakes the first green thread in line.
+static int unlock(pthread_mutex_t *mutex) {
+  if (held && knows_owner(mutex)) {
+    holding **link = find(mutex), *known = *link;
+    if (known && known->fiber != tandem_this_thread.current) return EPERM;
+    if (known && --known->depth == 0) {
+      *link = known->next;
+      known->next = unused;
+      unused = known;
+    }
+  }
+  int result = libc_mutex_unlock(mutex);
+  if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
+  return result;
+}
+
+static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_lock(mutex);
+  while (result == EBUSY) {
+    waiter self;
+    begin_waiting(&self, mutex, function, deadline);
+    waiters_lock(mutex);
+    enlist(&self, waits_for_mutex);
+    waiters_unlock(mutex);
+    /* Once more: it may have been unlocked before this one was in line. */
+    result = try_lock(mutex);
+    if (result == EBUSY) {
+      bool is_in_time = wait_in_line(&self);
+      bool is_woken = withdraw(&self, waits_for_mutex);
+      result = try_lock(mutex);
+      if (result == EBUSY && !is_in_time && !is_woken) return ETIMEDOUT;
+    } else {
+      /* A wake-up that came meanwhile belongs to the next in line. */
+      if (withdraw(&self, waits_for_mutex) && result != 0) wake(mutex, 1);
+    }
+  }
+  return result;
+}
+
+static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
+
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+  if (!IS_GREEN(pthread_mutex_lock, LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
+  return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
+}
+
+int pthread_mutex_trylock(pthread_mutex_t *mutex) {
+  if (!IS_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
+  int result = try_lock(mutex);
+  return result == EDEADLK ? EBUSY : result;
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
+  if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_special(mutex) || is_invalid(time))
+    return real_pthread_mutex_timedlock(mutex, time);
+  return lock_green(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
+}
+
+int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
+  if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_special(mutex) || is_invalid(time))
+    return real_pthread_mutex_clocklock(mutex, clock, time);
+  return lock_green(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
+}
+
+/* On every thread: whoever unlocks wakes green threads. */
+int pthread_mutex_unlock(pthread_mutex_t *mutex) { return unlock(mutex); }
+
+/* MARK: Conditions */
+
+static int wait_green(
+    tandem_patch_function function, pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t deadline) {
+  waiter self;
+  begin_waiting(&self, condition, function, deadline);
+  waiters_lock(condition);
+  enlist(&self, waits_for_condition);
+  waiters_unlock(condition);
+  int result = unlock(mutex);
+  if (result != 0) {
+    withdraw(&self, waits_for_condition);
+    return result;
+  }
+  bool is_in_time = wait_in_line(&self);
+  bool is_woken = withdraw(&self, waits_for_condition);
+  result = lock_green(function, mutex, NEVER);
+  return result != 0 ? result : is_in_time || is_woken ? 0 : ETIMEDOUT;
+}
+
+/* glibc's condition: bit 0 of __wrefs is process-shared, bit 1 is CLOCK_MONOTONIC. */
+static bool is_shared(const pthread_cond_t *condition) { return condition->__data.__wrefs & 1; }
+static clockid_t clock_of(const pthread_cond_t *condition) {
+  return condition->__data.__wrefs & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+}
+
+int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+  if (!IS_GREEN(pthread_cond_wait, LOCKS) || is_shared(condition)) return real_pthread_cond_wait(condition, mutex);
+  return wait_green(TANDEM_PATCH_pthread_cond_wait, condition, mutex, NEVER);
+}
+
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
+  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_shared(condition) || is_invalid(time))
+    return real_pthread_cond_timedwait(condition, mutex, time);
+  return wait_green(TANDEM_PATCH_pthread_cond_timedwait, condition, mutex, deadline_at(clock_of(condition), time));
+}
+
+int pthread_cond_clockwait(
+    pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
+  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_shared(condition) || is_invalid(time))
+    return real_pthread_cond_clockwait(condition, mutex, clock, time);
+  return wait_green(TANDEM_PATCH_pthread_cond_clockwait, condition, mutex, deadline_at(clock, time));
+}
+
+/* Both a green thread and an OS thread may wait: a signal wakes one of each, which pthread_cond_signal(3) allows. */
+int pthread_cond_signal(pthread_cond_t *condition) {
+  if (has_waiters(waits_for_condition)) wake(condition, 1);
+  return real_pthread_cond_signal(condition);
+}
+
+int pthread_cond_broadcast(pthread_cond_t *condition) {
+  if (has_waiters(waits_for_condition)) wake(condition, INT32_MAX);
+  return real_pthread_cond_broadcast(condition);
+}
+
+/* MARK: Semaphores */
+
+static int take_green(tandem_patch_function function, sem_t *semaphore, uint64_t deadline) {
+  int saved = errno;
+  bool is_over = false;
+  for (;;) {
+    if (sem_trywait(semaphore) == 0) {
+      errno = saved;
+      return 0;
+    }
+    if (errno != EAGAIN) return -1;
+    if (is_over) {
+      errno = ETIMEDOUT;
+      return -1;
+    }
+    waiter self;
+    begin_waiting(&self, semaphore, function, deadline);
+    waiters_lock(semaphore);
+    enlist(&self, waits_for_semaphore);
+    waiters_unlock(semaphore);
+    if (sem_trywait(semaphore) == 0) {
+      if (withdraw(&self, waits_for_semaphore)) wake(semaphore, 1);
+      errno = saved;
+      return 0;
+    }
+    bool is_in_time = wait_in_line(&self);
+    is_over = !withdraw(&self, waits_for_semaphore) && !is_in_time;
+  }
+}
+
+int sem_wait(sem_t *semaphore) {
+  if (!IS_GREEN(sem_wait, LOCKS)) return real_sem_wait(semaphore);
+  return take_green(TANDEM_PATCH_sem_wait, semaphore, NEVER);
+}
+
+int sem_timedwait(sem_t *semaphore, const struct timespec *time) {
+  if (!IS_GREEN(sem_timedwait, LOCKS) || is_invalid(time)) return real_sem_timedwait(semaphore, time);
+  return take_green(TANDEM_PATCH_sem_timedwait, semaphore, deadline_at(CLOCK_REALTIME, time));
+}
+
+int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *time) {
+  if (!IS_GREEN(sem_clockwait, LOCKS) || is_invalid(time)) return real_sem_clockwait(semaphore, clock, time);
+  return take_green(TANDEM_PATCH_sem_clockwait, semaphore, deadline_at(clock, time));
+}
+
+int sem_post(sem_t *semaphore) {
+  int result = real_sem_post(semaphore);
+  if (result == 0 && has_waiters(waits_for_semaphore)) wake(semaphore, 1);
+  return result;
+}

@@ -1,0 +1,87 @@
+#define _GNU_SOURCE
+#include "waiters.h"
+
+#include <sched.h>
+
+enum { PARTS = 256 };
+
+typedef struct part {
+  bool is_locked;
+  waiter *first, *last;
+} __attribute__((aligned(64))) part;
+
+static part parts[PARTS];
+uint64_t tandem_patch_waiting[waiter_kinds];
+
+static part *part_of(const void *key) {
+  uint64_t hash = ((uint64_t)(uintptr_t)key >> 2) * 0x9E3779B97F4A7C15ull;
+  return &parts[hash >> 56];
+}
+
+void waiters_lock(const void *key) {
+  part *part = part_of(key);
+  for (int tries = 0; __atomic_exchange_n(&part->is_locked, true, __ATOMIC_ACQUIRE); tries++)
+    /* The holder may have lost its processor. */
+    if (tries > 100) sched_yield();
+}
+
+void waiters_unlock(const void *key) { __atomic_store_n(&part_of(key)->is_locked, false, __ATOMIC_RELEASE); }
+
+void enlist(waiter *waiter, waiter_kind kind) {
+  part *part = part_of(waiter->key);
+  __atomic_fetch_add(&tandem_patch_waiting[kind], 1, __ATOMIC_SEQ_CST);
+  waiter->is_woken = false;
+  waiter->next = NULL;
+  waiter->previous = part->last;
+  if (part->last) part->last->next = waiter;
+  else part->first = waiter;
+  part->last = waiter;
+}
+
+bool withdraw(waiter *waiter, waiter_kind kind) {
+  part *part = part_of(waiter->key);
+  waiters_lock(waiter->key);
+  if (waiter->previous) waiter->previous->next = waiter->next;
+  else part->first = waiter->next;
+  if (waiter->next) waiter->next->previous = waiter->previous;
+  else part->last = waiter->previous;
+  bool is_woken = waiter->is_woken;
+  waiters_unlock(waiter->key);
+  __atomic_fetch_sub(&tandem_patch_waiting[kind], 1, __ATOMIC_RELAXED);
+  /* Only now: until here a waker may have posted to it. */
+  tandem_patch_end(waiter->wait);
+  return is_woken;
+}
+
+int wake_waiters(const void *key, int count) {
+  int woken = 0;
+  for (waiter *next = part_of(key)->first; next && woken < count; next = next->next) {
+    if (next->key != key || next->is_woken) continue;
+    next->is_woken = true;
+    woken++;
+    /* Posted under the lock of the part: afterwards the waiter may be gone. */
+    if (tandem_wait_post(next->wait, TANDEM_WAKE_READY)) tandem_inbox_put(next->wait->inbox, next->wait, true);
+  }
+  return woken;
+}
+
+int wake(const void *key, int count) {
+  waiters_lock(key);
+  int woken = wake_waiters(key, count);
+  waiters_unlock(key);
+  return woken;
+}
+
+bool has_others(const void *key, const waiter *self) {
+  for (waiter *next = part_of(key)->first; next; next = next->next)
+    if (next != self && next->key == key && !next->is_woken) return true;
+  return false;
+}
+
+void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline) {
+  waiter->key = key;
+  waiter->function = function;
+  waiter->wait = tandem_patch_begin(function, deadline);
+}
+
+bool wait_in_line(waiter *waiter) { return tandem_patch_park(waiter->function, waiter->wait); }

@@ -1,0 +1,52 @@
+/// The green threads that wait for an address: of a lock, a condition, a semaphore or a futex.
+#ifndef TANDEM_PATCH_WAITERS_H
+#define TANDEM_PATCH_WAITERS_H
+
+#include "patch.h"
+
+/// A green thread that waits. It lies on its own stack. The order is `begin_waiting`, `enlist`, `wait_in_line` if the try after
+/// `enlist` has failed too, `withdraw`.
+typedef struct waiter {
+  const void *key;
+  tandem_patch_function function;
+  tandem_wait *wait;
+  struct waiter *next, *previous;
+  /// Whether somebody has woken it.
+  bool is_woken;
+} waiter;
+
+/// What the waiters wait for. The count of each kind lets the waking side pass by while nobody waits.
+typedef enum waiter_kind { waits_for_mutex, waits_for_condition, waits_for_semaphore, waits_for_futex, waiter_kinds } waiter_kind;
+
+extern uint64_t tandem_patch_waiting[waiter_kinds];
+
+/// Whether any green thread waits for something of this kind. Call it after the change that a waiter would look for.
+static inline bool has_waiters(waiter_kind kind) {
+#if !defined(__x86_64__)
+  /* On x86 the unlocking instruction itself is a fence. */
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+  return __builtin_expect(__atomic_load_n(&tandem_patch_waiting[kind], __ATOMIC_RELAXED) != 0, 0);
+}
+
+/// Locks the table's part with this key. Never held during a call of anything but these functions and a real futex call.
+void waiters_lock(const void *key);
+void waiters_unlock(const void *key);
+
+/// Enters the table, at the end of the line for its key. The part must be locked.
+void enlist(waiter *waiter, waiter_kind kind);
+/// Leaves the table, and ends the wait. Returns whether somebody has woken the waiter. The part must not be locked.
+bool withdraw(waiter *waiter, waiter_kind kind);
+/// Wakes at most `count` waiters of a key, first in line first. Returns how many. The part must be locked.
+int wake_waiters(const void *key, int count);
+/// As `wake_waiters`, with the part locked for the call.
+int wake(const void *key, int count);
+/// Whether a waiter of this key other than this one has not been woken. The part must be locked.
+bool has_others(const void *key, const waiter *self);
+
+/// Parks the green thread until it is woken or the deadline passes. A cancellation does not end the wait: the callers of locks are
+/// not prepared for it. Returns false when the deadline has passed.
+void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline);
+bool wait_in_line(waiter *waiter);
+
+#endif

@@ -1,0 +1,155 @@
+import CTandem
+import Dispatch
+import Foundation
+import Glibc
+import Synchronization
+import Tandem
+
+/// The clients that use locks, by name. Each waits 200 ms beside its lock.
+let lockClients: [String: @Sendable () throws -> Void] = [
+    "nslock": {
+        shared.nsLock.lock()
+        try shared.section()
+        shared.nsLock.unlock()
+        usleep(200_000)
+    },
+    "nsrecursivelock": {
+        shared.recursive.lock()
+        shared.recursive.lock()
+        try shared.section()
+        shared.recursive.unlock()
+        try shared.section()
+        shared.recursive.unlock()
+        usleep(200_000)
+    },
+    "mutex": {
+        try shared.mutex.withLock { _ in try shared.section() }
+        usleep(200_000)
+    },
+    "errorcheck": {
+        let mutex = shared.errorCheck.mutex
+        try check(pthread_mutex_lock(mutex) == 0, "lock")
+        try shared.section()
+        try check(pthread_mutex_lock(mutex) == EDEADLK, "a second lock by the owner is a deadlock")
+        try check(pthread_mutex_unlock(mutex) == 0, "unlock")
+        try check(pthread_mutex_unlock(mutex) == EPERM, "an unlock by another is refused")
+        usleep(200_000)
+    },
+    "trylock": {
+        let lock = NSLock()
+        lock.lock()
+        let other = spawn { lock.lock(before: Date(timeIntervalSinceNow: 0.2)) || lock.try() }
+        try check(try !other.wait(), "a lock that is held is not given to another green thread")
+        lock.unlock()
+        try check(lock.try(), "a free lock is")
+    },
+    "nscondition": {
+        let condition = NSCondition()
+        condition.lock()
+        try check(!condition.wait(until: Date(timeIntervalSinceNow: 0.2)), "nobody signals")
+        condition.unlock()
+    },
+    "nscondition-signal": {
+        let condition = NSCondition()
+        let isReady = Mutex(false)
+        Thread.detachNewThread {
+            usleep(200_000)
+            condition.lock()
+            isReady.withLock { $0 = true }
+            condition.signal()
+            condition.unlock()
+        }
+        condition.lock()
+        while !isReady.withLock({ $0 }) { condition.wait() }
+        condition.unlock()
+    },
+    "static-let": {
+        // The first client alone initializes one value, the others together initialize the other.
+        let isFirst = shared.isFirst.withLock { isFirst in
+            defer { isFirst = false }
+            return isFirst
+        }
+        try check((isFirst ? Slow.one : Slow.other) == 1, "the value")
+    },
+    "dispatch-semaphore": {
+        let semaphore = DispatchSemaphore(value: 0)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(200)) { semaphore.signal() }
+        semaphore.wait()
+    },
+    "dispatch-semaphore-limit": {
+        try check(DispatchSemaphore(value: 0).wait(timeout: .now() + .milliseconds(200)) == .timedOut, "nobody signals")
+    },
+    "dispatch-group": {
+        let group = DispatchGroup()
+        group.enter()
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(200)) { group.leave() }
+        group.wait()
+    },
+    "sem": {
+        var semaphore = sem_t()
+        sem_init(&semaphore, 0, 1)
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        time.tv_nsec += 200_000_000
+        if time.tv_nsec >= 1_000_000_000 { (time.tv_sec, time.tv_nsec) = (time.tv_sec + 1, time.tv_nsec - 1_000_000_000) }
+        try check(sem_wait(&semaphore) == 0, "sem_wait")
+        try check(sem_timedwait(&semaphore, &time) == -1 && errno == ETIMEDOUT, "sem_timedwait gives up")
+    },
+    "cancelled-lock": {
+        // A cancellation does not end the wait for a lock: the code behind it relies on holding it.
+        let lock = NSLock()
+        lock.lock()
+        let thread = spawn {
+            lock.lock()
+            defer { lock.unlock() }
+            return Task.isCancelled
+        }
+        usleep(100_000)
+        thread.cancel()
+        usleep(100_000)
+        try check(!thread.isFinished, "the lock is held")
+        lock.unlock()
+        try check(try thread.wait(), "the thread is cancelled")
+    },
+]
+
+private enum Slow {
+    static let one = slow()
+    static let other = slow()
+
+    private static func slow() -> Int {
+        usleep(200_000)
+        return 1
+    }
+}
+
+/// What the clients share. The section is checked to have one green thread inside.
+private let shared = Shared()
+
+// @unchecked: the objects of C are made once and synchronize by themselves.
+private final class Shared: @unchecked Sendable {
+    let nsLock = NSLock()
+    let recursive = NSRecursiveLock()
+    let mutex = Mutex(())
+    let errorCheck = PthreadMutex(PTHREAD_MUTEX_ERRORCHECK)
+    let isFirst = Mutex(true)
+    private let inside = Atomic(0)
+
+    func section() throws {
+        try check(inside.add(1, ordering: .relaxed).newValue == 1, "another thread is inside")
+        usleep(1_000)
+        inside.subtract(1, ordering: .relaxed)
+    }
+}
+
+// @unchecked: a mutex of pthreads synchronizes by itself.
+final class PthreadMutex: @unchecked Sendable {
+    let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+    init(_ type: Int = PTHREAD_MUTEX_NORMAL) {
+        var attributes = pthread_mutexattr_t()
+        pthread_mutexattr_init(&attributes)
+        pthread_mutexattr_settype(&attributes, CInt(type))
+        pthread_mutex_init(mutex, &attributes)
+    }
+}
