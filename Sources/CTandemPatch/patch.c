@@ -110,3 +110,8 @@ bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait) {
 }
 
 void tandem_patch_end(tandem_wait *wait) { (void)ON_HUB(hub.end(wait)); }
+
+void tandem_patch_offload(tandem_patch_function function, void (*job)(void *context), void *context) {
+  add(&counts[function].waits);
+  if (!ON_HUB(hub.offload(job, context))) job(context);
+}

@@ -38,6 +38,9 @@ tandem_patch_outcome tandem_patch_poll(
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
 
+/// Runs `job(context)` on an OS thread of the shared pool and parks, or on this thread if the pool is full. Counts the wait.
+void tandem_patch_offload(tandem_patch_function function, void (*job)(void *context), void *context);
+
 /// Begins a wait on the hub that a cancellation does not end.
 tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline);
 /// Parks until the wait is woken. Counts the wait. Returns false if its deadline has passed. Does not change errno.

@@ -16,7 +16,7 @@ typedef struct waiter {
 } waiter;
 
 /// What the waiters wait for. The count of each kind lets the waking side pass by while nobody waits.
-typedef enum waiter_kind { waits_for_mutex, waits_for_condition, waits_for_semaphore, waits_for_futex, waiter_kinds } waiter_kind;
+typedef enum waiter_kind { waits_for_mutex, waits_for_condition, waits_for_semaphore, waits_for_futex, waits_for_call, waiter_kinds } waiter_kind;
 
 extern uint64_t tandem_patch_waiting[waiter_kinds];
 

@@ -25,8 +25,15 @@ public enum TandemPatch {
         /// Locks: mutexes, conditions and semaphores of pthreads, and the futexes of Swift's `Mutex`, of the initialization of
         /// globals and of libdispatch.
         public static let locks = Area(rawValue: UInt32(TANDEM_PATCH_LOCKS))
+        /// Synchronous calls of libdispatch's queues, such as `DispatchQueue.sync`.
+        public static let queues = Area(rawValue: UInt32(TANDEM_PATCH_QUEUES))
+        /// Looking up names: getaddrinfo(3), getnameinfo(3), gethostbyname(3). An OS thread of the shared offload pool makes the call.
+        public static let names = Area(rawValue: UInt32(TANDEM_PATCH_NAMES))
+        /// Waiting for processes, threads and files: waitpid(2), system(3), pclose(3), pthread_join(3), flock(2). An OS thread of the
+        /// shared offload pool makes the call.
+        public static let processes = Area(rawValue: UInt32(TANDEM_PATCH_PROCESSES))
         /// All areas.
-        public static let all: Area = [.io, .time, .locks]
+        public static let all: Area = [.io, .time, .locks, .queues, .names, .processes]
     }
 
     /// Switches these areas on, and all others off. Any thread.
@@ -84,6 +91,7 @@ public enum TandemPatch {
         sleep: { ForeignWait.sleep(until: $0, for: $1) },
         begin: { ForeignWait.begin(deadline: $0, for: $1) },
         park: { ForeignWait.park($0) },
+        offload: { job, context in ForeignWait.offload { job(context) } },
         end: {
             ForeignWait.end($0)
             return true

@@ -8,7 +8,8 @@ struct LegacyClientTests {
         "usleep", "sleep-thread", "nanosleep", "clock-nanosleep", "pipe", "pipe-full", "socket", "socket-limit", "nonblocking",
         "poll", "poll-limit", "select", "epoll", "connect", "shared", "original", "file", "cancel", "errno", "nslock",
         "nsrecursivelock", "mutex", "errorcheck", "trylock", "nscondition", "nscondition-signal", "static-let",
-        "dispatch-semaphore", "dispatch-semaphore-limit", "dispatch-group", "sem", "cancelled-lock",
+        "dispatch-semaphore", "dispatch-semaphore-limit", "dispatch-group", "sem", "cancelled-lock", "queue-sync", "once",
+        "yield", "join", "getaddrinfo", "data-contents", "string-contents", "urlsession", "process", "waitpid", "flock",
     ])
     func `a hundred unmodified clients wait at the same time on one thread`(client: String) async throws {
         let (status, output) = try run(client, "100")
@@ -17,6 +18,11 @@ struct LegacyClientTests {
 
     @Test func `a child process of a green thread is not patched`() async throws {
         let (status, output) = try run("fork", "10")
+        #expect(status == 0, "\(output)")
+    }
+
+    @Test func `system runs on the offload pool, as many at a time as it has threads`() async throws {
+        let (status, output) = try run("system", "4")
         #expect(status == 0, "\(output)")
     }
 

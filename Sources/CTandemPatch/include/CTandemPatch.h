@@ -23,10 +23,22 @@
   F(epoll_wait, IO) F(epoll_pwait, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)   \
   F(pthread_mutex_lock, LOCKS) F(pthread_mutex_trylock, LOCKS) F(pthread_mutex_timedlock, LOCKS)                               \
   F(pthread_mutex_clocklock, LOCKS) F(pthread_cond_wait, LOCKS) F(pthread_cond_timedwait, LOCKS)                               \
-  F(pthread_cond_clockwait, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS) F(sem_clockwait, LOCKS) F(syscall, LOCKS)
+  F(pthread_cond_clockwait, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS) F(sem_clockwait, LOCKS) F(syscall, LOCKS)  \
+  F(pthread_once, LOCKS) F(dispatch_sync, QUEUES) F(dispatch_barrier_sync, QUEUES) F(dispatch_async_and_wait, QUEUES)          \
+  F(dispatch_barrier_async_and_wait, QUEUES) F(getaddrinfo, NAMES) F(getnameinfo, NAMES) F(gethostbyname, NAMES)               \
+  F(gethostbyname_r, NAMES) F(waitpid, PROCESSES) F(system, PROCESSES) F(pclose, PROCESSES) F(pthread_join, PROCESSES)         \
+  F(flock, PROCESSES) F(sched_yield, TIME) F(CFRunLoopGetCurrent, QUEUES) F(CFRunLoopRunInMode, QUEUES)                        \
+  F(CFRunLoopRun, QUEUES)
 
 /// The areas that can be switched on, as bits.
-enum { TANDEM_PATCH_IO = 1, TANDEM_PATCH_TIME = 2, TANDEM_PATCH_LOCKS = 4 };
+enum {
+  TANDEM_PATCH_IO = 1,
+  TANDEM_PATCH_TIME = 2,
+  TANDEM_PATCH_LOCKS = 4,
+  TANDEM_PATCH_QUEUES = 8,
+  TANDEM_PATCH_NAMES = 16,
+  TANDEM_PATCH_PROCESSES = 32,
+};
 
 /// The index of each function: TANDEM_PATCH_read, …
 typedef enum tandem_patch_function {
@@ -54,6 +66,8 @@ typedef struct tandem_patch_hub {
   struct tandem_wait *_Nonnull (*_Nonnull begin)(uint64_t deadline, const char *what);
   /// Parks the green thread. Returns false if the deadline has passed.
   bool (*park)(struct tandem_wait *wait);
+  /// Runs `job(context)` on an OS thread, and parks the green thread until it has ended. Returns false if it did not run.
+  bool (*offload)(void (*job)(void *context), void *context);
   /// Ends the wait. Returns true.
   bool (*end)(struct tandem_wait *wait);
 } tandem_patch_hub;

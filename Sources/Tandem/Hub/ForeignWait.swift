@@ -85,6 +85,21 @@ package enum ForeignWait {
     /// Ends a wait, whether or not the green thread has parked on it.
     package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.finishWait(wait) }
 
+    /// Runs `body` on an OS thread of the shared offload pool, and parks the green thread until it has ended. A cancellation does not
+    /// end it. Returns false, without having run it, if the pool is full.
+    package static func offload(_ body: () -> Void) -> Bool {
+        withoutActuallyEscaping(body) { body in
+            // The caller's stack is parked until the body has ended.
+            nonisolated(unsafe) let body = body
+            do {
+                try withCancellationShield { try Tandem.offload { body() } }
+                return true
+            } catch {
+                return false
+            }
+        }
+    }
+
     private static var current: (Hub, UnsafeMutablePointer<tandem_fiber>) { (Hub.current!, tandem_current_fiber()!) }
 }
 

@@ -95,6 +95,52 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(sem_wait(&semaphore) == 0, "sem_wait")
         try check(sem_timedwait(&semaphore, &time) == -1 && errno == ETIMEDOUT, "sem_timedwait gives up")
     },
+    "queue-sync": {
+        // Two green threads of one hub are not one owner of the queue.
+        let value = shared.queue.sync {
+            shared.inQueue += 1
+            return shared.inQueue
+        }
+        try check(value > 0, "the value")
+        try check(try shared.queue.sync(flags: .barrier) { try noError() }, "the value of a barrier")
+        usleep(200_000)
+    },
+    "once": {
+        pthread_once(shared.once) {
+            usleep(100_000)
+            onceCount.add(1, ordering: .relaxed)
+        }
+        try check(onceCount.load(ordering: .relaxed) == 1, "the routine has run once")
+        usleep(200_000)
+    },
+    "yield": {
+        // A loop that waits for another green thread.
+        let flag = Atomic(false)
+        let other = spawn {
+            usleep(200_000)
+            flag.store(true, ordering: .relaxed)
+        }
+        while !flag.load(ordering: .relaxed) { sched_yield() }
+        try other.wait()
+    },
+    "join": {
+        var thread = pthread_t()
+        try check(
+            pthread_create(
+                &thread, nil,
+                { _ in
+                    usleep(20_000)
+                    return nil
+                }, nil) == 0, "pthread_create")
+        try check(pthread_join(thread, nil) == 0, "pthread_join")
+        usleep(200_000)
+    },
+    "getaddrinfo": {
+        var found: UnsafeMutablePointer<addrinfo>?
+        try check(getaddrinfo("localhost", "80", nil, &found) == 0, "getaddrinfo")
+        freeaddrinfo(found)
+        usleep(200_000)
+    },
     "cancelled-lock": {
         // A cancellation does not end the wait for a lock: the code behind it relies on holding it.
         let lock = NSLock()
@@ -112,6 +158,10 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(try thread.wait(), "the thread is cancelled")
     },
 ]
+
+private let onceCount = Atomic(0)
+
+private func noError() throws -> Bool { true }
 
 private enum Slow {
     static let one = slow()
@@ -133,6 +183,10 @@ private final class Shared: @unchecked Sendable {
     let mutex = Mutex(())
     let errorCheck = PthreadMutex(PTHREAD_MUTEX_ERRORCHECK)
     let isFirst = Mutex(true)
+    let queue = DispatchQueue(label: "clients")
+    var inQueue = 0
+    let once = UnsafeMutablePointer<pthread_once_t>.allocate(capacity: 1)
+    init() { once.initialize(to: pthread_once_t()) }
     private let inside = Atomic(0)
 
     func section() throws {

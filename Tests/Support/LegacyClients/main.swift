@@ -27,7 +27,8 @@ if name == "stress" {
     }
     exit(0)
 }
-let all = clients.merging(lockClients) { $1 }
+let all = clients.merging(lockClients) { $1 }.merging(foundationClients) { $1 }
+_ = Upstream.shared
 guard let client = all[name] else {
     print("usage: LegacyClients NAME [COUNT], NAME one of stress, \(all.keys.sorted().joined(separator: ", "))")
     exit(64)
