@@ -57,7 +57,7 @@ static void call_green(
     if (!found_##name) found_##name = tandem_patch_libc(#name);                                                                \
     found_##name(queue, work);                                                                                                 \
   }                                                                                                                            \
-  __attribute__((weak)) void name(void *queue, void *work) { WRAP(name)(queue, work); }                                        \
+  static void own_##name(void *queue, void *work) { WRAP(name)(queue, work); }                                                 \
   extern void __real_##name##_f(void *queue, void *context, void (*work)(void *)) __attribute__((weak));                       \
   static void (*found_##name##_f)(void *, void *, void (*)(void *));                                                           \
   void WRAP(name##_f)(void *queue, void *context, void (*work)(void *)) {                                                      \
@@ -66,9 +66,23 @@ static void call_green(
     if (!found_##name##_f) found_##name##_f = tandem_patch_libc(#name "_f");                                                   \
     found_##name##_f(queue, context, work);                                                                                    \
   }                                                                                                                            \
-  __attribute__((weak)) void name##_f(void *queue, void *context, void (*work)(void *)) { WRAP(name##_f)(queue, context, work); }
+  static void own_##name##_f(void *queue, void *context, void (*work)(void *)) { WRAP(name##_f)(queue, context, work); }      \
+  void name(void *queue, void *work) __attribute__((weak, alias("own_" #name)));                                               \
+  void name##_f(void *queue, void *context, void (*work)(void *)) __attribute__((weak, alias("own_" #name "_f")));
 
 SYNCHRONOUS(dispatch_sync, dispatch_async_f)
 SYNCHRONOUS(dispatch_barrier_sync, dispatch_barrier_async_f)
 SYNCHRONOUS(dispatch_async_and_wait, dispatch_async_f)
 SYNCHRONOUS(dispatch_barrier_async_and_wait, dispatch_barrier_async_f)
+
+/* In a static build libdispatch's own definition takes the place of the weak one, unless the linker has wrapped it. */
+#define CHECK(name)                                                                                                            \
+  if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
+
+const char *tandem_patch_unbound_queue(void) {
+  CHECK(dispatch_sync)
+  CHECK(dispatch_barrier_sync)
+  CHECK(dispatch_async_and_wait)
+  CHECK(dispatch_barrier_async_and_wait)
+  return tandem_patch_unbound_loop();
+}

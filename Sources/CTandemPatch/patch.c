@@ -46,14 +46,24 @@ tandem_patch_counts tandem_patch_count(uint32_t function) {
   return now;
 }
 
-const char *tandem_patch_unbound(void) {
+static const uint32_t areas_of[] = {
+#define AREA(name, area) TANDEM_PATCH_##area,
+    TANDEM_PATCH_FUNCTIONS(AREA)
+#undef AREA
+};
+
+const char *tandem_patch_unbound(uint32_t areas) {
+  Dl_info first, own;
+  if (!dladdr((void *)(uintptr_t)tandem_patch_unbound, &own)) return names[0];
   for (int index = 0; index < TANDEM_PATCH_COUNT; index++) {
-    Dl_info first, own;
+    if (!(areas_of[index] & areas)) continue;
     void *bound = dlsym(RTLD_DEFAULT, names[index]);
-    if (!bound || !dladdr(bound, &first) || !dladdr((void *)(uintptr_t)tandem_patch_unbound, &own)) return names[index];
-    if (first.dli_fbase != own.dli_fbase || !dlsym(RTLD_NEXT, names[index])) return names[index];
+    /* Functions that are not libc's may be in no library of the process. */
+    if (areas_of[index] == TANDEM_PATCH_QUEUES && !bound) continue;
+    if (!bound || !dladdr(bound, &first) || first.dli_fbase != own.dli_fbase) return names[index];
+    if (areas_of[index] != TANDEM_PATCH_QUEUES && !dlsym(RTLD_NEXT, names[index])) return names[index];
   }
-  return NULL;
+  return areas & TANDEM_PATCH_QUEUES ? tandem_patch_unbound_queue() : NULL;
 }
 
 void tandem_patch_begin_original(void) {

@@ -22,6 +22,11 @@ void *tandem_patch_libc(const char *name);
     return real_##name arguments;                                                                                              \
   }
 
+/// Returns the name of a function of libdispatch or CoreFoundation that the executable itself contains, so that calls arrive there
+/// and not here; null if there is none.
+const char *tandem_patch_unbound_queue(void);
+const char *tandem_patch_unbound_loop(void);
+
 /// Out of line: the caller is on a green stack. Returns whether the call waits on the hub, and counts it.
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area);
 

@@ -49,8 +49,22 @@ void __wrap_CFRunLoopRun(void) {
   found();
 }
 
-__attribute__((weak)) void *CFRunLoopGetCurrent(void) { return __wrap_CFRunLoopGetCurrent(); }
-__attribute__((weak)) int32_t CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) {
+static void *own_CFRunLoopGetCurrent(void) { return __wrap_CFRunLoopGetCurrent(); }
+static int32_t own_CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) {
   return __wrap_CFRunLoopRunInMode(mode, seconds, returns);
 }
-__attribute__((weak)) void CFRunLoopRun(void) { __wrap_CFRunLoopRun(); }
+static void own_CFRunLoopRun(void) { __wrap_CFRunLoopRun(); }
+
+void *CFRunLoopGetCurrent(void) __attribute__((weak, alias("own_CFRunLoopGetCurrent")));
+int32_t CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) __attribute__((weak, alias("own_CFRunLoopRunInMode")));
+void CFRunLoopRun(void) __attribute__((weak, alias("own_CFRunLoopRun")));
+
+#define CHECK(name)                                                                                                            \
+  if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
+
+const char *tandem_patch_unbound_loop(void) {
+  CHECK(CFRunLoopGetCurrent)
+  CHECK(CFRunLoopRunInMode)
+  CHECK(CFRunLoopRun)
+  return NULL;
+}

@@ -38,9 +38,9 @@ public enum TandemPatch {
 
     /// Switches these areas on, and all others off. Any thread.
     ///
-    /// - Throws: `TandemPatchError` if this executable's calls do not arrive here.
+    /// - Throws: `TandemPatchError` if the calls of a function in these areas do not arrive here.
     public static func install(_ areas: Area = .all) throws(TandemPatchError) {
-        if let name = tandem_patch_unbound() { throw TandemPatchError(unbound: String(cString: name)) }
+        if let name = tandem_patch_unbound(areas.rawValue) { throw TandemPatchError(unbound: String(cString: name)) }
         tandem_patch_enable(areas.rawValue, hub)
     }
 
@@ -114,7 +114,10 @@ public struct TandemPatchError: Error, Sendable, CustomStringConvertible {
 
     init(unbound function: String) {
         code = .unbound
-        description =
-            "TandemPatch is not in force: calls of \(function) do not arrive there. Link it into the executable itself, not into a library, and do not link the executable fully static."
+        description = """
+            TandemPatch is not in force: calls of \(function) do not arrive there. Link it into the executable itself, not into a \
+            library, and do not link the executable fully static. With --static-swift-stdlib, leave out the area .queues, or link \
+            with --wrap=\(function) and the same for the other functions of that area.
+            """
     }
 }

@@ -92,9 +92,9 @@ typedef struct tandem_patch_counts {
 /// Returns the counts of a function. Any thread.
 tandem_patch_counts tandem_patch_count(uint32_t function);
 
-/// Returns the name of the first function whose calls do not arrive here, because another definition of it stands before this
-/// one or because libc has none; null if there is none.
-const char *_Nullable tandem_patch_unbound(void);
+/// Returns the name of the first function of these areas whose calls do not arrive here, because another definition of it stands
+/// before this one or because libc has none; null if there is none.
+const char *_Nullable tandem_patch_unbound(uint32_t areas);
 
 /// Runs the functions of libc on this green stack until the matching `tandem_patch_end_original`. Off a green stack it does
 /// nothing.
