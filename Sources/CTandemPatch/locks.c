@@ -148,7 +148,21 @@ static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, ui
 
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
+/* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
+   and libc would let the async code into a recursive mutex, because to libc both are one thread. */
+static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
+  if (held && knows_owner(mutex)) {
+    holding *known = *find(mutex);
+    if (known) tandem_patch_deadlock(mutex, known->fiber);
+  }
+  int result = libc_mutex_trylock(mutex);
+  if (result != EBUSY) return result;
+  if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
+  return libc_mutex_lock(mutex);
+}
+
 int pthread_mutex_lock(pthread_mutex_t *mutex) {
+  if (is_on_hubs_stack() && !is_special(mutex)) return lock_on_hubs_stack(mutex);
   if (!IS_GREEN(pthread_mutex_lock, LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }

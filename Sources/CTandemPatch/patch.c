@@ -125,3 +125,5 @@ void tandem_patch_offload(tandem_patch_function function, void (*job)(void *cont
   add(&counts[function].waits);
   if (!ON_HUB(hub.offload(job, context))) job(context);
 }
+
+void tandem_patch_deadlock(const void *lock, const tandem_fiber *holder) { hub.deadlock(lock, holder); }

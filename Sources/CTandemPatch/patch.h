@@ -53,6 +53,15 @@ bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait);
 /// Ends a wait, whether or not it was parked on.
 void tandem_patch_end(tandem_wait *wait);
 
+/// Whether the caller is async code of a hub, on the hub's own stack, with locks switched on.
+static inline bool is_on_hubs_stack(void) {
+  return __builtin_expect(tandem_this_thread.hub != NULL, 0) && !tandem_this_thread.current &&
+         (tandem_patch_areas() & TANDEM_PATCH_LOCKS);
+}
+
+/// Ends the process with a report: the caller waits for a green thread that cannot run before the caller has returned.
+void tandem_patch_deadlock(const void *lock, const tandem_fiber *holder);
+
 /// Returns the deadline that is this long from now on the hub's clock.
 static inline uint64_t after(uint64_t nanoseconds) {
   uint64_t now = tandem_monotonic_nanoseconds();

@@ -92,6 +92,7 @@ public enum TandemPatch {
         begin: { ForeignWait.begin(deadline: $0, for: $1) },
         park: { ForeignWait.park($0) },
         offload: { job, context in ForeignWait.offload { job(context) } },
+        deadlock: { lock, holder in ForeignWait.deadlock(on: lock, heldBy: holder) },
         end: {
             ForeignWait.end($0)
             return true

@@ -26,6 +26,17 @@ struct LegacyClientTests {
         #expect(status == 0, "\(output)")
     }
 
+    @Test(arguments: ["deadlock", "deadlock-recursive", "deadlock-mutex"])
+    func `async code that wants a lock of a parked green thread ends the process with a report`(client: String) async throws {
+        let began = ContinuousClock.now
+        let (status, output) = try run(client)
+        #expect(status != 0)
+        #expect(output.contains("async code wants the lock at"), "\(output.prefix(500))")
+        #expect(output.contains("holder"), "the report names the green thread, or the dump does")
+        // Much earlier than the five seconds for which the lock is held; printing a crash takes some time.
+        #expect(ContinuousClock.now - began < .seconds(45))
+    }
+
     @Test func `no hand-off between green threads of two hubs and OS threads is lost`() async throws {
         let (status, output) = try run("stress", "24000")
         #expect(status == 0, "\(output)")

@@ -68,6 +68,9 @@ typedef struct tandem_patch_hub {
   bool (*park)(struct tandem_wait *wait);
   /// Runs `job(context)` on an OS thread, and parks the green thread until it has ended. Returns false if it did not run.
   bool (*offload)(void (*job)(void *context), void *context);
+  /// Ends the process: code on the hub's own stack wants a lock that a green thread of the same hub holds. `holder` is null if it
+  /// is not known.
+  void (*deadlock)(const void *lock, const tandem_fiber *_Nullable holder);
   /// Ends the wait. Returns true.
   bool (*end)(struct tandem_wait *wait);
 } tandem_patch_hub;

@@ -100,6 +100,18 @@ package enum ForeignWait {
         }
     }
 
+    /// Ends the process: async code on the hub's own stack wants a lock that a parked green thread of the same hub holds. The green
+    /// thread cannot run before the async code has returned, and that waits for the green thread.
+    package static func deadlock(on lock: UnsafeRawPointer, heldBy holder: UnsafePointer<tandem_fiber>?) -> Never {
+        let name = holder.map { "green thread \($0.pointee.number) \"\(GreenThreadName($0.pointee.name!))\"" }
+        fatalError(
+            """
+            async code wants the lock at \(lock), which \(name ?? "a parked green thread") of the same hub holds: neither can go on. \
+            Do not share a lock between the styles across a wait: use a primitive of Tandem, or call this code with blocking { }. \
+            \(Hub.current?.dump().description ?? "")
+            """)
+    }
+
     private static var current: (Hub, UnsafeMutablePointer<tandem_fiber>) { (Hub.current!, tandem_current_fiber()!) }
 }
 

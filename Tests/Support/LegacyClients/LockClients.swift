@@ -207,3 +207,23 @@ final class PthreadMutex: @unchecked Sendable {
         pthread_mutex_init(mutex, &attributes)
     }
 }
+
+/// Wants a lock in async code that a parked green thread of the same hub holds.
+func deadlock(_ name: String) async throws {
+    let lock: any NSLocking & Sendable = name == "deadlock" ? NSLock() : NSRecursiveLock()
+    let mutex = Mutex(())
+    spawn(name: "holder") {
+        if name == "deadlock-mutex" { return mutex.withLock { _ in _ = usleep(5_000_000) } }
+        lock.lock()
+        usleep(5_000_000)
+        lock.unlock()
+    }
+    try await sleep(for: .milliseconds(50))
+    take(name, lock, mutex)
+}
+
+private func take(_ name: String, _ lock: any NSLocking, _ mutex: borrowing Mutex<Void>) {
+    if name == "deadlock-mutex" { return mutex.withLock { _ in } }
+    lock.lock()
+    lock.unlock()
+}

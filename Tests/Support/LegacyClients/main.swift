@@ -27,6 +27,11 @@ if name == "stress" {
     }
     exit(0)
 }
+if name == "deadlock" || name == "deadlock-recursive" || name == "deadlock-mutex" {
+    try TandemPatch.install()
+    try Hub.run { try await deadlock(name) }
+    exit(0)
+}
 let all = clients.merging(lockClients) { $1 }.merging(foundationClients) { $1 }
 _ = Upstream.shared
 guard let client = all[name] else {
