@@ -75,10 +75,6 @@ SYNCHRONOUS(dispatch_barrier_sync, dispatch_barrier_async_f)
 SYNCHRONOUS(dispatch_async_and_wait, dispatch_async_f)
 SYNCHRONOUS(dispatch_barrier_async_and_wait, dispatch_barrier_async_f)
 
-/* In a static build libdispatch's own definition takes the place of the weak one, unless the linker has wrapped it. */
-#define CHECK(name)                                                                                                            \
-  if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
-
 const char *tandem_patch_unbound_queue(void) {
   CHECK(dispatch_sync)
   CHECK(dispatch_barrier_sync)

@@ -14,8 +14,6 @@
 
 REAL(long, syscall, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 
-#define SECOND 1000000000ull
-
 static long fail(int error) {
   errno = error;
   return -1;

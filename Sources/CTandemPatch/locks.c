@@ -42,8 +42,6 @@ REAL(int, sem_timedwait, (sem_t *semaphore, const struct timespec *time), (semap
 REAL(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *time), (semaphore, clock, time))
 REAL(int, sem_post, (sem_t *semaphore), (semaphore))
 
-#define SECOND 1000000000ull
-
 /// Returns the hub's deadline for a time on a clock; for a null time, none.
 static uint64_t deadline_at(clockid_t clock, const struct timespec *time) {
   if (!time) return NEVER;

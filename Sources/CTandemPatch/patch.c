@@ -27,8 +27,8 @@ static void in_child(void) { __atomic_store_n(&enabled, 0, __ATOMIC_RELAXED); }
 
 void tandem_patch_enable(uint32_t areas, tandem_patch_hub new) {
   static bool is_registered;
+  hub = new;
   if (!__atomic_exchange_n(&is_registered, true, __ATOMIC_SEQ_CST)) {
-    hub = new;
     pthread_atfork(NULL, NULL, in_child);
   }
   __atomic_store_n(&enabled, areas, __ATOMIC_RELEASE);

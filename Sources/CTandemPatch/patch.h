@@ -10,7 +10,9 @@
 #include "CTandem.h"
 #include "CTandemPatch.h"
 
+/* Nanoseconds. */
 #define NEVER UINT64_MAX
+#define SECOND 1000000000ull
 
 /* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. */
 void *tandem_patch_libc(const char *name);
@@ -23,9 +25,13 @@ void *tandem_patch_libc(const char *name);
   }
 
 /// Returns the name of a function of libdispatch or CoreFoundation that the executable itself contains, so that calls arrive there
-/// and not here; null if there is none.
+/// and not here; null if all calls arrive here.
 const char *tandem_patch_unbound_queue(void);
 const char *tandem_patch_unbound_loop(void);
+
+/* In a static build the library's own definition takes the place of the weak one, unless the linker has wrapped it. */
+#define CHECK(name)                                                                                                            \
+  if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
 
 /// Out of line: the caller is on a green stack. Returns whether the call waits on the hub, and counts it.
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area);
@@ -39,6 +45,9 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
 /// unchanged otherwise.
 tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline);
+
+/// Whether the descriptor has one of these events now.
+bool is_ready(int fd, short events);
 
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);

@@ -59,9 +59,6 @@ void *CFRunLoopGetCurrent(void) __attribute__((weak, alias("own_CFRunLoopGetCurr
 int32_t CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) __attribute__((weak, alias("own_CFRunLoopRunInMode")));
 void CFRunLoopRun(void) __attribute__((weak, alias("own_CFRunLoopRun")));
 
-#define CHECK(name)                                                                                                            \
-  if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
-
 const char *tandem_patch_unbound_loop(void) {
   CHECK(CFRunLoopGetCurrent)
   CHECK(CFRunLoopRunInMode)

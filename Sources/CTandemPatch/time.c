@@ -12,8 +12,6 @@ REAL(int, nanosleep, (const struct timespec *duration, struct timespec *rest), (
 REAL(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *rest),
      (clock, flags, time, rest))
 
-#define SECOND 1000000000ull
-
 static bool is_valid(const struct timespec *time) { return time->tv_sec >= 0 && (uint64_t)time->tv_nsec < SECOND; }
 
 static uint64_t nanoseconds(const struct timespec *time) {

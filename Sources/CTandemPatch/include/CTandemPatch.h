@@ -57,7 +57,7 @@ typedef enum __attribute__((enum_extensibility(closed))) tandem_patch_outcome : 
   tandem_patch_cancelled,
 } tandem_patch_outcome;
 
-/// What the hub does for the functions. Deadlines are in nanoseconds of the hub's clock; UINT64_MAX is none.
+/// What the hub does for the functions. Deadlines are in nanoseconds of the hub's clock; UINT64_MAX means no deadline.
 typedef struct tandem_patch_hub {
   tandem_patch_outcome (*poll)(const struct pollfd *_Nullable entries, size_t count, uint64_t deadline, const char *what);
   /// Returns false if the task has been cancelled.
@@ -96,7 +96,7 @@ typedef struct tandem_patch_counts {
 tandem_patch_counts tandem_patch_count(uint32_t function);
 
 /// Returns the name of the first function of these areas whose calls do not arrive here, because another definition of it stands
-/// before this one or because libc has none; null if there is none.
+/// before this one or because libc does not have it; null if all calls arrive here.
 const char *_Nullable tandem_patch_unbound(uint32_t areas);
 
 /// Runs the functions of libc on this green stack until the matching `tandem_patch_end_original`. Off a green stack it does

@@ -32,7 +32,7 @@ struct DaemonConfiguration: Sendable {
     var logsAccess = true
     /// The format of the access log. Spans are always JSON.
     var accessFormat = LogFormatChoice.text
-    /// The address of the admin listener; nil for no listener and no metrics. There is none by default, because it tells a lot
+    /// The address of the admin listener; nil for no listener and no metrics. By default there is no listener, because it tells a lot
     /// about the service, and because a second daemon on the machine should not fail over a port that is in use.
     var adminListen: ListenAddress?
     /// The requests that are traced. None by default: tracing costs, and helps only those who collect traces.

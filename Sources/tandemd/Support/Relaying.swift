@@ -10,7 +10,7 @@ extension HTTPFields {
 }
 
 extension FetchClient {
-    /// Returns a request for a URL that a client of this service has sent.
+    /// Returns the fetch for a URL that a request to this service names.
     ///
     /// The client checks every URL itself. This check comes first, so that a URL that is refused is the fault of our client (400 or
     /// 403), and a redirect to one is the fault of the upstream.

@@ -18,16 +18,6 @@ struct HubInquiryTests {
         return asking.spawn { await inquiry.ask([hub], within: patience) { $0.dump().statistics.jobs }[0].answer }
     }
 
-    /// Holds a hub until `release` is signalled.
-    private func hold(_ hub: Hub, _ release: DispatchSemaphore) async throws {
-        let held = Event<Void>()
-        hub.spawn {
-            held.send(())
-            block(release)
-        }
-        try await held.wait()
-    }
-
     @Test func `one job answers all the questions that wait for a hub`() async throws {
         let group = try HubGroup(count: 1)
         let (hub, release) = (group.hubs[0], DispatchSemaphore(value: 0))
@@ -86,9 +76,3 @@ struct HubInquiryTests {
         await group.shutdown()
     }
 }
-
-/// Blocks the OS thread, and with it the hub.
-private let block: @Sendable (DispatchSemaphore) -> Void = { wait($0) }
-
-@available(*, noasync)
-private func wait(_ semaphore: DispatchSemaphore) { semaphore.wait() }

@@ -7,16 +7,6 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubLivenessTests {
-    /// Holds the hub until the semaphore is signalled.
-    private func hold(_ hub: Hub, _ release: DispatchSemaphore) async throws {
-        let held = Event<Void>()
-        hub.spawn {
-            held.send(())
-            block(release)
-        }
-        try await held.wait()
-    }
-
     @Test func `watchdog pings stop while a hub is stuck`() async throws {
         let group = try HubGroup(count: 3)
         let rounds = Mutex(0)
@@ -64,9 +54,3 @@ struct HubLivenessTests {
         await group.shutdown()
     }
 }
-
-/// Blocks the OS thread, and with it the hub.
-private let block: @Sendable (DispatchSemaphore) -> Void = { wait($0) }
-
-@available(*, noasync)
-private func wait(_ semaphore: DispatchSemaphore) { semaphore.wait() }

@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import Tandem
 import TandemHTTP
 import TandemTesting
 
@@ -53,3 +55,19 @@ func servedName(port: Int) async throws -> String? {
     try await connection.close()
     return name
 }
+
+/// Holds a hub until the semaphore is signalled.
+func hold(_ hub: Hub, _ release: DispatchSemaphore) async throws {
+    let held = Event<Void>()
+    hub.spawn {
+        held.send(())
+        block(release)
+    }
+    try await held.wait()
+}
+
+/// Blocks the OS thread, and with it the hub.
+private let block: @Sendable (DispatchSemaphore) -> Void = { wait($0) }
+
+@available(*, noasync)
+private func wait(_ semaphore: DispatchSemaphore) { semaphore.wait() }
