@@ -27,6 +27,10 @@ extern int libc_mutex_lock(pthread_mutex_t *mutex);
 extern int libc_mutex_trylock(pthread_mutex_t *mutex);
 extern int libc_mutex_unlock(pthread_mutex_t *mutex);
 
+int pthread_mutex_lock(pthread_mutex_t *mutex) __attribute__((weak));
+int pthread_mutex_trylock(pthread_mutex_t *mutex) __attribute__((weak));
+int pthread_mutex_unlock(pthread_mutex_t *mutex) __attribute__((weak));
+
 REAL(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
 REAL(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
 REAL(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))

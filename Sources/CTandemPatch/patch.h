@@ -14,9 +14,13 @@
 #define NEVER UINT64_MAX
 #define SECOND 1000000000ull
 
-/* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. */
+/* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. The
+   definitions are weak, so that a program that defines one of these functions itself can be linked; `tandem_patch_unbound` finds it. */
 void *tandem_patch_libc(const char *name);
 #define REAL(type, name, parameters, arguments)                                                                                \
+  type name parameters __attribute__((weak));                                                                                  \
+  LOOKED_UP(type, name, parameters, arguments)
+#define LOOKED_UP(type, name, parameters, arguments)                                                                           \
   static type look_up_##name parameters;                                                                                       \
   static type(*real_##name) parameters = look_up_##name;                                                                       \
   static type look_up_##name parameters {                                                                                      \
