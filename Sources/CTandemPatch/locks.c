@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include "libc_mutex.h"
+#include "owners.h"
 #include "waiters.h"
 
 #include <pthread.h>
@@ -11,21 +13,8 @@
    other. A green thread that finds it taken gets in line in the table of waiters, tries once more, and parks. Whoever gives the
    object back, on any thread, wakes the first in line, which tries again.
 
-   For libc all green threads of a hub are one thread. A recursive or error-checking mutex would let the second one in, so the table
-   of owners below knows which fiber holds each that was locked on a green stack. */
-
-/* The mutex functions are bound by version when the program is linked: looking them up could allocate, and an allocator may lock. */
-#if defined(__x86_64__)
-#define FIRST_VERSION "GLIBC_2.2.5"
-#else
-#define FIRST_VERSION "GLIBC_2.17"
-#endif
-__asm__(".symver libc_mutex_lock,__pthread_mutex_lock@" FIRST_VERSION);
-__asm__(".symver libc_mutex_trylock,__pthread_mutex_trylock@" FIRST_VERSION);
-__asm__(".symver libc_mutex_unlock,__pthread_mutex_unlock@" FIRST_VERSION);
-extern int libc_mutex_lock(pthread_mutex_t *mutex);
-extern int libc_mutex_trylock(pthread_mutex_t *mutex);
-extern int libc_mutex_unlock(pthread_mutex_t *mutex);
+   For libc all green threads of a hub are one thread. A recursive or error-checking mutex would let the second one in, so owners.c
+   knows which fiber holds each that was locked on a green stack. */
 
 int pthread_mutex_lock(pthread_mutex_t *mutex) __attribute__((weak));
 int pthread_mutex_trylock(pthread_mutex_t *mutex) __attribute__((weak));
@@ -46,19 +35,7 @@ REAL(int, sem_timedwait, (sem_t *semaphore, const struct timespec *time), (semap
 REAL(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *time), (semaphore, clock, time))
 REAL(int, sem_post, (sem_t *semaphore), (semaphore))
 
-/// Returns the hub's deadline for a time on a clock; for a null time, none.
-static uint64_t deadline_at(clockid_t clock, const struct timespec *time) {
-  if (!time) return NEVER;
-  struct timespec now;
-  if (clock_gettime(clock, &now) != 0) return NEVER;
-  if (time->tv_sec < now.tv_sec || (time->tv_sec == now.tv_sec && time->tv_nsec <= now.tv_nsec)) return 0;
-  uint64_t seconds = (uint64_t)(time->tv_sec - now.tv_sec);
-  return seconds < NEVER / SECOND / 2 ? after(seconds * SECOND + (uint64_t)time->tv_nsec - (uint64_t)now.tv_nsec) : NEVER;
-}
-
-static bool is_invalid(const struct timespec *time) { return time && (uint64_t)time->tv_nsec >= SECOND; }
-
-/* MARK: Owners of recursive and error-checking mutexes */
+/* MARK: Mutexes */
 
 /* glibc's kinds: bits 0 and 1 are the type, and robust, priority and process-shared mutexes have a bit of their own. */
 enum { KIND_TYPE = 3, KIND_SPECIAL = 16 | 32 | 64 | 128 };
@@ -68,57 +45,22 @@ static bool knows_owner(const pthread_mutex_t *mutex) {
   return type == PTHREAD_MUTEX_RECURSIVE || type == PTHREAD_MUTEX_ERRORCHECK;
 }
 
-/// A mutex that a green thread holds.
-typedef struct holding {
-  const pthread_mutex_t *mutex;
-  const tandem_fiber *fiber;
-  uint32_t depth;
-  struct holding *next;
-} holding;
-
-/* Per OS thread: only its own green threads look like one owner to libc. */
-static _Thread_local holding *held, *unused;
-
-static holding **find(const pthread_mutex_t *mutex) {
-  holding **link = &held;
-  while (*link && (*link)->mutex != mutex) link = &(*link)->next;
-  return link;
-}
-
 /// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
 static int try_lock(pthread_mutex_t *mutex) {
   if (!knows_owner(mutex)) return libc_mutex_trylock(mutex);
-  holding *known = *find(mutex);
-  tandem_fiber *fiber = tandem_this_thread.current;
-  if (known && known->fiber != fiber) return EBUSY;
-  if (known && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
+  if (is_held_by_other(mutex)) return EBUSY;
+  if (is_held(mutex) && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
   int result = libc_mutex_trylock(mutex);
-  if (result != 0) return result;
-  if (known) {
-    known->depth++;
-    return 0;
-  }
-  holding *new = unused;
-  if (new) unused = new->next;
-  else if (!(new = malloc(sizeof *new))) {
-    libc_mutex_unlock(mutex);
-    return EAGAIN;
-  }
-  *new = (holding){mutex, fiber, 1, held};
-  held = new;
-  return 0;
+  if (result != 0 || hold(mutex)) return result;
+  libc_mutex_unlock(mutex);
+  return EAGAIN;
 }
 
 /// Unlocks a mutex, and wakes the first green thread in line.
 static int unlock(pthread_mutex_t *mutex) {
-  if (held && knows_owner(mutex)) {
-    holding **link = find(mutex), *known = *link;
-    if (known && known->fiber != tandem_this_thread.current) return EPERM;
-    if (known && --known->depth == 0) {
-      *link = known->next;
-      known->next = unused;
-      unused = known;
-    }
+  if (any_is_held() && knows_owner(mutex)) {
+    if (is_held_by_other(mutex) && !is_held(mutex)) return EPERM;
+    release(mutex);
   }
   int result = libc_mutex_unlock(mutex);
   if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
@@ -150,12 +92,21 @@ static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, ui
 
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
+/// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
+static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  for (uint64_t pause = 0;;) {
+    int result = libc_mutex_trylock(mutex);
+    if (result != EBUSY) return result;
+    if (!tandem_patch_retry_deaf(function, &pause, deadline)) return ETIMEDOUT;
+  }
+}
+
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
    and libc would let the async code into a recursive mutex, because to libc both are one thread. */
 static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
-  if (held && knows_owner(mutex)) {
-    holding *known = *find(mutex);
-    if (known) tandem_patch_deadlock(mutex, known->fiber);
+  if (any_is_held() && knows_owner(mutex)) {
+    const tandem_fiber *holder = holder_of(mutex);
+    if (holder) tandem_patch_deadlock(mutex, holder);
   }
   int result = libc_mutex_trylock(mutex);
   if (result != EBUSY) return result;
@@ -165,7 +116,8 @@ static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
 
 int pthread_mutex_lock(pthread_mutex_t *mutex) {
   if (is_on_hubs_stack() && !is_special(mutex)) return lock_on_hubs_stack(mutex);
-  if (!IS_GREEN(pthread_mutex_lock, LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
+  if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
+  if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
@@ -176,15 +128,15 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex) {
 }
 
 int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
-  if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_special(mutex) || is_invalid(time))
+  if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_timedlock(mutex, time);
-  return lock_green(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
+  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
 }
 
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
-  if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_special(mutex) || is_invalid(time))
+  if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_clocklock(mutex, clock, time);
-  return lock_green(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
+  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
 }
 
 /* On every thread: whoever unlocks wakes green threads. */
@@ -217,20 +169,22 @@ static clockid_t clock_of(const pthread_cond_t *condition) {
 }
 
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
-  if (!IS_GREEN(pthread_cond_wait, LOCKS) || is_shared(condition)) return real_pthread_cond_wait(condition, mutex);
+  if (!IS_GREEN(pthread_cond_wait, LOCKS)) return real_pthread_cond_wait(condition, mutex);
+  /* Another process would signal it, unseen. */
+  if (is_shared(condition)) return HOLDING(real_pthread_cond_wait(condition, mutex));
   return wait_green(TANDEM_PATCH_pthread_cond_wait, condition, mutex, NEVER);
 }
 
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_shared(condition) || is_invalid(time))
-    return real_pthread_cond_timedwait(condition, mutex, time);
+  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_timedwait(condition, mutex, time);
+  if (is_shared(condition)) return HOLDING(real_pthread_cond_timedwait(condition, mutex, time));
   return wait_green(TANDEM_PATCH_pthread_cond_timedwait, condition, mutex, deadline_at(clock_of(condition), time));
 }
 
 int pthread_cond_clockwait(
     pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_shared(condition) || is_invalid(time))
-    return real_pthread_cond_clockwait(condition, mutex, clock, time);
+  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_clockwait(condition, mutex, clock, time);
+  if (is_shared(condition)) return HOLDING(real_pthread_cond_clockwait(condition, mutex, clock, time));
   return wait_green(TANDEM_PATCH_pthread_cond_clockwait, condition, mutex, deadline_at(clock, time));
 }
 
@@ -247,7 +201,26 @@ int pthread_cond_broadcast(pthread_cond_t *condition) {
 
 /* MARK: Semaphores */
 
+/* glibc's semaphore: after the value comes whether it is private to the process. */
+static bool is_private(const sem_t *semaphore) { return ((const int *)(const void *)semaphore)[2] == 0; }
+
+/// For a semaphore that another process may post to: nobody tells of it.
+static int take_shared(tandem_patch_function function, sem_t *semaphore, uint64_t deadline) {
+  uint64_t pause = 0;
+  int saved = errno;
+  while (sem_trywait(semaphore) != 0) {
+    if (errno != EAGAIN) return -1;
+    if (!tandem_patch_retry_deaf(function, &pause, deadline)) {
+      errno = ETIMEDOUT;
+      return -1;
+    }
+  }
+  errno = saved;
+  return 0;
+}
+
 static int take_green(tandem_patch_function function, sem_t *semaphore, uint64_t deadline) {
+  if (!is_private(semaphore)) return take_shared(function, semaphore, deadline);
   int saved = errno;
   bool is_over = false;
   for (;;) {
@@ -281,12 +254,12 @@ int sem_wait(sem_t *semaphore) {
 }
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *time) {
-  if (!IS_GREEN(sem_timedwait, LOCKS) || is_invalid(time)) return real_sem_timedwait(semaphore, time);
+  if (!IS_GREEN(sem_timedwait, LOCKS) || is_invalid_time(time)) return real_sem_timedwait(semaphore, time);
   return take_green(TANDEM_PATCH_sem_timedwait, semaphore, deadline_at(CLOCK_REALTIME, time));
 }
 
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *time) {
-  if (!IS_GREEN(sem_clockwait, LOCKS) || is_invalid(time)) return real_sem_clockwait(semaphore, clock, time);
+  if (!IS_GREEN(sem_clockwait, LOCKS) || is_invalid_time(time)) return real_sem_clockwait(semaphore, clock, time);
   return take_green(TANDEM_PATCH_sem_clockwait, semaphore, deadline_at(clock, time));
 }
 
@@ -294,55 +267,4 @@ int sem_post(sem_t *semaphore) {
   int result = real_sem_post(semaphore);
   if (result == 0 && has_waiters(waits_for_semaphore)) wake(semaphore, 1);
   return result;
-}
-
-/* MARK: Once */
-
-/* A routine that parks: another green thread must not wait for it inside libc, where it would hold the hub. */
-
-REAL(int, pthread_once, (pthread_once_t *once, void (*routine)(void)), (once, routine))
-
-/// A routine that a green thread runs. It lies on that thread's stack.
-typedef struct running {
-  const pthread_once_t *once;
-  struct running *next;
-} running;
-
-static running *routines;
-static pthread_mutex_t routines_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static bool is_running(const pthread_once_t *once) {
-  for (running *next = routines; next; next = next->next)
-    if (next->once == once) return true;
-  return false;
-}
-
-int pthread_once(pthread_once_t *once, void (*routine)(void)) {
-  if (!IS_GREEN(pthread_once, LOCKS)) return real_pthread_once(once, routine);
-  for (;;) {
-    waiter self;
-    begin_waiting(&self, once, TANDEM_PATCH_pthread_once, NEVER);
-    libc_mutex_lock(&routines_mutex);
-    bool must_wait = is_running(once);
-    running own = {once, routines};
-    if (!must_wait) routines = &own;
-    waiters_lock(once);
-    enlist(&self, waits_for_call);
-    waiters_unlock(once);
-    libc_mutex_unlock(&routines_mutex);
-    if (must_wait) {
-      wait_in_line(&self);
-      withdraw(&self, waits_for_call);
-      continue;
-    }
-    withdraw(&self, waits_for_call);
-    int result = real_pthread_once(once, routine);
-    libc_mutex_lock(&routines_mutex);
-    running **link = &routines;
-    while (*link != &own) link = &(*link)->next;
-    *link = own.next;
-    libc_mutex_unlock(&routines_mutex);
-    wake(once, INT32_MAX);
-    return result;
-  }
 }

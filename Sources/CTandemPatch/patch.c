@@ -1,12 +1,13 @@
 #define _GNU_SOURCE
 #include "patch.h"
 
+#include <netdb.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static uint32_t enabled;
 static tandem_patch_hub hub;
-static tandem_patch_counts counts[TANDEM_PATCH_COUNT];
 
 static const char *const names[] = {
 #define NAME(name, area) #name,
@@ -38,13 +39,80 @@ uint32_t tandem_patch_areas(void) { return __atomic_load_n(&enabled, __ATOMIC_RE
 
 const char *tandem_patch_name(uint32_t function) { return names[function]; }
 
+/* MARK: Counters */
+
+/* A function and the address that called it are one site. A table without removal: the first call of a site takes a free entry. */
+
+enum { SITES = 2048, PROBES = 16 };
+
+typedef struct site {
+  /// The caller's address, with the number of the function in the upper 16 bits; 0 in a free entry.
+  uint64_t key;
+  tandem_patch_counts counts;
+} site;
+
+static site sites[SITES];
+/* The calls of a function for which no entry is free. */
+static site others[TANDEM_PATCH_COUNT];
+
 static void add(uint64_t *count) { __atomic_fetch_add(count, 1, __ATOMIC_RELAXED); }
 
-tandem_patch_counts tandem_patch_count(uint32_t function) {
-  tandem_patch_counts now = {
-      __atomic_load_n(&counts[function].calls, __ATOMIC_RELAXED), __atomic_load_n(&counts[function].waits, __ATOMIC_RELAXED)};
-  return now;
+static site *site_of(tandem_patch_function function, const void *caller) {
+  uint64_t key = ((uint64_t)(uintptr_t)caller & 0xFFFFFFFFFFFF) | (uint64_t)(function + 1) << 48;
+  uint64_t hash = key * 0x9E3779B97F4A7C15ull >> 53;
+  for (unsigned probe = 0; probe < PROBES; probe++) {
+    site *site = &sites[(hash + probe) % SITES];
+    uint64_t found = __atomic_load_n(&site->key, __ATOMIC_RELAXED);
+    if (found == 0 && __atomic_compare_exchange_n(&site->key, &found, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return site;
+    if (found == key) return site;
+  }
+  return &others[function];
 }
+
+static tandem_patch_counts read_counts(tandem_patch_counts *counts) {
+  return (tandem_patch_counts){
+      __atomic_load_n(&counts->calls, __ATOMIC_RELAXED), __atomic_load_n(&counts->waits, __ATOMIC_RELAXED),
+      __atomic_load_n(&counts->offloads, __ATOMIC_RELAXED), __atomic_load_n(&counts->holds, __ATOMIC_RELAXED),
+      __atomic_load_n(&counts->longest_hold, __ATOMIC_RELAXED)};
+}
+
+bool tandem_patch_read_site(uint32_t index, uint32_t *function, const void **caller, tandem_patch_counts *counts) {
+  if (index >= SITES + TANDEM_PATCH_COUNT) return false;
+  if (index >= SITES) {
+    *function = index - SITES;
+    *caller = NULL;
+    *counts = read_counts(&others[index - SITES].counts);
+    return true;
+  }
+  uint64_t key = __atomic_load_n(&sites[index].key, __ATOMIC_RELAXED);
+  *function = key ? (uint32_t)(key >> 48) - 1 : 0;
+  *caller = (const void *)(uintptr_t)(key & 0xFFFFFFFFFFFF);
+  *counts = read_counts(&sites[index].counts);
+  return true;
+}
+
+bool tandem_patch_describe(const void *address, const char **image, const char **symbol) {
+  Dl_info found;
+  if (!address || !dladdr(address, &found) || !found.dli_fname) return false;
+  *image = found.dli_fname;
+  *symbol = found.dli_sname;
+  return true;
+}
+
+static tandem_patch_counts *current_counts(void) { return &((site *)tandem_this_thread.current->patched_call)->counts; }
+
+void tandem_patch_count_hold(uint64_t began) {
+  int saved = errno;
+  uint64_t length = tandem_monotonic_nanoseconds() - began;
+  tandem_patch_counts *counts = current_counts();
+  add(&counts->holds);
+  uint64_t longest = __atomic_load_n(&counts->longest_hold, __ATOMIC_RELAXED);
+  while (length > longest &&
+         !__atomic_compare_exchange_n(&counts->longest_hold, &longest, length, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+  errno = saved;
+}
+
+/* MARK: Bindings */
 
 static const uint32_t areas_of[] = {
 #define AREA(name, area) TANDEM_PATCH_##area,
@@ -76,13 +144,17 @@ void tandem_patch_end_original(void) {
   if (fiber) fiber->unpatched--;
 }
 
-bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area) {
+bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
   if (!(__atomic_load_n(&enabled, __ATOMIC_ACQUIRE) & area) || fiber->unpatched) return false;
   /* In another task that runs on this stack, such as one started by Task.immediate, the host frame cannot wait. */
   if (fiber->task != tandem_current_task()) return false;
-  add(&counts[function].calls);
+  site *site = site_of(function, caller);
+  fiber->patched_call = site;
+  add(&site->counts.calls);
   return true;
 }
+
+/* MARK: Waiting on the hub */
 
 /* While the hub's own code runs on the green stack, the locks that it or the Swift runtime takes are libc's: it must not wait in
    the middle of a change. The count is the fiber's, so that it does not hold for the fibers that run meanwhile. */
@@ -97,16 +169,34 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
     result;                                                                                                                    \
   })
 
+/* A wait that is cancelled leaves its connection in the middle of an exchange. Libraries take an error of poll for harmless: libpq calls
+   the connection good, and gives the next user of a pool the rows of the cancelled query. So the connection ends, and all later calls
+   say so. Only a connection to a named peer: both ends of a socketpair are this process's own. */
+static void shut_connection(int fd) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_storage all;
+  } peer;
+  socklen_t length = sizeof peer;
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) return;
+  if (getpeername(fd, &peer.any, &length) == 0 && length > sizeof peer.any.sa_family) shutdown(fd, SHUT_RDWR);
+}
+
 tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline) {
-  add(&counts[function].waits);
+  add(&current_counts()->waits);
   tandem_patch_outcome outcome = ON_HUB(hub.poll(entries, count, deadline, names[function]));
-  if (outcome == tandem_patch_cancelled) errno = ECANCELED;
+  if (outcome == tandem_patch_cancelled) {
+    for (size_t index = 0; index < count; index++) shut_connection(entries[index].fd);
+    errno = ECANCELED;
+  }
   return outcome;
 }
 
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline) {
-  add(&counts[function].waits);
+  add(&current_counts()->waits);
   return ON_HUB(hub.sleep(deadline, names[function]));
 }
 
@@ -114,16 +204,72 @@ tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadlin
   return ON_HUB(hub.begin(deadline, names[function]));
 }
 
-bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait) {
-  add(&counts[function].waits);
+bool tandem_patch_park(tandem_wait *wait) {
+  add(&current_counts()->waits);
   return ON_HUB(hub.park(wait));
 }
 
 void tandem_patch_end(tandem_wait *wait) { (void)ON_HUB(hub.end(wait)); }
 
-void tandem_patch_offload(tandem_patch_function function, void (*job)(void *context), void *context) {
-  add(&counts[function].waits);
-  if (!ON_HUB(hub.offload(job, context))) job(context);
+/// Returns when the next try is due.
+static uint64_t next_try(uint64_t *pause, uint64_t deadline) {
+  enum { first = 1000000, longest = 4000000 };
+  *pause = *pause == 0 ? first : *pause < longest ? *pause * 2 : *pause;
+  uint64_t until = after(*pause);
+  return until < deadline ? until : deadline;
+}
+
+bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_t deadline, int expired) {
+  if (tandem_monotonic_nanoseconds() >= deadline) {
+    errno = expired;
+    return false;
+  }
+  return tandem_patch_poll(function, NULL, 0, next_try(pause, deadline)) != tandem_patch_cancelled;
+}
+
+bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, uint64_t deadline) {
+  if (tandem_monotonic_nanoseconds() >= deadline) return false;
+  tandem_wait *wait = tandem_patch_begin(function, next_try(pause, deadline));
+  tandem_patch_park(wait);
+  tandem_patch_end(wait);
+  return true;
+}
+
+typedef struct job {
+  void (*run)(void *context);
+  void *context;
+  int error, host_error;
+} job;
+
+static void run_job(void *context) {
+  job *job = context;
+  errno = 0;
+  job->run(job->context);
+  job->error = errno;
+  job->host_error = h_errno;
+}
+
+void tandem_patch_offload(void (*run)(void *context), void *context) {
+  tandem_patch_counts *counts = current_counts();
+  job job = {run, context, 0, 0};
+  int saved = errno;
+  add(&counts->offloads);
+  if (!ON_HUB(hub.offload(run_job, &job))) {
+    uint64_t began = tandem_monotonic_nanoseconds();
+    run_job(&job);
+    tandem_patch_count_hold(began);
+  }
+  errno = job.error ? job.error : saved;
+  h_errno = job.host_error;
 }
 
 void tandem_patch_deadlock(const void *lock, const tandem_fiber *holder) { hub.deadlock(lock, holder); }
+
+uint64_t deadline_at(clockid_t clock, const struct timespec *time) {
+  if (!time) return NEVER;
+  struct timespec now;
+  if (clock_gettime(clock, &now) != 0) return NEVER;
+  if (time->tv_sec < now.tv_sec || (time->tv_sec == now.tv_sec && time->tv_nsec <= now.tv_nsec)) return 0;
+  uint64_t seconds = (uint64_t)(time->tv_sec - now.tv_sec);
+  return seconds < NEVER / SECOND / 2 ? after(seconds * SECOND + (uint64_t)time->tv_nsec - (uint64_t)now.tv_nsec) : NEVER;
+}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "CTandem.h"
 #include "CTandemPatch.h"
@@ -38,15 +39,28 @@ const char *tandem_patch_unbound_loop(void);
   if ((void *)(uintptr_t)name != (void *)(uintptr_t)own_##name && !__real_##name) return #name;
 
 /// Out of line: the caller is on a green stack. Returns whether the call waits on the hub, and counts it.
-bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area);
+bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller);
 
-/// Whether the calling function must wait on the hub.
+/// Whether the calling function must wait on the hub. Only for the functions that take libc's place themselves: their return address
+/// is the caller that the report names.
 #define IS_GREEN(name, area)                                                                                                   \
   (__builtin_expect(tandem_this_thread.current != NULL, 0) &&                                                                  \
-   tandem_patch_is_green(tandem_this_thread.current, TANDEM_PATCH_##name, TANDEM_PATCH_##area))
+   tandem_patch_is_green(                                                                                                      \
+       tandem_this_thread.current, TANDEM_PATCH_##name, TANDEM_PATCH_##area, __builtin_return_address(0)))
 
-/// Waits on the hub for one of the entries. Counts the wait. Sets errno to ECANCELED if the task has been cancelled, and leaves it
-/// unchanged otherwise.
+/// Evaluates a call of libc that may block this thread on a green stack because there is no other way, and counts the hold.
+#define HOLDING(call)                                                                                                          \
+  ({                                                                                                                           \
+    uint64_t began = tandem_monotonic_nanoseconds();                                                                           \
+    __typeof__(call) held_result = (call);                                                                                     \
+    tandem_patch_count_hold(began);                                                                                            \
+    held_result;                                                                                                               \
+  })
+/// Counts a call that has blocked this thread since `began`. Does not change errno.
+void tandem_patch_count_hold(uint64_t began);
+
+/// Waits on the hub for one of the entries. Counts the wait. If the task has been cancelled, shuts down the connections among the
+/// entries and sets errno to ECANCELED; leaves errno unchanged otherwise.
 tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline);
 
@@ -56,13 +70,20 @@ bool is_ready(int fd, short events);
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
 
-/// Runs `job(context)` on an OS thread of the shared pool and parks, or on this thread if the pool is full. Counts the wait.
-void tandem_patch_offload(tandem_patch_function function, void (*job)(void *context), void *context);
+/// For something that nobody tells of when it changes: waits on the hub, a little longer each time. `pause` begins at 0. Returns false
+/// with errno set to ECANCELED if the task has been cancelled, or to `expired` if the deadline has passed.
+bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_t deadline, int expired);
+/// The same for waits that a cancellation does not end. Returns false if the deadline has passed. Does not change errno.
+bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, uint64_t deadline);
+
+/// Runs `job(context)` on an OS thread of the pool and parks, or on this thread if the pool is full. errno and h_errno are those that
+/// the job leaves. A cancellation does not end it: libc may write to the caller's memory until the job has ended.
+void tandem_patch_offload(void (*job)(void *context), void *context);
 
 /// Begins a wait on the hub that a cancellation does not end.
 tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline);
 /// Parks until the wait is woken. Counts the wait. Returns false if its deadline has passed. Does not change errno.
-bool tandem_patch_park(tandem_patch_function function, tandem_wait *wait);
+bool tandem_patch_park(tandem_wait *wait);
 /// Ends a wait, whether or not it was parked on.
 void tandem_patch_end(tandem_wait *wait);
 
@@ -80,5 +101,11 @@ static inline uint64_t after(uint64_t nanoseconds) {
   uint64_t now = tandem_monotonic_nanoseconds();
   return nanoseconds < NEVER - now ? now + nanoseconds : NEVER;
 }
+
+/// Returns the hub's deadline for a time on a clock; for a null time, none.
+uint64_t deadline_at(clockid_t clock, const struct timespec *time);
+
+/// Whether libc must refuse this time.
+static inline bool is_invalid_time(const struct timespec *time) { return time && (uint64_t)time->tv_nsec >= SECOND; }
 
 #endif

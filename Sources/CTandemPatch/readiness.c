@@ -19,6 +19,10 @@ REAL(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeou
 REAL(int, epoll_pwait, (int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask),
      (fd, events, count, timeout, mask))
 
+REAL(int, epoll_pwait2,
+     (int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask),
+     (fd, events, count, timeout, mask))
+
 bool is_ready(int fd, short events) {
   struct pollfd entry = {.fd = fd, .events = events};
   return real_poll(&entry, 1, 0) != 0;
@@ -32,6 +36,8 @@ static uint64_t deadline_of(const struct timespec *timeout) {
   return after((uint64_t)timeout->tv_sec < NEVER / SECOND ? (uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec
                                                           : NEVER);
 }
+
+static uint64_t deadline_in(int milliseconds) { return milliseconds < 0 ? NEVER : after((uint64_t)milliseconds * 1000000); }
 
 static bool is_invalid(const struct timespec *timeout) {
   return timeout && (timeout->tv_sec < 0 || (uint64_t)timeout->tv_nsec >= SECOND);
@@ -55,7 +61,7 @@ static int poll_green(
 
 int poll(struct pollfd *entries, nfds_t count, int timeout) {
   if (!IS_GREEN(poll, IO) || timeout == 0) return real_poll(entries, count, timeout);
-  return poll_green(TANDEM_PATCH_poll, entries, count, timeout < 0 ? NEVER : after((uint64_t)timeout * 1000000), NULL);
+  return poll_green(TANDEM_PATCH_poll, entries, count, deadline_in(timeout), NULL);
 }
 
 int ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
@@ -128,10 +134,9 @@ int pselect(
 }
 
 static int epoll_green(
-    tandem_patch_function function, int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
-  uint64_t deadline = timeout < 0 ? NEVER : after((uint64_t)timeout * 1000000);
+    tandem_patch_function function, int fd, struct epoll_event *events, int count, uint64_t deadline, const sigset_t *mask) {
   struct pollfd entry = {.fd = fd, .events = POLLIN};
-  bool has_ended = timeout == 0;
+  bool has_ended = false;
   for (;;) {
     int found = real_epoll_pwait(fd, events, count, 0, mask);
     if (found != 0 || has_ended) return found;
@@ -144,13 +149,19 @@ static int epoll_green(
 }
 
 int epoll_wait(int fd, struct epoll_event *events, int count, int timeout) {
-  if (!IS_GREEN(epoll_wait, IO)) return real_epoll_wait(fd, events, count, timeout);
-  return epoll_green(TANDEM_PATCH_epoll_wait, fd, events, count, timeout, NULL);
+  if (!IS_GREEN(epoll_wait, IO) || timeout == 0) return real_epoll_wait(fd, events, count, timeout);
+  return epoll_green(TANDEM_PATCH_epoll_wait, fd, events, count, deadline_in(timeout), NULL);
 }
 
 int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
-  if (!IS_GREEN(epoll_pwait, IO)) return real_epoll_pwait(fd, events, count, timeout, mask);
-  return epoll_green(TANDEM_PATCH_epoll_pwait, fd, events, count, timeout, mask);
+  if (!IS_GREEN(epoll_pwait, IO) || timeout == 0) return real_epoll_pwait(fd, events, count, timeout, mask);
+  return epoll_green(TANDEM_PATCH_epoll_pwait, fd, events, count, deadline_in(timeout), mask);
+}
+
+int epoll_pwait2(
+    int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
+  if (!IS_GREEN(epoll_pwait2, IO) || is_invalid(timeout)) return real_epoll_pwait2(fd, events, count, timeout, mask);
+  return epoll_green(TANDEM_PATCH_epoll_pwait2, fd, events, count, deadline_of(timeout), mask);
 }
 
 /* MARK: Fortified variants, which code compiled with _FORTIFY_SOURCE calls */

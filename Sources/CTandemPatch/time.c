@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "patch.h"
 
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,4 +70,12 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, str
     if (current >= until) return 0;
     if (!tandem_patch_sleep(TANDEM_PATCH_clock_nanosleep, after(until - current))) return EINTR;
   }
+}
+
+REAL(int, sched_yield, (void), ())
+
+int sched_yield(void) {
+  if (!IS_GREEN(sched_yield, TIME)) return real_sched_yield();
+  tandem_patch_sleep(TANDEM_PATCH_sched_yield, 0);
+  return 0;
 }

@@ -37,6 +37,8 @@ void enlist(waiter *waiter, waiter_kind kind) {
   if (part->last) part->last->next = waiter;
   else part->first = waiter;
   part->last = waiter;
+  /* Pairs with the fence of has_waiters: either this thread sees that the object is free, or the other one sees the waiter. */
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 bool withdraw(waiter *waiter, waiter_kind kind) {
@@ -81,8 +83,7 @@ bool has_others(const void *key, const waiter *self) {
 
 void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline) {
   waiter->key = key;
-  waiter->function = function;
   waiter->wait = tandem_patch_begin(function, deadline);
 }
 
-bool wait_in_line(waiter *waiter) { return tandem_patch_park(waiter->function, waiter->wait); }
+bool wait_in_line(waiter *waiter) { return tandem_patch_park(waiter->wait); }

@@ -8,7 +8,6 @@
 /// `enlist` has failed too, `withdraw`.
 typedef struct waiter {
   const void *key;
-  tandem_patch_function function;
   tandem_wait *wait;
   struct waiter *next, *previous;
   /// Whether somebody has woken it.
@@ -16,7 +15,17 @@ typedef struct waiter {
 } waiter;
 
 /// What the waiters wait for. The count of each kind lets the waking side pass by while nobody waits.
-typedef enum waiter_kind { waits_for_mutex, waits_for_condition, waits_for_semaphore, waits_for_futex, waits_for_call, waiter_kinds } waiter_kind;
+typedef enum waiter_kind {
+  waits_for_mutex,
+  waits_for_condition,
+  waits_for_semaphore,
+  waits_for_rwlock,
+  waits_for_barrier,
+  waits_for_futex,
+  waits_for_file,
+  waits_for_call,
+  waiter_kinds
+} waiter_kind;
 
 extern uint64_t tandem_patch_waiting[waiter_kinds];
 
@@ -33,7 +42,8 @@ static inline bool has_waiters(waiter_kind kind) {
 void waiters_lock(const void *key);
 void waiters_unlock(const void *key);
 
-/// Enters the table, at the end of the line for its key. The part must be locked.
+/// Enters the table, at the end of the line for its key. The part must be locked. What follows sees the changes of everybody whose
+/// `has_waiters` did not see this waiter.
 void enlist(waiter *waiter, waiter_kind kind);
 /// Leaves the table, and ends the wait. Returns whether somebody has woken the waiter. The part must not be locked.
 bool withdraw(waiter *waiter, waiter_kind kind);

@@ -17,29 +17,34 @@ public enum TandemPatch {
         public let rawValue: UInt32
         /// Creates a set from its bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// Reading, writing and waiting for descriptors: read(2), recv(2), connect(2), accept(2), poll(2), select(2),
-        /// epoll_wait(2) and their variants.
+        /// Reading, writing and waiting for descriptors, and stdio on them: read(2), recv(2), connect(2), accept(2), poll(2),
+        /// select(2), epoll_wait(2), fgets(3), fwrite(3) and their variants; sendfile(2), splice(2), message queues, opening FIFOs.
         public static let io = Area(rawValue: UInt32(TANDEM_PATCH_IO))
-        /// Sleeping: sleep(3), usleep(3), nanosleep(2), clock_nanosleep(2).
+        /// Sleeping: sleep(3), usleep(3), nanosleep(2), clock_nanosleep(2), sched_yield(2).
         public static let time = Area(rawValue: UInt32(TANDEM_PATCH_TIME))
-        /// Locks: mutexes, conditions and semaphores of pthreads, and the futexes of Swift's `Mutex`, of the initialization of
-        /// globals and of libdispatch.
+        /// Locks: mutexes, conditions, reader-writer locks, barriers and semaphores of pthreads, pthread_once(3), and the futexes of
+        /// Swift's `Mutex`, of the initialization of globals and of libdispatch.
         public static let locks = Area(rawValue: UInt32(TANDEM_PATCH_LOCKS))
-        /// Synchronous calls of libdispatch's queues, such as `DispatchQueue.sync`.
+        /// Synchronous calls of libdispatch's queues, such as `DispatchQueue.sync`, and CoreFoundation's run loops.
         public static let queues = Area(rawValue: UInt32(TANDEM_PATCH_QUEUES))
-        /// Looking up names: getaddrinfo(3), getnameinfo(3), gethostbyname(3). An OS thread of the shared offload pool makes the call.
+        /// Looking up names of hosts, users and groups: getaddrinfo(3), gethostbyname(3), res_query(3), getpwnam(3) and their
+        /// variants. An OS thread makes the call.
         public static let names = Area(rawValue: UInt32(TANDEM_PATCH_NAMES))
-        /// Waiting for processes, threads and files: waitpid(2), system(3), pclose(3), pthread_join(3), flock(2). An OS thread of the
-        /// shared offload pool makes the call.
+        /// Waiting for processes, threads, signals and locks of files: waitpid(2), system(3), pclose(3), pthread_join(3),
+        /// sigwait(3), flock(2), fcntl(2) with F_SETLKW and their variants.
         public static let processes = Area(rawValue: UInt32(TANDEM_PATCH_PROCESSES))
+        /// Reading and writing regular files that are not in memory, and fsync(2) and its variants. An OS thread makes the call.
+        public static let files = Area(rawValue: UInt32(TANDEM_PATCH_FILES))
+        /// All areas except `files`, whose calls end by themselves after the time that a disk needs.
+        public static let standard: Area = [.io, .time, .locks, .queues, .names, .processes]
         /// All areas.
-        public static let all: Area = [.io, .time, .locks, .queues, .names, .processes]
+        public static let all: Area = [.standard, .files]
     }
 
     /// Switches these areas on, and all others off. Any thread.
     ///
     /// - Throws: `TandemPatchError` if the calls of a function in these areas do not arrive here.
-    public static func install(_ areas: Area = .all) throws(TandemPatchError) {
+    public static func install(_ areas: Area = .standard) throws(TandemPatchError) {
         if let name = tandem_patch_unbound(areas.rawValue) { throw TandemPatchError(unbound: String(cString: name)) }
         tandem_patch_enable(areas.rawValue, hub)
     }
@@ -65,17 +70,54 @@ public enum TandemPatch {
         /// The name of the function.
         public let function: String
         /// The calls that were made on a green stack.
-        public let calls: UInt64
+        public internal(set) var calls: UInt64 = 0
         /// The waits on the hub. One call may wait more than once.
-        public let waits: UInt64
+        public internal(set) var waits: UInt64 = 0
+        /// The calls that an OS thread of the pool made while the green thread was parked.
+        public internal(set) var offloads: UInt64 = 0
+        /// The calls that libc made on the hub's thread although they may block, such as reads from a disk without the area `files`.
+        public internal(set) var holds: UInt64 = 0
+        /// The longest time that one of these calls took.
+        public internal(set) var longestHold: Duration = .zero
+        /// The same by caller, with the most waits first.
+        public internal(set) var callers: [Caller] = []
     }
 
-    /// Returns the counts of all functions that were called on a green stack. Any thread.
+    /// The counts of one place that calls a function of libc.
+    public struct Caller: Sendable, Hashable {
+        /// The file name of the library or executable that calls; "?" if it is not known.
+        public let image: String
+        /// The name of the calling function, mangled, if the library exports it.
+        public let symbol: String?
+        /// The calls that were made on a green stack.
+        public let calls: UInt64
+        /// The waits on the hub.
+        public let waits: UInt64
+        /// The calls that an OS thread of the pool made.
+        public let offloads: UInt64
+        /// The calls that libc made on the hub's thread although they may block.
+        public let holds: UInt64
+        /// The longest time that one of these calls took.
+        public let longestHold: Duration
+    }
+
+    /// Returns the counts of all functions that were called on a green stack. Any thread. It looks up the symbols of all callers, which
+    /// may take milliseconds.
     public static func report() -> [Count] {
-        (0..<UInt32(TANDEM_PATCH_COUNT.rawValue)).compactMap { index in
-            let counts = tandem_patch_count(index)
-            guard counts.calls > 0 else { return nil }
-            return Count(function: String(cString: tandem_patch_name(index)), calls: counts.calls, waits: counts.waits)
+        var counts = (0..<TANDEM_PATCH_COUNT.rawValue).map { Count(function: String(cString: tandem_patch_name($0))) }
+        var function: UInt32 = 0
+        var address: UnsafeRawPointer?
+        var numbers = tandem_patch_counts()
+        var index: UInt32 = 0
+        while tandem_patch_read_site(index, &function, &address, &numbers) {
+            index += 1
+            guard numbers.calls > 0 else { continue }
+            counts[Int(function)].add(Caller(address, numbers))
+        }
+        return counts.filter { $0.calls > 0 }.map { count in
+            var sorted = count
+            sorted.callers.sort { ($0.waits, $0.calls) > ($1.waits, $1.calls) }
+            return sorted
         }
     }
 
@@ -97,6 +139,32 @@ public enum TandemPatch {
             ForeignWait.end($0)
             return true
         })
+}
+
+extension TandemPatch.Count {
+    fileprivate mutating func add(_ caller: TandemPatch.Caller) {
+        calls += caller.calls
+        waits += caller.waits
+        offloads += caller.offloads
+        holds += caller.holds
+        longestHold = max(longestHold, caller.longestHold)
+        callers.append(caller)
+    }
+}
+
+extension TandemPatch.Caller {
+    fileprivate init(_ address: UnsafeRawPointer?, _ counts: tandem_patch_counts) {
+        var path: UnsafePointer<CChar>?
+        var name: UnsafePointer<CChar>?
+        if tandem_patch_describe(address, &path, &name), let path {
+            image = String(cString: path).split(separator: "/").last.map(String.init) ?? "?"
+            symbol = name.map { String(cString: $0) }
+        } else {
+            (image, symbol) = ("?", nil)
+        }
+        (calls, waits, offloads, holds) = (counts.calls, counts.waits, counts.offloads, counts.holds)
+        longestHold = .nanoseconds(counts.longest_hold)
+    }
 }
 
 /// An error of `TandemPatch.install`.

@@ -18,17 +18,33 @@
 
 /// The functions, by area. Each has counters.
 #define TANDEM_PATCH_FUNCTIONS(F)                                                                                              \
-  F(read, IO) F(readv, IO) F(write, IO) F(writev, IO) F(recv, IO) F(recvfrom, IO) F(recvmsg, IO) F(send, IO) F(sendto, IO)     \
-  F(sendmsg, IO) F(connect, IO) F(accept, IO) F(accept4, IO) F(poll, IO) F(ppoll, IO) F(select, IO) F(pselect, IO)             \
-  F(epoll_wait, IO) F(epoll_pwait, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)   \
-  F(pthread_mutex_lock, LOCKS) F(pthread_mutex_trylock, LOCKS) F(pthread_mutex_timedlock, LOCKS)                               \
+  F(read, IO) F(readv, IO) F(write, IO) F(writev, IO) F(recv, IO) F(recvfrom, IO) F(recvmsg, IO) F(recvmmsg, IO) F(send, IO)   \
+  F(sendto, IO) F(sendmsg, IO) F(sendmmsg, IO) F(connect, IO) F(accept, IO) F(accept4, IO) F(poll, IO) F(ppoll, IO)            \
+  F(select, IO) F(pselect, IO) F(epoll_wait, IO) F(epoll_pwait, IO) F(epoll_pwait2, IO) F(preadv2, IO) F(pwritev2, IO)         \
+  F(sendfile, IO) F(splice, IO) F(tee, IO) F(vmsplice, IO) F(open, IO) F(openat, IO) F(mq_receive, IO)                         \
+  F(mq_timedreceive, IO) F(mq_send, IO) F(mq_timedsend, IO) F(msgrcv, IO) F(msgsnd, IO) F(semop, IO) F(semtimedop, IO)         \
+  F(fgetc, IO) F(getc, IO) F(getchar, IO) F(fgets, IO) F(fread, IO) F(getdelim, IO) F(getline, IO) F(__uflow, IO)              \
+  F(__isoc99_vfscanf, IO) F(__isoc99_fscanf, IO) F(__isoc99_scanf, IO) F(fwrite, IO) F(fputs, IO) F(puts, IO) F(fputc, IO)     \
+  F(putc, IO) F(putchar, IO) F(fflush, IO) F(fclose, IO) F(vfprintf, IO) F(fprintf, IO) F(printf, IO) F(vprintf, IO)           \
+  F(flockfile, IO) F(ftrylockfile, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)              \
+  F(sched_yield, TIME) F(pthread_mutex_lock, LOCKS) F(pthread_mutex_trylock, LOCKS) F(pthread_mutex_timedlock, LOCKS)          \
   F(pthread_mutex_clocklock, LOCKS) F(pthread_cond_wait, LOCKS) F(pthread_cond_timedwait, LOCKS)                               \
-  F(pthread_cond_clockwait, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS) F(sem_clockwait, LOCKS) F(syscall, LOCKS)  \
-  F(pthread_once, LOCKS) F(dispatch_sync, QUEUES) F(dispatch_barrier_sync, QUEUES) F(dispatch_async_and_wait, QUEUES)          \
-  F(dispatch_barrier_async_and_wait, QUEUES) F(getaddrinfo, NAMES) F(getnameinfo, NAMES) F(gethostbyname, NAMES)               \
-  F(gethostbyname_r, NAMES) F(waitpid, PROCESSES) F(system, PROCESSES) F(pclose, PROCESSES) F(pthread_join, PROCESSES)         \
-  F(flock, PROCESSES) F(sched_yield, TIME) F(CFRunLoopGetCurrent, QUEUES) F(CFRunLoopRunInMode, QUEUES)                        \
-  F(CFRunLoopRun, QUEUES)
+  F(pthread_cond_clockwait, LOCKS) F(pthread_rwlock_rdlock, LOCKS) F(pthread_rwlock_wrlock, LOCKS)                             \
+  F(pthread_rwlock_tryrdlock, LOCKS) F(pthread_rwlock_trywrlock, LOCKS) F(pthread_rwlock_timedrdlock, LOCKS)                   \
+  F(pthread_rwlock_timedwrlock, LOCKS) F(pthread_rwlock_clockrdlock, LOCKS) F(pthread_rwlock_clockwrlock, LOCKS)               \
+  F(pthread_barrier_wait, LOCKS) F(pthread_barrier_destroy, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS)                  \
+  F(sem_clockwait, LOCKS) F(pthread_once, LOCKS) F(call_once, LOCKS) F(syscall, LOCKS) F(dispatch_sync, QUEUES)                \
+  F(dispatch_barrier_sync, QUEUES) F(dispatch_async_and_wait, QUEUES) F(dispatch_barrier_async_and_wait, QUEUES)               \
+  F(dispatch_apply, QUEUES) F(CFRunLoopGetCurrent, QUEUES) F(CFRunLoopRunInMode, QUEUES) F(CFRunLoopRun, QUEUES)               \
+  F(getaddrinfo, NAMES) F(getnameinfo, NAMES) F(gethostbyname, NAMES) F(gethostbyname_r, NAMES) F(gethostbyname2, NAMES)       \
+  F(gethostbyname2_r, NAMES) F(gethostbyaddr, NAMES) F(gethostbyaddr_r, NAMES) F(res_query, NAMES) F(res_search, NAMES)        \
+  F(res_nquery, NAMES) F(res_nsearch, NAMES) F(getpwnam, NAMES) F(getpwuid, NAMES) F(getgrnam, NAMES) F(getgrgid, NAMES)       \
+  F(getpwnam_r, NAMES) F(getpwuid_r, NAMES) F(getgrnam_r, NAMES) F(getgrgid_r, NAMES) F(getgrouplist, NAMES)                   \
+  F(wait, PROCESSES) F(waitpid, PROCESSES) F(wait3, PROCESSES) F(wait4, PROCESSES) F(waitid, PROCESSES) F(system, PROCESSES)   \
+  F(pclose, PROCESSES) F(pthread_join, PROCESSES) F(pthread_timedjoin_np, PROCESSES) F(pthread_clockjoin_np, PROCESSES)        \
+  F(sigwait, PROCESSES) F(sigwaitinfo, PROCESSES) F(sigtimedwait, PROCESSES) F(flock, PROCESSES) F(lockf, PROCESSES)           \
+  F(fcntl, PROCESSES) F(pread, FILES) F(pwrite, FILES) F(preadv, FILES) F(pwritev, FILES) F(fsync, FILES)                      \
+  F(fdatasync, FILES) F(syncfs, FILES) F(sync_file_range, FILES) F(copy_file_range, FILES)
 
 /// The areas that can be switched on, as bits.
 enum {
@@ -38,6 +54,7 @@ enum {
   TANDEM_PATCH_QUEUES = 8,
   TANDEM_PATCH_NAMES = 16,
   TANDEM_PATCH_PROCESSES = 32,
+  TANDEM_PATCH_FILES = 64,
 };
 
 /// The index of each function: TANDEM_PATCH_read, …
@@ -84,16 +101,27 @@ uint32_t tandem_patch_areas(void);
 /// Returns the name of a function.
 const char *tandem_patch_name(uint32_t function);
 
-/// The counts of a function since the start of the process.
+/// The counts of one caller of a function since the start of the process.
 typedef struct tandem_patch_counts {
   /// Calls that were made on a green stack.
   uint64_t calls;
   /// Waits on the hub.
   uint64_t waits;
+  /// Calls that an OS thread of the pool has made.
+  uint64_t offloads;
+  /// Calls of libc that may have blocked the hub's thread, and the longest time that one took, in nanoseconds.
+  uint64_t holds, longest_hold;
 } tandem_patch_counts;
 
-/// Returns the counts of a function. Any thread.
-tandem_patch_counts tandem_patch_count(uint32_t function);
+/// Reads the counts of one function and one address that calls it; a null `caller` stands for all addresses beyond the table's
+/// capacity. Entries without calls are unused. Returns false at the end of the table. Any thread.
+bool tandem_patch_read_site(
+    uint32_t index, uint32_t *function, const void *_Nullable *_Nonnull caller, tandem_patch_counts *counts);
+
+/// Finds the library that contains an address, and the exported function before it. Returns false if no library contains it. The names
+/// are never freed; `symbol` is null if there is none.
+bool tandem_patch_describe(
+    const void *_Nullable address, const char *_Nullable *_Nonnull image, const char *_Nullable *_Nonnull symbol);
 
 /// Returns the name of the first function of these areas whose calls do not arrive here, because another definition of it stands
 /// before this one or because libc does not have it; null if all calls arrive here.

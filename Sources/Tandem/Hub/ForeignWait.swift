@@ -85,14 +85,18 @@ package enum ForeignWait {
     /// Ends a wait, whether or not the green thread has parked on it.
     package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.finishWait(wait) }
 
-    /// Runs `body` on an OS thread of the shared offload pool, and parks the green thread until it has ended. A cancellation does not
-    /// end it. Returns false, without having run it, if the pool is full.
+    /// The pool for calls of libc that wait inside it. Its threads only wait, and it is separate so that they take none from jobs that
+    /// compute.
+    private static let pool = OffloadPool(forProcess: "libc", threads: 64)
+
+    /// Runs `body` on an OS thread of the pool for calls of libc, and parks the green thread until it has ended. A cancellation does
+    /// not end it. Returns false, without having run it, if the pool is full.
     package static func offload(_ body: () -> Void) -> Bool {
         withoutActuallyEscaping(body) { body in
             // The caller's stack is parked until the body has ended.
             nonisolated(unsafe) let body = body
             do {
-                try withCancellationShield { try Tandem.offload { body() } }
+                try withCancellationShield { try pool.run { body() } }
                 return true
             } catch {
                 return false

@@ -48,7 +48,7 @@ public final class OffloadPool: Sendable {
         self.init(OffloadWorkers(name: name, threadLimit: threads, queueLimit: queueLimit), servesWholeProcess: false)
     }
 
-    private convenience init(forProcess name: String, threads: Int) {
+    convenience init(forProcess name: String, threads: Int) {
         self.init(
             OffloadWorkers(name: name, threadLimit: threads, queueLimit: OffloadPool.defaultQueueLimit), servesWholeProcess: true)
     }

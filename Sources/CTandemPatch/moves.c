@@ -1,0 +1,136 @@
+#define _GNU_SOURCE
+#include "descriptor.h"
+#include "offloaded.h"
+
+#include <stdarg.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+/* Calls that move bytes inside the kernel, and opening FIFOs. */
+
+REAL(ssize_t, sendfile, (int to, int from, off_t *offset, size_t count), (to, from, offset, count))
+REAL(ssize_t, splice, (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags),
+     (from, from_offset, to, to_offset, count, flags))
+REAL(ssize_t, tee, (int from, int to, size_t count, unsigned flags), (from, to, count, flags))
+REAL(ssize_t, vmsplice, (int fd, const struct iovec *parts, size_t count, unsigned flags), (fd, parts, count, flags))
+
+ssize_t sendfile(int to, int from, off_t *offset, size_t count) {
+  if (!IS_GREEN(sendfile, IO)) return real_sendfile(to, from, offset, count);
+  waiting call = {.function = TANDEM_PATCH_sendfile, .fd = to, .events = POLLOUT};
+  for (;;) {
+    int owners = owners_flags(to);
+    if (owners < 0 || (owners & O_NONBLOCK)) return real_sendfile(to, from, offset, count);
+    ssize_t sent = NONBLOCKING(to, owners, real_sendfile(to, from, offset, count));
+    if (sent >= 0 || errno != EAGAIN) return sent;
+    switch (wait_for(&call)) {
+      case try_again: break;
+      case call_libc: return HOLDING(real_sendfile(to, from, offset, count));
+      case give_up: return -1;
+    }
+  }
+}
+
+ssize_t sendfile64(int to, int from, off_t *offset, size_t count) __attribute__((weak, alias("sendfile")));
+
+/// Waits on the hub until both ends are ready. Returns false with errno set if the call must give up.
+static bool wait_for_both(tandem_patch_function function, int from, int to, uint64_t *pause) {
+  waiting ends[] = {{.function = function, .fd = from, .events = POLLIN}, {.function = function, .fd = to, .events = POLLOUT}};
+  bool were_ready = true;
+  for (int index = 0; index < 2; index++) {
+    if (ends[index].fd < 0 || is_ready(ends[index].fd, ends[index].events)) continue;
+    were_ready = false;
+    if (wait_for(&ends[index]) == give_up) return false;
+  }
+  /* Ready, and still not able to move anything: a pipe that has room, but no free page. */
+  return !were_ready || tandem_patch_retry(function, pause, NEVER, 0);
+}
+
+/* Evaluates a call that moves bytes from one descriptor to another until it has moved some. */
+#define MOVE(name, from, to, flags, call)                                                                                      \
+  if (!IS_GREEN(name, IO) || ((flags) & SPLICE_F_NONBLOCK)) return call;                                                       \
+  if (!is_ready(from, POLLIN) || !is_ready(to, POLLOUT)) {                                                                     \
+    uint64_t first = 0;                                                                                                        \
+    if (!wait_for_both(TANDEM_PATCH_##name, from, to, &first)) return -1;                                                      \
+  }                                                                                                                            \
+  (flags) |= SPLICE_F_NONBLOCK;                                                                                                \
+  for (uint64_t pause = 0;;) {                                                                                                 \
+    ssize_t moved = call;                                                                                                      \
+    if (moved >= 0 || errno != EAGAIN) return moved;                                                                           \
+    if (!wait_for_both(TANDEM_PATCH_##name, from, to, &pause)) return -1;                                                      \
+  }
+
+ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags) {
+  MOVE(splice, from, to, flags, real_splice(from, from_offset, to, to_offset, count, flags))
+}
+
+ssize_t tee(int from, int to, size_t count, unsigned flags) { MOVE(tee, from, to, flags, real_tee(from, to, count, flags)) }
+
+ssize_t vmsplice(int fd, const struct iovec *parts, size_t count, unsigned flags) {
+  /* Into a pipe or out of it, as the descriptor is open. */
+  int owners = owners_flags(fd);
+  bool is_reader = (owners & O_ACCMODE) == O_RDONLY;
+  MOVE(vmsplice, is_reader ? fd : -1, is_reader ? -1 : fd, flags, real_vmsplice(fd, parts, count, flags))
+}
+
+/* MARK: FIFOs */
+
+/* Opening a FIFO waits until the other end is open too, fifo(7). The kernel has no try that does not open it, so an OS thread makes the
+   call. */
+
+int openat(int directory, const char *path, int flags, ...) __attribute__((weak));
+LOOKED_UP(int, openat, (int directory, const char *path, int flags, mode_t mode), (directory, path, flags, mode))
+
+typedef struct open_call {
+  int directory;
+  const char *path;
+  int flags;
+  mode_t mode;
+  int fd;
+} open_call;
+
+static void run_open(void *context) {
+  open_call *call = context;
+  call->fd = real_openat(call->directory, call->path, call->flags, call->mode);
+}
+
+static bool may_wait(int directory, const char *path, int flags) {
+  struct stat file;
+  if ((flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) || (flags & O_ACCMODE) == O_RDWR) return false;
+  int saved = errno;
+  bool is_fifo = fstatat(directory, path, &file, 0) == 0 && S_ISFIFO(file.st_mode);
+  errno = saved;
+  return is_fifo;
+}
+
+static int open_green(int directory, const char *path, int flags, mode_t mode) {
+  if (!may_wait(directory, path, flags)) return real_openat(directory, path, flags, mode);
+  open_call call = {directory, path, flags, mode, -1};
+  tandem_patch_offload(run_open, &call);
+  return call.fd;
+}
+
+static bool has_mode(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; }
+#define MODE(flags)                                                                                                            \
+  ({                                                                                                                           \
+    va_list list;                                                                                                              \
+    va_start(list, flags);                                                                                                     \
+    mode_t given = has_mode(flags) ? va_arg(list, mode_t) : 0;                                                                 \
+    va_end(list);                                                                                                              \
+    given;                                                                                                                     \
+  })
+
+int openat(int directory, const char *path, int flags, ...) {
+  mode_t mode = MODE(flags);
+  if (!IS_GREEN(openat, IO)) return real_openat(directory, path, flags, mode);
+  return open_green(directory, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) __attribute__((weak));
+int open(const char *path, int flags, ...) {
+  mode_t mode = MODE(flags);
+  if (!IS_GREEN(open, IO)) return real_openat(AT_FDCWD, path, flags, mode);
+  return open_green(AT_FDCWD, path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) __attribute__((weak, alias("open")));
+int openat64(int directory, const char *path, int flags, ...) __attribute__((weak, alias("openat")));
