@@ -105,8 +105,9 @@ let package = Package(
             name: "TopLevel", dependencies: ["Tandem"], path: "Tests/Support/TopLevel", swiftSettings: house),
         // Blocking clients on green threads, which a test runs. The test does not depend on it: it would be linked into the tests, and
         // with it the definitions of libc's functions.
+        .target(name: "LegacyCalls", path: "Tests/Support/LegacyCalls"),
         .executableTarget(
-            name: "LegacyClients", dependencies: ["CTandem", "Tandem", "TandemPatch"], path: "Tests/Support/LegacyClients",
+            name: "LegacyClients", dependencies: ["CTandem", "LegacyCalls", "Tandem", "TandemPatch"], path: "Tests/Support/LegacyClients",
             swiftSettings: house),
         .testTarget(name: "TandemPatchTests", swiftSettings: house),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel"], swiftSettings: house),

@@ -23,7 +23,7 @@ static int result_of(int error) {
 }
 
 #define C11(name, parameters, call)                                                                                            \
-  int name parameters __attribute__((weak));                                                                                   \
+  int name parameters PATCHED;                                                                                   \
   int name parameters { return result_of(call); }
 
 C11(mtx_lock, (mtx_t *mutex), pthread_mutex_lock(mutex_of(mutex)))
@@ -36,16 +36,16 @@ C11(cnd_timedwait, (cnd_t *restrict condition, mtx_t *restrict mutex, const stru
 C11(cnd_signal, (cnd_t *condition), pthread_cond_signal(condition_of(condition)))
 C11(cnd_broadcast, (cnd_t *condition), pthread_cond_broadcast(condition_of(condition)))
 
-int thrd_sleep(const struct timespec *duration, struct timespec *rest) __attribute__((weak));
+int thrd_sleep(const struct timespec *duration, struct timespec *rest) PATCHED;
 int thrd_sleep(const struct timespec *duration, struct timespec *rest) {
   int error = clock_nanosleep(CLOCK_REALTIME, 0, duration, rest);
   return error == 0 ? 0 : error == EINTR ? -1 : -2;
 }
 
-void thrd_yield(void) __attribute__((weak));
+void thrd_yield(void) PATCHED;
 void thrd_yield(void) { sched_yield(); }
 
-int thrd_join(thrd_t thread, int *result) __attribute__((weak));
+int thrd_join(thrd_t thread, int *result) PATCHED;
 int thrd_join(thrd_t thread, int *result) {
   void *value;
   int error = pthread_join(thread, &value);

@@ -12,7 +12,7 @@
    A green thread waits in the table of waiters, and the kernel does not know of it. Whoever wakes a futex, on any thread, wakes in
    the kernel first and then in the table. */
 
-long syscall(long number, ...) __attribute__((weak));
+long syscall(long number, ...) PATCHED;
 LOOKED_UP(long, syscall, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 
 static long fail(int error) {

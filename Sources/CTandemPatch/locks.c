@@ -16,9 +16,9 @@
    For libc all green threads of a hub are one thread. A recursive or error-checking mutex would let the second one in, so owners.c
    knows which fiber holds each that was locked on a green stack. */
 
-int pthread_mutex_lock(pthread_mutex_t *mutex) __attribute__((weak));
-int pthread_mutex_trylock(pthread_mutex_t *mutex) __attribute__((weak));
-int pthread_mutex_unlock(pthread_mutex_t *mutex) __attribute__((weak));
+int pthread_mutex_lock(pthread_mutex_t *mutex) PATCHED;
+int pthread_mutex_trylock(pthread_mutex_t *mutex) PATCHED;
+int pthread_mutex_unlock(pthread_mutex_t *mutex) PATCHED;
 
 REAL(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
 REAL(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))

@@ -74,10 +74,10 @@ ssize_t vmsplice(int fd, const struct iovec *parts, size_t count, unsigned flags
 
 /* MARK: FIFOs */
 
-/* Opening a FIFO waits until the other end is open too, fifo(7). The kernel has no try that does not open it, so an OS thread makes the
-   call. */
+/* Opening a FIFO waits until the other end is open too, fifo(7). For writing, a try without waiting fails until there is a reader. For
+   reading it never fails, so an OS thread makes the call. */
 
-int openat(int directory, const char *path, int flags, ...) __attribute__((weak));
+int openat(int directory, const char *path, int flags, ...) PATCHED;
 LOOKED_UP(int, openat, (int directory, const char *path, int flags, mode_t mode), (directory, path, flags, mode))
 
 typedef struct open_call {
@@ -102,8 +102,18 @@ static bool may_wait(int directory, const char *path, int flags) {
   return is_fifo;
 }
 
-static int open_green(int directory, const char *path, int flags, mode_t mode) {
+static int open_writer(tandem_patch_function function, int directory, const char *path, int flags) {
+  int saved = errno, fd;
+  for (uint64_t pause = 0; (fd = real_openat(directory, path, flags | O_NONBLOCK, 0)) < 0;)
+    if (errno != ENXIO || !tandem_patch_retry(function, &pause, NEVER, 0)) return -1;
+  tandem_patch_fcntl(fd, F_SETFL, owners_flags(fd) & ~O_NONBLOCK);
+  errno = saved;
+  return fd;
+}
+
+static int open_green(tandem_patch_function function, int directory, const char *path, int flags, mode_t mode) {
   if (!may_wait(directory, path, flags)) return real_openat(directory, path, flags, mode);
+  if ((flags & O_ACCMODE) == O_WRONLY) return open_writer(function, directory, path, flags);
   open_call call = {directory, path, flags, mode, -1};
   tandem_patch_offload(run_open, &call);
   return call.fd;
@@ -122,14 +132,14 @@ static bool has_mode(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE
 int openat(int directory, const char *path, int flags, ...) {
   mode_t mode = MODE(flags);
   if (!IS_GREEN(openat, IO)) return real_openat(directory, path, flags, mode);
-  return open_green(directory, path, flags, mode);
+  return open_green(TANDEM_PATCH_openat, directory, path, flags, mode);
 }
 
-int open(const char *path, int flags, ...) __attribute__((weak));
+int open(const char *path, int flags, ...) PATCHED;
 int open(const char *path, int flags, ...) {
   mode_t mode = MODE(flags);
   if (!IS_GREEN(open, IO)) return real_openat(AT_FDCWD, path, flags, mode);
-  return open_green(AT_FDCWD, path, flags, mode);
+  return open_green(TANDEM_PATCH_open, AT_FDCWD, path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...) __attribute__((weak, alias("open")));

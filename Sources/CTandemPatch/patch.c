@@ -120,16 +120,16 @@ static const uint32_t areas_of[] = {
 #undef AREA
 };
 
+/* The linker defines these. */
+extern const char __start_tandem_patch_text[], __stop_tandem_patch_text[];
+
 const char *tandem_patch_unbound(uint32_t areas) {
-  Dl_info first, own;
-  if (!dladdr((void *)(uintptr_t)tandem_patch_unbound, &own)) return names[0];
   for (int index = 0; index < TANDEM_PATCH_COUNT; index++) {
-    if (!(areas_of[index] & areas)) continue;
-    void *bound = dlsym(RTLD_DEFAULT, names[index]);
-    /* Functions that are not libc's may be in no library of the process. */
-    if (areas_of[index] == TANDEM_PATCH_QUEUES && !bound) continue;
-    if (!bound || !dladdr(bound, &first) || first.dli_fbase != own.dli_fbase) return names[index];
-    if (areas_of[index] != TANDEM_PATCH_QUEUES && !dlsym(RTLD_NEXT, names[index])) return names[index];
+    /* Those of queues are not libc's, and may be in no library of the process. */
+    if (!(areas_of[index] & areas) || areas_of[index] == TANDEM_PATCH_QUEUES) continue;
+    const char *bound = dlsym(RTLD_DEFAULT, names[index]);
+    if (bound < __start_tandem_patch_text || bound >= __stop_tandem_patch_text) return names[index];
+    if (!dlsym(RTLD_NEXT, names[index])) return names[index];
   }
   return areas & TANDEM_PATCH_QUEUES ? tandem_patch_unbound_queue() : NULL;
 }

@@ -16,10 +16,12 @@
 #define SECOND 1000000000ull
 
 /* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. The
-   definitions are weak, so that a program that defines one of these functions itself can be linked; `tandem_patch_unbound` finds it. */
+   definitions are weak, so that a program that defines one of these functions itself can be linked, and they are in a section of their
+   own, by which `tandem_patch_unbound` recognizes them. */
+#define PATCHED __attribute__((weak, section("tandem_patch_text")))
 void *tandem_patch_libc(const char *name);
 #define REAL(type, name, parameters, arguments)                                                                                \
-  type name parameters __attribute__((weak));                                                                                  \
+  type name parameters PATCHED;                                                                                                \
   LOOKED_UP(type, name, parameters, arguments)
 #define LOOKED_UP(type, name, parameters, arguments)                                                                           \
   static type look_up_##name parameters;                                                                                       \

@@ -126,7 +126,7 @@ int pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock, const 
 
 REAL(int, flock, (int fd, int operation), (fd, operation))
 REAL(int, lockf, (int fd, int command, off_t length), (fd, command, length))
-int fcntl(int fd, int command, ...) __attribute__((weak));
+int fcntl(int fd, int command, ...) PATCHED;
 LOOKED_UP(int, fcntl, (int fd, int command, void *argument), (fd, command, argument))
 
 int tandem_patch_fcntl(int fd, int command, int argument) { return real_fcntl(fd, command, (void *)(intptr_t)argument); }

@@ -227,13 +227,13 @@ static int scan_green(scan_function *scan, FILE *file, const char *format, va_li
 
 /* The names that <stdio.h> gives these functions, by the C standard that the caller is compiled for. */
 #define SCANNERS(prefix)                                                                                                       \
-  int prefix##vfscanf(FILE *file, const char *format, va_list list) __attribute__((weak));                                     \
+  int prefix##vfscanf(FILE *file, const char *format, va_list list) PATCHED;                                     \
   LOOKED_UP(int, prefix##vfscanf, (FILE *file, const char *format, va_list list), (file, format, list))                        \
   int prefix##vfscanf(FILE *file, const char *format, va_list list) {                                                          \
     return READS(__isoc99_vfscanf, file) ? scan_green(real_##prefix##vfscanf, file, format, list)                              \
                                          : real_##prefix##vfscanf(file, format, list);                                         \
   }                                                                                                                            \
-  int prefix##fscanf(FILE *file, const char *format, ...) __attribute__((weak));                                               \
+  int prefix##fscanf(FILE *file, const char *format, ...) PATCHED;                                               \
   int prefix##fscanf(FILE *file, const char *format, ...) {                                                                    \
     va_list list;                                                                                                              \
     va_start(list, format);                                                                                                    \
@@ -242,7 +242,7 @@ static int scan_green(scan_function *scan, FILE *file, const char *format, va_li
     va_end(list);                                                                                                              \
     return result;                                                                                                             \
   }                                                                                                                            \
-  int prefix##scanf(const char *format, ...) __attribute__((weak));                                                            \
+  int prefix##scanf(const char *format, ...) PATCHED;                                                            \
   int prefix##scanf(const char *format, ...) {                                                                                 \
     va_list list;                                                                                                              \
     va_start(list, format);                                                                                                    \
@@ -377,7 +377,7 @@ int fclose(FILE *file) {
 
 /* Formatted output. */
 
-int vfprintf(FILE *file, const char *format, va_list list) __attribute__((weak));
+int vfprintf(FILE *file, const char *format, va_list list) PATCHED;
 LOOKED_UP(int, vfprintf, (FILE *file, const char *format, va_list list), (file, format, list))
 
 static int print_green(tandem_patch_function function, FILE *file, const char *format, va_list list) {
@@ -401,11 +401,11 @@ static int print_green(tandem_patch_function function, FILE *file, const char *f
   return result;
 
 int vfprintf(FILE *file, const char *format, va_list list) { return PRINT(vfprintf, file, real_vfprintf(file, format, list)); }
-int vprintf(const char *format, va_list list) __attribute__((weak));
+int vprintf(const char *format, va_list list) PATCHED;
 int vprintf(const char *format, va_list list) { return PRINT(vprintf, stdout, real_vfprintf(stdout, format, list)); }
-int fprintf(FILE *file, const char *format, ...) __attribute__((weak));
+int fprintf(FILE *file, const char *format, ...) PATCHED;
 int fprintf(FILE *file, const char *format, ...) { PRINT_LIST(fprintf, file, real_vfprintf(file, format, list)) }
-int printf(const char *format, ...) __attribute__((weak));
+int printf(const char *format, ...) PATCHED;
 int printf(const char *format, ...) { PRINT_LIST(printf, stdout, real_vfprintf(stdout, format, list)) }
 
 /* MARK: Locking by the program itself */
@@ -440,20 +440,20 @@ size_t __fread_chk(void *bytes, size_t room, size_t size, size_t count, FILE *fi
   return fread(bytes, size, count, file);
 }
 
-int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) __attribute__((weak));
+int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) PATCHED;
 LOOKED_UP(int, __vfprintf_chk, (FILE *file, int flag, const char *format, va_list list), (file, flag, format, list))
 int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) {
   return PRINT(vfprintf, file, real___vfprintf_chk(file, flag, format, list));
 }
-int __vprintf_chk(int flag, const char *format, va_list list) __attribute__((weak));
+int __vprintf_chk(int flag, const char *format, va_list list) PATCHED;
 int __vprintf_chk(int flag, const char *format, va_list list) {
   return PRINT(vprintf, stdout, real___vfprintf_chk(stdout, flag, format, list));
 }
-int __fprintf_chk(FILE *file, int flag, const char *format, ...) __attribute__((weak));
+int __fprintf_chk(FILE *file, int flag, const char *format, ...) PATCHED;
 int __fprintf_chk(FILE *file, int flag, const char *format, ...) {
   PRINT_LIST(fprintf, file, real___vfprintf_chk(file, flag, format, list))
 }
-int __printf_chk(int flag, const char *format, ...) __attribute__((weak));
+int __printf_chk(int flag, const char *format, ...) PATCHED;
 int __printf_chk(int flag, const char *format, ...) {
   PRINT_LIST(printf, stdout, real___vfprintf_chk(stdout, flag, format, list))
 }

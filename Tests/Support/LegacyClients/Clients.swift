@@ -222,14 +222,14 @@ let clients: [String: @Sendable () throws -> Void] = [
 ]
 
 /// Runs `body` with two descriptors, and closes them.
-private func withPair(_ make: (UnsafeMutablePointer<CInt>) -> CInt, _ body: (CInt, CInt) throws -> Void) throws {
+func withPair(_ make: (UnsafeMutablePointer<CInt>) -> CInt, _ body: (CInt, CInt) throws -> Void) throws {
     var pair: [CInt] = [-1, -1]
     try check(make(&pair) == 0, "descriptors")
     defer { pair.forEach { close($0) } }
     try body(pair[0], pair[1])
 }
 
-private func withAddress<Success>(
+func withAddress<Success>(
     _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) throws -> Success
 ) rethrows -> Success {
     try withUnsafeMutablePointer(to: &address) {
@@ -239,7 +239,7 @@ private func withAddress<Success>(
 
 /// Runs `body` on a green thread after 200 ms.
 @discardableResult
-private func later(_ body: @escaping @Sendable () throws -> Void) -> GreenThread<Void> {
+func later(_ body: @escaping @Sendable () throws -> Void) -> GreenThread<Void> {
     spawn {
         usleep(200_000)
         do { try body() } catch {

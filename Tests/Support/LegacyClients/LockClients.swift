@@ -95,6 +95,87 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(sem_wait(&semaphore) == 0, "sem_wait")
         try check(sem_timedwait(&semaphore, &time) == -1 && errno == ETIMEDOUT, "sem_timedwait gives up")
     },
+    "rwlock": {
+        // Many read at once, and one writes.
+        let lock = shared.rwlock.lock
+        try check(pthread_rwlock_rdlock(lock) == 0, "rdlock")
+        usleep(100_000)
+        try check(pthread_rwlock_unlock(lock) == 0, "unlock")
+        try check(pthread_rwlock_wrlock(lock) == 0, "wrlock")
+        try shared.section()
+        try check(pthread_rwlock_wrlock(lock) == EDEADLK, "the writer wants to write again")
+        try check(pthread_rwlock_tryrdlock(lock) == EBUSY, "the writer wants to read")
+        try check(pthread_rwlock_unlock(lock) == 0, "unlock")
+        usleep(100_000)
+    },
+    "rwlock-limit": {
+        let lock = PthreadRWLock()
+        try check(pthread_rwlock_wrlock(lock.lock) == 0, "wrlock")
+        let other = spawn {
+            var time = timespec()
+            clock_gettime(CLOCK_REALTIME, &time)
+            time.tv_nsec += 200_000_000
+            if time.tv_nsec >= 1_000_000_000 { (time.tv_sec, time.tv_nsec) = (time.tv_sec + 1, time.tv_nsec - 1_000_000_000) }
+            return (pthread_rwlock_timedrdlock(lock.lock, &time), pthread_rwlock_trywrlock(lock.lock))
+        }
+        let (timed, tried) = try other.wait()
+        try check(timed == ETIMEDOUT && tried == EBUSY, "timedrdlock \(timed), trywrlock \(tried)")
+        try check(pthread_rwlock_unlock(lock.lock) == 0, "unlock")
+    },
+    "barrier": {
+        // Two green threads and an OS thread, three rounds, and the last to leave destroys it.
+        let barrier = PthreadBarrier(3)
+        let serial = Atomic(0)
+        let arrive: @Sendable () -> Void = {
+            for _ in 0..<3 {
+                if pthread_barrier_wait(barrier.barrier) == PTHREAD_BARRIER_SERIAL_THREAD { serial.add(1, ordering: .relaxed) }
+            }
+        }
+        let ended = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            usleep(200_000)
+            arrive()
+            ended.signal()
+        }
+        let other = spawn { arrive() }
+        arrive()
+        try other.wait()
+        ended.wait()
+        try check(serial.load(ordering: .relaxed) == 3, "one serial thread per round")
+        try check(pthread_barrier_destroy(barrier.barrier) == 0, "destroy")
+    },
+    "mutex-shared": {
+        // A mutex that other processes may use.
+        let mutex = PthreadMutex(shared: true)
+        pthread_mutex_lock(mutex.mutex)
+        let other = spawn {
+            pthread_mutex_lock(mutex.mutex)
+            pthread_mutex_unlock(mutex.mutex)
+        }
+        usleep(200_000)
+        try check(!other.isFinished, "the mutex is held")
+        pthread_mutex_unlock(mutex.mutex)
+        try other.wait()
+    },
+    "sem-shared": {
+        var semaphore = sem_t()
+        sem_init(&semaphore, 1, 0)
+        nonisolated(unsafe) let pointer = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        pointer.initialize(to: semaphore)
+        defer { pointer.deallocate() }
+        let posting = spawn {
+            usleep(200_000)
+            sem_post(pointer)
+        }
+        try check(sem_wait(pointer) == 0, "sem_wait")
+        try posting.wait()
+    },
+    "concurrent-perform": {
+        let count = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: 10) { _ in count.add(1, ordering: .relaxed) }
+        try check(count.load(ordering: .relaxed) == 10, "all iterations have run")
+        usleep(200_000)
+    },
     "queue-sync": {
         // Two green threads of one hub are not one owner of the queue.
         let value = shared.queue.sync {
@@ -185,6 +266,7 @@ private final class Shared: @unchecked Sendable {
     let isFirst = Mutex(true)
     let queue = DispatchQueue(label: "clients")
     var inQueue = 0
+    let rwlock = PthreadRWLock()
     let once = UnsafeMutablePointer<pthread_once_t>.allocate(capacity: 1)
     init() { once.initialize(to: pthread_once_t()) }
     private let inside = Atomic(0)
@@ -200,27 +282,50 @@ private final class Shared: @unchecked Sendable {
 final class PthreadMutex: @unchecked Sendable {
     let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    init(_ type: Int = PTHREAD_MUTEX_NORMAL) {
+    init(_ type: Int = PTHREAD_MUTEX_NORMAL, shared: Bool = false) {
         var attributes = pthread_mutexattr_t()
         pthread_mutexattr_init(&attributes)
         pthread_mutexattr_settype(&attributes, CInt(type))
+        if shared { pthread_mutexattr_setpshared(&attributes, CInt(PTHREAD_PROCESS_SHARED)) }
         pthread_mutex_init(mutex, &attributes)
     }
+}
+
+// @unchecked: a lock of pthreads synchronizes by itself.
+final class PthreadRWLock: @unchecked Sendable {
+    let lock = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)
+
+    init() { pthread_rwlock_init(lock, nil) }
+}
+
+// @unchecked: a barrier of pthreads synchronizes by itself.
+final class PthreadBarrier: @unchecked Sendable {
+    let barrier = UnsafeMutablePointer<pthread_barrier_t>.allocate(capacity: 1)
+
+    init(_ count: UInt32) { pthread_barrier_init(barrier, nil, count) }
 }
 
 /// Wants a lock in async code that a parked green thread of the same hub holds.
 func deadlock(_ name: String) async throws {
     let lock: any NSLocking & Sendable = name == "deadlock" ? NSLock() : NSRecursiveLock()
     let mutex = Mutex(())
+    let rwlock = PthreadRWLock()
     spawn(name: "holder") {
+        if name == "deadlock-rwlock" {
+            pthread_rwlock_rdlock(rwlock.lock)
+            usleep(5_000_000)
+        }
         if name == "deadlock-mutex" { return mutex.withLock { _ in _ = usleep(5_000_000) } }
         lock.lock()
         usleep(5_000_000)
         lock.unlock()
     }
     try await sleep(for: .milliseconds(50))
+    if name == "deadlock-rwlock" { write(rwlock) }
     take(name, lock, mutex)
 }
+
+private func write(_ rwlock: PthreadRWLock) { pthread_rwlock_wrlock(rwlock.lock) }
 
 private func take(_ name: String, _ lock: any NSLocking, _ mutex: borrowing Mutex<Void>) {
     if name == "deadlock-mutex" { return mutex.withLock { _ in } }

@@ -21,26 +21,33 @@ if name == "sample" {
 }
 if name == "stress" {
     try TandemPatch.install()
-    do { try Stress.run(handOffs: count) } catch {
+    let seed = CommandLine.arguments.count > 3 ? UInt64(CommandLine.arguments[3]) : nil
+    do { try Stress.run(handOffs: count, seed: seed ?? .random(in: 1...1_000_000)) } catch {
         print("failed: \(error)")
         exit(1)
     }
     exit(0)
 }
-if name == "deadlock" || name == "deadlock-recursive" || name == "deadlock-mutex" {
+if name.hasPrefix("deadlock") {
     try TandemPatch.install()
     try Hub.run { try await deadlock(name) }
     exit(0)
 }
-let all = clients.merging(lockClients) { $1 }.merging(foundationClients) { $1 }
+let all = [clients, lockClients, foundationClients, streamClients, kernelClients, cClients].reduce(into: [:]) { all, more in
+    all.merge(more) { $1 }
+}
 _ = Upstream.shared
 guard let client = all[name] else {
-    print("usage: LegacyClients NAME [COUNT], NAME one of stress, \(all.keys.sorted().joined(separator: ", "))")
+    if name == "list" {
+        for name in all.keys.sorted() { print(name) }
+        exit(0)
+    }
+    print("usage: LegacyClients list | NAME [COUNT] | stress [HAND-OFFS [SEED]], NAME one of \(all.keys.sorted().joined(separator: ", "))")
     exit(64)
 }
 
 // In a static build the queues of libdispatch are not covered.
-if (try? TandemPatch.install()) == nil { try TandemPatch.install(.all.subtracting(.queues)) }
+if (try? TandemPatch.install(.all)) == nil { try TandemPatch.install(.all.subtracting(.queues)) }
 do {
     try Hub.run {
         let clock = ContinuousClock()

@@ -1,0 +1,14 @@
+/// Clients in plain C, which know nothing of green threads. Each waits 200 ms.
+#ifndef LEGACY_CALLS_H
+#define LEGACY_CALLS_H
+
+/// A client. It returns null, or what went wrong.
+typedef struct legacy_call {
+  const char *name;
+  const char *(*run)(void);
+} legacy_call;
+
+/// Returns the clients; the last has no name.
+const legacy_call *legacy_calls(void);
+
+#endif
