@@ -107,7 +107,8 @@ let package = Package(
         // with it the definitions of libc's functions.
         .target(name: "LegacyCalls", path: "Tests/Support/LegacyCalls"),
         .executableTarget(
-            name: "LegacyClients", dependencies: ["CTandem", "LegacyCalls", "Tandem", "TandemPatch"], path: "Tests/Support/LegacyClients",
+            name: "LegacyClients", dependencies: ["CTandem", "LegacyCalls", "Tandem", "TandemPatch"],
+            path: "Tests/Support/LegacyClients",
             swiftSettings: house),
         .testTarget(name: "TandemPatchTests", swiftSettings: house),
         .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel"], swiftSettings: house),

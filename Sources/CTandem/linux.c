@@ -2,6 +2,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include "linux.h"
+#include "system_calls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -48,13 +49,13 @@ int tandem_poll(struct pollfd *entries, int count, int64_t nanoseconds) {
 void tandem_eventfd_add(int fd) {
   uint64_t one = 1;
   ssize_t written;
-  do written = write(fd, &one, sizeof one);
+  do written = tandem_write(fd, &one, sizeof one);
   while (written < 0 && errno == EINTR);
 }
 
 void tandem_eventfd_drain(int fd) {
   uint64_t count;
-  ssize_t got = read(fd, &count, sizeof count);
+  ssize_t got = tandem_read(fd, &count, sizeof count);
   (void)got; /* EAGAIN: the count was already 0 */
 }
 

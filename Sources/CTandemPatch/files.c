@@ -48,28 +48,28 @@ ssize_t write_file(int fd, const struct iovec *given, int count, off_t offset, i
   return transfer_file(real_pwritev2, fd, given, count, offset, flags);
 }
 
-REAL(ssize_t, pread, (int fd, void *buffer, size_t count, off_t offset), (fd, buffer, count, offset))
-REAL(ssize_t, pwrite, (int fd, const void *buffer, size_t count, off_t offset), (fd, buffer, count, offset))
-REAL(ssize_t, preadv, (int fd, const struct iovec *parts, int count, off_t offset), (fd, parts, count, offset))
-REAL(ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t offset), (fd, parts, count, offset))
+PATCH(ssize_t, pread, (int fd, void *buffer, size_t count, off_t offset), (fd, buffer, count, offset))
+PATCH(ssize_t, pwrite, (int fd, const void *buffer, size_t count, off_t offset), (fd, buffer, count, offset))
+PATCH(ssize_t, preadv, (int fd, const struct iovec *parts, int count, off_t offset), (fd, parts, count, offset))
+PATCH(ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t offset), (fd, parts, count, offset))
 
-ssize_t pread(int fd, void *buffer, size_t count, off_t offset) {
+static ssize_t green_pread(int fd, void *buffer, size_t count, off_t offset) {
   /* An offset of -1 would mean the position. */
   if (offset < 0 || !IS_GREEN(pread, FILES)) return real_pread(fd, buffer, count, offset);
   return read_file(fd, &(struct iovec){buffer, count}, 1, offset, 0);
 }
 
-ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset) {
+static ssize_t green_pwrite(int fd, const void *buffer, size_t count, off_t offset) {
   if (offset < 0 || !IS_GREEN(pwrite, FILES)) return real_pwrite(fd, buffer, count, offset);
   return write_file(fd, &(struct iovec){(void *)(uintptr_t)buffer, count}, 1, offset, 0);
 }
 
-ssize_t preadv(int fd, const struct iovec *given, int count, off_t offset) {
+static ssize_t green_preadv(int fd, const struct iovec *given, int count, off_t offset) {
   if (offset < 0 || !IS_GREEN(preadv, FILES)) return real_preadv(fd, given, count, offset);
   return read_file(fd, given, count, offset, 0);
 }
 
-ssize_t pwritev(int fd, const struct iovec *given, int count, off_t offset) {
+static ssize_t green_pwritev(int fd, const struct iovec *given, int count, off_t offset) {
   if (offset < 0 || !IS_GREEN(pwritev, FILES)) return real_pwritev(fd, given, count, offset);
   return write_file(fd, given, count, offset, 0);
 }

@@ -3,6 +3,7 @@
 #include "files.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Calls on descriptors.
@@ -12,27 +13,36 @@
    waited does it look whether the owner has set O_NONBLOCK or a time limit; then it waits on the hub and tries again. Nothing is
    remembered about a descriptor between two waits, so closing and duplicating it needs no care. */
 
-REAL(ssize_t, read, (int fd, void *buffer, size_t count), (fd, buffer, count))
-REAL(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count))
-REAL(ssize_t, write, (int fd, const void *buffer, size_t count), (fd, buffer, count))
-REAL(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
-REAL(ssize_t, preadv2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), (fd, parts, count, offset, flags))
-REAL(ssize_t, pwritev2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), (fd, parts, count, offset, flags))
+PATCH(ssize_t, read, (int fd, void *buffer, size_t count), (fd, buffer, count))
+PATCH(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+PATCH(ssize_t, write, (int fd, const void *buffer, size_t count), (fd, buffer, count))
+PATCH(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+PATCH(ssize_t, preadv2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), (fd, parts, count, offset, flags))
+PATCH(ssize_t, pwritev2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), (fd, parts, count, offset, flags))
 
 /// Whether the kernel cannot try this file without waiting: a terminal, a device, an old kernel.
 static bool has_no_try(int error) { return error == EOPNOTSUPP || error == ENOSYS; }
 
-static ssize_t read_green(tandem_patch_function function, int fd, const struct iovec *given, int count, int flags) {
+/* The kernel's calls themselves, which change no errno while they succeed. */
+static inline long try_read(int fd, const struct iovec *given, long count, int flags) {
+  return tandem_kernel_call(SYS_preadv2, fd, (long)given, count, -1, 0, flags | RWF_NOWAIT);
+}
+static inline long try_write(int fd, const struct iovec *given, size_t count, int flags) {
+  return tandem_kernel_call(SYS_pwritev2, fd, (long)given, (long)count, -1, 0, flags | RWF_NOWAIT);
+}
+
+/// Goes on after a try, which is `taken`.
+static ssize_t read_green(
+    tandem_patch_function function, int fd, const struct iovec *given, int count, int flags, long taken) {
   waiting call = {.function = function, .fd = fd, .events = POLLIN};
-  int saved = errno;
-  for (;;) {
-    ssize_t taken = real_preadv2(fd, given, count, -1, flags | RWF_NOWAIT);
-    if (taken >= 0) {
-      errno = saved;
-      return taken;
+  for (;; taken = try_read(fd, given, count, flags)) {
+    if (taken >= 0) return taken;
+    int error = (int)-taken;
+    if (has_no_try(error) && is_ready(fd, POLLIN)) return real_preadv2(fd, given, count, -1, flags);
+    if (error != EAGAIN && !has_no_try(error)) {
+      errno = error;
+      return -1;
     }
-    if (has_no_try(errno) && is_ready(fd, POLLIN)) return real_preadv2(fd, given, count, -1, flags);
-    if (errno != EAGAIN && !has_no_try(errno)) return -1;
     switch (wait_for(&call)) {
       case try_again: break;
       case call_libc: return read_file(fd, given, count, -1, flags);
@@ -41,29 +51,30 @@ static ssize_t read_green(tandem_patch_function function, int fd, const struct i
   }
 }
 
-/// A blocking write to a stream ends when everything is written, write(2) and pipe(7).
-static ssize_t write_green(tandem_patch_function function, int fd, parts left, int flags) {
+/// Goes on after a try, which is `put`. A blocking write to a stream ends when everything is written, write(2) and pipe(7).
+static ssize_t write_green(tandem_patch_function function, int fd, parts left, int flags, long put) {
   waiting call = {.function = function, .fd = fd, .events = POLLOUT};
-  int saved = errno;
   ssize_t total = 0;
-  for (;;) {
-    ssize_t put = real_pwritev2(fd, left.first, (int)left.count, -1, flags | RWF_NOWAIT);
-    if (put < 0 && has_no_try(errno) && is_ready(fd, POLLOUT)) {
+  for (;; put = try_write(fd, left.first, left.count, flags)) {
+    if (put < 0 && has_no_try((int)-put) && is_ready(fd, POLLOUT)) {
       /* POLLOUT of a pipe or a terminal promises room for PIPE_BUF bytes at most. */
       struct iovec piece = left.count ? *left.first : (struct iovec){0};
       if (piece.iov_len > PIPE_BUF) piece.iov_len = PIPE_BUF;
-      put = left.bytes <= PIPE_BUF ? real_pwritev2(fd, left.first, (int)left.count, -1, flags) : real_pwritev2(fd, &piece, 1, -1, flags);
+      bool is_short = left.bytes <= PIPE_BUF;
+      put = tandem_kernel_call(
+          SYS_pwritev2, fd, (long)(is_short ? left.first : &piece), is_short ? (long)left.count : 1, -1, 0, flags);
     }
     if (put >= 0) {
       total += put;
-      if ((size_t)put >= left.bytes || put == 0) {
-        errno = saved;
-        return total;
-      }
+      if ((size_t)put >= left.bytes || put == 0) return total;
       drop(&left, (size_t)put);
       continue;
     }
-    if (errno != EAGAIN && !has_no_try(errno)) return total ? total : -1;
+    int error = (int)-put;
+    if (error != EAGAIN && !has_no_try(error)) {
+      errno = error;
+      return total ? total : -1;
+    }
     switch (wait_for(&call)) {
       case try_again: break;
       case call_libc: {
@@ -77,45 +88,48 @@ static ssize_t write_green(tandem_patch_function function, int fd, parts left, i
 
 ssize_t tandem_patch_write(tandem_patch_function function, int fd, const void *bytes, size_t count) {
   struct iovec part = {(void *)(uintptr_t)bytes, count};
-  return write_green(function, fd, (parts){&part, 1, count}, 0);
+  long put = try_write(fd, &part, 1, 0);
+  return put == (long)count ? put : write_green(function, fd, (parts){&part, 1, count}, 0, put);
 }
 
-ssize_t read(int fd, void *buffer, size_t count) {
+static ssize_t green_read(int fd, void *buffer, size_t count) {
   if (!IS_GREEN(read, IO)) return real_read(fd, buffer, count);
   struct iovec part = {buffer, count};
-  return read_green(TANDEM_PATCH_read, fd, &part, 1, 0);
+  long taken = try_read(fd, &part, 1, 0);
+  return taken >= 0 ? taken : read_green(TANDEM_PATCH_read, fd, &part, 1, 0, taken);
 }
 
-ssize_t readv(int fd, const struct iovec *given, int count) {
+static ssize_t green_readv(int fd, const struct iovec *given, int count) {
   if (!IS_GREEN(readv, IO)) return real_readv(fd, given, count);
-  return read_green(TANDEM_PATCH_readv, fd, given, count, 0);
+  return read_green(TANDEM_PATCH_readv, fd, given, count, 0, try_read(fd, given, count, 0));
 }
 
-ssize_t write(int fd, const void *buffer, size_t count) {
+static ssize_t green_write(int fd, const void *buffer, size_t count) {
   if (!IS_GREEN(write, IO)) return real_write(fd, buffer, count);
   return tandem_patch_write(TANDEM_PATCH_write, fd, buffer, count);
 }
 
-ssize_t writev(int fd, const struct iovec *given, int count) {
+static ssize_t green_writev(int fd, const struct iovec *given, int count) {
   if (!IS_GREEN(writev, IO) || count < 0 || count > IOV_MAX) return real_writev(fd, given, count);
-  return write_green(TANDEM_PATCH_writev, fd, PARTS(given, (size_t)count), 0);
+  return write_green(TANDEM_PATCH_writev, fd, PARTS(given, (size_t)count), 0, try_write(fd, given, (size_t)count, 0));
 }
 
 /* With the offset -1 these are readv and writev with flags; with another one the file must be one on a disk. */
 
-ssize_t preadv2(int fd, const struct iovec *given, int count, off_t offset, int flags) {
+static ssize_t green_preadv2(int fd, const struct iovec *given, int count, off_t offset, int flags) {
   if (flags & RWF_NOWAIT) return real_preadv2(fd, given, count, offset, flags);
   if (offset != -1) return IS_GREEN(preadv2, FILES) ? read_file(fd, given, count, offset, flags)
                                                     : real_preadv2(fd, given, count, offset, flags);
-  return IS_GREEN(preadv2, IO) ? read_green(TANDEM_PATCH_preadv2, fd, given, count, flags)
+  return IS_GREEN(preadv2, IO) ? read_green(TANDEM_PATCH_preadv2, fd, given, count, flags, try_read(fd, given, count, flags))
                                : real_preadv2(fd, given, count, offset, flags);
 }
 
-ssize_t pwritev2(int fd, const struct iovec *given, int count, off_t offset, int flags) {
+static ssize_t green_pwritev2(int fd, const struct iovec *given, int count, off_t offset, int flags) {
   if ((flags & RWF_NOWAIT) || count < 0 || count > IOV_MAX) return real_pwritev2(fd, given, count, offset, flags);
   if (offset != -1) return IS_GREEN(pwritev2, FILES) ? write_file(fd, given, count, offset, flags)
                                                      : real_pwritev2(fd, given, count, offset, flags);
-  return IS_GREEN(pwritev2, IO) ? write_green(TANDEM_PATCH_pwritev2, fd, PARTS(given, (size_t)count), flags)
+  return IS_GREEN(pwritev2, IO) ? write_green(TANDEM_PATCH_pwritev2, fd, PARTS(given, (size_t)count), flags,
+                                            try_write(fd, given, (size_t)count, flags))
                                 : real_pwritev2(fd, given, count, offset, flags);
 }
 

@@ -13,11 +13,11 @@
 
 /* MARK: POSIX message queues, which are descriptors on Linux */
 
-REAL(ssize_t, mq_receive, (mqd_t queue, char *text, size_t size, unsigned *priority), (queue, text, size, priority))
-REAL(ssize_t, mq_timedreceive, (mqd_t queue, char *text, size_t size, unsigned *priority, const struct timespec *time),
+PATCH(ssize_t, mq_receive, (mqd_t queue, char *text, size_t size, unsigned *priority), (queue, text, size, priority))
+PATCH(ssize_t, mq_timedreceive, (mqd_t queue, char *text, size_t size, unsigned *priority, const struct timespec *time),
      (queue, text, size, priority, time))
-REAL(int, mq_send, (mqd_t queue, const char *text, size_t size, unsigned priority), (queue, text, size, priority))
-REAL(int, mq_timedsend, (mqd_t queue, const char *text, size_t size, unsigned priority, const struct timespec *time),
+PATCH(int, mq_send, (mqd_t queue, const char *text, size_t size, unsigned priority), (queue, text, size, priority))
+PATCH(int, mq_timedsend, (mqd_t queue, const char *text, size_t size, unsigned priority, const struct timespec *time),
      (queue, text, size, priority, time))
 
 /* A time that has passed: the call is a try. */
@@ -51,35 +51,35 @@ static int send_green(
   return 0;
 }
 
-ssize_t mq_receive(mqd_t queue, char *text, size_t size, unsigned *priority) {
+static ssize_t green_mq_receive(mqd_t queue, char *text, size_t size, unsigned *priority) {
   if (!IS_GREEN(mq_receive, IO)) return real_mq_receive(queue, text, size, priority);
   return receive_green(TANDEM_PATCH_mq_receive, queue, text, size, priority, NEVER);
 }
 
-ssize_t mq_timedreceive(mqd_t queue, char *text, size_t size, unsigned *priority, const struct timespec *time) {
+static ssize_t green_mq_timedreceive(mqd_t queue, char *text, size_t size, unsigned *priority, const struct timespec *time) {
   if (!IS_GREEN(mq_timedreceive, IO) || is_invalid_time(time)) return real_mq_timedreceive(queue, text, size, priority, time);
   return receive_green(TANDEM_PATCH_mq_timedreceive, queue, text, size, priority, deadline_at(CLOCK_REALTIME, time));
 }
 
-int mq_send(mqd_t queue, const char *text, size_t size, unsigned priority) {
+static int green_mq_send(mqd_t queue, const char *text, size_t size, unsigned priority) {
   if (!IS_GREEN(mq_send, IO)) return real_mq_send(queue, text, size, priority);
   return send_green(TANDEM_PATCH_mq_send, queue, text, size, priority, NEVER);
 }
 
-int mq_timedsend(mqd_t queue, const char *text, size_t size, unsigned priority, const struct timespec *time) {
+static int green_mq_timedsend(mqd_t queue, const char *text, size_t size, unsigned priority, const struct timespec *time) {
   if (!IS_GREEN(mq_timedsend, IO) || is_invalid_time(time)) return real_mq_timedsend(queue, text, size, priority, time);
   return send_green(TANDEM_PATCH_mq_timedsend, queue, text, size, priority, deadline_at(CLOCK_REALTIME, time));
 }
 
 /* MARK: System V, which nothing tells of: so these try again and again */
 
-REAL(ssize_t, msgrcv, (int queue, void *message, size_t size, long type, int flags), (queue, message, size, type, flags))
-REAL(int, msgsnd, (int queue, const void *message, size_t size, int flags), (queue, message, size, flags))
-REAL(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
+PATCH(ssize_t, msgrcv, (int queue, void *message, size_t size, long type, int flags), (queue, message, size, type, flags))
+PATCH(int, msgsnd, (int queue, const void *message, size_t size, int flags), (queue, message, size, flags))
+PATCH(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
      (set, operations, count, timeout))
-REAL(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
+PATCH(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
 
-ssize_t msgrcv(int queue, void *message, size_t size, long type, int flags) {
+static ssize_t green_msgrcv(int queue, void *message, size_t size, long type, int flags) {
   if ((flags & IPC_NOWAIT) || !IS_GREEN(msgrcv, IO)) return real_msgrcv(queue, message, size, type, flags);
   int saved = errno;
   uint64_t pause = 0;
@@ -90,7 +90,7 @@ ssize_t msgrcv(int queue, void *message, size_t size, long type, int flags) {
   return taken;
 }
 
-int msgsnd(int queue, const void *message, size_t size, int flags) {
+static int green_msgsnd(int queue, const void *message, size_t size, int flags) {
   if ((flags & IPC_NOWAIT) || !IS_GREEN(msgsnd, IO)) return real_msgsnd(queue, message, size, flags);
   int saved = errno;
   uint64_t pause = 0;
@@ -120,12 +120,12 @@ static int operate_green(
 /* SEMOPM of Linux: libc refuses more. */
 enum { MOST_OPERATIONS = 500 };
 
-int semop(int set, struct sembuf *operations, size_t count) {
+static int green_semop(int set, struct sembuf *operations, size_t count) {
   if (count > MOST_OPERATIONS || !IS_GREEN(semop, IO)) return real_semop(set, operations, count);
   return operate_green(TANDEM_PATCH_semop, set, operations, count, NEVER);
 }
 
-int semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout) {
+static int green_semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout) {
   if (count > MOST_OPERATIONS || is_invalid_time(timeout) || !IS_GREEN(semtimedop, IO))
     return real_semtimedop(set, operations, count, timeout);
   uint64_t deadline = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
@@ -134,9 +134,9 @@ int semtimedop(int set, struct sembuf *operations, size_t count, const struct ti
 
 /* MARK: Signals */
 
-REAL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout), (set, info, timeout))
-REAL(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (set, info))
-REAL(int, sigwait, (const sigset_t *set, int *signal), (set, signal))
+PATCH(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout), (set, info, timeout))
+PATCH(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (set, info))
+PATCH(int, sigwait, (const sigset_t *set, int *signal), (set, signal))
 
 static int signal_green(tandem_patch_function function, const sigset_t *set, siginfo_t *info, uint64_t deadline) {
   /* The hub's thread waits for the descriptor, so it tells of the signals of this thread and of the process. */
@@ -157,18 +157,18 @@ static int signal_green(tandem_patch_function function, const sigset_t *set, sig
   return taken;
 }
 
-int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
+static int green_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
   if (!IS_GREEN(sigtimedwait, PROCESSES) || is_invalid_time(timeout)) return real_sigtimedwait(set, info, timeout);
   uint64_t deadline = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
   return signal_green(TANDEM_PATCH_sigtimedwait, set, info, deadline);
 }
 
-int sigwaitinfo(const sigset_t *set, siginfo_t *info) {
+static int green_sigwaitinfo(const sigset_t *set, siginfo_t *info) {
   if (!IS_GREEN(sigwaitinfo, PROCESSES)) return real_sigwaitinfo(set, info);
   return signal_green(TANDEM_PATCH_sigwaitinfo, set, info, NEVER);
 }
 
-int sigwait(const sigset_t *set, int *signal) {
+static int green_sigwait(const sigset_t *set, int *signal) {
   if (!IS_GREEN(sigwait, PROCESSES)) return real_sigwait(set, signal);
   int saved = errno, taken = signal_green(TANDEM_PATCH_sigwait, set, NULL, NEVER), error = errno;
   errno = saved;

@@ -20,19 +20,19 @@ int pthread_mutex_lock(pthread_mutex_t *mutex) PATCHED;
 int pthread_mutex_trylock(pthread_mutex_t *mutex) PATCHED;
 int pthread_mutex_unlock(pthread_mutex_t *mutex) PATCHED;
 
-REAL(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
-REAL(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
-REAL(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
-REAL(int, pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
+PATCH(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
+PATCH(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
+PATCH(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+PATCH(int, pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
      (condition, mutex, time))
-REAL(int, pthread_cond_clockwait,
+PATCH(int, pthread_cond_clockwait,
      (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
      (condition, mutex, clock, time))
 REAL(int, pthread_cond_signal, (pthread_cond_t *condition), (condition))
 REAL(int, pthread_cond_broadcast, (pthread_cond_t *condition), (condition))
-REAL(int, sem_wait, (sem_t *semaphore), (semaphore))
-REAL(int, sem_timedwait, (sem_t *semaphore, const struct timespec *time), (semaphore, time))
-REAL(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *time), (semaphore, clock, time))
+PATCH(int, sem_wait, (sem_t *semaphore), (semaphore))
+PATCH(int, sem_timedwait, (sem_t *semaphore, const struct timespec *time), (semaphore, time))
+PATCH(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *time), (semaphore, clock, time))
 REAL(int, sem_post, (sem_t *semaphore), (semaphore))
 
 /* MARK: Mutexes */
@@ -48,19 +48,25 @@ static bool knows_owner(const pthread_mutex_t *mutex) {
 /// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
 static int try_lock(pthread_mutex_t *mutex) {
   if (!knows_owner(mutex)) return libc_mutex_trylock(mutex);
-  if (is_held_by_other(mutex)) return EBUSY;
-  if (is_held(mutex) && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
+  holding *held = holding_of(mutex);
+  if (held && held->fiber != tandem_this_thread.current) return EBUSY;
+  if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
   int result = libc_mutex_trylock(mutex);
-  if (result != 0 || hold(mutex)) return result;
-  libc_mutex_unlock(mutex);
-  return EAGAIN;
+  if (result != 0) return result;
+  if (held) held->depth++;
+  else if (!begin_holding(mutex)) {
+    libc_mutex_unlock(mutex);
+    return EAGAIN;
+  }
+  return 0;
 }
 
 /// Unlocks a mutex, and wakes the first green thread in line.
 static int unlock(pthread_mutex_t *mutex) {
   if (any_is_held() && knows_owner(mutex)) {
-    if (is_held_by_other(mutex) && !is_held(mutex)) return EPERM;
-    release(mutex);
+    holding **link = link_to(mutex);
+    if (*link && (*link)->fiber != tandem_this_thread.current) return EPERM;
+    if (*link) release_at(link);
   }
   int result = libc_mutex_unlock(mutex);
   if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
@@ -105,8 +111,8 @@ static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, 
    and libc would let the async code into a recursive mutex, because to libc both are one thread. */
 static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
   if (any_is_held() && knows_owner(mutex)) {
-    const tandem_fiber *holder = holder_of(mutex);
-    if (holder) tandem_patch_deadlock(mutex, holder);
+    const holding *held = holding_of(mutex);
+    if (held) tandem_patch_deadlock(mutex, held->fiber);
   }
   int result = libc_mutex_trylock(mutex);
   if (result != EBUSY) return result;
@@ -114,26 +120,29 @@ static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
   return libc_mutex_lock(mutex);
 }
 
-int pthread_mutex_lock(pthread_mutex_t *mutex) {
+static int lock_on_hub(pthread_mutex_t *mutex) {
   if (is_on_hubs_stack() && !is_special(mutex)) return lock_on_hubs_stack(mutex);
   if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
   if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
-int pthread_mutex_trylock(pthread_mutex_t *mutex) {
+static int try_lock_on_hub(pthread_mutex_t *mutex) {
   if (!IS_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
   int result = try_lock(mutex);
   return result == EDEADLK ? EBUSY : result;
 }
 
-int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
+int pthread_mutex_lock(pthread_mutex_t *mutex) { ON_HUBS(lock_on_hub(mutex), libc_mutex_lock(mutex)) }
+int pthread_mutex_trylock(pthread_mutex_t *mutex) { ON_HUBS(try_lock_on_hub(mutex), libc_mutex_trylock(mutex)) }
+
+static int green_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_timedlock(mutex, time);
   return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
 }
 
-int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
+static int green_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_clocklock(mutex, clock, time);
   return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
@@ -168,20 +177,20 @@ static clockid_t clock_of(const pthread_cond_t *condition) {
   return condition->__data.__wrefs & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
 }
 
-int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+static int green_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
   if (!IS_GREEN(pthread_cond_wait, LOCKS)) return real_pthread_cond_wait(condition, mutex);
   /* Another process would signal it, unseen. */
   if (is_shared(condition)) return HOLDING(real_pthread_cond_wait(condition, mutex));
   return wait_green(TANDEM_PATCH_pthread_cond_wait, condition, mutex, NEVER);
 }
 
-int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
+static int green_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
   if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_timedwait(condition, mutex, time);
   if (is_shared(condition)) return HOLDING(real_pthread_cond_timedwait(condition, mutex, time));
   return wait_green(TANDEM_PATCH_pthread_cond_timedwait, condition, mutex, deadline_at(clock_of(condition), time));
 }
 
-int pthread_cond_clockwait(
+static int green_pthread_cond_clockwait(
     pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_clockwait(condition, mutex, clock, time);
   if (is_shared(condition)) return HOLDING(real_pthread_cond_clockwait(condition, mutex, clock, time));
@@ -248,17 +257,17 @@ static int take_green(tandem_patch_function function, sem_t *semaphore, uint64_t
   }
 }
 
-int sem_wait(sem_t *semaphore) {
+static int green_sem_wait(sem_t *semaphore) {
   if (!IS_GREEN(sem_wait, LOCKS)) return real_sem_wait(semaphore);
   return take_green(TANDEM_PATCH_sem_wait, semaphore, NEVER);
 }
 
-int sem_timedwait(sem_t *semaphore, const struct timespec *time) {
+static int green_sem_timedwait(sem_t *semaphore, const struct timespec *time) {
   if (!IS_GREEN(sem_timedwait, LOCKS) || is_invalid_time(time)) return real_sem_timedwait(semaphore, time);
   return take_green(TANDEM_PATCH_sem_timedwait, semaphore, deadline_at(CLOCK_REALTIME, time));
 }
 
-int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *time) {
+static int green_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(sem_clockwait, LOCKS) || is_invalid_time(time)) return real_sem_clockwait(semaphore, clock, time);
   return take_green(TANDEM_PATCH_sem_clockwait, semaphore, deadline_at(clock, time));
 }

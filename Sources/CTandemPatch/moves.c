@@ -8,13 +8,13 @@
 
 /* Calls that move bytes inside the kernel, and opening FIFOs. */
 
-REAL(ssize_t, sendfile, (int to, int from, off_t *offset, size_t count), (to, from, offset, count))
-REAL(ssize_t, splice, (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags),
+PATCH(ssize_t, sendfile, (int to, int from, off_t *offset, size_t count), (to, from, offset, count))
+PATCH(ssize_t, splice, (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags),
      (from, from_offset, to, to_offset, count, flags))
-REAL(ssize_t, tee, (int from, int to, size_t count, unsigned flags), (from, to, count, flags))
-REAL(ssize_t, vmsplice, (int fd, const struct iovec *parts, size_t count, unsigned flags), (fd, parts, count, flags))
+PATCH(ssize_t, tee, (int from, int to, size_t count, unsigned flags), (from, to, count, flags))
+PATCH(ssize_t, vmsplice, (int fd, const struct iovec *parts, size_t count, unsigned flags), (fd, parts, count, flags))
 
-ssize_t sendfile(int to, int from, off_t *offset, size_t count) {
+static ssize_t green_sendfile(int to, int from, off_t *offset, size_t count) {
   if (!IS_GREEN(sendfile, IO)) return real_sendfile(to, from, offset, count);
   waiting call = {.function = TANDEM_PATCH_sendfile, .fd = to, .events = POLLOUT};
   for (;;) {
@@ -59,13 +59,13 @@ static bool wait_for_both(tandem_patch_function function, int from, int to, uint
     if (!wait_for_both(TANDEM_PATCH_##name, from, to, &pause)) return -1;                                                      \
   }
 
-ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags) {
+static ssize_t green_splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t count, unsigned flags) {
   MOVE(splice, from, to, flags, real_splice(from, from_offset, to, to_offset, count, flags))
 }
 
-ssize_t tee(int from, int to, size_t count, unsigned flags) { MOVE(tee, from, to, flags, real_tee(from, to, count, flags)) }
+static ssize_t green_tee(int from, int to, size_t count, unsigned flags) { MOVE(tee, from, to, flags, real_tee(from, to, count, flags)) }
 
-ssize_t vmsplice(int fd, const struct iovec *parts, size_t count, unsigned flags) {
+static ssize_t green_vmsplice(int fd, const struct iovec *parts, size_t count, unsigned flags) {
   /* Into a pipe or out of it, as the descriptor is open. */
   int owners = owners_flags(fd);
   bool is_reader = (owners & O_ACCMODE) == O_RDONLY;

@@ -6,7 +6,7 @@
 
 /* OFFLOADED(type, name, area, (parameters), (arguments), fields, (initial values), call) */
 #define OFFLOADED(type, name, area, parameters, arguments, fields, values, call)                                               \
-  REAL(type, name, parameters, arguments)                                                                                      \
+  PATCH(type, name, parameters, arguments)                                                                                     \
   struct name##_call {                                                                                                         \
     fields type result;                                                                                                        \
   };                                                                                                                           \
@@ -14,7 +14,7 @@
     struct name##_call *a = context;                                                                                           \
     a->result = real_##name call;                                                                                              \
   }                                                                                                                            \
-  type name parameters {                                                                                                       \
+  static type green_##name parameters {                                                                                        \
     if (!IS_GREEN(name, area)) return real_##name arguments;                                                                   \
     struct name##_call a = values;                                                                                             \
     tandem_patch_offload(run_##name, &a);                                                                              \

@@ -7,7 +7,7 @@
 /* pthread_once, and C11's call_once, which is the same in glibc. The routine may park: another green thread must not wait for it inside
    libc, where it would hold the hub. */
 
-REAL(int, pthread_once, (pthread_once_t *once, void (*routine)(void)), (once, routine))
+PATCH(int, pthread_once, (pthread_once_t *once, void (*routine)(void)), (once, routine))
 
 /// A routine that a green thread runs. It lies on that thread's stack.
 typedef struct running {
@@ -53,14 +53,14 @@ static int once_green(tandem_patch_function function, pthread_once_t *once, void
   }
 }
 
-int pthread_once(pthread_once_t *once, void (*routine)(void)) {
+static int green_pthread_once(pthread_once_t *once, void (*routine)(void)) {
   if (!IS_GREEN(pthread_once, LOCKS)) return real_pthread_once(once, routine);
   return once_green(TANDEM_PATCH_pthread_once, once, routine);
 }
 
-REAL(void, call_once, (once_flag *once, void (*routine)(void)), (once, routine))
+PATCH(void, call_once, (once_flag *once, void (*routine)(void)), (once, routine))
 
-void call_once(once_flag *once, void (*routine)(void)) {
+static void green_call_once(once_flag *once, void (*routine)(void)) {
   if (!IS_GREEN(call_once, LOCKS)) return real_call_once(once, routine);
   once_green(TANDEM_PATCH_call_once, &once->__data, routine);
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 static uint32_t enabled;
 static tandem_patch_hub hub;
@@ -46,10 +47,10 @@ const char *tandem_patch_name(uint32_t function) { return names[function]; }
 enum { SITES = 2048, PROBES = 16 };
 
 typedef struct site {
-  /// The caller's address, with the number of the function in the upper 16 bits; 0 in a free entry.
+  /// The caller's address, with the number of the function in the lower 16 bits; 0 in a free entry.
   uint64_t key;
   tandem_patch_counts counts;
-} site;
+} __attribute__((aligned(64))) site;
 
 static site sites[SITES];
 /* The calls of a function for which no entry is free. */
@@ -57,16 +58,29 @@ static site others[TANDEM_PATCH_COUNT];
 
 static void add(uint64_t *count) { __atomic_fetch_add(count, 1, __ATOMIC_RELAXED); }
 
-static site *site_of(tandem_patch_function function, const void *caller) {
-  uint64_t key = ((uint64_t)(uintptr_t)caller & 0xFFFFFFFFFFFF) | (uint64_t)(function + 1) << 48;
-  uint64_t hash = key * 0x9E3779B97F4A7C15ull >> 53;
+static inline uint64_t key_of(tandem_patch_function function, const void *caller) {
+  return (uint64_t)(uintptr_t)caller << 16 | (uint64_t)(function + 1);
+}
+
+static inline site *place_of(uint64_t key, unsigned probe) {
+  return &sites[((key * 0x9E3779B97F4A7C15ull >> 53) + probe) % SITES];
+}
+
+/// Finds the entry of a key, or takes a free one.
+static __attribute__((noinline)) site *look_up(uint64_t key, tandem_patch_function function) {
   for (unsigned probe = 0; probe < PROBES; probe++) {
-    site *site = &sites[(hash + probe) % SITES];
+    site *site = place_of(key, probe);
     uint64_t found = __atomic_load_n(&site->key, __ATOMIC_RELAXED);
     if (found == 0 && __atomic_compare_exchange_n(&site->key, &found, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return site;
     if (found == key) return site;
   }
   return &others[function];
+}
+
+static inline site *site_of(tandem_patch_function function, const void *caller) {
+  uint64_t key = key_of(function, caller);
+  site *first = place_of(key, 0);
+  return __builtin_expect(__atomic_load_n(&first->key, __ATOMIC_RELAXED) == key, 1) ? first : look_up(key, function);
 }
 
 static tandem_patch_counts read_counts(tandem_patch_counts *counts) {
@@ -85,8 +99,8 @@ bool tandem_patch_read_site(uint32_t index, uint32_t *function, const void **cal
     return true;
   }
   uint64_t key = __atomic_load_n(&sites[index].key, __ATOMIC_RELAXED);
-  *function = key ? (uint32_t)(key >> 48) - 1 : 0;
-  *caller = (const void *)(uintptr_t)(key & 0xFFFFFFFFFFFF);
+  *function = key ? (uint32_t)(key & 0xFFFF) - 1 : 0;
+  *caller = (const void *)(uintptr_t)(key >> 16);
   *counts = read_counts(&sites[index].counts);
   return true;
 }
@@ -146,8 +160,6 @@ void tandem_patch_end_original(void) {
 
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
   if (!(__atomic_load_n(&enabled, __ATOMIC_ACQUIRE) & area) || fiber->unpatched) return false;
-  /* In another task that runs on this stack, such as one started by Task.immediate, the host frame cannot wait. */
-  if (fiber->task != tandem_current_task()) return false;
   site *site = site_of(function, caller);
   fiber->patched_call = site;
   add(&site->counts.calls);
@@ -158,6 +170,25 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
 
 /* While the hub's own code runs on the green stack, the locks that it or the Swift runtime takes are libc's: it must not wait in
    the middle of a change. The count is the fiber's, so that it does not hold for the fibers that run meanwhile. */
+/// Whether the caller can park. The host frame waits for the green thread's task only: another task on this stack, such as one started
+/// by Task.immediate, blocks the hub's thread.
+static bool can_park(void) { return tandem_this_thread.current->task == tandem_current_task(); }
+
+/// Blocks this thread for a millisecond, or until the deadline.
+static void block_briefly(uint64_t deadline) {
+  uint64_t now = tandem_monotonic_nanoseconds(), rest = deadline > now ? deadline - now : 0;
+  struct timespec time = {0, rest < 1000000 ? (long)rest : 1000000};
+  tandem_kernel_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&time, 0, 0, 0);
+}
+
+/// As tandem_patch_poll, on this thread.
+static tandem_patch_outcome block_in_poll(const struct pollfd *entries, size_t count, uint64_t deadline) {
+  uint64_t now = tandem_monotonic_nanoseconds(), rest = deadline > now ? deadline - now : 0;
+  struct timespec time = {(time_t)(rest / SECOND), (long)(rest % SECOND)};
+  long found = tandem_kernel_call(SYS_ppoll, (long)entries, (long)count, deadline == NEVER ? 0 : (long)&time, 0, 8, 0);
+  return found == 0 ? tandem_patch_timed_out : tandem_patch_ready;
+}
+
 #define ON_HUB(call)                                                                                                           \
   ({                                                                                                                           \
     tandem_fiber *fiber = tandem_this_thread.current;                                                                          \
@@ -186,6 +217,7 @@ static void shut_connection(int fd) {
 
 tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline) {
+  if (!can_park()) return HOLDING(block_in_poll(entries, count, deadline));
   add(&current_counts()->waits);
   tandem_patch_outcome outcome = ON_HUB(hub.poll(entries, count, deadline, names[function]));
   if (outcome == tandem_patch_cancelled) {
@@ -196,12 +228,13 @@ tandem_patch_outcome tandem_patch_poll(
 }
 
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline) {
+  if (!can_park()) return HOLDING(block_in_poll(NULL, 0, deadline)) == tandem_patch_timed_out;
   add(&current_counts()->waits);
   return ON_HUB(hub.sleep(deadline, names[function]));
 }
 
 tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline) {
-  return ON_HUB(hub.begin(deadline, names[function]));
+  return can_park() ? ON_HUB(hub.begin(deadline, names[function])) : NULL;
 }
 
 bool tandem_patch_park(tandem_wait *wait) {
@@ -209,7 +242,15 @@ bool tandem_patch_park(tandem_wait *wait) {
   return ON_HUB(hub.park(wait));
 }
 
-void tandem_patch_end(tandem_wait *wait) { (void)ON_HUB(hub.end(wait)); }
+void tandem_patch_block(uint64_t deadline, const bool *is_over) {
+  uint64_t began = tandem_monotonic_nanoseconds();
+  while (!__atomic_load_n(is_over, __ATOMIC_ACQUIRE) && tandem_monotonic_nanoseconds() < deadline) block_briefly(deadline);
+  tandem_patch_count_hold(began);
+}
+
+void tandem_patch_end(tandem_wait *wait) {
+  if (wait) (void)ON_HUB(hub.end(wait));
+}
 
 /// Returns when the next try is due.
 static uint64_t next_try(uint64_t *pause, uint64_t deadline) {
@@ -229,8 +270,11 @@ bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_
 
 bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, uint64_t deadline) {
   if (tandem_monotonic_nanoseconds() >= deadline) return false;
-  tandem_wait *wait = tandem_patch_begin(function, next_try(pause, deadline));
-  tandem_patch_park(wait);
+  uint64_t until = next_try(pause, deadline);
+  const bool never = false;
+  tandem_wait *wait = tandem_patch_begin(function, until);
+  if (wait) tandem_patch_park(wait);
+  else tandem_patch_block(until, &never);
   tandem_patch_end(wait);
   return true;
 }
@@ -254,7 +298,7 @@ void tandem_patch_offload(void (*run)(void *context), void *context) {
   job job = {run, context, 0, 0};
   int saved = errno;
   add(&counts->offloads);
-  if (!ON_HUB(hub.offload(run_job, &job))) {
+  if (!can_park() || !ON_HUB(hub.offload(run_job, &job))) {
     uint64_t began = tandem_monotonic_nanoseconds();
     run_job(&job);
     tandem_patch_count_hold(began);

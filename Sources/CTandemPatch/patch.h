@@ -31,6 +31,16 @@ void *tandem_patch_libc(const char *name);
     return real_##name arguments;                                                                                              \
   }
 
+/* Defines a function whose work on a green stack follows as `green_NAME`. Elsewhere it costs a load, a branch and two jumps. Both calls
+   are jumps, so the return address in `green_NAME` is that of the caller. */
+#define PATCH(type, name, parameters, arguments)                                                                               \
+  REAL(type, name, parameters, arguments)                                                                                      \
+  static type green_##name parameters;                                                                                         \
+  type name parameters {                                                                                                       \
+    if (__builtin_expect(tandem_this_thread.current != NULL, 0)) __attribute__((musttail)) return green_##name arguments;      \
+    __attribute__((musttail)) return real_##name arguments;                                                                    \
+  }
+
 /// Returns the name of a function of libdispatch or CoreFoundation that the executable itself contains, so that calls arrive there
 /// and not here; null if all calls arrive here.
 const char *tandem_patch_unbound_queue(void);
@@ -43,8 +53,8 @@ const char *tandem_patch_unbound_loop(void);
 /// Out of line: the caller is on a green stack. Returns whether the call waits on the hub, and counts it.
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller);
 
-/// Whether the calling function must wait on the hub. Only for the functions that take libc's place themselves: their return address
-/// is the caller that the report names.
+/// Whether the calling function must wait on the hub. Only for the functions that take libc's place and for `green_NAME`: their return
+/// address is the caller that the report names.
 #define IS_GREEN(name, area)                                                                                                   \
   (__builtin_expect(tandem_this_thread.current != NULL, 0) &&                                                                  \
    tandem_patch_is_green(                                                                                                      \
@@ -82,10 +92,12 @@ bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, ui
 /// the job leaves. A cancellation does not end it: libc may write to the caller's memory until the job has ended.
 void tandem_patch_offload(void (*job)(void *context), void *context);
 
-/// Begins a wait on the hub that a cancellation does not end.
+/// Begins a wait on the hub that a cancellation does not end. Returns null if the caller cannot park: then `tandem_patch_block` waits.
 tandem_wait *tandem_patch_begin(tandem_patch_function function, uint64_t deadline);
 /// Parks until the wait is woken. Counts the wait. Returns false if its deadline has passed. Does not change errno.
 bool tandem_patch_park(tandem_wait *wait);
+/// Blocks this thread until the flag is set or the deadline has passed.
+void tandem_patch_block(uint64_t deadline, const bool *is_over);
 /// Ends a wait, whether or not it was parked on.
 void tandem_patch_end(tandem_wait *wait);
 
@@ -94,6 +106,11 @@ static inline bool is_on_hubs_stack(void) {
   return __builtin_expect(tandem_this_thread.hub != NULL, 0) && !tandem_this_thread.current &&
          (tandem_patch_areas() & TANDEM_PATCH_LOCKS);
 }
+
+/* The body of a function that differs on all stacks of a hub's thread. Both calls are jumps. */
+#define ON_HUBS(hubs, libc)                                                                                                    \
+  if (__builtin_expect(tandem_this_thread.hub != NULL, 0)) __attribute__((musttail)) return hubs;                              \
+  __attribute__((musttail)) return libc;
 
 /// Ends the process with a report: the caller waits for a green thread that cannot run before the caller has returned.
 void tandem_patch_deadlock(const void *lock, const tandem_fiber *holder);

@@ -18,11 +18,11 @@ OFFLOADED(int, pclose, PROCESSES, (FILE *file), (file), FILE *file;, VALUES(file
 
 /* MARK: Processes */
 
-REAL(pid_t, wait4, (pid_t process, int *status, int options, struct rusage *usage), (process, status, options, usage))
-REAL(pid_t, wait3, (int *status, int options, struct rusage *usage), (status, options, usage))
-REAL(pid_t, waitpid, (pid_t process, int *status, int options), (process, status, options))
-REAL(pid_t, wait, (int *status), (status))
-REAL(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
+PATCH(pid_t, wait4, (pid_t process, int *status, int options, struct rusage *usage), (process, status, options, usage))
+PATCH(pid_t, wait3, (int *status, int options, struct rusage *usage), (status, options, usage))
+PATCH(pid_t, waitpid, (pid_t process, int *status, int options), (process, status, options))
+PATCH(pid_t, wait, (int *status), (status))
+PATCH(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
 
 /// Waits on the hub until a process has ended, or may have ended. Returns false with errno set if the task has been cancelled.
 static bool wait_for_end(tandem_patch_function function, pid_t process, uint64_t *pause) {
@@ -48,27 +48,27 @@ static pid_t wait_green(tandem_patch_function function, pid_t process, int *stat
   }
 }
 
-pid_t wait4(pid_t process, int *status, int options, struct rusage *usage) {
+static pid_t green_wait4(pid_t process, int *status, int options, struct rusage *usage) {
   if (!IS_GREEN(wait4, PROCESSES)) return real_wait4(process, status, options, usage);
   return wait_green(TANDEM_PATCH_wait4, process, status, options, usage);
 }
 
-pid_t wait3(int *status, int options, struct rusage *usage) {
+static pid_t green_wait3(int *status, int options, struct rusage *usage) {
   if (!IS_GREEN(wait3, PROCESSES)) return real_wait3(status, options, usage);
   return wait_green(TANDEM_PATCH_wait3, -1, status, options, usage);
 }
 
-pid_t waitpid(pid_t process, int *status, int options) {
+static pid_t green_waitpid(pid_t process, int *status, int options) {
   if (!IS_GREEN(waitpid, PROCESSES)) return real_waitpid(process, status, options);
   return wait_green(TANDEM_PATCH_waitpid, process, status, options, NULL);
 }
 
-pid_t wait(int *status) {
+static pid_t green_wait(int *status) {
   if (!IS_GREEN(wait, PROCESSES)) return real_wait(status);
   return wait_green(TANDEM_PATCH_wait, -1, status, 0, NULL);
 }
 
-int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+static int green_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   if (!IS_GREEN(waitid, PROCESSES) || (options & WNOHANG)) return real_waitid(type, id, info, options);
   int saved = errno;
   uint64_t pause = 0;
@@ -89,9 +89,9 @@ int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
 
 /* MARK: Threads */
 
-REAL(int, pthread_join, (pthread_t thread, void **value), (thread, value))
-REAL(int, pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *time), (thread, value, time))
-REAL(int, pthread_clockjoin_np, (pthread_t thread, void **value, clockid_t clock, const struct timespec *time),
+PATCH(int, pthread_join, (pthread_t thread, void **value), (thread, value))
+PATCH(int, pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *time), (thread, value, time))
+PATCH(int, pthread_clockjoin_np, (pthread_t thread, void **value, clockid_t clock, const struct timespec *time),
      (thread, value, clock, time))
 
 /* A thread tells of its end inside libc only. A join is deaf to a cancellation: the thread may use memory of the caller. */
@@ -103,17 +103,17 @@ static int join_green(tandem_patch_function function, pthread_t thread, void **v
   }
 }
 
-int pthread_join(pthread_t thread, void **value) {
+static int green_pthread_join(pthread_t thread, void **value) {
   if (!IS_GREEN(pthread_join, PROCESSES) || pthread_equal(thread, pthread_self())) return real_pthread_join(thread, value);
   return join_green(TANDEM_PATCH_pthread_join, thread, value, NEVER);
 }
 
-int pthread_timedjoin_np(pthread_t thread, void **value, const struct timespec *time) {
+static int green_pthread_timedjoin_np(pthread_t thread, void **value, const struct timespec *time) {
   if (!IS_GREEN(pthread_timedjoin_np, PROCESSES) || is_invalid_time(time)) return real_pthread_timedjoin_np(thread, value, time);
   return join_green(TANDEM_PATCH_pthread_timedjoin_np, thread, value, deadline_at(CLOCK_REALTIME, time));
 }
 
-int pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock, const struct timespec *time) {
+static int green_pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_clockjoin_np, PROCESSES) || is_invalid_time(time))
     return real_pthread_clockjoin_np(thread, value, clock, time);
   return join_green(TANDEM_PATCH_pthread_clockjoin_np, thread, value, deadline_at(clock, time));
@@ -124,8 +124,8 @@ int pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock, const 
 /* The kernel tells nobody that a lock is free, and a thread per waiter could use up the pool: so these try again and again. For locks
    of fcntl and lockf all green threads of the process are one owner, as all its OS threads are. */
 
-REAL(int, flock, (int fd, int operation), (fd, operation))
-REAL(int, lockf, (int fd, int command, off_t length), (fd, command, length))
+PATCH(int, flock, (int fd, int operation), (fd, operation))
+PATCH(int, lockf, (int fd, int command, off_t length), (fd, command, length))
 int fcntl(int fd, int command, ...) PATCHED;
 LOOKED_UP(int, fcntl, (int fd, int command, void *argument), (fd, command, argument))
 
@@ -133,7 +133,7 @@ int tandem_patch_fcntl(int fd, int command, int argument) { return real_fcntl(fd
 
 static bool is_taken(int error) { return error == EAGAIN || error == EACCES; }
 
-int flock(int fd, int operation) {
+static int green_flock(int fd, int operation) {
   if (!IS_GREEN(flock, PROCESSES) || (operation & LOCK_NB)) return real_flock(fd, operation);
   int saved = errno;
   uint64_t pause = 0;
@@ -143,7 +143,7 @@ int flock(int fd, int operation) {
   return 0;
 }
 
-int lockf(int fd, int command, off_t length) {
+static int green_lockf(int fd, int command, off_t length) {
   if (command != F_LOCK || !IS_GREEN(lockf, PROCESSES)) return real_lockf(fd, command, length);
   int saved = errno;
   uint64_t pause = 0;

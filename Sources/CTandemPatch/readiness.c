@@ -4,22 +4,23 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 
 /* poll, select and epoll_wait, which wait for several descriptors. */
 
-REAL(int, poll, (struct pollfd *entries, nfds_t count, int timeout), (entries, count, timeout))
-REAL(int, ppoll, (struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+PATCH(int, poll, (struct pollfd *entries, nfds_t count, int timeout), (entries, count, timeout))
+PATCH(int, ppoll, (struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
      (entries, count, timeout, mask))
-REAL(int, select, (int count, fd_set *reads, fd_set *writes, fd_set *errors, struct timeval *timeout),
+PATCH(int, select, (int count, fd_set *reads, fd_set *writes, fd_set *errors, struct timeval *timeout),
      (count, reads, writes, errors, timeout))
-REAL(int, pselect,
+PATCH(int, pselect,
      (int count, fd_set *reads, fd_set *writes, fd_set *errors, const struct timespec *timeout, const sigset_t *mask),
      (count, reads, writes, errors, timeout, mask))
-REAL(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout), (fd, events, count, timeout))
-REAL(int, epoll_pwait, (int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask),
+PATCH(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout), (fd, events, count, timeout))
+PATCH(int, epoll_pwait, (int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask),
      (fd, events, count, timeout, mask))
 
-REAL(int, epoll_pwait2,
+PATCH(int, epoll_pwait2,
      (int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask),
      (fd, events, count, timeout, mask))
 
@@ -59,12 +60,15 @@ static int poll_green(
   }
 }
 
-int poll(struct pollfd *entries, nfds_t count, int timeout) {
+static int green_poll(struct pollfd *entries, nfds_t count, int timeout) {
   if (!IS_GREEN(poll, IO) || timeout == 0) return real_poll(entries, count, timeout);
+  struct timespec now = {0, 0};
+  long found = tandem_kernel_call(SYS_ppoll, (long)entries, (long)count, (long)&now, 0, 8, 0);
+  if (found > 0) return (int)found;
   return poll_green(TANDEM_PATCH_poll, entries, count, deadline_in(timeout), NULL);
 }
 
-int ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
+static int green_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
   if (!IS_GREEN(ppoll, IO) || is_invalid(timeout)) return real_ppoll(entries, count, timeout, mask);
   return poll_green(TANDEM_PATCH_ppoll, entries, count, deadline_of(timeout), mask);
 }
@@ -110,7 +114,7 @@ static int select_green(
   return found;
 }
 
-int select(int count, fd_set *reads, fd_set *writes, fd_set *errors, struct timeval *timeout) {
+static int green_select(int count, fd_set *reads, fd_set *writes, fd_set *errors, struct timeval *timeout) {
   bool is_valid = !timeout || (timeout->tv_sec >= 0 && timeout->tv_usec >= 0);
   if (!IS_GREEN(select, IO) || !is_valid || count < 0 || count > FD_SETSIZE)
     return real_select(count, reads, writes, errors, timeout);
@@ -126,7 +130,7 @@ int select(int count, fd_set *reads, fd_set *writes, fd_set *errors, struct time
   return found;
 }
 
-int pselect(
+static int green_pselect(
     int count, fd_set *reads, fd_set *writes, fd_set *errors, const struct timespec *timeout, const sigset_t *mask) {
   if (!IS_GREEN(pselect, IO) || is_invalid(timeout) || count < 0 || count > FD_SETSIZE)
     return real_pselect(count, reads, writes, errors, timeout, mask);
@@ -148,17 +152,17 @@ static int epoll_green(
   }
 }
 
-int epoll_wait(int fd, struct epoll_event *events, int count, int timeout) {
+static int green_epoll_wait(int fd, struct epoll_event *events, int count, int timeout) {
   if (!IS_GREEN(epoll_wait, IO) || timeout == 0) return real_epoll_wait(fd, events, count, timeout);
   return epoll_green(TANDEM_PATCH_epoll_wait, fd, events, count, deadline_in(timeout), NULL);
 }
 
-int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
+static int green_epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
   if (!IS_GREEN(epoll_pwait, IO) || timeout == 0) return real_epoll_pwait(fd, events, count, timeout, mask);
   return epoll_green(TANDEM_PATCH_epoll_pwait, fd, events, count, deadline_in(timeout), mask);
 }
 
-int epoll_pwait2(
+static int green_epoll_pwait2(
     int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
   if (!IS_GREEN(epoll_pwait2, IO) || is_invalid(timeout)) return real_epoll_pwait2(fd, events, count, timeout, mask);
   return epoll_green(TANDEM_PATCH_epoll_pwait2, fd, events, count, deadline_of(timeout), mask);

@@ -12,8 +12,8 @@
 
 REAL(int, pthread_rwlock_rdlock, (pthread_rwlock_t *lock), (lock))
 REAL(int, pthread_rwlock_wrlock, (pthread_rwlock_t *lock), (lock))
-REAL(int, pthread_rwlock_tryrdlock, (pthread_rwlock_t *lock), (lock))
-REAL(int, pthread_rwlock_trywrlock, (pthread_rwlock_t *lock), (lock))
+PATCH(int, pthread_rwlock_tryrdlock, (pthread_rwlock_t *lock), (lock))
+PATCH(int, pthread_rwlock_trywrlock, (pthread_rwlock_t *lock), (lock))
 REAL(int, pthread_rwlock_timedrdlock, (pthread_rwlock_t *lock, const struct timespec *time), (lock, time))
 REAL(int, pthread_rwlock_timedwrlock, (pthread_rwlock_t *lock, const struct timespec *time), (lock, time))
 REAL(int, pthread_rwlock_clockrdlock, (pthread_rwlock_t *lock, clockid_t clock, const struct timespec *time), (lock, clock, time))
@@ -28,7 +28,7 @@ static bool is_shared(const pthread_rwlock_t *lock) { return lock->__data.__shar
 static bool is_writer(const pthread_rwlock_t *lock) { return lock->__data.__cur_writer == tandem_thread_id(); }
 
 static int try_lock(lock_function *try, pthread_rwlock_t *lock) {
-  if (is_writer(lock) && is_held(lock)) return EDEADLK;
+  if (any_is_held() && is_writer(lock) && own_holding_of(lock)) return EDEADLK;
   int result = try(lock);
   if (result != 0 || hold(lock)) return result;
   real_pthread_rwlock_unlock(lock);
@@ -65,30 +65,33 @@ static int lock_green(tandem_patch_function function, lock_function *try, pthrea
 static int lock_on_hubs_stack(lock_function *try, lock_function *libc, pthread_rwlock_t *lock) {
   int result = try(lock);
   if (result != EBUSY) return result;
-  const tandem_fiber *holder = holder_of(lock);
-  if (holder) tandem_patch_deadlock(lock, holder);
+  const holding *held = holding_of(lock);
+  if (held) tandem_patch_deadlock(lock, held->fiber);
   return libc(lock);
 }
 
-int pthread_rwlock_rdlock(pthread_rwlock_t *lock) {
+static int rdlock_on_hub(pthread_rwlock_t *lock) {
   if (is_on_hubs_stack()) return lock_on_hubs_stack(real_pthread_rwlock_tryrdlock, real_pthread_rwlock_rdlock, lock);
   if (!IS_GREEN(pthread_rwlock_rdlock, LOCKS)) return real_pthread_rwlock_rdlock(lock);
   return lock_green(TANDEM_PATCH_pthread_rwlock_rdlock, real_pthread_rwlock_tryrdlock, lock, NEVER);
 }
 
-int pthread_rwlock_wrlock(pthread_rwlock_t *lock) {
+static int wrlock_on_hub(pthread_rwlock_t *lock) {
   if (is_on_hubs_stack()) return lock_on_hubs_stack(real_pthread_rwlock_trywrlock, real_pthread_rwlock_wrlock, lock);
   if (!IS_GREEN(pthread_rwlock_wrlock, LOCKS)) return real_pthread_rwlock_wrlock(lock);
   return lock_green(TANDEM_PATCH_pthread_rwlock_wrlock, real_pthread_rwlock_trywrlock, lock, NEVER);
 }
 
-int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock) {
+int pthread_rwlock_rdlock(pthread_rwlock_t *lock) { ON_HUBS(rdlock_on_hub(lock), real_pthread_rwlock_rdlock(lock)) }
+int pthread_rwlock_wrlock(pthread_rwlock_t *lock) { ON_HUBS(wrlock_on_hub(lock), real_pthread_rwlock_wrlock(lock)) }
+
+static int green_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock) {
   if (!IS_GREEN(pthread_rwlock_tryrdlock, LOCKS)) return real_pthread_rwlock_tryrdlock(lock);
   int result = try_lock(real_pthread_rwlock_tryrdlock, lock);
   return result == EDEADLK ? EBUSY : result;
 }
 
-int pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
+static int green_pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
   if (!IS_GREEN(pthread_rwlock_trywrlock, LOCKS)) return real_pthread_rwlock_trywrlock(lock);
   int result = try_lock(real_pthread_rwlock_trywrlock, lock);
   return result == EDEADLK ? EBUSY : result;

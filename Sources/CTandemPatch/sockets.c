@@ -3,23 +3,24 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Messages and connections of sockets. */
 
-REAL(ssize_t, recv, (int fd, void *buffer, size_t count, int flags), (fd, buffer, count, flags))
-REAL(ssize_t, recvfrom, (int fd, void *buffer, size_t count, int flags, struct sockaddr *from, socklen_t *length),
+PATCH(ssize_t, recv, (int fd, void *buffer, size_t count, int flags), (fd, buffer, count, flags))
+PATCH(ssize_t, recvfrom, (int fd, void *buffer, size_t count, int flags, struct sockaddr *from, socklen_t *length),
      (fd, buffer, count, flags, from, length))
-REAL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
-REAL(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),
+PATCH(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+PATCH(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),
      (fd, messages, count, flags, timeout))
-REAL(ssize_t, send, (int fd, const void *buffer, size_t count, int flags), (fd, buffer, count, flags))
-REAL(ssize_t, sendto, (int fd, const void *buffer, size_t count, int flags, const struct sockaddr *to, socklen_t length),
+PATCH(ssize_t, send, (int fd, const void *buffer, size_t count, int flags), (fd, buffer, count, flags))
+PATCH(ssize_t, sendto, (int fd, const void *buffer, size_t count, int flags, const struct sockaddr *to, socklen_t length),
      (fd, buffer, count, flags, to, length))
-REAL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
-REAL(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), (fd, messages, count, flags))
+PATCH(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+PATCH(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), (fd, messages, count, flags))
 
 /* MARK: Messages */
 
@@ -80,14 +81,18 @@ static ssize_t send_green(tandem_patch_function function, int fd, const struct m
 /// Whether a call with these flags never waits.
 static bool never_waits(int flags) { return flags & (MSG_DONTWAIT | MSG_ERRQUEUE); }
 
-ssize_t recv(int fd, void *buffer, size_t count, int flags) {
+static ssize_t green_recv(int fd, void *buffer, size_t count, int flags) {
   if (!IS_GREEN(recv, IO) || never_waits(flags)) return real_recv(fd, buffer, count, flags);
+  if (!(flags & MSG_WAITALL)) {
+    long taken = tandem_kernel_call(SYS_recvfrom, fd, (long)buffer, (long)count, flags | MSG_DONTWAIT, 0, 0);
+    if (taken >= 0) return taken;
+  }
   struct iovec part = {buffer, count};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   return receive_green(TANDEM_PATCH_recv, fd, &message, flags);
 }
 
-ssize_t recvfrom(int fd, void *buffer, size_t count, int flags, struct sockaddr *from, socklen_t *length) {
+static ssize_t green_recvfrom(int fd, void *buffer, size_t count, int flags, struct sockaddr *from, socklen_t *length) {
   if (!IS_GREEN(recvfrom, IO) || never_waits(flags)) return real_recvfrom(fd, buffer, count, flags, from, length);
   struct iovec part = {buffer, count};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_name = from, .msg_namelen = from && length ? *length : 0};
@@ -96,33 +101,41 @@ ssize_t recvfrom(int fd, void *buffer, size_t count, int flags, struct sockaddr 
   return taken;
 }
 
-ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+static ssize_t green_recvmsg(int fd, struct msghdr *message, int flags) {
   if (!IS_GREEN(recvmsg, IO) || never_waits(flags) || message->msg_iovlen > IOV_MAX) return real_recvmsg(fd, message, flags);
   return receive_green(TANDEM_PATCH_recvmsg, fd, message, flags);
 }
 
-ssize_t send(int fd, const void *buffer, size_t count, int flags) {
+static ssize_t green_send(int fd, const void *buffer, size_t count, int flags) {
   if (!IS_GREEN(send, IO) || never_waits(flags)) return real_send(fd, buffer, count, flags);
-  struct iovec part = {(void *)(uintptr_t)buffer, count};
+  long first = tandem_kernel_call(SYS_sendto, fd, (long)buffer, (long)count, flags | MSG_DONTWAIT, 0, 0);
+  if (first == (long)count) return first;
+  if (first < 0 && first != -EAGAIN) {
+    errno = (int)-first;
+    return -1;
+  }
+  size_t sent = first < 0 ? 0 : (size_t)first;
+  struct iovec part = {(char *)(uintptr_t)buffer + sent, count - sent};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  return send_green(TANDEM_PATCH_send, fd, &message, flags);
+  ssize_t rest = send_green(TANDEM_PATCH_send, fd, &message, flags);
+  return rest >= 0 ? (ssize_t)sent + rest : sent ? (ssize_t)sent : -1;
 }
 
-ssize_t sendto(int fd, const void *buffer, size_t count, int flags, const struct sockaddr *to, socklen_t length) {
+static ssize_t green_sendto(int fd, const void *buffer, size_t count, int flags, const struct sockaddr *to, socklen_t length) {
   if (!IS_GREEN(sendto, IO) || never_waits(flags)) return real_sendto(fd, buffer, count, flags, to, length);
   struct iovec part = {(void *)(uintptr_t)buffer, count};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_name = (void *)(uintptr_t)to, .msg_namelen = length};
   return send_green(TANDEM_PATCH_sendto, fd, &message, flags);
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+static ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags) {
   if (!IS_GREEN(sendmsg, IO) || never_waits(flags) || message->msg_iovlen > IOV_MAX) return real_sendmsg(fd, message, flags);
   return send_green(TANDEM_PATCH_sendmsg, fd, message, flags);
 }
 
 /// Waits for the first message as recvmmsg does, and for further ones unless MSG_WAITFORONE is set. The time limit is looked at after
 /// each message, recvmmsg(2).
-int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+static int green_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
   if (!IS_GREEN(recvmmsg, IO) || never_waits(flags)) return real_recvmmsg(fd, messages, count, flags, timeout);
   waiting call = {.function = TANDEM_PATCH_recvmmsg, .fd = fd, .events = POLLIN};
   uint64_t limit = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
@@ -144,7 +157,7 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
   return (int)total;
 }
 
-int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+static int green_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
   if (!IS_GREEN(sendmmsg, IO) || never_waits(flags)) return real_sendmmsg(fd, messages, count, flags);
   unsigned total = 0;
   for (; total < count && total < IOV_MAX; total++) {
@@ -157,13 +170,13 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
 
 /* MARK: Connections */
 
-REAL(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
-REAL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
-REAL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
+PATCH(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
+PATCH(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
+PATCH(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
 
 /* connect and accept have no flag for a try. The descriptor is made non-blocking for the length of the try, never during a wait. */
 
-int connect(int fd, const struct sockaddr *address, socklen_t length) {
+static int green_connect(int fd, const struct sockaddr *address, socklen_t length) {
   if (!IS_GREEN(connect, IO)) return real_connect(fd, address, length);
   int owners = owners_flags(fd), saved = errno;
   if (owners < 0 || (owners & O_NONBLOCK)) return real_connect(fd, address, length);
@@ -208,12 +221,12 @@ static int accept_green(
   }
 }
 
-int accept(int fd, struct sockaddr *address, socklen_t *length) {
+static int green_accept(int fd, struct sockaddr *address, socklen_t *length) {
   if (!IS_GREEN(accept, IO)) return real_accept(fd, address, length);
   return accept_green(TANDEM_PATCH_accept, fd, address, length, 0);
 }
 
-int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+static int green_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
   if (!IS_GREEN(accept4, IO)) return real_accept4(fd, address, length, flags);
   return accept_green(TANDEM_PATCH_accept4, fd, address, length, flags);
 }

@@ -25,8 +25,8 @@
 /* Reads once into the empty buffer of a stream. Returns the next byte, which stays there, or EOF. */
 extern int __underflow(FILE *file);
 
-REAL(void, flockfile, (FILE *file), (file))
-REAL(int, ftrylockfile, (FILE *file), (file))
+PATCH(void, flockfile, (FILE *file), (file))
+PATCH(int, ftrylockfile, (FILE *file), (file))
 REAL(void, funlockfile, (FILE *file), (file))
 
 /* MARK: One user at a time */
@@ -149,36 +149,36 @@ static ssize_t get_record_green(tandem_patch_function function, char **line, siz
 
 #define READS(name, file) (IS_GREEN(name, IO) && may_wait(file))
 
-REAL(int, fgetc, (FILE *file), (file))
-REAL(int, getc, (FILE *file), (file))
-REAL(int, getchar, (void), ())
-REAL(char *, fgets, (char *line, int size, FILE *file), (line, size, file))
-REAL(size_t, fread, (void *bytes, size_t size, size_t count, FILE *file), (bytes, size, count, file))
-REAL(ssize_t, getdelim, (char **line, size_t *size, int delimiter, FILE *file), (line, size, delimiter, file))
-REAL(ssize_t, getline, (char **line, size_t *size, FILE *file), (line, size, file))
+PATCH(int, fgetc, (FILE *file), (file))
+PATCH(int, getc, (FILE *file), (file))
+PATCH(int, getchar, (void), ())
+PATCH(char *, fgets, (char *line, int size, FILE *file), (line, size, file))
+PATCH(size_t, fread, (void *bytes, size_t size, size_t count, FILE *file), (bytes, size, count, file))
+PATCH(ssize_t, getdelim, (char **line, size_t *size, int delimiter, FILE *file), (line, size, delimiter, file))
+PATCH(ssize_t, getline, (char **line, size_t *size, FILE *file), (line, size, file))
 
-int fgetc(FILE *file) { return READS(fgetc, file) ? get_green(TANDEM_PATCH_fgetc, file) : real_fgetc(file); }
-int getc(FILE *file) { return READS(getc, file) ? get_green(TANDEM_PATCH_getc, file) : real_getc(file); }
-int getchar(void) { return READS(getchar, stdin) ? get_green(TANDEM_PATCH_getchar, stdin) : real_getchar(); }
+static int green_fgetc(FILE *file) { return READS(fgetc, file) ? get_green(TANDEM_PATCH_fgetc, file) : real_fgetc(file); }
+static int green_getc(FILE *file) { return READS(getc, file) ? get_green(TANDEM_PATCH_getc, file) : real_getc(file); }
+static int green_getchar(void) { return READS(getchar, stdin) ? get_green(TANDEM_PATCH_getchar, stdin) : real_getchar(); }
 int _IO_getc(FILE *file) __attribute__((weak, alias("getc")));
 
-char *fgets(char *line, int size, FILE *file) {
+static char *green_fgets(char *line, int size, FILE *file) {
   if (size <= 0 || !READS(fgets, file)) return real_fgets(line, size, file);
   return get_line_green(TANDEM_PATCH_fgets, line, size, file);
 }
 
-size_t fread(void *bytes, size_t size, size_t count, FILE *file) {
+static size_t green_fread(void *bytes, size_t size, size_t count, FILE *file) {
   size_t all;
   if (size == 0 || __builtin_mul_overflow(size, count, &all) || !READS(fread, file)) return real_fread(bytes, size, count, file);
   return read_all_green(TANDEM_PATCH_fread, bytes, all, file) / size;
 }
 
-ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *file) {
+static ssize_t green_getdelim(char **line, size_t *size, int delimiter, FILE *file) {
   if (!line || !size || !READS(getdelim, file)) return real_getdelim(line, size, delimiter, file);
   return get_record_green(TANDEM_PATCH_getdelim, line, size, (unsigned char)delimiter, file);
 }
 
-ssize_t getline(char **line, size_t *size, FILE *file) {
+static ssize_t green_getline(char **line, size_t *size, FILE *file) {
   if (!line || !size || !READS(getline, file)) return real_getline(line, size, file);
   return get_record_green(TANDEM_PATCH_getline, line, size, '\n', file);
 }
@@ -193,8 +193,8 @@ char *fgets_unlocked(char *line, int size, FILE *file) __attribute__((weak, alia
 size_t fread_unlocked(void *bytes, size_t size, size_t count, FILE *file) __attribute__((weak, alias("fread")));
 
 /* getc_unlocked of optimized code takes from the buffer itself, and calls this when it is empty. */
-REAL(int, __uflow, (FILE *file), (file))
-int __uflow(FILE *file) { return READS(__uflow, file) && !fill(TANDEM_PATCH___uflow, file) ? EOF : real___uflow(file); }
+PATCH(int, __uflow, (FILE *file), (file))
+static int green___uflow(FILE *file) { return READS(__uflow, file) && !fill(TANDEM_PATCH___uflow, file) ? EOF : real___uflow(file); }
 
 /* Formatted input takes as many bytes as it needs, so an OS thread makes the call unless a line is there, or unless the caller has
    locked the stream, which the other thread could not use. */
@@ -217,7 +217,7 @@ static void run_scan(void *context) {
 static int scan_green(scan_function *scan, FILE *file, const char *format, va_list list) {
   size_t buffered = (size_t)(file->_IO_read_end - file->_IO_read_ptr);
   if (feof(file) || (buffered && memchr(file->_IO_read_ptr, '\n', buffered))) return scan(file, format, list);
-  if (is_held(file)) return HOLDING(scan(file, format, list));
+  if (own_holding_of(file)) return HOLDING(scan(file, format, list));
   scan_call call = {.scan = scan, .file = file, .format = format};
   va_copy(call.list, list);
   tandem_patch_offload(run_scan, &call);
@@ -287,7 +287,7 @@ static bool go_to_buffer(FILE *file, const char *bytes, size_t length) {
   return length < (size_t)(__fpending(file) ? file->_IO_buf_end - file->_IO_write_ptr : file->_IO_buf_end - file->_IO_buf_base);
 }
 
-REAL(size_t, fwrite, (const void *bytes, size_t size, size_t count, FILE *file), (bytes, size, count, file))
+PATCH(size_t, fwrite, (const void *bytes, size_t size, size_t count, FILE *file), (bytes, size, count, file))
 
 static size_t put_green(tandem_patch_function function, FILE *file, const char *bytes, size_t length) {
   begin_using(function, file);
@@ -301,17 +301,17 @@ static size_t put_green(tandem_patch_function function, FILE *file, const char *
 
 #define WRITES(name, file) (IS_GREEN(name, IO) && may_wait(file))
 
-size_t fwrite(const void *bytes, size_t size, size_t count, FILE *file) {
+static size_t green_fwrite(const void *bytes, size_t size, size_t count, FILE *file) {
   size_t all;
   if (size == 0 || __builtin_mul_overflow(size, count, &all) || !WRITES(fwrite, file)) return real_fwrite(bytes, size, count, file);
   return put_green(TANDEM_PATCH_fwrite, file, bytes, all) / size;
 }
 
-REAL(int, fputs, (const char *text, FILE *file), (text, file))
-REAL(int, puts, (const char *text), (text))
-REAL(int, fputc, (int byte, FILE *file), (byte, file))
-REAL(int, putc, (int byte, FILE *file), (byte, file))
-REAL(int, putchar, (int byte), (byte))
+PATCH(int, fputs, (const char *text, FILE *file), (text, file))
+PATCH(int, puts, (const char *text), (text))
+PATCH(int, fputc, (int byte, FILE *file), (byte, file))
+PATCH(int, putc, (int byte, FILE *file), (byte, file))
+PATCH(int, putchar, (int byte), (byte))
 
 static int put_text(tandem_patch_function function, FILE *file, const char *text) {
   size_t length = strlen(text);
@@ -323,11 +323,11 @@ static int put_byte(tandem_patch_function function, FILE *file, int byte) {
   return put_green(function, file, bytes, 1) == 1 ? (unsigned char)byte : EOF;
 }
 
-int fputs(const char *text, FILE *file) {
+static int green_fputs(const char *text, FILE *file) {
   return WRITES(fputs, file) ? put_text(TANDEM_PATCH_fputs, file, text) : real_fputs(text, file);
 }
 
-int puts(const char *text) {
+static int green_puts(const char *text) {
   if (!WRITES(puts, stdout)) return real_puts(text);
   begin_using(TANDEM_PATCH_puts, stdout);
   bool is_written =
@@ -336,11 +336,11 @@ int puts(const char *text) {
   return is_written ? 1 : EOF;
 }
 
-int fputc(int byte, FILE *file) {
+static int green_fputc(int byte, FILE *file) {
   return WRITES(fputc, file) ? put_byte(TANDEM_PATCH_fputc, file, byte) : real_fputc(byte, file);
 }
-int putc(int byte, FILE *file) { return WRITES(putc, file) ? put_byte(TANDEM_PATCH_putc, file, byte) : real_putc(byte, file); }
-int putchar(int byte) { return WRITES(putchar, stdout) ? put_byte(TANDEM_PATCH_putchar, stdout, byte) : real_putchar(byte); }
+static int green_putc(int byte, FILE *file) { return WRITES(putc, file) ? put_byte(TANDEM_PATCH_putc, file, byte) : real_putc(byte, file); }
+static int green_putchar(int byte) { return WRITES(putchar, stdout) ? put_byte(TANDEM_PATCH_putchar, stdout, byte) : real_putchar(byte); }
 int _IO_putc(int byte, FILE *file) __attribute__((weak, alias("putc")));
 size_t fwrite_unlocked(const void *bytes, size_t size, size_t count, FILE *file) __attribute__((weak, alias("fwrite")));
 int fputs_unlocked(const char *text, FILE *file) __attribute__((weak, alias("fputs")));
@@ -355,16 +355,16 @@ static bool flush_green(tandem_patch_function function, FILE *file) {
   return is_empty;
 }
 
-REAL(int, fflush, (FILE * file), (file))
-REAL(int, fclose, (FILE * file), (file))
+PATCH(int, fflush, (FILE * file), (file))
+PATCH(int, fclose, (FILE * file), (file))
 
 /* With null libc flushes all streams of the process, and may wait for any of them. */
-int fflush(FILE *file) {
+static int green_fflush(FILE *file) {
   if (!file || !WRITES(fflush, file) || !__fpending(file)) return real_fflush(file);
   return flush_green(TANDEM_PATCH_fflush, file) ? 0 : EOF;
 }
 
-int fclose(FILE *file) {
+static int green_fclose(FILE *file) {
   bool is_flushed = !WRITES(fclose, file) || !__fpending(file) || flush_green(TANDEM_PATCH_fclose, file);
   int error = errno;
   /* What could not be written is lost, fclose(3): libc must not wait for it. */
@@ -410,18 +410,18 @@ int printf(const char *format, ...) { PRINT_LIST(printf, stdout, real_vfprintf(s
 
 /* MARK: Locking by the program itself */
 
-void flockfile(FILE *file) {
+static void green_flockfile(FILE *file) {
   if (!IS_GREEN(flockfile, IO)) return real_flockfile(file);
   begin_using(TANDEM_PATCH_flockfile, file);
 }
 
-int ftrylockfile(FILE *file) {
+static int green_ftrylockfile(FILE *file) {
   if (!IS_GREEN(ftrylockfile, IO)) return real_ftrylockfile(file);
   return try_use(file) ? 0 : -1;
 }
 
 void funlockfile(FILE *file) {
-  if (tandem_this_thread.current && is_held(file)) return end_using(file);
+  if (tandem_this_thread.current && own_holding_of(file)) return end_using(file);
   real_funlockfile(file);
 }
 

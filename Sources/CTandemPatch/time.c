@@ -7,10 +7,10 @@
 
 /* Sleeps. A cancellation ends one sleep, as a signal would: see ForeignWait.sleep. */
 
-REAL(unsigned, sleep, (unsigned seconds), (seconds))
-REAL(int, usleep, (useconds_t microseconds), (microseconds))
-REAL(int, nanosleep, (const struct timespec *duration, struct timespec *rest), (duration, rest))
-REAL(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *rest),
+PATCH(unsigned, sleep, (unsigned seconds), (seconds))
+PATCH(int, usleep, (useconds_t microseconds), (microseconds))
+PATCH(int, nanosleep, (const struct timespec *duration, struct timespec *rest), (duration, rest))
+PATCH(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *rest),
      (clock, flags, time, rest))
 
 static bool is_valid(const struct timespec *time) { return time->tv_sec >= 0 && (uint64_t)time->tv_nsec < SECOND; }
@@ -36,21 +36,21 @@ static int sleep_for(tandem_patch_function function, const struct timespec *dura
   return EINTR;
 }
 
-unsigned sleep(unsigned seconds) {
+static unsigned green_sleep(unsigned seconds) {
   if (!IS_GREEN(sleep, TIME)) return real_sleep(seconds);
   uint64_t deadline = after(seconds * SECOND);
   if (tandem_patch_sleep(TANDEM_PATCH_sleep, deadline)) return 0;
   return (unsigned)((left(deadline) + SECOND - 1) / SECOND);
 }
 
-int usleep(useconds_t microseconds) {
+static int green_usleep(useconds_t microseconds) {
   if (!IS_GREEN(usleep, TIME)) return real_usleep(microseconds);
   if (tandem_patch_sleep(TANDEM_PATCH_usleep, after(microseconds * 1000ull))) return 0;
   errno = EINTR;
   return -1;
 }
 
-int nanosleep(const struct timespec *duration, struct timespec *rest) {
+static int green_nanosleep(const struct timespec *duration, struct timespec *rest) {
   if (!IS_GREEN(nanosleep, TIME) || !is_valid(duration)) return real_nanosleep(duration, rest);
   int error = sleep_for(TANDEM_PATCH_nanosleep, duration, rest);
   if (!error) return 0;
@@ -58,7 +58,7 @@ int nanosleep(const struct timespec *duration, struct timespec *rest) {
   return -1;
 }
 
-int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest) {
+static int green_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest) {
   bool is_wall_time = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
   if (!IS_GREEN(clock_nanosleep, TIME) || !is_wall_time || !is_valid(time)) return real_clock_nanosleep(clock, flags, time, rest);
   if (!(flags & TIMER_ABSTIME)) return sleep_for(TANDEM_PATCH_clock_nanosleep, time, rest);
@@ -72,9 +72,9 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, str
   }
 }
 
-REAL(int, sched_yield, (void), ())
+PATCH(int, sched_yield, (void), ())
 
-int sched_yield(void) {
+static int green_sched_yield(void) {
   if (!IS_GREEN(sched_yield, TIME)) return real_sched_yield();
   tandem_patch_sleep(TANDEM_PATCH_sched_yield, 0);
   return 0;

@@ -60,10 +60,10 @@ int wake_waiters(const void *key, int count) {
   int woken = 0;
   for (waiter *next = part_of(key)->first; next && woken < count; next = next->next) {
     if (next->key != key || next->is_woken) continue;
-    next->is_woken = true;
+    __atomic_store_n(&next->is_woken, true, __ATOMIC_RELEASE);
     woken++;
     /* Posted under the lock of the part: afterwards the waiter may be gone. */
-    if (tandem_wait_post(next->wait, TANDEM_WAKE_READY)) tandem_inbox_put(next->wait->inbox, next->wait, true);
+    if (next->wait && tandem_wait_post(next->wait, TANDEM_WAKE_READY)) tandem_inbox_put(next->wait->inbox, next->wait, true);
   }
   return woken;
 }
@@ -83,7 +83,12 @@ bool has_others(const void *key, const waiter *self) {
 
 void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline) {
   waiter->key = key;
+  waiter->deadline = deadline;
   waiter->wait = tandem_patch_begin(function, deadline);
 }
 
-bool wait_in_line(waiter *waiter) { return tandem_patch_park(waiter->wait); }
+bool wait_in_line(waiter *waiter) {
+  if (waiter->wait) return tandem_patch_park(waiter->wait);
+  tandem_patch_block(waiter->deadline, &waiter->is_woken);
+  return __atomic_load_n(&waiter->is_woken, __ATOMIC_ACQUIRE);
+}

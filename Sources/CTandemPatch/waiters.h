@@ -8,7 +8,9 @@
 /// `enlist` has failed too, `withdraw`.
 typedef struct waiter {
   const void *key;
+  /// Null if the green stack runs a task that cannot park.
   tandem_wait *wait;
+  uint64_t deadline;
   struct waiter *next, *previous;
   /// Whether somebody has woken it.
   bool is_woken;
@@ -27,7 +29,7 @@ typedef enum waiter_kind {
   waiter_kinds
 } waiter_kind;
 
-extern uint64_t tandem_patch_waiting[waiter_kinds];
+extern uint64_t tandem_patch_waiting[waiter_kinds] __attribute__((visibility("hidden")));
 
 /// Whether any green thread waits for something of this kind. Call it after the change that a waiter would look for.
 static inline bool has_waiters(waiter_kind kind) {

@@ -35,7 +35,7 @@ FUNCTIONS = {
     "retains": {
         "swift_retain", "swift_release", "swift_retain_n", "swift_release_n", "swift_bridgeObjectRetain",
         "swift_bridgeObjectRelease", "swift_bridgeObjectRetain_n", "swift_bridgeObjectRelease_n"},
-    "sends": {"send", "sendto", "sendmsg", "write", "writev"},
+    "sends": {"tandem_send", "tandem_write", "send", "sendto", "sendmsg", "write", "writev"},
 }
 COUNTS = ["instructions", *FUNCTIONS]
 

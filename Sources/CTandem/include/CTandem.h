@@ -9,6 +9,7 @@
 #include "main_queue.h"
 #include "pulse.h"
 #include "stack.h"
+#include "system_calls.h"
 #include "trace.h"
 #include "wait.h"
 

@@ -85,7 +85,9 @@ typedef struct tandem_thread {
   struct tandem_wait *_Nullable parking;
 } tandem_thread;
 
-extern _Thread_local tandem_thread tandem_this_thread;
+/* Initial-exec: an access takes two instructions and no call. A library that is loaded later, such as a guest of Python, takes its room from
+   the reserve that the dynamic linker keeps for that. */
+extern _Thread_local tandem_thread tandem_this_thread __attribute__((tls_model("initial-exec")));
 
 static inline tandem_fiber *_Nullable tandem_current_fiber(void) { return tandem_this_thread.current; }
 static inline struct tandem_wait *_Nullable tandem_parking(void) { return tandem_this_thread.parking; }

@@ -11,7 +11,7 @@ extension Descriptor {
         guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
         guard reading.isReady else { return nil }
         while true {
-            let got = Glibc.read(fd, buffer.baseAddress, buffer.count)
+            let got = tandem_read(fd, buffer.baseAddress, buffer.count)
             if got >= 0 {
                 // A short read has drained a stream, and the next byte brings a new edge. That does not hold for sockets with
                 // message boundaries, at the end of the stream, or after the state of the peer changed, because that edge has
@@ -39,8 +39,8 @@ extension Descriptor {
             // A write to a socket whose peer is gone is an error here, not a SIGPIPE that ends the process.
             let put =
                 isSocket
-                ? send(fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
-                : Glibc.write(fd, buffer.baseAddress, buffer.count)
+                ? tandem_send(fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
+                : tandem_write(fd, buffer.baseAddress, buffer.count)
             if put >= 0 { return put }
             switch errno {
             case EINTR: continue

@@ -176,6 +176,17 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(count.load(ordering: .relaxed) == 10, "all iterations have run")
         usleep(200_000)
     },
+    "immediate": {
+        // A task that runs on this green stack cannot park it: libc blocks the hub's thread, and says so in the report.
+        let lock = NSLock()
+        let ended = DispatchSemaphore(value: 0)
+        Task.immediate {
+            blockBriefly(lock)
+            ended.signal()
+        }
+        ended.wait()
+        usleep(200_000)
+    },
     "queue-sync": {
         // Two green threads of one hub are not one owner of the queue.
         let value = shared.queue.sync {
@@ -243,6 +254,18 @@ let lockClients: [String: @Sendable () throws -> Void] = [
 private let onceCount = Atomic(0)
 
 private func noError() throws -> Bool { true }
+
+/// Blocks this thread for a millisecond in a sleep, in poll and in a condition.
+private func blockBriefly(_ lock: NSLock) {
+    lock.lock()
+    usleep(300)
+    poll(nil, 0, 1)
+    lock.unlock()
+    let condition = NSCondition()
+    condition.lock()
+    _ = condition.wait(until: Date(timeIntervalSinceNow: 0.000_5))
+    condition.unlock()
+}
 
 private enum Slow {
     static let one = slow()

@@ -32,7 +32,8 @@ let streamClients: [String: @Sendable () throws -> Void] = [
             defer { free(line) }
             try check(getline(&line, &size, input) == 20_001 && size > 20_001, "getline")
             try check(String(cString: line!) == long + "\n", "the line")
-            try check(getdelim(&line, &size, Int32(UInt8(ascii: ";")), input) == 5 && String(cString: line!) == "rest;", "getdelim")
+            try check(
+                getdelim(&line, &size, Int32(UInt8(ascii: ";")), input) == 5 && String(cString: line!) == "rest;", "getdelim")
         }
     },
     "fread": {

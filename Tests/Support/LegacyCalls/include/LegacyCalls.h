@@ -11,4 +11,8 @@ typedef struct legacy_call {
 /// Returns the clients; the last has no name.
 const legacy_call *legacy_calls(void);
 
+/// Makes the calls of this name, which need not wait, `count` times: scripts/measure/legacy counts what they cost. Returns 0, or 1 if
+/// there is no such name.
+int legacy_costs(const char *name, long count);
+
 #endif
