@@ -97,7 +97,7 @@ prepare_directory() {
 server_command() {
     local account=()
     ((EUID != 0)) || account=(--reuid=65534 --regid=65534 --clear-groups)
-    cd "$1" && exec setpriv --pdeathsig "$2" "${account[@]}" -- "${@:3}"
+    cd "$1" && TMPDIR=$1 exec setpriv --pdeathsig "$2" "${account[@]}" -- "${@:3}"
 }
 
 start_server() {
