@@ -1,0 +1,33 @@
+import TandemFetch
+
+/// The partners of the shop, in async style. `rate(of:)` is what `Rates.rate(of:)` of the old half became.
+struct Partners: Sendable {
+    private let address: String
+    private let client: FetchClient
+
+    init(_ address: String, _ client: FetchClient) {
+        self.address = address
+        self.client = client
+    }
+
+    func rate(of currency: String) async throws -> Double {
+        guard let rate = Double(try await client.get("\(address)/rates/\(currency)").successful().text) else {
+            throw PartnerError()
+        }
+        return rate
+    }
+
+    func delivery(of order: Int) async throws -> String {
+        try await client.get("\(address)/deliveries/\(order)").successful().text
+    }
+}
+
+/// A partner answered with something else than expected.
+struct PartnerError: Error {}
+
+extension FetchResponse {
+    fileprivate func successful() throws -> FetchResponse {
+        guard status.kind == .successful else { throw PartnerError() }
+        return self
+    }
+}
