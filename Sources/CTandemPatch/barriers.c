@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Barriers. libc has no try for them, so a green thread arrives by glibc's own protocol on the words of the barrier, and waits in the
    table where libc would wait in the kernel. OS threads call libc, and wake the green threads when they leave. */
 
@@ -89,3 +91,5 @@ int pthread_barrier_destroy(pthread_barrier_t *given) {
       tandem_patch_retry_deaf(TANDEM_PATCH_pthread_barrier_destroy, &pause, NEVER);
   return real_pthread_barrier_destroy(given);
 }
+
+#endif

@@ -6,6 +6,8 @@
 #include <threads.h>
 #include <time.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* The threads of C11. In glibc they are pthreads with other results, so these call the functions of pthreads, which are green; libc's
    own would call its pthreads inside, where nothing can be put in their place. */
 
@@ -52,3 +54,5 @@ int thrd_join(thrd_t thread, int *result) {
   if (error == 0 && result) *result = (int)(intptr_t)value;
   return result_of(error);
 }
+
+#endif

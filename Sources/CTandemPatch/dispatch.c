@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "waiters.h"
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Synchronous calls of libdispatch's queues.
 
    libdispatch takes the OS thread for the owner of a queue, and would call a second green thread's dispatch_sync on the same queue a
@@ -128,3 +130,5 @@ const char *tandem_patch_unbound_queue(void) {
   CHECK(dispatch_apply)
   return tandem_patch_unbound_loop();
 }
+
+#endif

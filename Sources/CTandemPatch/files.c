@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Regular files. The kernel always calls them ready, so nothing can wait for them on the hub. A try without waiting says whether the
    bytes are in memory; if they are not, an OS thread makes the call, unless the area of files is switched off. */
 
@@ -90,3 +92,5 @@ OFFLOADED(ssize_t, copy_file_range, FILES,
           int from; off_t *from_offset; int to; off_t *to_offset; size_t count; unsigned flags;,
           VALUES(from, from_offset, to, to_offset, count, flags),
           (a->from, a->from_offset, a->to, a->to_offset, a->count, a->flags))
+
+#endif

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Raw futexes, futex(2). Swift's Mutex and globals, libdispatch and libstdc++ reach them through syscall(3).
 
    A green thread waits in the table of waiters, and the kernel does not know of it. Whoever wakes a futex, on any thread, wakes in
@@ -133,3 +135,5 @@ long syscall(long number, ...) {
   if (number == SYS_futex) return futex((uint32_t *)a, (int)b, c & 0xFFFFFFFF, d, e, f);
   return real_syscall(number, a, b, c, d, e, f);
 }
+
+#endif

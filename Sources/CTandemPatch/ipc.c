@@ -9,6 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Message queues, System V's queues and semaphores, and waiting for signals. */
 
 /* MARK: POSIX message queues, which are descriptors on Linux */
@@ -176,3 +178,5 @@ static int green_sigwait(const sigset_t *set, int *signal) {
   *signal = taken;
   return 0;
 }
+
+#endif

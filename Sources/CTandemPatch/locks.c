@@ -7,6 +7,8 @@
 #include <semaphore.h>
 #include <time.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Mutexes, conditions and semaphores.
 
    The object itself stays libc's: a green thread takes it by the try of libc, so that OS threads and green threads exclude each
@@ -277,3 +279,5 @@ int sem_post(sem_t *semaphore) {
   if (result == 0 && has_waiters(waits_for_semaphore)) wake(semaphore, 1);
   return result;
 }
+
+#endif

@@ -6,6 +6,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Calls that move bytes inside the kernel, and opening FIFOs. */
 
 PATCH(ssize_t, sendfile, (int to, int from, off_t *offset, size_t count), (to, from, offset, count))
@@ -144,3 +146,5 @@ int open(const char *path, int flags, ...) {
 
 int open64(const char *path, int flags, ...) __attribute__((weak, alias("open")));
 int openat64(int directory, const char *path, int flags, ...) __attribute__((weak, alias("openat")));
+
+#endif

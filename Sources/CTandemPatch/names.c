@@ -6,6 +6,8 @@
 #include <pwd.h>
 #include <resolv.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Looking up names of hosts, users and groups. libc talks to servers inside, so an OS thread makes the whole call. The options of
    resolver(3) that the hub's thread has set do not hold there. */
 
@@ -89,3 +91,5 @@ BY_NUMBER_R(struct group, gid_t, getgrgid_r)
 OFFLOADED(int, getgrouplist, NAMES, (const char *user, gid_t first, gid_t *groups, int *count), (user, first, groups, count),
           const char *user; gid_t first; gid_t *groups; int *count;, VALUES(user, first, groups, count),
           (a->user, a->first, a->groups, a->count))
+
+#endif

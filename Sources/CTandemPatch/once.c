@@ -4,6 +4,8 @@
 
 #include <threads.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* pthread_once, and C11's call_once, which is the same in glibc. The routine may park: another green thread must not wait for it inside
    libc, where it would hold the hub. */
 
@@ -64,3 +66,5 @@ static void green_call_once(once_flag *once, void (*routine)(void)) {
   if (!IS_GREEN(call_once, LOCKS)) return real_call_once(once, routine);
   once_green(TANDEM_PATCH_call_once, &once->__data, routine);
 }
+
+#endif

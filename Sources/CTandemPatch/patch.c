@@ -134,6 +134,16 @@ static const uint32_t areas_of[] = {
 #undef AREA
 };
 
+#ifdef TANDEM_PATCH_IS_LEFT_OUT
+
+const char *tandem_patch_unbound(uint32_t areas) {
+  for (int index = 0; index < TANDEM_PATCH_COUNT; index++)
+    if (areas_of[index] & areas) return names[index];
+  return NULL;
+}
+
+#else
+
 /* The linker defines these. */
 extern const char __start_tandem_patch_text[], __stop_tandem_patch_text[];
 
@@ -147,6 +157,8 @@ const char *tandem_patch_unbound(uint32_t areas) {
   }
   return areas & TANDEM_PATCH_QUEUES ? tandem_patch_unbound_queue() : NULL;
 }
+
+#endif
 
 void tandem_patch_begin_original(void) {
   tandem_fiber *fiber = tandem_this_thread.current;

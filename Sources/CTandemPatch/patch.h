@@ -11,6 +11,13 @@
 #include "CTandem.h"
 #include "CTandemPatch.h"
 
+/* The thread sanitizer defines the same functions, and does not work without its own. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TANDEM_PATCH_IS_LEFT_OUT 1
+#endif
+#endif
+
 /* Nanoseconds. */
 #define NEVER UINT64_MAX
 #define SECOND 1000000000ull

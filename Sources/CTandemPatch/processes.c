@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Waiting for processes, threads and locks of files. */
 
 OFFLOADED(int, system, PROCESSES, (const char *command), (command), const char *command;, VALUES(command), (a->command))
@@ -170,3 +172,5 @@ int fcntl(int fd, int command, ...) {
 }
 
 int fcntl64(int fd, int command, ...) __attribute__((weak, alias("fcntl")));
+
+#endif

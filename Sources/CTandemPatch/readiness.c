@@ -6,6 +6,8 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* poll, select and epoll_wait, which wait for several descriptors. */
 
 PATCH(int, poll, (struct pollfd *entries, nfds_t count, int timeout), (entries, count, timeout))
@@ -182,3 +184,5 @@ int __ppoll_chk(
   if (size / sizeof *entries < count) __chk_fail();
   return ppoll(entries, count, timeout, mask);
 }
+
+#endif

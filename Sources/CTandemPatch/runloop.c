@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "patch.h"
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* CoreFoundation's run loops.
 
    A run loop belongs to an OS thread, and must not be run by two green threads at once. So each green stack has one of its own,
@@ -65,3 +67,5 @@ const char *tandem_patch_unbound_loop(void) {
   CHECK(CFRunLoopRun)
   return NULL;
 }
+
+#endif

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Reader-writer locks: as mutexes in locks.c. An unlock wakes all green threads in line, which try again: several may read.
 
    Whoever holds a lock on a green stack is noted, so that a green thread that locks for writing twice gets EDEADLK as from libc, and
@@ -117,3 +119,5 @@ int pthread_rwlock_unlock(pthread_rwlock_t *lock) {
   if (result == 0 && has_waiters(waits_for_rwlock)) wake(lock, INT32_MAX);
   return result;
 }
+
+#endif

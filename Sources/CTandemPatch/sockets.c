@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Messages and connections of sockets. */
 
 PATCH(ssize_t, recv, (int fd, void *buffer, size_t count, int flags), (fd, buffer, count, flags))
@@ -245,3 +247,5 @@ ssize_t __recvfrom_chk(
   if (count > size) __chk_fail();
   return recvfrom(fd, buffer, count, flags, from, length);
 }
+
+#endif

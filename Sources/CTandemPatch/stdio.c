@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Streams of stdio. libc reads and writes their descriptors inside, where nothing can be put in its place.
 
    Reading: these functions take from the stream's buffer. When it is empty they wait on the hub until the descriptor is readable, and
@@ -457,3 +459,5 @@ int __printf_chk(int flag, const char *format, ...) PATCHED;
 int __printf_chk(int flag, const char *format, ...) {
   PRINT_LIST(printf, stdout, real___vfprintf_chk(stdout, flag, format, list))
 }
+
+#endif

@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef TANDEM_PATCH_IS_LEFT_OUT
+
 /* Sleeps. A cancellation ends one sleep, as a signal would: see ForeignWait.sleep. */
 
 PATCH(unsigned, sleep, (unsigned seconds), (seconds))
@@ -79,3 +81,5 @@ static int green_sched_yield(void) {
   tandem_patch_sleep(TANDEM_PATCH_sched_yield, 0);
   return 0;
 }
+
+#endif

@@ -8,29 +8,55 @@ enum { PARTS = 256 };
 
 typedef struct part {
   bool is_locked;
+  /// Whether a signal handler has posted to a semaphore of this part while its own thread had it locked.
+  bool has_deferred;
   waiter *first, *last;
 } __attribute__((aligned(64))) part;
 
 static part parts[PARTS];
 uint64_t tandem_patch_waiting[waiter_kinds];
 
+/* The part that this thread has locked, for signal handlers that interrupt it. */
+static _Thread_local part *locked __attribute__((tls_model("initial-exec")));
+
 static part *part_of(const void *key) {
   uint64_t hash = ((uint64_t)(uintptr_t)key >> 2) * 0x9E3779B97F4A7C15ull;
   return &parts[hash >> 56];
 }
 
-void waiters_lock(const void *key) {
-  part *part = part_of(key);
+static void lock_part(part *part) {
+  /* Before the lock is taken: from here on a handler on this thread must not wait for it. */
+  locked = part;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (int tries = 0; __atomic_exchange_n(&part->is_locked, true, __ATOMIC_ACQUIRE); tries++)
     /* The holder may have lost its processor. */
     if (tries > 100) __sched_yield();
 }
 
-void waiters_unlock(const void *key) { __atomic_store_n(&part_of(key)->is_locked, false, __ATOMIC_RELEASE); }
+static void unlock_part(part *part) {
+  __atomic_store_n(&part->is_locked, false, __ATOMIC_RELEASE);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  locked = NULL;
+}
+
+void waiters_lock(const void *key) { lock_part(part_of(key)); }
+
+static void wake_all_of(part *part);
+
+void waiters_unlock(const void *key) {
+  part *part = part_of(key);
+  unlock_part(part);
+  while (__builtin_expect(__atomic_exchange_n(&part->has_deferred, false, __ATOMIC_ACQ_REL), 0)) {
+    lock_part(part);
+    wake_all_of(part);
+    unlock_part(part);
+  }
+}
 
 void enlist(waiter *waiter, waiter_kind kind) {
   part *part = part_of(waiter->key);
   __atomic_fetch_add(&tandem_patch_waiting[kind], 1, __ATOMIC_SEQ_CST);
+  waiter->kind = kind;
   waiter->is_woken = false;
   waiter->next = NULL;
   waiter->previous = part->last;
@@ -56,22 +82,40 @@ bool withdraw(waiter *waiter, waiter_kind kind) {
   return is_woken;
 }
 
+static void wake_waiter(waiter *waiter) {
+  __atomic_store_n(&waiter->is_woken, true, __ATOMIC_RELEASE);
+  /* Posted under the lock of the part: afterwards the waiter may be gone. */
+  if (waiter->wait && tandem_wait_post(waiter->wait, TANDEM_WAKE_READY)) tandem_inbox_put(waiter->wait->inbox, waiter->wait, true);
+}
+
+/// Wakes the waiters for semaphores, which look again.
+static void wake_all_of(part *part) {
+  for (waiter *next = part->first; next; next = next->next)
+    if (next->kind == waits_for_semaphore && !next->is_woken) wake_waiter(next);
+}
+
 int wake_waiters(const void *key, int count) {
   int woken = 0;
   for (waiter *next = part_of(key)->first; next && woken < count; next = next->next) {
     if (next->key != key || next->is_woken) continue;
-    __atomic_store_n(&next->is_woken, true, __ATOMIC_RELEASE);
+    wake_waiter(next);
     woken++;
-    /* Posted under the lock of the part: afterwards the waiter may be gone. */
-    if (next->wait && tandem_wait_post(next->wait, TANDEM_WAKE_READY)) tandem_inbox_put(next->wait->inbox, next->wait, true);
   }
   return woken;
 }
 
 int wake(const void *key, int count) {
+  part *part = part_of(key);
+  if (__builtin_expect(locked == part, 0)) {
+    /* sem_post in a signal handler, which has interrupted this thread in here. */
+    __atomic_store_n(&part->has_deferred, true, __ATOMIC_RELEASE);
+    return 0;
+  }
+  struct part *interrupted = locked;
   waiters_lock(key);
   int woken = wake_waiters(key, count);
   waiters_unlock(key);
+  locked = interrupted;
   return woken;
 }
 

@@ -4,18 +4,6 @@
 
 #include "patch.h"
 
-/// A green thread that waits. It lies on its own stack. The order is `begin_waiting`, `enlist`, `wait_in_line` if the try after
-/// `enlist` has failed too, `withdraw`.
-typedef struct waiter {
-  const void *key;
-  /// Null if the green stack runs a task that cannot park.
-  tandem_wait *wait;
-  uint64_t deadline;
-  struct waiter *next, *previous;
-  /// Whether somebody has woken it.
-  bool is_woken;
-} waiter;
-
 /// What the waiters wait for. The count of each kind lets the waking side pass by while nobody waits.
 typedef enum waiter_kind {
   waits_for_mutex,
@@ -29,6 +17,19 @@ typedef enum waiter_kind {
   waiter_kinds
 } waiter_kind;
 
+/// A green thread that waits. It lies on its own stack. The order is `begin_waiting`, `enlist`, `wait_in_line` if the try after
+/// `enlist` has failed too, `withdraw`.
+typedef struct waiter {
+  const void *key;
+  waiter_kind kind;
+  /// Null if the green stack runs a task that cannot park.
+  tandem_wait *wait;
+  uint64_t deadline;
+  struct waiter *next, *previous;
+  /// Whether somebody has woken it.
+  bool is_woken;
+} waiter;
+
 extern uint64_t tandem_patch_waiting[waiter_kinds] __attribute__((visibility("hidden")));
 
 /// Whether any green thread waits for something of this kind. Call it after the change that a waiter would look for.
@@ -40,7 +41,8 @@ static inline bool has_waiters(waiter_kind kind) {
   return __builtin_expect(__atomic_load_n(&tandem_patch_waiting[kind], __ATOMIC_RELAXED) != 0, 0);
 }
 
-/// Locks the table's part with this key. Never held during a call of anything but these functions and a real futex call.
+/// Locks the table's part with this key. Never held during a call of anything but these functions and a real futex call. A signal
+/// handler that interrupts the holder may post to a semaphore.
 void waiters_lock(const void *key);
 void waiters_unlock(const void *key);
 

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Synchronization
 import Tandem
+import TandemPatch
 
 /// The clients that use locks, by name. Each waits 200 ms beside its lock.
 let lockClients: [String: @Sendable () throws -> Void] = [
@@ -197,6 +198,41 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(try shared.queue.sync(flags: .barrier) { try noError() }, "the value of a barrier")
         usleep(200_000)
     },
+    "queue-wait": {
+        // The work waits. It runs on a thread of libdispatch, so it parks no green stack that the queue takes for its owner.
+        let queue = DispatchQueue(label: "waits")
+        let other = spawn { queue.sync { _ = usleep(1_000) } }
+        queue.sync { _ = usleep(1_000) }
+        try other.wait()
+        usleep(200_000)
+    },
+    "sem-signal": {
+        // A signal handler posts, at any time: also while its thread changes the table of waiters. It is libc's timer that sends.
+        let poster = SignalPoster.shared
+        poster.begin()
+        for _ in 0..<20 { try check(sem_wait(poster.semaphore) == 0, "sem_wait") }
+        poster.end()
+        usleep(200_000)
+    },
+    "core": {
+        // Tandem's own calls on a green stack are not counted as unmodified code.
+        try withPair({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { one, other in
+            let sending = try Descriptor(adopting: one), receiving = try Descriptor(adopting: other)
+            defer { _ = (sending.relinquish(), receiving.relinquish()) }
+            let before = TandemPatch.report().filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
+            let group = try HubGroup(count: 1)
+            defer { group.shutdown() }
+            // A post to another hub writes to its eventfd.
+            let elsewhere = GreenThread(on: group.hubs[0]) { try sleep(for: .milliseconds(200)) }
+            _ = try [UInt8](repeating: 1, count: 4).withUnsafeBytes { try sending.writeAvailable($0) }
+            var bytes = [UInt8](repeating: 0, count: 4)
+            try receiving.wait(for: .readable)
+            try check(try bytes.withUnsafeMutableBytes { try receiving.readAvailable(into: $0) } == 4, "four bytes")
+            try elsewhere.wait()
+            let after = TandemPatch.report().filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
+            try check(before == after, "calls of the core: \(before), \(after)")
+        }
+    },
     "once": {
         pthread_once(shared.once) {
             usleep(100_000)
@@ -252,6 +288,40 @@ let lockClients: [String: @Sendable () throws -> Void] = [
 ]
 
 private let onceCount = Atomic(0)
+
+/// A timer whose signal handler posts to a semaphore ten thousand times per second, while any client waits for it.
+// @unchecked: the count is changed with the mutex locked.
+private final class SignalPoster: @unchecked Sendable {
+    static let shared = SignalPoster()
+    let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let users = Mutex(0)
+
+    init() {
+        sem_init(semaphore, 0, 0)
+        handledSemaphore = semaphore
+        signal(SIGALRM) { _ in sem_post(handledSemaphore) }
+    }
+
+    func begin() {
+        users.withLock {
+            if $0 == 0 { arm(100) }; $0 += 1
+        }
+    }
+    func end() {
+        users.withLock {
+            $0 -= 1; if $0 == 0 { arm(0) }
+        }
+    }
+
+    private func arm(_ microseconds: Int) {
+        let every = timeval(tv_sec: 0, tv_usec: microseconds)
+        var timer = itimerval(it_interval: every, it_value: every)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
+    }
+}
+
+// Set once, before the handler is.
+nonisolated(unsafe) private var handledSemaphore: UnsafeMutablePointer<sem_t>!
 
 private func noError() throws -> Bool { true }
 

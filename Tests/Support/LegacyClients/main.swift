@@ -42,7 +42,8 @@ if name.hasPrefix("deadlock") {
     try Hub.run { try await deadlock(name) }
     exit(0)
 }
-let all = [clients, lockClients, foundationClients, streamClients, kernelClients, cClients].reduce(into: [:]) { all, more in
+let all = [clients, lockClients, foundationClients, streamClients, kernelClients, cClients, cancellationClients].reduce(into: [:])
+{ all, more in
     all.merge(more) { $1 }
 }
 _ = Upstream.shared
