@@ -75,7 +75,7 @@ static int wait_green(tandem_patch_function function, glibc_barrier *barrier) {
 int pthread_barrier_wait(pthread_barrier_t *given) {
   glibc_barrier *barrier = (glibc_barrier *)(void *)given;
   /* Those of another process do not wake the green threads here. */
-  if (IS_GREEN(pthread_barrier_wait, LOCKS))
+  if (IS_CALLED_GREEN(pthread_barrier_wait, LOCKS))
     return barrier->is_shared ? HOLDING(real_pthread_barrier_wait(given)) : wait_green(TANDEM_PATCH_pthread_barrier_wait, barrier);
   int result = real_pthread_barrier_wait(given);
   wake_green(barrier);
@@ -86,7 +86,7 @@ int pthread_barrier_wait(pthread_barrier_t *given) {
 int pthread_barrier_destroy(pthread_barrier_t *given) {
   glibc_barrier *barrier = (glibc_barrier *)(void *)given;
   uint64_t pause = 0;
-  if (IS_GREEN(pthread_barrier_destroy, LOCKS))
+  if (IS_CALLED_GREEN(pthread_barrier_destroy, LOCKS))
     while (__atomic_load_n(&barrier->out, __ATOMIC_ACQUIRE) != __atomic_load_n(&barrier->current_round, __ATOMIC_ACQUIRE))
       tandem_patch_retry_deaf(TANDEM_PATCH_pthread_barrier_destroy, &pause, NEVER);
   return real_pthread_barrier_destroy(given);

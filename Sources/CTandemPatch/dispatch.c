@@ -54,7 +54,7 @@ static void call_green(
   extern void __real_##name(void *queue, void *block) __attribute__((weak));                                                   \
   static void (*found_##name)(void *, void *);                                                                                 \
   void WRAP(name)(void *queue, void *work) {                                                                                   \
-    if (IS_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, work, ((block *)work)->invoke);          \
+    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, work, ((block *)work)->invoke);          \
     if (__real_##name) return __real_##name(queue, work);                                                                      \
     if (!found_##name) found_##name = tandem_patch_libc(#name);                                                                \
     found_##name(queue, work);                                                                                                 \
@@ -63,7 +63,7 @@ static void call_green(
   extern void __real_##name##_f(void *queue, void *context, void (*work)(void *)) __attribute__((weak));                       \
   static void (*found_##name##_f)(void *, void *, void (*)(void *));                                                           \
   void WRAP(name##_f)(void *queue, void *context, void (*work)(void *)) {                                                      \
-    if (IS_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, context, work);                          \
+    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, context, work);                          \
     if (__real_##name##_f) return __real_##name##_f(queue, context, work);                                                     \
     if (!found_##name##_f) found_##name##_f = tandem_patch_libc(#name "_f");                                                   \
     found_##name##_f(queue, context, work);                                                                                    \
@@ -102,14 +102,14 @@ static void run_loop(void *context) {
 }
 
 void WRAP(dispatch_apply_f)(size_t count, void *queue, void *context, void (*work)(void *, size_t)) {
-  if (!IS_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, context, work);
+  if (!IS_CALLED_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, context, work);
   loop loop = {count, queue, context, work};
   call_green(TANDEM_PATCH_dispatch_apply, dispatch_async_f, dispatch_get_global_queue(0, 0), &loop, run_loop);
 }
 
 void WRAP(dispatch_apply)(size_t count, void *queue, void *work) {
   void (*invoke)(void *, size_t) = (void (*)(void *, size_t))(void (*)(void))((block *)work)->invoke;
-  if (!IS_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, work, invoke);
+  if (!IS_CALLED_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, work, invoke);
   loop loop = {count, queue, work, invoke};
   call_green(TANDEM_PATCH_dispatch_apply, dispatch_async_f, dispatch_get_global_queue(0, 0), &loop, run_loop);
 }

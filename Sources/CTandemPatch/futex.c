@@ -108,13 +108,13 @@ static long futex(uint32_t *word, int operation, long value, long d, long e, lon
       return moved;
     }
     case FUTEX_WAIT: case FUTEX_WAIT_BITSET:
-      if (!IS_GREEN(syscall, LOCKS) || !(operation & FUTEX_PRIVATE_FLAG)) break;
+      if (!IS_CALLED_GREEN(syscall, LOCKS) || !(operation & FUTEX_PRIVATE_FLAG)) break;
       return wait_green(word, (uint32_t)value, deadline_of(command, operation, (const struct timespec *)d));
     case FUTEX_LOCK_PI: case FUTEX_LOCK_PI2:
       /* The kernel would call this a deadlock, too, and say nothing of the holder. */
       if (is_on_hubs_stack() && (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == (uint32_t)tandem_thread_id())
         tandem_patch_deadlock(word, NULL);
-      if (!IS_GREEN(syscall, LOCKS) || !(operation & FUTEX_PRIVATE_FLAG)) break;
+      if (!IS_CALLED_GREEN(syscall, LOCKS) || !(operation & FUTEX_PRIVATE_FLAG)) break;
       return lock_pi_green(word, deadline_of(command, operation, (const struct timespec *)d));
     case FUTEX_TRYLOCK_PI:
       /* For the kernel this is a deadlock; for the green threads it is a lock that is taken. */

@@ -124,13 +124,13 @@ static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
 
 static int lock_on_hub(pthread_mutex_t *mutex) {
   if (is_on_hubs_stack() && !is_special(mutex)) return lock_on_hubs_stack(mutex);
-  if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
+  if (!IS_CALLED_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
   if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
 static int try_lock_on_hub(pthread_mutex_t *mutex) {
-  if (!IS_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
+  if (!IS_CALLED_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
   int result = try_lock(mutex);
   return result == EDEADLK ? EBUSY : result;
 }

@@ -49,7 +49,7 @@ static bool wait_for_both(tandem_patch_function function, int from, int to, uint
 
 /* Evaluates a call that moves bytes from one descriptor to another until it has moved some. */
 #define MOVE(name, from, to, flags, call)                                                                                      \
-  if (!IS_GREEN(name, IO) || ((flags) & SPLICE_F_NONBLOCK)) return call;                                                       \
+  if (!IS_CALLED_GREEN(name, IO) || ((flags) & SPLICE_F_NONBLOCK)) return call;                                                       \
   if (!is_ready(from, POLLIN) || !is_ready(to, POLLOUT)) {                                                                     \
     uint64_t first = 0;                                                                                                        \
     if (!wait_for_both(TANDEM_PATCH_##name, from, to, &first)) return -1;                                                      \
@@ -133,14 +133,14 @@ static bool has_mode(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE
 
 int openat(int directory, const char *path, int flags, ...) {
   mode_t mode = MODE(flags);
-  if (!IS_GREEN(openat, IO)) return real_openat(directory, path, flags, mode);
+  if (!IS_CALLED_GREEN(openat, IO)) return real_openat(directory, path, flags, mode);
   return open_green(TANDEM_PATCH_openat, directory, path, flags, mode);
 }
 
 int open(const char *path, int flags, ...) PATCHED;
 int open(const char *path, int flags, ...) {
   mode_t mode = MODE(flags);
-  if (!IS_GREEN(open, IO)) return real_openat(AT_FDCWD, path, flags, mode);
+  if (!IS_CALLED_GREEN(open, IO)) return real_openat(AT_FDCWD, path, flags, mode);
   return open_green(TANDEM_PATCH_open, AT_FDCWD, path, flags, mode);
 }
 

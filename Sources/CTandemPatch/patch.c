@@ -59,28 +59,24 @@ static site others[TANDEM_PATCH_COUNT];
 static void add(uint64_t *count) { __atomic_fetch_add(count, 1, __ATOMIC_RELAXED); }
 
 static inline uint64_t key_of(tandem_patch_function function, const void *caller) {
-  return (uint64_t)(uintptr_t)caller << 16 | (uint64_t)(function + 1);
+  return (uint64_t)(uintptr_t)caller << 16 | function;
 }
 
-static inline site *place_of(uint64_t key, unsigned probe) {
-  return &sites[((key * 0x9E3779B97F4A7C15ull >> 53) + probe) % SITES];
+/* Addresses of callers differ in their lower bits. */
+static inline site *place_of(tandem_patch_function function, const void *caller, unsigned probe) {
+  return &sites[(((uintptr_t)caller ^ (uintptr_t)function << 5) + probe) % SITES];
 }
 
-/// Finds the entry of a key, or takes a free one.
-static __attribute__((noinline)) site *look_up(uint64_t key, tandem_patch_function function) {
+/// Finds the entry of a caller, or takes a free one.
+static __attribute__((noinline)) site *look_up(tandem_patch_function function, const void *caller) {
+  uint64_t key = key_of(function, caller);
   for (unsigned probe = 0; probe < PROBES; probe++) {
-    site *site = place_of(key, probe);
+    site *site = place_of(function, caller, probe);
     uint64_t found = __atomic_load_n(&site->key, __ATOMIC_RELAXED);
     if (found == 0 && __atomic_compare_exchange_n(&site->key, &found, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return site;
     if (found == key) return site;
   }
   return &others[function];
-}
-
-static inline site *site_of(tandem_patch_function function, const void *caller) {
-  uint64_t key = key_of(function, caller);
-  site *first = place_of(key, 0);
-  return __builtin_expect(__atomic_load_n(&first->key, __ATOMIC_RELAXED) == key, 1) ? first : look_up(key, function);
 }
 
 static tandem_patch_counts read_counts(tandem_patch_counts *counts) {
@@ -99,7 +95,7 @@ bool tandem_patch_read_site(uint32_t index, uint32_t *function, const void **cal
     return true;
   }
   uint64_t key = __atomic_load_n(&sites[index].key, __ATOMIC_RELAXED);
-  *function = key ? (uint32_t)(key & 0xFFFF) - 1 : 0;
+  *function = (uint32_t)(key & 0xFFFF);
   *caller = (const void *)(uintptr_t)(key >> 16);
   *counts = read_counts(&sites[index].counts);
   return true;
@@ -170,11 +166,38 @@ void tandem_patch_end_original(void) {
   if (fiber) fiber->unpatched--;
 }
 
+/* The rare cases have the signature of `tandem_patch_is_green`, which jumps to them and so needs no frame of its own. */
+
+/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work.
+static __attribute__((noinline)) bool give_way(
+    tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
+  (void)function, (void)caller;
+  if (area != TANDEM_PATCH_IO) return true;
+  int saved = errno;
+  fiber->unpatched++;
+  hub.give_way();
+  fiber->unpatched--;
+  errno = saved;
+  return true;
+}
+
+/// The first call of a site, or one whose place is taken.
+static __attribute__((noinline)) bool begin_other_call(
+    tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
+  site *site = look_up(function, caller);
+  fiber->patched_call = site;
+  if ((uint8_t)__atomic_fetch_add(&site->counts.calls, 1, __ATOMIC_RELAXED) != UINT8_MAX) return true;
+  return give_way(fiber, function, area, caller);
+}
+
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
   if (!(__atomic_load_n(&enabled, __ATOMIC_ACQUIRE) & area) || fiber->unpatched) return false;
-  site *site = site_of(function, caller);
+  site *site = place_of(function, caller, 0);
+  if (__builtin_expect(__atomic_load_n(&site->key, __ATOMIC_RELAXED) != key_of(function, caller), 0))
+    __attribute__((musttail)) return begin_other_call(fiber, function, area, caller);
   fiber->patched_call = site;
-  add(&site->counts.calls);
+  if (__builtin_expect((uint8_t)__atomic_fetch_add(&site->counts.calls, 1, __ATOMIC_RELAXED) == UINT8_MAX, 0))
+    __attribute__((musttail)) return give_way(fiber, function, area, caller);
   return true;
 }
 

@@ -61,11 +61,11 @@ const char *tandem_patch_unbound_loop(void);
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller);
 
 /// Whether the calling function must wait on the hub. Only for the functions that take libc's place and for `green_NAME`: their return
-/// address is the caller that the report names.
+/// address is the caller that the report names. The caller must be on a green stack.
 #define IS_GREEN(name, area)                                                                                                   \
-  (__builtin_expect(tandem_this_thread.current != NULL, 0) &&                                                                  \
-   tandem_patch_is_green(                                                                                                      \
-       tandem_this_thread.current, TANDEM_PATCH_##name, TANDEM_PATCH_##area, __builtin_return_address(0)))
+  tandem_patch_is_green(tandem_this_thread.current, TANDEM_PATCH_##name, TANDEM_PATCH_##area, __builtin_return_address(0))
+/// The same on any stack.
+#define IS_CALLED_GREEN(name, area) (__builtin_expect(tandem_this_thread.current != NULL, 0) && IS_GREEN(name, area))
 
 /// Evaluates a call of libc that may block this thread on a green stack because there is no other way, and counts the hold.
 #define HOLDING(call)                                                                                                          \

@@ -162,7 +162,7 @@ int fcntl(int fd, int command, ...) {
   va_start(list, command);
   void *argument = va_arg(list, void *);
   va_end(list);
-  if ((command != F_SETLKW && command != F_OFD_SETLKW) || !IS_GREEN(fcntl, PROCESSES)) return real_fcntl(fd, command, argument);
+  if ((command != F_SETLKW && command != F_OFD_SETLKW) || !IS_CALLED_GREEN(fcntl, PROCESSES)) return real_fcntl(fd, command, argument);
   int saved = errno;
   uint64_t pause = 0;
   while (real_fcntl(fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument) != 0)

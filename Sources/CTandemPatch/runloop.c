@@ -22,7 +22,7 @@ static void *own_loop(void) { return _CFRunLoopGet0((uintptr_t)tandem_this_threa
 static bool can_run(void) { return _CFRunLoopGet0 && CFRunLoopRunSpecific; }
 
 void *__wrap_CFRunLoopGetCurrent(void) {
-  if (IS_GREEN(CFRunLoopGetCurrent, QUEUES) && can_run()) return own_loop();
+  if (IS_CALLED_GREEN(CFRunLoopGetCurrent, QUEUES) && can_run()) return own_loop();
   if (__real_CFRunLoopGetCurrent) return __real_CFRunLoopGetCurrent();
   static void *(*found)(void);
   if (!found) found = tandem_patch_libc("CFRunLoopGetCurrent");
@@ -30,7 +30,7 @@ void *__wrap_CFRunLoopGetCurrent(void) {
 }
 
 int32_t __wrap_CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) {
-  if (IS_GREEN(CFRunLoopRunInMode, QUEUES) && can_run()) return CFRunLoopRunSpecific(own_loop(), mode, seconds, returns);
+  if (IS_CALLED_GREEN(CFRunLoopRunInMode, QUEUES) && can_run()) return CFRunLoopRunSpecific(own_loop(), mode, seconds, returns);
   if (__real_CFRunLoopRunInMode) return __real_CFRunLoopRunInMode(mode, seconds, returns);
   static int32_t (*found)(string, double, uint8_t);
   if (!found) found = tandem_patch_libc("CFRunLoopRunInMode");
@@ -39,7 +39,7 @@ int32_t __wrap_CFRunLoopRunInMode(string mode, double seconds, uint8_t returns) 
 
 void __wrap_CFRunLoopRun(void) {
   enum { stopped = 2, finished = 1 };
-  if (IS_GREEN(CFRunLoopRun, QUEUES) && can_run()) {
+  if (IS_CALLED_GREEN(CFRunLoopRun, QUEUES) && can_run()) {
     int32_t result;
     do result = CFRunLoopRunSpecific(own_loop(), kCFRunLoopDefaultMode, 1.0e10, 0);
     while (result != stopped && result != finished);

@@ -74,13 +74,13 @@ static int lock_on_hubs_stack(lock_function *try, lock_function *libc, pthread_r
 
 static int rdlock_on_hub(pthread_rwlock_t *lock) {
   if (is_on_hubs_stack()) return lock_on_hubs_stack(real_pthread_rwlock_tryrdlock, real_pthread_rwlock_rdlock, lock);
-  if (!IS_GREEN(pthread_rwlock_rdlock, LOCKS)) return real_pthread_rwlock_rdlock(lock);
+  if (!IS_CALLED_GREEN(pthread_rwlock_rdlock, LOCKS)) return real_pthread_rwlock_rdlock(lock);
   return lock_green(TANDEM_PATCH_pthread_rwlock_rdlock, real_pthread_rwlock_tryrdlock, lock, NEVER);
 }
 
 static int wrlock_on_hub(pthread_rwlock_t *lock) {
   if (is_on_hubs_stack()) return lock_on_hubs_stack(real_pthread_rwlock_trywrlock, real_pthread_rwlock_wrlock, lock);
-  if (!IS_GREEN(pthread_rwlock_wrlock, LOCKS)) return real_pthread_rwlock_wrlock(lock);
+  if (!IS_CALLED_GREEN(pthread_rwlock_wrlock, LOCKS)) return real_pthread_rwlock_wrlock(lock);
   return lock_green(TANDEM_PATCH_pthread_rwlock_wrlock, real_pthread_rwlock_trywrlock, lock, NEVER);
 }
 
@@ -101,12 +101,12 @@ static int green_pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
 
 #define TIMED(name, try)                                                                                                       \
   int pthread_rwlock_timed##name(pthread_rwlock_t *lock, const struct timespec *time) {                                        \
-    if (!IS_GREEN(pthread_rwlock_timed##name, LOCKS) || is_invalid_time(time))                                                 \
+    if (!IS_CALLED_GREEN(pthread_rwlock_timed##name, LOCKS) || is_invalid_time(time))                                                 \
       return real_pthread_rwlock_timed##name(lock, time);                                                                      \
     return lock_green(TANDEM_PATCH_pthread_rwlock_timed##name, try, lock, deadline_at(CLOCK_REALTIME, time));                  \
   }                                                                                                                            \
   int pthread_rwlock_clock##name(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *time) {                       \
-    if (!IS_GREEN(pthread_rwlock_clock##name, LOCKS) || is_invalid_time(time))                                                 \
+    if (!IS_CALLED_GREEN(pthread_rwlock_clock##name, LOCKS) || is_invalid_time(time))                                                 \
       return real_pthread_rwlock_clock##name(lock, clock, time);                                                               \
     return lock_green(TANDEM_PATCH_pthread_rwlock_clock##name, try, lock, deadline_at(clock, time));                           \
   }

@@ -149,7 +149,7 @@ static ssize_t get_record_green(tandem_patch_function function, char **line, siz
   return (ssize_t)length;
 }
 
-#define READS(name, file) (IS_GREEN(name, IO) && may_wait(file))
+#define READS(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file))
 
 PATCH(int, fgetc, (FILE *file), (file))
 PATCH(int, getc, (FILE *file), (file))
@@ -301,7 +301,7 @@ static size_t put_green(tandem_patch_function function, FILE *file, const char *
   return put;
 }
 
-#define WRITES(name, file) (IS_GREEN(name, IO) && may_wait(file))
+#define WRITES(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file))
 
 static size_t green_fwrite(const void *bytes, size_t size, size_t count, FILE *file) {
   size_t all;

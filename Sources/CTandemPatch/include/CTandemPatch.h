@@ -83,6 +83,8 @@ typedef struct tandem_patch_hub {
   struct tandem_wait *_Nonnull (*_Nonnull begin)(uint64_t deadline, const char *what);
   /// Parks the green thread. Returns false if the deadline has passed.
   bool (*park)(struct tandem_wait *wait);
+  /// Lets other jobs run if the caller has run for long. Does nothing if it cannot park.
+  void (*give_way)(void);
   /// Runs `job(context)` on an OS thread, and parks the green thread until it has ended. Returns false if it did not run.
   bool (*offload)(void (*job)(void *context), void *context);
   /// Ends the process: code on the hub's own stack wants a lock that a green thread of the same hub holds. `holder` is null if it

@@ -85,6 +85,12 @@ package enum ForeignWait {
     /// Ends a wait, whether or not the green thread has parked on it.
     package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.finishWait(wait) }
 
+    /// Lets other jobs of the hub run if the turn has lasted for a millisecond. For code whose calls do not have to wait.
+    package static func giveWayIfDue() {
+        let hub = Hub.current!
+        if tandem_real_nanoseconds() - hub.pulse.pointee.turn_began > 1_000_000 { hub.giveWay() }
+    }
+
     /// The pool for calls of libc that wait inside it. Its threads only wait, and it is separate so that they take none from jobs that
     /// compute.
     private static let pool = OffloadPool(forProcess: "libc", threads: 64)

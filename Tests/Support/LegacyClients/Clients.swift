@@ -1,6 +1,7 @@
 import CTandem
 import Foundation
 import Glibc
+import Synchronization
 import Tandem
 import TandemPatch
 
@@ -70,6 +71,26 @@ let clients: [String: @Sendable () throws -> Void] = [
             try check(read(reader, &byte, 1) == -1 && errno == EAGAIN, "a descriptor that is non-blocking stays so")
             usleep(200_000)
         }
+    },
+    "always-ready": {
+        // Calls that never have to wait let others run from time to time.
+        try withPair(pipe) { reader, writer in
+            let isOver = Atomic(false), turns = Atomic(0)
+            let other = spawn {
+                while !isOver.load(ordering: .relaxed) {
+                    turns.add(1, ordering: .relaxed)
+                    sched_yield()
+                }
+            }
+            var byte: UInt8 = 0
+            for _ in 0..<5_000 { try check(write(writer, &byte, 1) == 1 && read(reader, &byte, 1) == 1, "write and read") }
+            isOver.store(true, ordering: .relaxed)
+            try other.wait()
+            let seen = turns.load(ordering: .relaxed)
+            // Once per millisecond, at most, and this takes some ten.
+            try check(seen >= 2, "another green thread ran \(seen) times")
+        }
+        usleep(200_000)
     },
     "poll": {
         try withPair(pipe) { reader, writer in
