@@ -1,18 +1,11 @@
 import Foundation
 import Glibc
 import LegacyCalls
-import Synchronization
 import Tandem
 import TandemPatch
 
 // Blocking clients, unmodified, on green threads of one hub. The tests of TandemPatch run this program: LegacyClients NAME [COUNT].
 // It prints what a client needs alone and what COUNT of them need together, and fails unless they overlap.
-
-struct Failure: Error { let message: String }
-
-func check(_ condition: Bool, _ message: @autoclosure () -> String) throws {
-    guard condition else { throw Failure(message: "\(message()) (errno \(errno): \(String(cString: strerror(errno))))") }
-}
 
 let name = CommandLine.arguments.count > 1 ? CommandLine.arguments[1] : ""
 let count = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 100 : 100
@@ -62,24 +55,7 @@ guard let client = all[name] else {
 if (try? TandemPatch.install(.all)) == nil { try TandemPatch.install(.all.subtracting(.queues)) }
 do {
     try Hub.run {
-        let clock = ContinuousClock()
-        let alone = try await clock.measure { _ = try await spawn { try client() }.wait() }
-        // The longest time for which the hub ran nothing else.
-        let hold = Mutex(Duration.zero)
-        let ticking = spawn {
-            while true {
-                let began = clock.now
-                try await sleep(for: .milliseconds(1))
-                hold.withLock { $0 = max($0, clock.now - began) }
-            }
-        }
-        let together = try await clock.measure {
-            let threads = (0..<count).map { _ in spawn { try client() } }
-            for thread in threads { _ = try await thread.wait() }
-        }
-        ticking.cancel()
-        print("\(name): alone \(alone), \(count) together \(together), longest hold \(hold.withLock { $0 })")
-        for count in TandemPatch.report() { print("  \(count.function): \(count.calls) calls, \(count.waits) waits") }
+        let (alone, together) = try await measure(name, count: count, client)
         // One after the other they would need a hundred times as long. A hundred processes need some time of two cores.
         guard together < alone * 10 else { throw Failure(message: "\(name): the clients did not overlap") }
     }

@@ -1,0 +1,1 @@
+../../../Support/LegacyClients/Measurement.swift

@@ -1,0 +1,45 @@
+import Glibc
+import Synchronization
+import Tandem
+import TandemPatch
+
+struct Failure: Error { let message: String }
+
+func check(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+    guard condition else { throw Failure(message: "\(message()) (errno \(errno): \(String(cString: strerror(errno))))") }
+}
+
+/// Runs `client` on one green thread of the hub, then on `count` of them. Prints both times, the longest hold of the hub and the calls of
+/// libc.
+func measure(
+    _ name: String, count: Int, _ client: @escaping @Sendable () throws -> Void
+) async throws -> (alone: Duration, together: Duration) {
+    let clock = ContinuousClock()
+    let alone = try await clock.measure { _ = try await spawn { try client() }.wait() }
+    var together = Duration.zero
+    let hold = try await longestHold {
+        together = try await clock.measure {
+            let threads = (0..<count).map { _ in spawn { try client() } }
+            for thread in threads { _ = try await thread.wait() }
+        }
+    }
+    print("\(name): alone \(alone), \(count) together \(together), longest hold \(hold)")
+    for count in TandemPatch.report() { print("  \(count.function): \(count.calls) calls, \(count.waits) waits") }
+    return (alone, together)
+}
+
+/// Returns the longest time for which the hub ran nothing else during `body`.
+func longestHold(during body: () async throws -> Void) async throws -> Duration {
+    let clock = ContinuousClock()
+    let hold = Mutex(Duration.zero)
+    let ticking = spawn {
+        while true {
+            let began = clock.now
+            try await sleep(for: .milliseconds(1))
+            hold.withLock { $0 = max($0, clock.now - began) }
+        }
+    }
+    defer { ticking.cancel() }
+    try await body()
+    return hold.withLock { $0 }
+}
