@@ -32,7 +32,7 @@ start_postgresql() {
     await_server "$directory" "$programs/pg_isready" --quiet --timeout=1
 }
 
-# start_redis DIRECTORY: sets TANDEM_REDIS_PORT and TANDEM_REDIS_SOCKET.
+# start_redis DIRECTORY [OPTION]...: sets TANDEM_REDIS_PORT and TANDEM_REDIS_SOCKET. The options go to the server.
 start_redis() {
     local directory=$1
     prepare_directory "$directory"
@@ -41,7 +41,7 @@ start_redis() {
     # The program goes by the name under which it is called.
     ln --symbolic "$(command -v redis-server || command -v redis-check-rdb)" "$directory/redis-server"
     start_server "$directory" TERM ./redis-server --bind 127.0.0.1 --port "$TANDEM_REDIS_PORT" \
-        --unixsocket "$TANDEM_REDIS_SOCKET" --unixsocketperm 777 --save '' --appendonly no
+        --unixsocket "$TANDEM_REDIS_SOCKET" --unixsocketperm 777 --save '' --appendonly no "${@:2}"
     await_server "$directory" redis_answers
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct client clients[] = {
     {"curl-http", 250, curl_http},
@@ -30,6 +31,8 @@ void prepare_libraries(void) {
     curl_global_init(CURL_GLOBAL_ALL);
     mysql_library_init(0, NULL, NULL);
 }
+
+void restart_getopt(void) { optind = 1; }
 
 char *failure(const char *format, ...) {
     va_list arguments;

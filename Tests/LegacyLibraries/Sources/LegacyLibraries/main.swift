@@ -3,10 +3,13 @@ import Glibc
 import Tandem
 import TandemPatch
 
-// Blocking clients of C libraries, unmodified, on green threads of one hub: LegacyLibraries wait|cancel NAME [COUNT].
+// Blocking clients of C libraries, unmodified, on green threads of one hub.
 //
-// wait     runs one client alone, then COUNT together, and fails unless they overlap
-// cancel   cancels COUNT clients that wait, fails unless all return an error at once, and runs one more
+// wait NAME [COUNT]     runs one client alone, then COUNT together, and fails unless they overlap
+// cancel NAME [COUNT]   cancels COUNT clients that wait, fails unless all return an error at once, and runs one more
+// run MILLISECONDS PROGRAM [ARGUMENT]... [-- PROGRAM [ARGUMENT]...]...
+//                       runs programs in C at once, each built as a shared object PROGRAM.so; fails unless each returns 0, and the hub
+//                       is never held for this time
 //
 // The addresses of the servers are in the environment: scripts/lib/servers.sh sets them.
 
@@ -60,21 +63,30 @@ func cancel(_ client: LibraryClient, count: Int) async throws {
     _ = try await spawn { try client.run(client.wait) }.wait()
 }
 
-let arguments = CommandLine.arguments.dropFirst()
-let clients = (0..<CUnsignedInt.max).lazy.map(client_at).prefix { $0 != nil }.map { LibraryClient($0!.pointee) }
-let modes = ["wait": overlap, "cancel": cancel]
-guard let mode = modes[arguments.first ?? ""], let client = clients.first(where: { $0.name == arguments.dropFirst().first })
-else {
-    print("usage: LegacyLibraries wait|cancel NAME [COUNT], NAME one of \(clients.map(\.name).joined(separator: ", "))")
-    exit(64)
-}
-let count = arguments.dropFirst(2).first.flatMap { Int($0) } ?? 100
-do {
+/// Runs `body` on a hub with libc patched.
+func runOnHub(_ body: @escaping @Sendable () async throws -> Void) throws {
     try TandemPatch.install()
     prepare_libraries()
     let upstream = try Upstream()
     defer { upstream.stop() }
-    try Hub.run { try await mode(client, count) }
+    try Hub.run { try await body() }
+}
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+let clients = (0..<CUnsignedInt.max).lazy.map(client_at).prefix { $0 != nil }.map { LibraryClient($0!.pointee) }
+let modes = ["wait": overlap, "cancel": cancel]
+do {
+    if arguments.count >= 3, arguments[0] == "run", let limit = Int(arguments[1]) {
+        let programs = try arguments.dropFirst(2).split(separator: "--").map { try Program(Array($0)) }
+        try runOnHub { try await runTogether(programs, limit: .milliseconds(limit)) }
+    } else if arguments.count >= 2, let mode = modes[arguments[0]], let client = clients.first(where: { $0.name == arguments[1] })
+    {
+        let count = arguments.dropFirst(2).first.flatMap { Int($0) } ?? 100
+        try runOnHub { try await mode(client, count) }
+    } else {
+        print("usage: LegacyLibraries wait|cancel NAME [COUNT], NAME one of \(clients.map(\.name).joined(separator: ", "))")
+        exit(64)
+    }
 } catch {
     print("failed: \(error)")
     exit(1)

@@ -19,4 +19,7 @@ const struct client *client_at(unsigned index);
 // Initializes the libraries that require it before the first thread uses them.
 void prepare_libraries(void);
 
+// Lets getopt(3) begin with the first argument, as in a new process.
+void restart_getopt(void);
+
 #endif
