@@ -31,15 +31,21 @@ func measure(
 /// Returns the longest time for which the hub ran nothing else during `body`.
 func longestHold(during body: () async throws -> Void) async throws -> Duration {
     let clock = ContinuousClock()
-    let hold = Mutex(Duration.zero)
+    // The longest time between two ticks, and the last tick.
+    let ticks = Mutex((longest: Duration.zero, last: clock.now))
+    @Sendable func tick() -> Duration {
+        ticks.withLock { ticks in
+            ticks = (max(ticks.longest, clock.now - ticks.last), clock.now)
+            return ticks.longest
+        }
+    }
     let ticking = spawn {
         while true {
-            let began = clock.now
             try await sleep(for: .milliseconds(1))
-            hold.withLock { $0 = max($0, clock.now - began) }
+            _ = tick()
         }
     }
     defer { ticking.cancel() }
     try await body()
-    return hold.withLock { $0 }
+    return tick()
 }

@@ -14,12 +14,12 @@ static const struct client clients[] = {
     {"bio-tls", 250, bio_tls},
     {"pq-tcp", 200, pq_tcp},
     {"pq-unix", 200, pq_unix},
-    {"pq-prepared", 200, pq_prepared},
+    {"pq-prepared", 500, pq_prepared},
     {"redis-tcp", 1000, redis_tcp},
     {"redis-unix", 1000, redis_unix},
     {"mariadb-tcp", 200, mariadb_tcp},
     {"mariadb-unix", 200, mariadb_unix},
-    {"mariadb-prepared", 200, mariadb_prepared},
+    {"mariadb-prepared", 500, mariadb_prepared},
     {"sqlite-busy", 250, sqlite_busy},
 };
 
