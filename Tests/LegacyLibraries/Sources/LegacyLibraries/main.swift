@@ -45,6 +45,7 @@ func cancel(_ client: LibraryClient, count: Int) async throws {
     let threads = (0..<count).map { _ in spawn { try client.run(.seconds(10)) } }
     // Long enough for all to connect and to wait for the answer.
     try await sleep(for: .milliseconds(500))
+    try check(!threads.contains { $0.isFinished }, "\(client.name): a client did not wait")
     var messages: [String: Int] = [:]
     let time = try await clock.measure {
         for thread in threads { thread.cancel() }
