@@ -186,8 +186,8 @@ public struct TandemPatchError: Error, Sendable, CustomStringConvertible {
         code = .unbound
         description = """
             TandemPatch is not in force: calls of \(function) do not arrive there. Link it into the executable itself, not into a \
-            library, and do not link the executable fully static. With --static-swift-stdlib, leave out the area .queues, or link \
-            with --wrap=\(function) and the same for the other functions of that area.
+            library, and do not link the executable fully static. With --static-swift-stdlib, also build with --toolset and Tandem's \
+            config/static-toolset.json.
             """
     }
 }
