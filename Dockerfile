@@ -20,7 +20,8 @@ COPY Sources ./Sources
 COPY Tests ./Tests
 COPY Examples ./Examples
 COPY config ./config
-RUN swift build --configuration release --product tandemd --static-swift-stdlib
+# The toolset lets TandemPatch stand before functions of Swift's own libraries.
+RUN swift build --configuration release --product tandemd --static-swift-stdlib --toolset config/static-toolset.json
 
 # Collects the files of the image. tandemd is not stripped, so that the backtrace of a crash names functions and lines.
 RUN mkdir --parents staging/usr/bin staging/usr/libexec staging/etc/tandemd \

@@ -84,8 +84,8 @@ let package = Package(
         .target(
             name: "TandemDaemon",
             dependencies: [
-                "CTandem", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing, configuration, yams,
-                argumentParser,
+                "CTandem", "Tandem", "TandemPatch", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
+                configuration, yams, argumentParser,
             ],
             swiftSettings: house),
         .executableTarget(
@@ -103,8 +103,7 @@ let package = Package(
         // A program whose top level calls `awaiting`, which a test runs.
         .executableTarget(
             name: "TopLevel", dependencies: ["Tandem"], path: "Tests/Support/TopLevel", swiftSettings: house),
-        // Blocking clients on green threads, which a test runs. The test does not depend on it: it would be linked into the tests, and
-        // with it the definitions of libc's functions.
+        // Blocking clients on green threads, which a test runs: the process of the tests itself is not patched.
         .target(name: "LegacyCalls", path: "Tests/Support/LegacyCalls"),
         .executableTarget(
             name: "LegacyClients", dependencies: ["CTandem", "LegacyCalls", "Tandem", "TandemPatch"],

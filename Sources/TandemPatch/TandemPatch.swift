@@ -49,6 +49,25 @@ public enum TandemPatch {
         tandem_patch_enable(areas.rawValue, hub)
     }
 
+    /// Switches on those of these areas whose calls arrive here, and all others off. Any thread.
+    ///
+    /// If calls of `.locks` or `.queues` do not arrive, all areas stay off: a green thread that parks while it holds a lock or a queue
+    /// would deadlock with others of its hub.
+    ///
+    /// - Returns: The error that `install` would throw, for each area whose calls do not arrive here.
+    public static func installBound(_ areas: Area = .all) -> [TandemPatchError] {
+        var (bound, errors) = (areas, [TandemPatchError]())
+        for bit in 0..<UInt32.bitWidth {
+            let area = areas.intersection(Area(rawValue: 1 << UInt32(bit)))
+            guard !area.isEmpty, let name = tandem_patch_unbound(area.rawValue) else { continue }
+            bound.subtract(area)
+            errors.append(TandemPatchError(unbound: String(cString: name)))
+        }
+        let isSafe = bound.isSuperset(of: areas.intersection([.locks, .queues]))
+        tandem_patch_enable(isSafe ? bound.rawValue : 0, hub)
+        return errors
+    }
+
     /// Switches all areas off, for tests. Calls that wait go on. Any thread.
     public static func uninstall() { tandem_patch_enable(0, hub) }
 
@@ -179,11 +198,14 @@ public struct TandemPatchError: Error, Sendable, CustomStringConvertible {
 
     /// The kind of the error.
     public let code: Code
+    /// The name of the function.
+    public let function: String
     /// The function, the cause and the remedy.
     public let description: String
 
     init(unbound function: String) {
         code = .unbound
+        self.function = function
         description = """
             TandemPatch is not in force: calls of \(function) do not arrive there. Link it into the executable itself, not into a \
             library, and do not link the executable fully static. With --static-swift-stdlib, also build with --toolset and Tandem's \

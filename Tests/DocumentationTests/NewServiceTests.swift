@@ -62,6 +62,10 @@ struct NewServiceTests {
         #expect(effective("Examples/Greeter/deploy/greeter.\(kind)") == unit)
     }
 
+    @Test func `the template's toolset is that of tandemd`() {
+        #expect(effective("Examples/Greeter/deploy/static-toolset.json") == effective("config/static-toolset.json"))
+    }
+
     @Test func `the template's image runs as that of tandemd`() throws {
         func lastStage(_ path: String) throws -> ArraySlice<String> {
             let lines = effective(path)

@@ -2,7 +2,7 @@ package import CTandem
 internal import Glibc
 
 /// The waits of blocking code that does not know Tandem, made for it by `TandemPatch`. All functions must be called on a green
-/// stack, on the thread of its hub.
+/// stack, on the thread of its hub, unless they say otherwise.
 package enum ForeignWait {
     /// Why a wait ended.
     package enum Outcome: Sendable {
@@ -120,6 +120,16 @@ package enum ForeignWait {
             Do not share a lock between the styles across a wait: use a primitive of Tandem, or call this code with blocking { }. \
             \(Hub.current?.dump().description ?? "")
             """)
+    }
+
+    /// Runs `body` with the calls of libc itself: for code that must not run again while one of its calls waits. `body` must not
+    /// wait on the hub. Any stack.
+    @inline(__always)
+    package static func withoutParking<Success>(_ body: () -> Success) -> Success {
+        guard let fiber = tandem_current_fiber() else { return body() }
+        fiber.pointee.unpatched += 1
+        defer { fiber.pointee.unpatched -= 1 }
+        return body()
     }
 
     private static var current: (Hub, UnsafeMutablePointer<tandem_fiber>) { (Hub.current!, tandem_current_fiber()!) }

@@ -22,6 +22,9 @@ struct DaemonConfiguration: Sendable {
     var stallThreshold: Duration = .milliseconds(100)
     /// The maximum time for which a hub may run no job before `/livez` answers 503.
     var deadAfter: Duration = .seconds(30)
+    /// Whether unmodified blocking code parks its green thread. On by default: the code of a service may call libc anywhere, also in
+    /// libraries.
+    var patchesLegacyCode = true
     /// Outbound fetches.
     var fetch = Fetch()
     /// The lowest level that is logged to standard error.

@@ -24,6 +24,7 @@ enum DaemonSettings {
                 at each reload; then new connections use them, and open ones keep what they began with.
                 """),
         Group(key: "hub", note: "The hubs: the threads that run the handlers."),
+        Group(key: "legacy", note: "Handlers that call libc, or libraries that do."),
         Group(key: "fetch", note: "The client that handlers fetch with."),
         Group(
             key: "shutdown",
@@ -47,7 +48,7 @@ enum DaemonSettings {
     private static let timeouts = 1...day
 
     /// The keys, in the order of the file.
-    static let all: [Setting] = http + limits + tls + hub + fetch + shutdown + log + admin + trace
+    static let all: [Setting] = http + limits + tls + hub + legacy + fetch + shutdown + log + admin + trace
 
     private static let http: [Setting] = [
         .text(
@@ -233,6 +234,16 @@ enum DaemonSettings {
         .choice(
             "hub.poller", \.http.hub.poller, .restart,
             "The system call that a hub waits in. The cost of poll grows with the number of connections."),
+    ]
+
+    private static let legacy: [Setting] = [
+        .boolean(
+            "legacy.patch", \.patchesLegacyCode, .restart,
+            """
+            Whether blocking calls of libc in blocking handlers (sleeps, sockets, locks, libcurl, Foundation) wait on the hub, so that \
+            it serves other requests meanwhile. With false such a call holds its hub. The page on unmodified blocking code says what \
+            is covered.
+            """)
     ]
 
     private static let fetch: [Setting] = [

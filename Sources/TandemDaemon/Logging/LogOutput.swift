@@ -1,6 +1,7 @@
 internal import CTandem
 internal import Glibc
 internal import Synchronization
+internal import Tandem
 
 /// The output of the log: writes each line to a descriptor at once, and never waits.
 ///
@@ -19,11 +20,14 @@ final class LogOutput: Sendable {
 
     /// Writes the line that `make` creates. May be called from any thread.
     func write(_ make: (inout [UInt8], inout Timestamp) -> Void) {
-        // One line at a time, so that a line that needs several writes stays whole.
-        lines.withLock { stamp in
-            var line: [UInt8] = []
-            make(&line, &stamp)
-            if !put(line) { dropped.wrappingAdd(1, ordering: .relaxed) }
+        // The hub's async code needs the lock, too: a green thread must not park while it holds the lock.
+        ForeignWait.withoutParking {
+            // One line at a time, so that a line that needs several writes stays whole.
+            lines.withLock { stamp in
+                var line: [UInt8] = []
+                make(&line, &stamp)
+                if !put(line) { dropped.wrappingAdd(1, ordering: .relaxed) }
+            }
         }
     }
 

@@ -2,6 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Tandem
 internal import TandemHTTP
+internal import TandemPatch
 
 /// One run of a daemon: it creates the service, its server and everything around it, from a configuration.
 ///
@@ -42,6 +43,7 @@ struct Daemon<Service: DaemonService> {
 
     private func serve() throws {
         ProcessSetup.prepare()
+        if values.patchesLegacyCode { patchLegacyCode() }
         let signals = try Signals()
         let observability = try Observability(values, log: log)
         try observability.start()
@@ -56,6 +58,16 @@ struct Daemon<Service: DaemonService> {
         try Hub.run(supervising) {
             try await supervisor.run { try await start(observability, supervisor) }
         }
+    }
+
+    /// Makes blocking calls of libc park green threads, as far as the executable is linked for it.
+    private func patchLegacyCode() {
+        let unbound = TandemPatch.installBound()
+        guard !unbound.isEmpty else { return }
+        let functions = unbound.map(\.function).joined(separator: ", ")
+        let left =
+            TandemPatch.installed.isEmpty ? "all blocking calls of libc" : "\(functions) and the functions of the same areas"
+        logger.warning("legacy.patch: \(left) hold the hub. \(unbound.map(\.description).joined(separator: " "))")
     }
 
     /// Creates the service and its server, neither of which runs yet. On the supervising hub.

@@ -201,7 +201,8 @@ final class CurlMulti {
         let outer = isInside
         isInside = true
         defer { isInside = outer }
-        return call()
+        // libcurl joins threads of its resolver, and must not be entered by others of the hub meanwhile.
+        return ForeignWait.withoutParking(call)
     }
 
     /// Runs the work that had to wait for libcurl to return, and reports the jobs that have ended.
