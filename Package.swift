@@ -88,8 +88,10 @@ let package = Package(
                 configuration, yams, argumentParser,
             ],
             swiftSettings: house),
+        .target(name: "CLegacyFetch", dependencies: ["CCurl"]),
         .executableTarget(
-            name: "tandemd", dependencies: ["TandemDaemon", "Tandem", "TandemHTTP", "TandemFetch", "TandemJSON"],
+            name: "tandemd",
+            dependencies: ["TandemDaemon", "Tandem", "TandemHTTP", "TandemFetch", "TandemJSON", "CLegacyFetch"],
             swiftSettings: house),
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),

@@ -22,5 +22,6 @@ struct Tandemd: DaemonService {
         FanOut(client: context.client).addRoutes(to: router)
         Bridge().addRoutes(to: router)
         WhoAmI().addRoutes(to: router)
+        Legacy(context).addRoutes(to: router)
     }
 }

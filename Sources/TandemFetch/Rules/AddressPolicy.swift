@@ -37,7 +37,7 @@ public struct AddressPolicy: Sendable {
     var isAny: Bool { rule == nil && allowList == nil }
 
     /// Returns a policy that permits the addresses that both this policy and the list permit.
-    func limited(to allowList: AllowList?) -> AddressPolicy {
+    package func limited(to allowList: AllowList?) -> AddressPolicy {
         var policy = self
         policy.allowList = allowList
         return policy

@@ -125,8 +125,11 @@ struct DaemonTests {
         let routes = try Daemon("routes")
         #expect(try await routes.wait() == 0)
         // The columns are aligned.
-        #expect(routes.output.contains("GET   /blocking/sleep      blocking\n"))
-        #expect(routes.output.contains("POST  /async/echo          async\n"))
+        #expect(routes.output.contains("GET   /blocking/sleep              blocking\n"))
+        #expect(routes.output.contains("POST  /async/echo                  async\n"))
+        for endpoint in ["sleep     ", "foundation", "curl-easy "] {
+            #expect(routes.output.contains("GET   /blocking/legacy/\(endpoint)  blocking\n"))
+        }
     }
 
     @Test func `every option of the configuration sets its key`() async throws {

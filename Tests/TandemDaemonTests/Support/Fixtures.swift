@@ -56,6 +56,17 @@ func servedName(port: Int) async throws -> String? {
     return name
 }
 
+/// Returns whether a name resolves, to an address that is not public.
+func resolvesToPrivate(_ name: String) -> Bool {
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(name, nil, nil, &found) == 0, let found else { return false }
+    defer { freeaddrinfo(found) }
+    var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    getnameinfo(found.pointee.ai_addr, found.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+    let numeric = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return IPAddress(numeric).map { $0.scope != .global } ?? false
+}
+
 /// Holds a hub until the semaphore is signalled.
 func hold(_ hub: Hub, _ release: DispatchSemaphore) async throws {
     let held = Event<Void>()
