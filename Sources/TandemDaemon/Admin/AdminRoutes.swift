@@ -1,5 +1,6 @@
 internal import Tandem
 internal import TandemHTTP
+internal import TandemPatch
 
 /// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics` and `/debug/hub`.
 ///
@@ -76,8 +77,9 @@ struct AdminRoutes: Sendable {
         let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
         let dumps = answers.map { ($0.hub.shownName, $0.answer) }
         // Symbol lookup takes milliseconds, so it must not run on a hub.
-        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps).bytes }) }
-        return Response(text: try await offload { DumpText.text(dumps, upTo: Self.longestDump) })
+        let legacy = TandemPatch.report()
+        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps, legacy).bytes }) }
+        return Response(text: try await offload { DumpText.text(dumps, legacy, upTo: Self.longestDump) })
     }
 }
 

@@ -1,18 +1,28 @@
 internal import Tandem
+internal import TandemPatch
 
-/// Hub dumps as text and as JSON. Symbol lookup takes milliseconds: do not call these functions on a hub.
+/// Hub dumps as text and as JSON, with the counts of calls of libc on green stacks. Symbol lookup takes milliseconds: do not call these functions on a hub.
 enum DumpText {
-    static func text(_ dumps: [(hub: String, dump: HubDump?)], upTo limit: Int) -> String {
+    static func text(_ dumps: [(hub: String, dump: HubDump?)], _ legacy: [TandemPatch.Count], upTo limit: Int) -> String {
         var text = ""
         for (hub, dump) in dumps { text += dump?.description ?? "\(hub): \(silence)\n" }
+        if !legacy.isEmpty { text += "calls of libc on green stacks, since the start:\n" }
+        for count in legacy { text += "  \(count.function): \(count.calls) calls, \(count.waits) waits\n" }
         guard text.utf8.count > limit else { return text }
         return String(decoding: text.utf8.prefix(limit), as: UTF8.self) + "\n... cut\n"
     }
 
-    static func json(_ dumps: [(hub: String, dump: HubDump?)]) -> JSON {
+    static func json(_ dumps: [(hub: String, dump: HubDump?)], _ legacy: [TandemPatch.Count]) -> JSON {
         [
             "hubs": .array(
-                dumps.map { hub, dump in dump.map { json(hub, $0) } ?? ["hub": .string(hub), "error": .string(silence)] })
+                dumps.map { hub, dump in dump.map { json(hub, $0) } ?? ["hub": .string(hub), "error": .string(silence)] }),
+            "legacy": .array(
+                legacy.map {
+                    [
+                        "function": .string($0.function), "calls": .integer(Int(clamping: $0.calls)),
+                        "waits": .integer(Int(clamping: $0.waits)),
+                    ]
+                }),
         ]
     }
 

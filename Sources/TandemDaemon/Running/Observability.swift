@@ -3,6 +3,7 @@ internal import Glibc
 internal import Logging
 internal import Tandem
 internal import TandemHTTP
+internal import TandemPatch
 internal import Tracing
 
 /// The access log, the metrics and the traces of the service, set up once from the configuration.
@@ -57,6 +58,6 @@ struct Observability: Sendable {
                 MetricSample(labels: MetricLabels([("log", "access")]), value: .number(Double(lines.droppedLines))),
                 MetricSample(labels: MetricLabels([("log", "service")]), value: .number(Double(log.droppedLines))),
             ])
-        return (registry?.snapshot() ?? []) + ProcessMetrics.families() + [dropped]
+        return (registry?.snapshot() ?? []) + ProcessMetrics.families() + LegacyMetrics.families(TandemPatch.report()) + [dropped]
     }
 }

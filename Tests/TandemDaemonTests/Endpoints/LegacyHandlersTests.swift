@@ -165,6 +165,26 @@ struct LegacyHandlersTests {
             }
         }
     }
+
+    @Test func `metrics and the dump have the counts of each function`() async throws {
+        try await withLegacy([], ["TANDEM_ADMIN_LISTEN": "127.0.0.1:0"]) { client, daemon in
+            let port = try #require(daemon.errors.firstMatch(of: #/admin listener on http://127\.0\.0\.1:([0-9]+)/#)?.1)
+            let admin = TestClient(to: .tcp(port: Int(port)!))
+            for _ in 0..<3 { _ = try await client.legacy("sleep?ms=1") }
+            let families = try parsePrometheus(try await admin.get("/metrics").body)
+            #expect(families["tandem_legacy_calls"]?.type == "counter")
+            for name in ["tandem_legacy_calls", "tandem_legacy_waits"] {
+                #expect(families[name]?.value("_total", ["function": "usleep"]) == 3)
+                #expect(families[name]?.value("_total", ["function": "flock"]) == nil)
+            }
+            #expect(try await admin.get("/debug/hub").text.contains("\n  usleep: 3 calls, 3 waits\n"))
+            let dump = try await admin.get("/debug/hub?format=json").body
+            let json = try JSONSerialization.jsonObject(with: Data(dump)) as? [String: Any]
+            let counts = json?["legacy"] as? [[String: Any]]
+            #expect(counts?.first { $0["function"] as? String == "usleep" }?["calls"] as? Int == 3)
+            await admin.close()
+        }
+    }
 }
 
 extension TestClient {

@@ -31,7 +31,7 @@ struct ObservabilityTests {
 
     @Test func `the page on observability lists every metric`() async throws {
         try await withDaemon { service, admin, _ in
-            #expect(try await service.get("/blocking/plaintext").status == .ok)
+            #expect(try await service.get("/blocking/legacy/sleep?ms=0").status == .ok)
             try await service.withConnection { connection in
                 try await connection.send("NONSENSE\r\n\r\n")
                 _ = try await connection.receiveUntilEnd()
