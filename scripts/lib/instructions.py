@@ -176,14 +176,24 @@ class Daemon:
 
 
 def counts(profile):
-    """Returns the counts in a profile of callgrind. A function is `fn=(12) name` the first time, and `fn=(12)` afterwards."""
-    names, calls, called, found = {}, collections.Counter(), None, collections.Counter()
+    """Returns the counts in a profile of callgrind.
+
+    A function is `fn=(12) name` the first time, and `fn=(12)` afterwards; `cfn=` is the one that it calls. `ob=` and `cob=` are the
+    files that have them; `cob=` is missing if it is the caller's. Functions of tandemd itself are not counted: TandemPatch defines
+    some of these names, and its functions call libc's.
+    """
+    names, files, calls, called, found = {}, {}, collections.Counter(), None, collections.Counter()
+    file = called_file = None
     with open(profile, errors="replace") as lines:
         for line in lines:
-            if named := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
-                if named[3]:
+            if named := re.match(r"(c?)ob=\((\d+)\)(?: (.*))?$", line):
+                files.setdefault(named[2], named[3])
+                called_file = files[named[2]]
+                file = file if named[1] else called_file
+            elif named := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
+                if named[3] and not (called_file if named[1] else file).endswith("/tandemd"):
                     names[named[2]] = re.sub(r"'\d+$", "", named[3])  # a recursive call
-                called = named[2] if named[1] else called
+                called, called_file = named[2] if named[1] else called, file
             elif line.startswith("calls="):
                 calls[called] += int(line[6:].split()[0])
             elif line.startswith("totals:"):  # "summary:" is wrong after instrumentation was off
