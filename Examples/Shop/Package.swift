@@ -23,7 +23,6 @@ let package = Package(
                 .product(name: "TandemFetch", package: "tandem"),
                 .product(name: "TandemHTTP", package: "tandem"),
                 .product(name: "TandemJSON", package: "tandem"),
-                .product(name: "TandemPatch", package: "tandem"),
             ]),
         .testTarget(
             name: "ShopTests",

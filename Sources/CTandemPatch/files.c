@@ -36,7 +36,7 @@ static ssize_t transfer_file(transfer *transfer, int fd, const struct iovec *giv
   if (result >= 0) errno = saved;
   if (result >= 0 || (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS)) return result;
   errno = saved;
-  if (!(tandem_patch_areas() & TANDEM_PATCH_FILES)) return HOLDING(transfer(fd, given, count, offset, flags));
+  if (!is_enabled(TANDEM_PATCH_FILES)) return HOLDING(transfer(fd, given, count, offset, flags));
   transfer_call call = {transfer, fd, given, count, offset, flags, 0};
   tandem_patch_offload(run_transfer, &call);
   return call.result;

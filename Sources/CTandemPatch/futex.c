@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "owners.h"
 #include "waiters.h"
 
 #include <linux/futex.h>
@@ -52,11 +53,40 @@ static long wait_green(uint32_t *word, uint32_t expected, uint64_t deadline) {
   return withdraw(&self, waits_for_futex) || is_in_time ? 0 : fail(ETIMEDOUT);
 }
 
+/// Tries for a while to lock a futex that another OS thread holds. Returns whether it is locked.
+static bool try_pi_for_a_while(uint32_t *word, uint32_t me, uint64_t deadline) {
+  uint64_t began = 0, limit = 0;
+  for (int spin = 0;; spin++) {
+    uint32_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+    bool is_free = (value & FUTEX_TID_MASK) == 0;
+    /* FUTEX_WAITERS stays, as below. */
+    if (is_free && __atomic_compare_exchange_n(word, &value, value | me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) break;
+    if ((value & FUTEX_TID_MASK) == me) return false;
+    if (spin < SPINS) {
+      pause_processor();
+      continue;
+    }
+    if (!began) {
+      if (!holds_any()) return false;
+      began = tandem_monotonic_nanoseconds();
+      limit = deadline < began + LONGEST_BLOCK ? deadline : began + LONGEST_BLOCK;
+    }
+    if (tandem_monotonic_nanoseconds() >= limit) {
+      tandem_patch_count_hold(began);
+      return false;
+    }
+    tandem_patch_block_briefly(limit);
+  }
+  if (began) tandem_patch_count_hold(began);
+  return true;
+}
+
 /// Locks a priority-inheriting futex for this OS thread. Two green threads of one hub are one thread for the kernel, which would
 /// call the second one's wait a deadlock.
 static long lock_pi_green(uint32_t *word, uint64_t deadline) {
   uint32_t me = (uint32_t)tandem_thread_id();
   bool is_over = false;
+  if (try_pi_for_a_while(word, me, deadline)) return 0;
   for (;;) {
     waiter self;
     begin_waiting(&self, word, TANDEM_PATCH_syscall, deadline);

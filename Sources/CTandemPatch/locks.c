@@ -49,7 +49,11 @@ static bool knows_owner(const pthread_mutex_t *mutex) {
 
 /// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
 static int try_lock(pthread_mutex_t *mutex) {
-  if (!knows_owner(mutex)) return libc_mutex_trylock(mutex);
+  if (!knows_owner(mutex)) {
+    int result = libc_mutex_trylock(mutex);
+    if (result == 0) tandem_this_thread.current->locks++;
+    return result;
+  }
   holding *held = holding_of(mutex);
   if (held && held->fiber != tandem_this_thread.current) return EBUSY;
   if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
@@ -70,13 +74,35 @@ static int unlock(pthread_mutex_t *mutex) {
     if (*link && (*link)->fiber != tandem_this_thread.current) return EPERM;
     if (*link) release_at(link);
   }
+  tandem_fiber *fiber = tandem_this_thread.current;
+  if (__builtin_expect(fiber != NULL, 0) && fiber->locks) fiber->locks--;
   int result = libc_mutex_unlock(mutex);
   if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
   return result;
 }
 
+/// Tries for a while to lock a mutex that another OS thread holds.
+static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = EBUSY;
+  for (int spin = 0; spin < SPINS && result == EBUSY; spin++) {
+    if (mutex->__data.__owner == tandem_thread_id()) return EBUSY;
+    pause_processor();
+    if (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0) result = try_lock(mutex);
+  }
+  if (result != EBUSY || !holds_any()) return result;
+  uint64_t began = tandem_monotonic_nanoseconds(), limit = began + LONGEST_BLOCK;
+  if (deadline < limit) limit = deadline;
+  while (result == EBUSY && tandem_monotonic_nanoseconds() < limit && mutex->__data.__owner != tandem_thread_id()) {
+    tandem_patch_block_briefly(limit);
+    result = try_lock(mutex);
+  }
+  tandem_patch_count_hold(began);
+  return result;
+}
+
 static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   int result = try_lock(mutex);
+  if (__builtin_expect(result == EBUSY, 0)) result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
     begin_waiting(&self, mutex, function, deadline);
@@ -111,20 +137,24 @@ static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, 
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
    and libc would let the async code into a recursive mutex, because to libc both are one thread. */
+static __attribute__((noinline)) int wait_on_hubs_stack(pthread_mutex_t *mutex) {
+  if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
+  return libc_mutex_lock(mutex);
+}
+
 static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
+  if (!is_enabled(TANDEM_PATCH_LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
   if (any_is_held() && knows_owner(mutex)) {
     const holding *held = holding_of(mutex);
     if (held) tandem_patch_deadlock(mutex, held->fiber);
   }
   int result = libc_mutex_trylock(mutex);
-  if (result != EBUSY) return result;
-  if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
-  return libc_mutex_lock(mutex);
+  return __builtin_expect(result == EBUSY, 0) ? wait_on_hubs_stack(mutex) : result;
 }
 
 static int lock_on_hub(pthread_mutex_t *mutex) {
-  if (is_on_hubs_stack() && !is_special(mutex)) return lock_on_hubs_stack(mutex);
-  if (!IS_CALLED_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
+  if (!tandem_this_thread.current) __attribute__((musttail)) return lock_on_hubs_stack(mutex);
+  if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
   if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }

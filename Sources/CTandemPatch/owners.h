@@ -36,6 +36,14 @@ static inline holding *own_holding_of(const void *object) {
   return next;
 }
 
+/// Whether the running green thread holds any lock.
+static inline bool holds_any(void) {
+  const tandem_fiber *fiber = tandem_this_thread.current;
+  for (const holding *next = tandem_patch_holdings.first; next; next = next->next)
+    if (next->fiber == fiber) return true;
+  return fiber->locks != 0;
+}
+
 /// Whether another green thread of this OS thread holds the object.
 bool is_held_by_other(const void *object);
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-static uint32_t enabled;
+uint32_t tandem_patch_enabled;
 static tandem_patch_hub hub;
 
 static const char *const names[] = {
@@ -25,7 +25,7 @@ void *tandem_patch_libc(const char *name) {
 }
 
 /* A child process has no hub: its calls block it, as they would anywhere. */
-static void in_child(void) { __atomic_store_n(&enabled, 0, __ATOMIC_RELAXED); }
+static void in_child(void) { __atomic_store_n(&tandem_patch_enabled, 0, __ATOMIC_RELAXED); }
 
 void tandem_patch_enable(uint32_t areas, tandem_patch_hub new) {
   static bool is_registered;
@@ -33,10 +33,10 @@ void tandem_patch_enable(uint32_t areas, tandem_patch_hub new) {
   if (!__atomic_exchange_n(&is_registered, true, __ATOMIC_SEQ_CST)) {
     pthread_atfork(NULL, NULL, in_child);
   }
-  __atomic_store_n(&enabled, areas, __ATOMIC_RELEASE);
+  __atomic_store_n(&tandem_patch_enabled, areas, __ATOMIC_RELEASE);
 }
 
-uint32_t tandem_patch_areas(void) { return __atomic_load_n(&enabled, __ATOMIC_RELAXED); }
+uint32_t tandem_patch_areas(void) { return __atomic_load_n(&tandem_patch_enabled, __ATOMIC_RELAXED); }
 
 const char *tandem_patch_name(uint32_t function) { return names[function]; }
 
@@ -191,7 +191,7 @@ static __attribute__((noinline)) bool begin_other_call(
 }
 
 bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
-  if (!(__atomic_load_n(&enabled, __ATOMIC_ACQUIRE) & area) || fiber->unpatched) return false;
+  if (!is_enabled(area) || fiber->unpatched) return false;
   site *site = place_of(function, caller, 0);
   if (__builtin_expect(__atomic_load_n(&site->key, __ATOMIC_RELAXED) != key_of(function, caller), 0))
     __attribute__((musttail)) return begin_other_call(fiber, function, area, caller);
@@ -209,8 +209,7 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
 /// by Task.immediate, blocks the hub's thread.
 static bool can_park(void) { return tandem_this_thread.current->task == tandem_current_task(); }
 
-/// Blocks this thread for a millisecond, or until the deadline.
-static void block_briefly(uint64_t deadline) {
+void tandem_patch_block_briefly(uint64_t deadline) {
   uint64_t now = tandem_monotonic_nanoseconds(), rest = deadline > now ? deadline - now : 0;
   struct timespec time = {0, rest < 1000000 ? (long)rest : 1000000};
   tandem_kernel_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&time, 0, 0, 0);
@@ -279,7 +278,7 @@ bool tandem_patch_park(tandem_wait *wait) {
 
 void tandem_patch_block(uint64_t deadline, const bool *is_over) {
   uint64_t began = tandem_monotonic_nanoseconds();
-  while (!__atomic_load_n(is_over, __ATOMIC_ACQUIRE) && tandem_monotonic_nanoseconds() < deadline) block_briefly(deadline);
+  while (!__atomic_load_n(is_over, __ATOMIC_ACQUIRE) && tandem_monotonic_nanoseconds() < deadline) tandem_patch_block_briefly(deadline);
   tandem_patch_count_hold(began);
 }
 

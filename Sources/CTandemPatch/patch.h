@@ -108,11 +108,27 @@ void tandem_patch_block(uint64_t deadline, const bool *is_over);
 /// Ends a wait, whether or not it was parked on.
 void tandem_patch_end(tandem_wait *wait);
 
+extern uint32_t tandem_patch_enabled __attribute__((visibility("hidden")));
+
+/// Whether the area is switched on.
+static inline bool is_enabled(uint32_t area) { return __atomic_load_n(&tandem_patch_enabled, __ATOMIC_ACQUIRE) & area; }
+
 /// Whether the caller is async code of a hub, on the hub's own stack, with locks switched on.
 static inline bool is_on_hubs_stack(void) {
-  return __builtin_expect(tandem_this_thread.hub != NULL, 0) && !tandem_this_thread.current &&
-         (tandem_patch_areas() & TANDEM_PATCH_LOCKS);
+  return __builtin_expect(tandem_this_thread.hub != NULL, 0) && !tandem_this_thread.current && is_enabled(TANDEM_PATCH_LOCKS);
 }
+
+/// Tells the processor that this is a loop that waits for another one.
+static inline void pause_processor(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  __asm__ volatile("yield");
+#endif
+}
+
+/// Blocks this thread for a millisecond, or until the deadline.
+void tandem_patch_block_briefly(uint64_t deadline);
 
 /* The body of a function that differs on all stacks of a hub's thread. Both calls are jumps. */
 #define ON_HUBS(hubs, libc)                                                                                                    \

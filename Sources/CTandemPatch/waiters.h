@@ -63,4 +63,8 @@ bool has_others(const void *key, const waiter *self);
 void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline);
 bool wait_in_line(waiter *waiter);
 
+/// How long a green thread tries before it parks for a lock that another OS thread holds: most are held for less than a microsecond.
+/// A green thread that holds another lock blocks its hub for a while, since async code of the hub may want that other lock.
+enum { SPINS = 200, LONGEST_BLOCK = 10000000 };
+
 #endif

@@ -43,19 +43,23 @@ public enum TandemPatch {
 
     /// Switches these areas on, and all others off. Any thread.
     ///
+    /// `.locks` and `.queues` are always among them: a green thread that waits while it holds a lock or a queue would block its hub for
+    /// good as soon as another one wants it.
+    ///
     /// - Throws: `TandemPatchError` if the calls of a function in these areas do not arrive here.
     public static func install(_ areas: Area = .standard) throws(TandemPatchError) {
+        let areas = areas.withLocks
         if let name = tandem_patch_unbound(areas.rawValue) { throw TandemPatchError(unbound: String(cString: name)) }
         tandem_patch_enable(areas.rawValue, hub)
     }
 
     /// Switches on those of these areas whose calls arrive here, and all others off. Any thread.
     ///
-    /// If calls of `.locks` or `.queues` do not arrive, all areas stay off: a green thread that parks while it holds a lock or a queue
-    /// would deadlock with others of its hub.
+    /// If calls of `.locks` or `.queues` do not arrive, all areas stay off.
     ///
     /// - Returns: The error that `install` would throw, for each area whose calls do not arrive here.
-    public static func installBound(_ areas: Area = .all) -> [TandemPatchError] {
+    public static func installBound(_ areas: Area = .standard) -> [TandemPatchError] {
+        let areas = areas.withLocks
         var (bound, errors) = (areas, [TandemPatchError]())
         for bit in 0..<UInt32.bitWidth {
             let area = areas.intersection(Area(rawValue: 1 << UInt32(bit)))
@@ -63,8 +67,7 @@ public enum TandemPatch {
             bound.subtract(area)
             errors.append(TandemPatchError(unbound: String(cString: name)))
         }
-        let isSafe = bound.isSuperset(of: areas.intersection([.locks, .queues]))
-        tandem_patch_enable(isSafe ? bound.rawValue : 0, hub)
+        tandem_patch_enable(bound.isSuperset(of: [.locks, .queues]) ? bound.rawValue : 0, hub)
         return errors
     }
 
@@ -120,9 +123,10 @@ public enum TandemPatch {
         public let longestHold: Duration
     }
 
-    /// Returns the counts of all functions that were called on a green stack. Any thread. It looks up the symbols of all callers, which
-    /// may take milliseconds.
-    public static func report() -> [Count] {
+    /// Returns the counts of all functions that were called on a green stack. Any thread.
+    ///
+    /// - Parameter withCallers: Whether the counts have their callers. Looking up their symbols may take milliseconds.
+    public static func report(withCallers: Bool = true) -> [Count] {
         var counts = (0..<TANDEM_PATCH_COUNT.rawValue).map { Count(function: String(cString: tandem_patch_name($0))) }
         var function: UInt32 = 0
         var address: UnsafeRawPointer?
@@ -131,7 +135,8 @@ public enum TandemPatch {
         while tandem_patch_read_site(index, &function, &address, &numbers) {
             index += 1
             guard numbers.calls > 0 else { continue }
-            counts[Int(function)].add(Caller(address, numbers))
+            counts[Int(function)].add(numbers)
+            if withCallers { counts[Int(function)].callers.append(Caller(address, numbers)) }
         }
         return counts.filter { $0.calls > 0 }.map { count in
             var sorted = count
@@ -161,14 +166,33 @@ public enum TandemPatch {
         })
 }
 
+extension TandemPatch.Count: CustomStringConvertible {
+    /// One line with the counts and the three callers that wait most.
+    public var description: String {
+        var text = "\(function): \(calls) calls, \(waits) waits"
+        if offloads > 0 { text += ", \(offloads) on OS threads" }
+        if holds > 0 { text += ", \(holds) that may have held the hub, for \(longestHold) at most" }
+        guard !callers.isEmpty else { return text }
+        return text + "; called by " + callers.prefix(3).map(\.description).joined(separator: ", ")
+    }
+}
+
+extension TandemPatch.Caller: CustomStringConvertible {
+    /// The symbol and the file, as far as they are known.
+    public var description: String { symbol.map { "\($0) in \(image)" } ?? image }
+}
+
+extension TandemPatch.Area {
+    fileprivate var withLocks: TandemPatch.Area { isEmpty ? self : union([.locks, .queues]) }
+}
+
 extension TandemPatch.Count {
-    fileprivate mutating func add(_ caller: TandemPatch.Caller) {
-        calls += caller.calls
-        waits += caller.waits
-        offloads += caller.offloads
-        holds += caller.holds
-        longestHold = max(longestHold, caller.longestHold)
-        callers.append(caller)
+    fileprivate mutating func add(_ counts: tandem_patch_counts) {
+        calls += counts.calls
+        waits += counts.waits
+        offloads += counts.offloads
+        holds += counts.holds
+        longestHold = max(longestHold, .nanoseconds(counts.longest_hold))
     }
 }
 
@@ -208,8 +232,8 @@ public struct TandemPatchError: Error, Sendable, CustomStringConvertible {
         self.function = function
         description = """
             TandemPatch is not in force: calls of \(function) do not arrive there. Link it into the executable itself, not into a \
-            library, and do not link the executable fully static. With --static-swift-stdlib, also build with --toolset and Tandem's \
-            config/static-toolset.json.
+            library, do not link the executable fully static, and define no \(function) of its own. With --static-swift-stdlib, also build with \
+            --toolset and Tandem's config/static-toolset.json.
             """
     }
 }

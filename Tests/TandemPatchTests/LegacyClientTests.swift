@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import Glibc
 import Testing
 
 /// Unmodified blocking clients on one hub, as a process of their own: the test's process is not patched.
@@ -60,6 +62,10 @@ enum LegacyProgram {
         process.standardOutput = output
         process.standardError = output
         try process.run()
+        // A program that hangs fails its test.
+        let limit = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 50, execute: limit)
+        defer { limit.cancel() }
         let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))

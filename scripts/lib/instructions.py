@@ -179,8 +179,8 @@ def counts(profile):
     """Returns the counts in a profile of callgrind.
 
     A function is `fn=(12) name` the first time, and `fn=(12)` afterwards; `cfn=` is the one that it calls. `ob=` and `cob=` are the
-    files that have them; `cob=` is missing if it is the caller's. Functions of tandemd itself are not counted: TandemPatch defines
-    some of these names, and its functions call libc's.
+    files that have them; `cob=` is missing if it is the caller's. Of the functions of tandemd itself only its own calls of the
+    kernel are counted: TandemPatch defines some of libc's names, and its functions call libc's.
     """
     names, files, calls, called, found = {}, {}, collections.Counter(), None, collections.Counter()
     file = called_file = None
@@ -191,7 +191,8 @@ def counts(profile):
                 called_file = files[named[2]]
                 file = file if named[1] else called_file
             elif named := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
-                if named[3] and not (called_file if named[1] else file).endswith("/tandemd"):
+                name = named[3] or ""
+                if name and (name.startswith("tandem_") or not (called_file if named[1] else file).endswith("/tandemd")):
                     names[named[2]] = re.sub(r"'\d+$", "", named[3])  # a recursive call
                 called, called_file = named[2] if named[1] else called, file
             elif line.startswith("calls="):

@@ -65,6 +65,8 @@ typedef struct tandem_fiber {
   bool sleep_was_cancelled;
   /// The number of open `TandemPatch.original` calls: while it is not 0, calls of libc are not made green.
   uint32_t unpatched;
+  /// The number of mutexes of pthreads that unmodified code has locked on this stack. A hint: another thread may unlock them.
+  uint32_t locks;
   /// The counters of the call of libc that is being made green.
   void *_Nullable patched_call;
   /// The usable range of the stack: `low` is just above the guard, `high` just below this struct.

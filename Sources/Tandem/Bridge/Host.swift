@@ -33,6 +33,7 @@ extension Hub {
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()
         fiber.pointee.sleep_was_cancelled = false
+        fiber.pointee.locks = 0
         tandem_pulse_started(pulse)
         return fiber
     }

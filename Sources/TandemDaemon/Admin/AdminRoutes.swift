@@ -77,9 +77,8 @@ struct AdminRoutes: Sendable {
         let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
         let dumps = answers.map { ($0.hub.shownName, $0.answer) }
         // Symbol lookup takes milliseconds, so it must not run on a hub.
-        let legacy = TandemPatch.report()
-        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps, legacy).bytes }) }
-        return Response(text: try await offload { DumpText.text(dumps, legacy, upTo: Self.longestDump) })
+        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps, TandemPatch.report()).bytes }) }
+        return Response(text: try await offload { DumpText.text(dumps, TandemPatch.report(), upTo: Self.longestDump) })
     }
 }
 

@@ -1,13 +1,14 @@
 internal import Tandem
 internal import TandemPatch
 
-/// Hub dumps as text and as JSON, with the counts of calls of libc on green stacks. Symbol lookup takes milliseconds: do not call these functions on a hub.
+/// Hub dumps as text and as JSON, with the counts of calls of libc on green stacks. Symbol lookup takes milliseconds: do not call these
+/// functions on a hub.
 enum DumpText {
     static func text(_ dumps: [(hub: String, dump: HubDump?)], _ legacy: [TandemPatch.Count], upTo limit: Int) -> String {
         var text = ""
         for (hub, dump) in dumps { text += dump?.description ?? "\(hub): \(silence)\n" }
         if !legacy.isEmpty { text += "calls of libc on green stacks, since the start:\n" }
-        for count in legacy { text += "  \(count.function): \(count.calls) calls, \(count.waits) waits\n" }
+        for count in legacy { text += "  \(count)\n" }
         guard text.utf8.count > limit else { return text }
         return String(decoding: text.utf8.prefix(limit), as: UTF8.self) + "\n... cut\n"
     }
@@ -17,10 +18,19 @@ enum DumpText {
             "hubs": .array(
                 dumps.map { hub, dump in dump.map { json(hub, $0) } ?? ["hub": .string(hub), "error": .string(silence)] }),
             "legacy": .array(
-                legacy.map {
+                legacy.map { count in
                     [
-                        "function": .string($0.function), "calls": .integer(Int(clamping: $0.calls)),
-                        "waits": .integer(Int(clamping: $0.waits)),
+                        "function": .string(count.function), "calls": number(count.calls), "waits": number(count.waits),
+                        "offloads": number(count.offloads), "holds": number(count.holds),
+                        "longestHoldMicroseconds": .integer(Int(count.longestHold / .microseconds(1))),
+                        "callers": .array(
+                            count.callers.prefix(listedCallers).map {
+                                [
+                                    "image": .string($0.image), "symbol": .string($0.symbol ?? ""),
+                                    "calls": number($0.calls), "waits": number($0.waits), "offloads": number($0.offloads),
+                                    "holds": number($0.holds),
+                                ]
+                            }),
                     ]
                 }),
         ]
@@ -38,6 +48,11 @@ enum DumpText {
             "omitted": .integer(dump.omitted),
         ]
     }
+
+    private static func number(_ count: UInt64) -> JSON { .integer(Int(clamping: count)) }
+
+    /// The callers per function; the others wait less.
+    private static let listedCallers = 8
 
     private static let silence = """
         does not answer: code holds it. With hub.stall-threshold-ms the log says which, and where it is.

@@ -25,6 +25,8 @@ struct DaemonConfiguration: Sendable {
     /// Whether unmodified blocking code parks its green thread. On by default: the code of a service may call libc anywhere, also in
     /// libraries.
     var patchesLegacyCode = true
+    /// Whether these calls include those on regular files.
+    var patchesFiles = false
     /// Outbound fetches.
     var fetch = Fetch()
     /// The lowest level that is logged to standard error.

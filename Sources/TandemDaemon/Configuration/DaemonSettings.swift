@@ -243,7 +243,13 @@ enum DaemonSettings {
             Whether blocking calls of libc in blocking handlers (sleeps, sockets, locks, libcurl, Foundation) wait on the hub, so that \
             it serves other requests meanwhile. With false such a call holds its hub. The page on unmodified blocking code says what \
             is covered.
-            """)
+            """),
+        .boolean(
+            "legacy.files", \.patchesFiles, .restart,
+            """
+            Whether such calls also wait on the hub while they read or write regular files that are not in memory, and in fsync. Each \
+            then takes an OS thread. Without legacy.patch it has no effect.
+            """),
     ]
 
     private static let fetch: [Setting] = [

@@ -16,6 +16,8 @@ enum LegacyMetrics {
         return [
             counter("tandem_legacy_calls", "Calls of libc on green stacks, by function.", \.calls),
             counter("tandem_legacy_waits", "Waits on the hub of these calls; one call may wait more than once.", \.waits),
+            counter("tandem_legacy_offloads", "Calls of these that an OS thread made.", \.offloads),
+            counter("tandem_legacy_holds", "Calls of these that may have held the hub.", \.holds),
         ]
     }
 }

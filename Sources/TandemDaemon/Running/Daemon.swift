@@ -62,7 +62,7 @@ struct Daemon<Service: DaemonService> {
 
     /// Makes blocking calls of libc park green threads, as far as the executable is linked for it.
     private func patchLegacyCode() {
-        let unbound = TandemPatch.installBound()
+        let unbound = TandemPatch.installBound(values.patchesFiles ? .all : .standard)
         guard !unbound.isEmpty else { return }
         let functions = unbound.map(\.function).joined(separator: ", ")
         let left =

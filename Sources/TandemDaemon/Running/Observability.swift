@@ -58,6 +58,7 @@ struct Observability: Sendable {
                 MetricSample(labels: MetricLabels([("log", "access")]), value: .number(Double(lines.droppedLines))),
                 MetricSample(labels: MetricLabels([("log", "service")]), value: .number(Double(log.droppedLines))),
             ])
-        return (registry?.snapshot() ?? []) + ProcessMetrics.families() + LegacyMetrics.families(TandemPatch.report()) + [dropped]
+        return (registry?.snapshot() ?? []) + ProcessMetrics.families()
+            + LegacyMetrics.families(TandemPatch.report(withCallers: false)) + [dropped]
     }
 }

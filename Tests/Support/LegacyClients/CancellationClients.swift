@@ -1,6 +1,7 @@
 import CTandem
 import Foundation
 import Glibc
+import Synchronization
 import Tandem
 
 /// What a cancellation does to each kind of call, by name: by `GreenThread.cancel` and by the expiry of a `withTimeout`.
@@ -76,8 +77,18 @@ let cancellationClients: [String: @Sendable () throws -> Void] = [
             ("DispatchQueue.sync", { DispatchQueue(label: "deaf").sync { usleep(20_000) } }),
             ("getaddrinfo", { lookUp() }),
         ]
-        let waiting = calls.map { name, call in (name, spawn { call() }) }
-        usleep(10_000)
+        let begun = Atomic(0)
+        let waiting = calls.map { name, call in
+            (
+                name,
+                spawn {
+                    begun.add(1, ordering: .relaxed)
+                    return call()
+                }
+            )
+        }
+        while begun.load(ordering: .relaxed) < calls.count { usleep(1_000) }
+        usleep(5_000)
         for (_, thread) in waiting { thread.cancel() }
         usleep(5_000)
         for (name, thread) in waiting where !["DispatchQueue.sync", "getaddrinfo"].contains(name) {

@@ -300,6 +300,11 @@ private final class SignalPoster: @unchecked Sendable {
         sem_init(semaphore, 0, 0)
         handledSemaphore = semaphore
         signal(SIGALRM) { _ in sem_post(handledSemaphore) }
+        // On the hub's thread. The parent of this process may have blocked the signal.
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGALRM)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     func begin() {

@@ -51,8 +51,7 @@ guard let client = all[name] else {
     exit(64)
 }
 
-// In a static build the queues of libdispatch are not covered.
-if (try? TandemPatch.install(.all)) == nil { try TandemPatch.install(.all.subtracting(.queues)) }
+try TandemPatch.install(.all)
 do {
     try Hub.run {
         let (alone, together) = try await measure(name, count: count, client)

@@ -3,9 +3,6 @@ import TandemDaemon
 extension Shop {
     /// The keys of this service. `shop settings` prints them with the daemon's.
     static let settings: [Setting] = [
-        .boolean(
-            "legacy.patch", default: true,
-            note: "Blocking calls of the old half wait on the hub. Without it each holds the hub, and all other requests."),
         .text(
             "catalogue.file", default: "catalogue.sqlite", expecting: "a path", note: "The products: a file of SQLite."
         ) { !$0.isEmpty },

@@ -1,7 +1,6 @@
 import OldShop
 import TandemDaemon
 import TandemHTTP
-import TandemPatch
 
 /// The program: `@main` gives it its commands, see `shop --help`.
 @main
@@ -13,7 +12,6 @@ struct Shop: DaemonService {
 
     init(_ context: DaemonContext) throws {
         let config = context.config
-        if try config.requiredBool(forKey: "legacy.patch") { try TandemPatch.install() }
         let address = try config.requiredString(forKey: "partners.url")
         storefront = Storefront(
             catalogue: try config.requiredString(forKey: "catalogue.file"),
