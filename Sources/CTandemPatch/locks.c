@@ -67,15 +67,25 @@ static int try_lock(pthread_mutex_t *mutex) {
   return 0;
 }
 
-/// Unlocks a mutex, and wakes the first green thread in line.
-static int unlock(pthread_mutex_t *mutex) {
-  if (any_is_held() && knows_owner(mutex)) {
-    holding **link = link_to(mutex);
-    if (*link && (*link)->fiber != tandem_this_thread.current) return EPERM;
-    if (*link) release_at(link);
-  }
+/// Unlocks a mutex on a green stack, or while a green thread of this OS thread holds one.
+static __attribute__((noinline)) int unlock_on_hub(pthread_mutex_t *mutex) {
   tandem_fiber *fiber = tandem_this_thread.current;
-  if (__builtin_expect(fiber != NULL, 0) && fiber->locks) fiber->locks--;
+  holding **link = link_to(mutex);
+  if (*link && knows_owner(mutex)) {
+    if ((*link)->fiber != fiber) return EPERM;
+    release_at(link);
+  } else if (fiber && fiber->locks) {
+    fiber->locks--;
+  }
+  int result = libc_mutex_unlock(mutex);
+  if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
+  return result;
+}
+
+/// Unlocks a mutex, and wakes the first green thread in line.
+static inline int unlock(pthread_mutex_t *mutex) {
+  if (__builtin_expect(((uintptr_t)tandem_this_thread.current | (uintptr_t)tandem_patch_holdings.first) != 0, 0))
+    return unlock_on_hub(mutex);
   int result = libc_mutex_unlock(mutex);
   if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
   return result;
@@ -100,9 +110,9 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
   return result;
 }
 
-static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  int result = try_lock(mutex);
-  if (__builtin_expect(result == EBUSY, 0)) result = try_for_a_while(mutex, deadline);
+/// Locks a mutex that is taken.
+static __attribute__((noinline)) int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
     begin_waiting(&self, mutex, function, deadline);
@@ -124,6 +134,11 @@ static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, ui
   return result;
 }
 
+static inline int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_lock(mutex);
+  return __builtin_expect(result == EBUSY, 0) ? wait_for_lock(function, mutex, deadline) : result;
+}
+
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
 /// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
@@ -137,23 +152,18 @@ static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, 
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
    and libc would let the async code into a recursive mutex, because to libc both are one thread. */
-static __attribute__((noinline)) int wait_on_hubs_stack(pthread_mutex_t *mutex) {
-  if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
+/// The slow path of async code: the mutex is taken, or a green thread of this OS thread holds one.
+static __attribute__((noinline)) int lock_on_hubs_stack(pthread_mutex_t *mutex) {
+  if (is_enabled(TANDEM_PATCH_LOCKS) && !is_special(mutex)) {
+    /* Only this thread can make itself the owner, so what it reads here stays true. */
+    const holding *held = knows_owner(mutex) ? holding_of(mutex) : NULL;
+    if (held) tandem_patch_deadlock(mutex, held->fiber);
+    if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
+  }
   return libc_mutex_lock(mutex);
 }
 
-static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
-  if (!is_enabled(TANDEM_PATCH_LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
-  if (any_is_held() && knows_owner(mutex)) {
-    const holding *held = holding_of(mutex);
-    if (held) tandem_patch_deadlock(mutex, held->fiber);
-  }
-  int result = libc_mutex_trylock(mutex);
-  return __builtin_expect(result == EBUSY, 0) ? wait_on_hubs_stack(mutex) : result;
-}
-
-static int lock_on_hub(pthread_mutex_t *mutex) {
-  if (!tandem_this_thread.current) __attribute__((musttail)) return lock_on_hubs_stack(mutex);
+static int green_pthread_mutex_lock(pthread_mutex_t *mutex) {
   if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
   if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
@@ -165,7 +175,16 @@ static int try_lock_on_hub(pthread_mutex_t *mutex) {
   return result == EDEADLK ? EBUSY : result;
 }
 
-int pthread_mutex_lock(pthread_mutex_t *mutex) { ON_HUBS(lock_on_hub(mutex), libc_mutex_lock(mutex)) }
+/* Each path of this function is a few instructions and a jump: the Swift runtime locks several times per task. */
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+  if (__builtin_expect(tandem_this_thread.hub != NULL, 0)) {
+    if (tandem_this_thread.current) __attribute__((musttail)) return green_pthread_mutex_lock(mutex);
+    if (__builtin_expect(mutex->__data.__owner || tandem_patch_holdings.first, 0))
+      __attribute__((musttail)) return lock_on_hubs_stack(mutex);
+  }
+  __attribute__((musttail)) return libc_mutex_lock(mutex);
+}
+
 int pthread_mutex_trylock(pthread_mutex_t *mutex) { ON_HUBS(try_lock_on_hub(mutex), libc_mutex_trylock(mutex)) }
 
 static int green_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
