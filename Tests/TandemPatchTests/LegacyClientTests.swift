@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// Unmodified blocking clients on one hub, as a process of their own: the test's process is not patched.
@@ -10,6 +11,17 @@ struct LegacyClientTests {
     func `a hundred unmodified clients wait at the same time on one thread`(client: String) async throws {
         let (status, output) = try LegacyProgram.run(client, "100")
         #expect(status == 0, "\(output)")
+        let times = output.firstMatch(of: /held for 100 ms (\d+) times/).flatMap { Int($0.1) }
+        Self.holds.withLock { $0[client] = times ?? 0 }
+    }
+
+    /// How often the watchdog has seen the hub of each client held.
+    private static let holds = Mutex<[String: Int]>([:])
+
+    @Test func `the count of held hubs is printed`() {
+        let holds = Self.holds.withLock { $0.filter { $0.value > 0 } }
+        let clients = holds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        print("the watchdog saw hubs held for 100 ms \(holds.values.reduce(0, +)) times: \(clients)")
     }
 
     @Test func `a child process of a green thread is not patched`() async throws {

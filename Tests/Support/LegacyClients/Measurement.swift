@@ -9,8 +9,17 @@ func check(_ condition: Bool, _ message: @autoclosure () -> String) throws {
     guard condition else { throw Failure(message: "\(message()) (errno \(errno): \(String(cString: strerror(errno))))") }
 }
 
-/// Runs `client` on one green thread of the hub, then on `count` of them. Prints both times, the longest hold of the hub and the calls of
-/// libc.
+/// A hub whose watchdog counts holds of 100 ms.
+let watched: HubConfiguration = {
+    var configuration = HubConfiguration()
+    configuration.stallThreshold = .milliseconds(100)
+    // Only the count of holds matters.
+    configuration.onReport = { if $0.kind != .stalled, $0.kind != .stallEnded { print($0) } }
+    return configuration
+}()
+
+/// Runs `client` on one green thread of the hub, then on `count` of them. Prints both times, the longest hold of the hub, how often the
+/// watchdog has seen it held, and the calls of libc.
 func measure(
     _ name: String, count: Int, _ client: @escaping @Sendable () throws -> Void
 ) async throws -> (alone: Duration, together: Duration) {
@@ -23,8 +32,9 @@ func measure(
             for thread in threads { _ = try await thread.wait() }
         }
     }
-    print("\(name): alone \(alone), \(count) together \(together), longest hold \(hold)")
-    for count in TandemPatch.report() { print("  \(count.function): \(count.calls) calls, \(count.waits) waits") }
+    let stalls = Hub.current?.statistics.stalls ?? 0
+    print("\(name): alone \(alone), \(count) together \(together), longest hold \(hold), held for 100 ms \(stalls) times")
+    for count in TandemPatch.report() { print("  \(count)") }
     return (alone, together)
 }
 

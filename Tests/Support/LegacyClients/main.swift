@@ -53,7 +53,7 @@ guard let client = all[name] else {
 
 try TandemPatch.install(.all)
 do {
-    try Hub.run {
+    try Hub.run(watched) {
         let (alone, together) = try await measure(name, count: count, client)
         // One after the other they would need a hundred times as long. A hundred processes need some time of two cores.
         guard together < alone * 10 else { throw Failure(message: "\(name): the clients did not overlap") }

@@ -70,7 +70,7 @@ func runOnHub(_ body: @escaping @Sendable () async throws -> Void) throws {
     prepare_libraries()
     let upstream = try Upstream()
     defer { upstream.stop() }
-    try Hub.run { try await body() }
+    try Hub.run(watched) { try await body() }
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
