@@ -66,7 +66,7 @@ final class RequestObserver {
         let trace = observation.isTraced ? observation.span?.context.traceContext : nil
         log.record(
             AccessLogEntry(
-                head: head, route: route?.pattern.description, style: .init(route?.handler.style), hub: hub,
+                head: head, route: route?.pattern.description, style: .init(route?.style), hub: hub,
                 status: observation.status, bytes: bytes.sent, nanoseconds: Int(took), remoteAddress: peer.description,
                 outcome: outcome, bytesReceived: head.byteCount + bytes.received, requestID: scope.id,
                 traceIDHigh: trace?.traceIDHigh ?? 0, traceIDLow: trace?.traceIDLow ?? 0, isSecure: peer.isSecure))

@@ -9,7 +9,10 @@ final class Route: Sendable, CustomStringConvertible {
     /// Whether the route also answers HEAD, because it answers GET.
     let answersHead: Bool
     let pattern: PathPattern
+    /// The handler, inside the middleware around it.
     let handler: Handler
+    /// The style that the route's own handler is written in.
+    let style: RouteDescription.Style
     /// Whether the handler, or any middleware around it, runs on a green thread.
     let needsGreenThread: Bool
     /// The name of the green thread, for messages about stack overflow and stalls.
@@ -19,8 +22,9 @@ final class Route: Sendable, CustomStringConvertible {
 
     init(
         index: Int, method: HTTPRequest.Method, pattern: PathPattern, handler: Handler, name: GreenThreadName, group: Int,
-        needsGreenThread: Bool = false
+        style: RouteDescription.Style? = nil, needsGreenThread: Bool = false
     ) {
+        self.style = style ?? handler.style
         self.needsGreenThread = needsGreenThread || handler.style == .blocking
         self.index = index
         self.method = method
@@ -35,14 +39,14 @@ final class Route: Sendable, CustomStringConvertible {
     func wrapped(by middleware: Middleware) -> Route {
         Route(
             index: index, method: method, pattern: pattern, handler: middleware.wrapping(handler, name: name), name: name,
-            group: group, needsGreenThread: needsGreenThread || middleware.isBlocking)
+            group: group, style: style, needsGreenThread: needsGreenThread || middleware.isBlocking)
     }
 
     var description: String { "\(method.rawValue) \(pattern)" }
 
     /// The route's entry in `Router.routes`.
     var listing: RouteDescription {
-        RouteDescription(method: method, path: pattern.description, style: handler.style)
+        RouteDescription(method: method, path: pattern.description, style: style)
     }
 }
 

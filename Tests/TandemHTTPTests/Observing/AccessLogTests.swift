@@ -102,6 +102,20 @@ extension ServerTests {
             }
         }
 
+        @Test(arguments: Style.allCases)
+        func `the logged style is that of the handler, whatever the style of its middleware`(style: Style) async throws {
+            try await withServer(
+                routes: { router in
+                    router.use { request, next async throws in try await next(request) }
+                    router.use { request, next throws in try next(request) }
+                    router.plain("/", style)
+                }
+            ) { live in
+                _ = try live.get("/")
+                #expect(live.logged(1).map(\.style) == [style.logged])
+            }
+        }
+
         @Test
         func `a connection without a request is not logged`() async throws {
             try await withServer(routes: { $0.plain() }) { live in
