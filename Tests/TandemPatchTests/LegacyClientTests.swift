@@ -75,7 +75,8 @@ enum LegacyProgram {
         process.standardError = output
         try process.run()
         // A program that hangs fails its test.
-        let limit = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+        let id = process.processIdentifier
+        let limit = DispatchWorkItem { kill(id, SIGKILL) }
         DispatchQueue.global().asyncAfter(deadline: .now() + 50, execute: limit)
         defer { limit.cancel() }
         let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
