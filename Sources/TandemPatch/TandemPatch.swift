@@ -1,5 +1,4 @@
 internal import CTandemPatch
-internal import Glibc
 internal import Tandem
 
 /// Makes unmodified blocking code green: calls of libc that would block the hub's thread park the green thread that makes them.
@@ -106,11 +105,8 @@ public enum TandemPatch {
     }
 
     /// The counts of one place that calls a function of libc.
-    public struct Caller: Sendable, Hashable {
-        /// The file name of the library or executable that calls; "?" if it is not known.
-        public let image: String
-        /// The name of the calling function, mangled, if the library exports it.
-        public let symbol: String?
+    public struct Caller: Sendable, Hashable, CustomStringConvertible {
+        private let address: UInt
         /// The calls that were made on a green stack.
         public let calls: UInt64
         /// The waits on the hub.
@@ -121,12 +117,23 @@ public enum TandemPatch {
         public let holds: UInt64
         /// The longest time that one of these calls took.
         public let longestHold: Duration
+
+        fileprivate init(_ address: UnsafeRawPointer?, _ counts: tandem_patch_counts) {
+            self.address = UInt(bitPattern: address)
+            (calls, waits, offloads, holds) = (counts.calls, counts.waits, counts.offloads, counts.holds)
+            longestHold = .nanoseconds(counts.longest_hold)
+        }
+
+        /// The function that calls and its library, such as "PQexec in libpq.so.5", as far as there are symbols. The first use in a
+        /// process takes some milliseconds, so do not ask on a hub.
+        public var description: String {
+            address == 0
+                ? "others" : StackTrace(returnAddress: address).description.split(separator: "\n").first.map(String.init) ?? "?"
+        }
     }
 
-    /// Returns the counts of all functions that were called on a green stack. Any thread.
-    ///
-    /// - Parameter withCallers: Whether the counts have their callers. Looking up their symbols may take milliseconds.
-    public static func report(withCallers: Bool = true) -> [Count] {
+    /// Returns the counts of all functions that were called on a green stack while their area was switched on. Any thread.
+    public static func report() -> [Count] {
         var counts = (0..<TANDEM_PATCH_COUNT.rawValue).map { Count(function: String(cString: tandem_patch_name($0))) }
         var function: UInt32 = 0
         var address: UnsafeRawPointer?
@@ -134,9 +141,7 @@ public enum TandemPatch {
         var index: UInt32 = 0
         while tandem_patch_read_site(index, &function, &address, &numbers) {
             index += 1
-            guard numbers.calls > 0 else { continue }
-            counts[Int(function)].add(numbers)
-            if withCallers { counts[Int(function)].callers.append(Caller(address, numbers)) }
+            if numbers.calls > 0 { counts[Int(function)].add(numbers, from: address) }
         }
         return counts.filter { $0.calls > 0 }.map { count in
             var sorted = count
@@ -167,48 +172,37 @@ public enum TandemPatch {
 }
 
 extension TandemPatch.Count: CustomStringConvertible {
-    /// One line with the counts and the three callers that wait most.
+    /// One line with the counts and the three callers that wait most. Looks up their names: do not ask on a hub.
     public var description: String {
         var text = "\(function): \(calls) calls, \(waits) waits"
         if offloads > 0 { text += ", \(offloads) on OS threads" }
         if holds > 0 { text += ", \(holds) that may have held the hub, for \(longestHold) at most" }
         guard !callers.isEmpty else { return text }
-        return text + "; called by " + callers.prefix(3).map(\.description).joined(separator: ", ")
+        text += "; called by " + callers.prefix(3).map(\.description).joined(separator: ", ")
+        return callers.count > 3 ? text + ", and \(callers.count - 3) more" : text
     }
-}
 
-extension TandemPatch.Caller: CustomStringConvertible {
-    /// The symbol and the file, as far as they are known.
-    public var description: String { symbol.map { "\($0) in \(image)" } ?? image }
-}
-
-extension TandemPatch.Area {
-    fileprivate var withLocks: TandemPatch.Area { isEmpty ? self : union([.locks, .queues]) }
-}
-
-extension TandemPatch.Count {
-    fileprivate mutating func add(_ counts: tandem_patch_counts) {
+    fileprivate mutating func add(_ counts: tandem_patch_counts, from address: UnsafeRawPointer?) {
         calls += counts.calls
         waits += counts.waits
         offloads += counts.offloads
         holds += counts.holds
         longestHold = max(longestHold, .nanoseconds(counts.longest_hold))
+        callers.append(TandemPatch.Caller(address, counts))
     }
 }
 
-extension TandemPatch.Caller {
-    fileprivate init(_ address: UnsafeRawPointer?, _ counts: tandem_patch_counts) {
-        var path: UnsafePointer<CChar>?
-        var name: UnsafePointer<CChar>?
-        if tandem_patch_describe(address, &path, &name), let path {
-            image = String(cString: path).split(separator: "/").last.map(String.init) ?? "?"
-            symbol = name.map { String(cString: $0) }
-        } else {
-            (image, symbol) = ("?", nil)
-        }
-        (calls, waits, offloads, holds) = (counts.calls, counts.waits, counts.offloads, counts.holds)
-        longestHold = .nanoseconds(counts.longest_hold)
+extension TandemPatch.Area: CustomStringConvertible {
+    /// The names of the areas.
+    public var description: String {
+        let names: [(TandemPatch.Area, String)] = [
+            (.io, ".io"), (.time, ".time"), (.locks, ".locks"), (.queues, ".queues"), (.names, ".names"),
+            (.processes, ".processes"), (.files, ".files"),
+        ]
+        return "[" + names.filter { contains($0.0) }.map(\.1).joined(separator: ", ") + "]"
     }
+
+    fileprivate var withLocks: TandemPatch.Area { isEmpty ? self : union([.locks, .queues]) }
 }
 
 /// An error of `TandemPatch.install`.

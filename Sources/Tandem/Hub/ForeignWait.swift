@@ -114,10 +114,16 @@ package enum ForeignWait {
     /// thread cannot run before the async code has returned, and that waits for the green thread.
     package static func deadlock(on lock: UnsafeRawPointer, heldBy holder: UnsafePointer<tandem_fiber>?) -> Never {
         let name = holder.map { "green thread \($0.pointee.number) \"\(GreenThreadName($0.pointee.name!))\"" }
+        let wanting = withUnsafeTemporaryAllocation(of: UInt.self, capacity: 64) { buffer in
+            let count = tandem_trace_here(buffer.baseAddress!, 64)
+            return StackTrace(buffer[..<count], startsWithCounter: false).description
+        }
         fatalError(
             """
             async code wants the lock at \(lock), which \(name ?? "a parked green thread") of the same hub holds: neither can go on. \
-            Do not share a lock between the styles across a wait: use a primitive of Tandem, or call this code with blocking { }. \
+            Do not share a lock between the styles across a wait: use a primitive of Tandem, or call this code with blocking { }.
+            The async code:
+            \(wanting)
             \(Hub.current?.dump().description ?? "")
             """)
     }

@@ -111,6 +111,12 @@ extension Hub {
     }
 
     private func state(_ fiber: Fiber, _ wait: WaitSnapshot?) -> String {
+        let locks = fiber.pointee.locks
+        let held = locks == 0 ? "" : locks == 1 ? ", with a mutex locked" : ", with \(locks) mutexes locked"
+        return doing(fiber, wait) + held
+    }
+
+    private func doing(_ fiber: Fiber, _ wait: WaitSnapshot?) -> String {
         if fiber.pointee.signal == .awaiting {
             if fiber.pointee.task == tandem_current_task() { return "awaits async code, which runs" }
             return "awaits async code" + (wait.map { ", which waits: \($0.description)" } ?? "")

@@ -13,6 +13,9 @@ public struct StackTrace: Hashable, Sendable, CustomStringConvertible {
         self.startsWithCounter = startsWithCounter
     }
 
+    /// Creates the stack of one call.
+    package init(returnAddress: UInt) { self.init([returnAddress], startsWithCounter: false) }
+
     /// The stack as text: a line per call with the function's name, as far as this executable has symbols.
     ///
     /// The first use in a process takes some milliseconds to read the symbols; later ones are fast.

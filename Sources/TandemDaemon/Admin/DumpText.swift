@@ -26,7 +26,7 @@ enum DumpText {
                         "callers": .array(
                             count.callers.prefix(listedCallers).map {
                                 [
-                                    "image": .string($0.image), "symbol": .string($0.symbol ?? ""),
+                                    "caller": .string($0.description),
                                     "calls": number($0.calls), "waits": number($0.waits), "offloads": number($0.offloads),
                                     "holds": number($0.holds),
                                 ]

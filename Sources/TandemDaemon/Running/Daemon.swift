@@ -43,7 +43,7 @@ struct Daemon<Service: DaemonService> {
 
     private func serve() throws {
         ProcessSetup.prepare()
-        if values.patchesLegacyCode { patchLegacyCode() }
+        patchLegacyCode()
         let signals = try Signals()
         let observability = try Observability(values, log: log)
         try observability.start()
@@ -62,6 +62,9 @@ struct Daemon<Service: DaemonService> {
 
     /// Makes blocking calls of libc park green threads, as far as the executable is linked for it.
     private func patchLegacyCode() {
+        guard values.patchesLegacyCode else {
+            return logger.notice("legacy.patch is false: blocking calls of libc hold the hub")
+        }
         let unbound = TandemPatch.installBound(values.patchesFiles ? .all : .standard)
         guard !unbound.isEmpty else { return }
         let functions = unbound.map(\.function).joined(separator: ", ")

@@ -59,6 +59,6 @@ struct Observability: Sendable {
                 MetricSample(labels: MetricLabels([("log", "service")]), value: .number(Double(log.droppedLines))),
             ])
         return (registry?.snapshot() ?? []) + ProcessMetrics.families()
-            + LegacyMetrics.families(TandemPatch.report(withCallers: false)) + [dropped]
+            + LegacyMetrics.families(TandemPatch.report()) + [dropped]
     }
 }

@@ -219,7 +219,7 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try withPair({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { one, other in
             let sending = try Descriptor(adopting: one), receiving = try Descriptor(adopting: other)
             defer { _ = (sending.relinquish(), receiving.relinquish()) }
-            let before = TandemPatch.report(withCallers: false).filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
+            let before = TandemPatch.report().filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
             let group = try HubGroup(count: 1)
             defer { group.shutdown() }
             // A post to another hub writes to its eventfd.
@@ -229,7 +229,7 @@ let lockClients: [String: @Sendable () throws -> Void] = [
             try receiving.wait(for: .readable)
             try check(try bytes.withUnsafeMutableBytes { try receiving.readAvailable(into: $0) } == 4, "four bytes")
             try elsewhere.wait()
-            let after = TandemPatch.report(withCallers: false).filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
+            let after = TandemPatch.report().filter { ["read", "write", "send", "recv"].contains($0.function) }.map(\.calls)
             try check(before == after, "calls of the core: \(before), \(after)")
         }
     },

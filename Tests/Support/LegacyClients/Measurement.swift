@@ -34,7 +34,11 @@ func measure(
     }
     let stalls = Hub.current?.statistics.stalls ?? 0
     print("\(name): alone \(alone), \(count) together \(together), longest hold \(hold), held for 100 ms \(stalls) times")
-    for count in TandemPatch.report() { print("  \(count)") }
+    for count in TandemPatch.report() {
+        print(
+            "  \(count.function): \(count.calls) calls, \(count.waits) waits, \(count.offloads) on OS threads, \(count.holds) holds"
+        )
+    }
     return (alone, together)
 }
 
