@@ -24,12 +24,6 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex) PATCHED;
 
 PATCH(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
 PATCH(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
-PATCH(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
-PATCH(int, pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
-     (condition, mutex, time))
-PATCH(int, pthread_cond_clockwait,
-     (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
-     (condition, mutex, clock, time))
 REAL(int, pthread_cond_signal, (pthread_cond_t *condition), (condition))
 REAL(int, pthread_cond_broadcast, (pthread_cond_t *condition), (condition))
 PATCH(int, sem_wait, (sem_t *semaphore), (semaphore))
@@ -58,13 +52,14 @@ static int try_lock(pthread_mutex_t *mutex) {
   if (held && held->fiber != tandem_this_thread.current) return EBUSY;
   if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
   int result = libc_mutex_trylock(mutex);
-  if (result != 0) return result;
+  /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
+  if (result != 0 && result != EOWNERDEAD) return result;
   if (held) held->depth++;
   else if (!begin_holding(mutex)) {
     libc_mutex_unlock(mutex);
     return EAGAIN;
   }
-  return 0;
+  return result;
 }
 
 /// Unlocks a mutex, and wakes the first green thread in line.
@@ -105,17 +100,21 @@ static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, ui
   if (__builtin_expect(result == EBUSY, 0)) result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
-    begin_waiting(&self, mutex, function, deadline);
+    bool is_short = may_be_unlocked_unseen(mutex);
+    uint64_t next = is_short ? after(UNSEEN_PAUSE) : NEVER, limit = next < deadline ? next : deadline;
+    begin_waiting(&self, mutex, function, limit);
     waiters_lock(mutex);
     enlist(&self, waits_for_mutex);
+    self.is_woken = !is_short && may_be_unlocked_unseen(mutex);
+    bool must_wait = !self.is_woken;
     waiters_unlock(mutex);
     /* Once more: it may have been unlocked before this one was in line. */
     result = try_lock(mutex);
     if (result == EBUSY) {
-      bool is_in_time = wait_in_line(&self);
+      bool is_in_time = !must_wait || wait_in_line(&self);
       bool is_woken = withdraw(&self, waits_for_mutex);
       result = try_lock(mutex);
-      if (result == EBUSY && !is_in_time && !is_woken) return ETIMEDOUT;
+      if (result == EBUSY && !is_in_time && !is_woken && limit == deadline) return ETIMEDOUT;
     } else {
       /* A wake-up that came meanwhile belongs to the next in line. */
       if (withdraw(&self, waits_for_mutex) && result != 0) wake(mutex, 1);
@@ -129,10 +128,14 @@ static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__ki
 /// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
 static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   for (uint64_t pause = 0;;) {
-    int result = libc_mutex_trylock(mutex);
+    int result = try_lock(mutex);
     if (result != EBUSY) return result;
     if (!tandem_patch_retry_deaf(function, &pause, deadline)) return ETIMEDOUT;
   }
+}
+
+static int lock_any(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  return is_special(mutex) ? lock_special(function, mutex, deadline) : lock_green(function, mutex, deadline);
 }
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
@@ -143,11 +146,12 @@ static __attribute__((noinline)) int wait_on_hubs_stack(pthread_mutex_t *mutex) 
 }
 
 static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
-  if (!is_enabled(TANDEM_PATCH_LOCKS) || is_special(mutex)) return libc_mutex_lock(mutex);
+  if (!is_enabled(TANDEM_PATCH_LOCKS)) return libc_mutex_lock(mutex);
   if (any_is_held() && knows_owner(mutex)) {
     const holding *held = holding_of(mutex);
     if (held) tandem_patch_deadlock(mutex, held->fiber);
   }
+  if (is_special(mutex)) return libc_mutex_lock(mutex);
   int result = libc_mutex_trylock(mutex);
   return __builtin_expect(result == EBUSY, 0) ? wait_on_hubs_stack(mutex) : result;
 }
@@ -155,12 +159,11 @@ static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
 static int lock_on_hub(pthread_mutex_t *mutex) {
   if (!tandem_this_thread.current) __attribute__((musttail)) return lock_on_hubs_stack(mutex);
   if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
-  if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
-  return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
+  return lock_any(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
 static int try_lock_on_hub(pthread_mutex_t *mutex) {
-  if (!IS_CALLED_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
+  if (!IS_CALLED_GREEN(pthread_mutex_trylock, LOCKS)) return libc_mutex_trylock(mutex);
   int result = try_lock(mutex);
   return result == EDEADLK ? EBUSY : result;
 }
@@ -171,19 +174,43 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex) { ON_HUBS(try_lock_on_hub(mute
 static int green_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_timedlock(mutex, time);
-  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
+  return lock_any(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
 }
 
 static int green_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_clocklock(mutex, clock, time);
-  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
+  return lock_any(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
 }
 
 /* On every thread: whoever unlocks wakes green threads. */
 int pthread_mutex_unlock(pthread_mutex_t *mutex) { return unlock(mutex); }
 
 /* MARK: Conditions */
+
+/* libc unlocks the mutex inside, and tells no green thread. An OS thread that is cancelled there counts for good, which only makes green
+   threads try more often. */
+#define CONDITION_WAIT(name, parameters, arguments)                                                                            \
+  REAL(int, name, parameters, arguments)                                                                                       \
+  static int libc_##name parameters {                                                                                          \
+    bool is_noted = is_enabled(TANDEM_PATCH_LOCKS);                                                                            \
+    if (is_noted) begin_unseen_unlock(mutex);                                                                                  \
+    int result = real_##name arguments;                                                                                        \
+    if (is_noted) end_unseen_unlock(mutex);                                                                                    \
+    return result;                                                                                                             \
+  }                                                                                                                            \
+  static int green_##name parameters;                                                                                          \
+  int name parameters {                                                                                                        \
+    if (__builtin_expect(tandem_this_thread.current != NULL, 0)) __attribute__((musttail)) return green_##name arguments;      \
+    __attribute__((musttail)) return libc_##name arguments;                                                                    \
+  }
+
+CONDITION_WAIT(pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+CONDITION_WAIT(pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
+               (condition, mutex, time))
+CONDITION_WAIT(pthread_cond_clockwait,
+               (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
+               (condition, mutex, clock, time))
 
 static int wait_green(
     tandem_patch_function function, pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t deadline) {
@@ -199,7 +226,7 @@ static int wait_green(
   }
   bool is_in_time = wait_in_line(&self);
   bool is_woken = withdraw(&self, waits_for_condition);
-  result = lock_green(function, mutex, NEVER);
+  result = lock_any(function, mutex, NEVER);
   return result != 0 ? result : is_in_time || is_woken ? 0 : ETIMEDOUT;
 }
 
@@ -210,22 +237,22 @@ static clockid_t clock_of(const pthread_cond_t *condition) {
 }
 
 static int green_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
-  if (!IS_GREEN(pthread_cond_wait, LOCKS)) return real_pthread_cond_wait(condition, mutex);
+  if (!IS_GREEN(pthread_cond_wait, LOCKS)) return libc_pthread_cond_wait(condition, mutex);
   /* Another process would signal it, unseen. */
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_wait(condition, mutex));
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_wait(condition, mutex));
   return wait_green(TANDEM_PATCH_pthread_cond_wait, condition, mutex, NEVER);
 }
 
 static int green_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_timedwait(condition, mutex, time);
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_timedwait(condition, mutex, time));
+  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return libc_pthread_cond_timedwait(condition, mutex, time);
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_timedwait(condition, mutex, time));
   return wait_green(TANDEM_PATCH_pthread_cond_timedwait, condition, mutex, deadline_at(clock_of(condition), time));
 }
 
 static int green_pthread_cond_clockwait(
     pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_clockwait(condition, mutex, clock, time);
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_clockwait(condition, mutex, clock, time));
+  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return libc_pthread_cond_clockwait(condition, mutex, clock, time);
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_clockwait(condition, mutex, clock, time));
   return wait_green(TANDEM_PATCH_pthread_cond_clockwait, condition, mutex, deadline_at(clock, time));
 }
 
