@@ -286,8 +286,7 @@ void tandem_patch_end(tandem_wait *wait) {
   if (wait) (void)ON_HUB(hub.end(wait));
 }
 
-/// Returns when the next try is due.
-static uint64_t next_try(uint64_t *pause, uint64_t deadline) {
+uint64_t tandem_patch_next_try(uint64_t *pause, uint64_t deadline) {
   enum { first = 1000000, longest = 4000000 };
   *pause = *pause == 0 ? first : *pause < longest ? *pause * 2 : *pause;
   uint64_t until = after(*pause);
@@ -299,12 +298,12 @@ bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_
     errno = expired;
     return false;
   }
-  return tandem_patch_poll(function, NULL, 0, next_try(pause, deadline)) != tandem_patch_cancelled;
+  return tandem_patch_poll(function, NULL, 0, tandem_patch_next_try(pause, deadline)) != tandem_patch_cancelled;
 }
 
 bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, uint64_t deadline) {
   if (tandem_monotonic_nanoseconds() >= deadline) return false;
-  uint64_t until = next_try(pause, deadline);
+  uint64_t until = tandem_patch_next_try(pause, deadline);
   const bool never = false;
   tandem_wait *wait = tandem_patch_begin(function, until);
   if (wait) tandem_patch_park(wait);

@@ -138,9 +138,10 @@ static ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags) {
 /// Waits for the first message as recvmmsg does, and for further ones unless MSG_WAITFORONE is set. The time limit is looked at after
 /// each message, recvmmsg(2).
 static int green_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
-  if (!IS_GREEN(recvmmsg, IO) || never_waits(flags)) return real_recvmmsg(fd, messages, count, flags, timeout);
+  if (!IS_GREEN(recvmmsg, IO) || never_waits(flags) || is_invalid_interval(timeout))
+    return real_recvmmsg(fd, messages, count, flags, timeout);
   waiting call = {.function = TANDEM_PATCH_recvmmsg, .fd = fd, .events = POLLIN};
-  uint64_t limit = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
+  uint64_t limit = deadline_in(timeout);
   unsigned total = 0;
   int saved = errno;
   while (total < count) {

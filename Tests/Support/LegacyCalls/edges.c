@@ -24,6 +24,12 @@
 
 /* What the manual pages and glibc promise beyond the usual use of a call. Each client waits at least 200 ms. */
 
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static pthread_t start(void *(*run)(void *context), intptr_t context) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, run, (void *)context) != 0) abort();
@@ -91,9 +97,43 @@ static const char *run_inheriting_mutex(void) {
 
 void legacy_slow_routine(void) { usleep(200000); }
 
+/* MARK: Descriptors */
+
+/* A regular file never has these events. */
+static const char *run_poll_file(void) {
+  FILE *file = tmpfile();
+  CHECK(file);
+  struct pollfd entry = {.fd = fileno(file), .events = POLLPRI};
+  double began = seconds();
+  CHECK(poll(&entry, 1, 100) == 0 && seconds() - began >= 0.1);
+  fd_set errors;
+  FD_ZERO(&errors);
+  FD_SET(fileno(file), &errors);
+  CHECK(select(fileno(file) + 1, NULL, NULL, &errors, &(struct timeval){0, 100000}) == 0);
+  fclose(file);
+  return NULL;
+}
+
+static const char *run_invalid_times(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR2);
+  struct timespec negative = {-1, 0};
+  CHECK(sigtimedwait(&set, NULL, &negative) == -1 && errno == EINVAL);
+  int semaphores = semget(IPC_PRIVATE, 1, 0600);
+  CHECK(semaphores >= 0);
+  int result = semtimedop(semaphores, &(struct sembuf){0, -1, 0}, 1, &negative), error = errno;
+  semctl(semaphores, 0, IPC_RMID);
+  CHECK(result == -1 && error == EINVAL);
+  usleep(200000);
+  return NULL;
+}
+
 static const legacy_call all[] = {
     {"condition-unlocks", run_condition_unlocks},
     {"inheriting-mutex", run_inheriting_mutex},
+    {"poll-file", run_poll_file},
+    {"invalid-times", run_invalid_times},
     {NULL, NULL},
 };
 
