@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
-#include "patch.h"
+#include "owners.h"
+#include "waiters.h"
 
 #include <netdb.h>
 #include <pthread.h>
@@ -25,7 +26,10 @@ void *tandem_patch_libc(const char *name) {
 }
 
 /* A child process has no hub: its calls block it, as they would anywhere. */
-static void in_child(void) { __atomic_store_n(&tandem_patch_enabled, 0, __ATOMIC_RELAXED); }
+static void in_child(void) {
+  __atomic_store_n(&tandem_patch_enabled, 0, __ATOMIC_RELAXED);
+  reset_waiters();
+}
 
 void tandem_patch_enable(uint32_t areas, tandem_patch_hub new) {
   static bool is_registered;
@@ -168,11 +172,12 @@ void tandem_patch_end_original(void) {
 
 /* The rare cases have the signature of `tandem_patch_is_green`, which jumps to them and so needs no frame of its own. */
 
-/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work.
+/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work. Not while the caller holds a
+/// lock: async code may share one that is never held across a wait.
 static __attribute__((noinline)) bool give_way(
     tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
   (void)function, (void)caller;
-  if (area != TANDEM_PATCH_IO) return true;
+  if (area != TANDEM_PATCH_IO || holds_any()) return true;
   int saved = errno;
   fiber->unpatched++;
   hub.give_way();
