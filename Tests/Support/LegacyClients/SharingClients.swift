@@ -29,6 +29,25 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
         try other.wait()
         usleep(200_000)
     },
+    "once-elsewhere": {
+        // An OS thread runs the routine of pthread_once: waiting for it must not hold the hub.
+        let isOver = Atomic(false), turns = Atomic(0)
+        let ticking = spawn {
+            while !isOver.load(ordering: .relaxed) {
+                usleep(1_000)
+                turns.add(1, ordering: .relaxed)
+            }
+        }
+        let once = UnsafeMutablePointer<pthread_once_t>.allocate(capacity: 1)
+        once.initialize(to: 0)
+        let shared = Once(once: once)
+        Thread { pthread_once(shared.once, legacy_slow_routine) }.start()
+        while once.pointee == 0 { usleep(1_000) }
+        pthread_once(once, legacy_slow_routine)
+        isOver.store(true, ordering: .relaxed)
+        try ticking.wait()
+        try check(turns.load(ordering: .relaxed) > 5, "other green threads ran meanwhile")
+    },
 ]
 
 private struct SharedStream: @unchecked Sendable {
