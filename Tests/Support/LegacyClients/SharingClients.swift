@@ -48,6 +48,45 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
         try ticking.wait()
         try check(turns.load(ordering: .relaxed) > 5, "other green threads ran meanwhile")
     },
+    "accept-hubs": {
+        // Green threads of two hubs and one listener: a try of one hub must not look like the owner's O_NONBLOCK to the other.
+        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        try withAddress(&address) { try check(bind(listener, $0, length) == 0, "bind") }
+        try check(listen(listener, 64) == 0, "listen")
+        try withAddress(&address) { try check(getsockname(listener, $0, &length) == 0, "getsockname") }
+        let each = 8, target = address
+        @Sendable func accepting() throws {
+            for _ in 0..<each {
+                let accepted = accept(listener, nil, nil)
+                try check(accepted >= 0, "accept")
+                close(accepted)
+            }
+        }
+        let failure = Mutex<(any Error)?>(nil)
+        let done = DispatchSemaphore(value: 0)
+        Thread {
+            do { try Hub.run { try await spawn { try accepting() }.wait() } } catch { failure.withLock { $0 = error } }
+            done.signal()
+        }.start()
+        Thread {
+            var address = target
+            for _ in 0..<each * 2 {
+                let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+                _ = withAddress(&address) { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+                close(client)
+            }
+        }.start()
+        try accepting()
+        done.wait()
+        if let error = failure.withLock({ $0 }) { throw error }
+        try check(fcntl(listener, F_GETFL) & O_NONBLOCK == 0, "the listener stays blocking")
+        usleep(200_000)
+    },
 ]
 
 private struct SharedStream: @unchecked Sendable {
