@@ -244,6 +244,170 @@ static const char *run_file_half_cached(void) {
   return NULL;
 }
 
+/* MARK: Streams */
+
+static void *write_later(void *context) {
+  usleep(200000);
+  if (write((int)(intptr_t)context, "later\n", 6) != 6) abort();
+  return NULL;
+}
+
+static const char *run_stream_pushed_back(void) {
+  int ends[2];
+  CHECK(pipe(ends) == 0 && write(ends[1], "abc", 3) == 3);
+  FILE *stream = fdopen(ends[0], "r");
+  double began = seconds();
+  CHECK(getc(stream) == 'a' && ungetc('X', stream) == 'X' && getc(stream) == 'X');
+  pthread_t thread = start(write_later, ends[1]);
+  CHECK(getc(stream) == 'b' && seconds() - began < 0.1 && getc(stream) == 'c' && getc(stream) == 'l');
+  CHECK(pthread_join(thread, NULL) == 0);
+  fclose(stream);
+  close(ends[1]);
+  return NULL;
+}
+
+static const char *run_stream_limit(void) {
+  int pair[2];
+  char line[8];
+  struct timeval limit = {0, 200000};
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  CHECK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+  FILE *stream = fdopen(pair[0], "r");
+  double began = seconds();
+  CHECK(!fgets(line, sizeof line, stream) && errno == EAGAIN && ferror(stream));
+  CHECK(seconds() - began < 0.35);
+  fclose(stream);
+  close(pair[1]);
+  return NULL;
+}
+
+static const char *run_stream_wide(void) {
+  int ends[2];
+  char text[16] = "";
+  CHECK(pipe(ends) == 0);
+  FILE *stream = fdopen(ends[1], "w");
+  CHECK(fputws(L"hello", stream) >= 0 && fflush(stream) == 0);
+  CHECK(read(ends[0], text, sizeof text) == 5 && strcmp(text, "hello") == 0);
+  CHECK(fputws(L"again", stream) >= 0 && fclose(stream) == 0);
+  CHECK(read(ends[0], text, sizeof text) == 5 && strcmp(text, "again") == 0);
+  close(ends[0]);
+  usleep(200000);
+  return NULL;
+}
+
+static void *answer(void *context) {
+  int fd = (int)(intptr_t)context;
+  char text[8];
+  if (read(fd, text, 8) == 4) {
+    usleep(200000);
+    if (write(fd, "world\n", 6) != 6) abort();
+  }
+  return NULL;
+}
+
+/* glibc writes what is pending before it reads. */
+static const char *run_stream_both(void) {
+  int pair[2];
+  char line[16];
+  struct timeval limit = {2, 0};
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  CHECK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+  pthread_t thread = start(answer, pair[1]);
+  FILE *stream = fdopen(pair[0], "r+");
+  CHECK(fputs("ask\n", stream) >= 0 && fgets(line, sizeof line, stream) && strcmp(line, "world\n") == 0);
+  CHECK(pthread_join(thread, NULL) == 0);
+  fclose(stream);
+  close(pair[1]);
+  return NULL;
+}
+
+static int fill_pipe(int fd) {
+  static char bytes[4096];
+  int flags = fcntl(fd, F_GETFL), total = 0;
+  fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+  for (ssize_t put; (put = write(fd, bytes, sizeof bytes)) > 0;) total += (int)put;
+  fcntl(fd, F_SETFL, flags);
+  return total;
+}
+
+static const char *run_stream_small(void) {
+  int ends[2];
+  char buffer[64];
+  CHECK(pipe(ends) == 0);
+  FILE *stream = fdopen(ends[1], "w");
+  CHECK(setvbuf(stream, buffer, _IOFBF, sizeof buffer) == 0 && fill_pipe(ends[1]) > 0);
+  pthread_t thread = start(drain, ends[0]);
+  CHECK(fputs("hello", stream) >= 0 && fflush(stream) == 0);
+  fclose(stream);
+  CHECK(pthread_join(thread, NULL) == 0);
+  close(ends[0]);
+  return NULL;
+}
+
+extern int __overflow(FILE *stream, int byte);
+
+/* putc_unlocked of optimized code puts bytes into the buffer, and calls this when it is full. */
+static const char *run_stream_overflow(void) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  FILE *stream = fdopen(ends[1], "w");
+  CHECK(fill_pipe(ends[1]) > 0);
+  pthread_t thread = start(drain, ends[0]);
+  for (int count = 0; count < 10000; count++) {
+    if (stream->_IO_write_ptr < stream->_IO_write_end) *stream->_IO_write_ptr++ = 'y';
+    else CHECK(__overflow(stream, 'y') == 'y');
+  }
+  fclose(stream);
+  CHECK(pthread_join(thread, NULL) == 0);
+  close(ends[0]);
+  return NULL;
+}
+
+static void *write_mebibyte(void *context) {
+  int fd = (int)(intptr_t)context;
+  char *bytes = calloc(1, 1 << 20);
+  usleep(200000);
+  if (write(fd, bytes, 1 << 20) != 1 << 20) abort();
+  close(fd);
+  free(bytes);
+  return NULL;
+}
+
+static const char *run_stream_unbuffered(void) {
+  int ends[2];
+  char *bytes = malloc(1 << 20);
+  CHECK(pipe(ends) == 0);
+  FILE *stream = fdopen(ends[0], "r");
+  setvbuf(stream, NULL, _IONBF, 0);
+  pthread_t thread = start(write_mebibyte, ends[1]);
+  double began = seconds();
+  CHECK(fread(bytes, 1, 1 << 20, stream) == 1 << 20);
+  CHECK(seconds() - began < 2);
+  CHECK(getc(stream) == EOF && feof(stream) && !ferror(stream));
+  CHECK(pthread_join(thread, NULL) == 0);
+  fclose(stream);
+  free(bytes);
+  return NULL;
+}
+
+/* A stream that its owner locked and closed: another one may get its memory. */
+static const char *run_stream_locked_close(void) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  FILE *stream = fdopen(ends[0], "r");
+  flockfile(stream);
+  fclose(stream);
+  close(ends[1]);
+  usleep(200000);
+  CHECK(pipe(ends) == 0);
+  FILE *next = fdopen(ends[0], "r");
+  CHECK(ftrylockfile(next) == 0);
+  funlockfile(next);
+  fclose(next);
+  close(ends[1]);
+  return NULL;
+}
+
 static const legacy_call all[] = {
     {"condition-unlocks", run_condition_unlocks},
     {"inheriting-mutex", run_inheriting_mutex},
@@ -254,6 +418,14 @@ static const legacy_call all[] = {
     {"terminal-full", run_terminal_full},
     {"waitall-descriptors", run_waitall_descriptors},
     {"file-half-cached", run_file_half_cached},
+    {"stream-pushed-back", run_stream_pushed_back},
+    {"stream-limit", run_stream_limit},
+    {"stream-wide", run_stream_wide},
+    {"stream-both", run_stream_both},
+    {"stream-small", run_stream_small},
+    {"stream-overflow", run_stream_overflow},
+    {"stream-unbuffered", run_stream_unbuffered},
+    {"stream-locked-close", run_stream_locked_close},
     {NULL, NULL},
 };
 

@@ -29,6 +29,25 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
         try other.wait()
         usleep(200_000)
     },
+    "held-stream": {
+        // Async code writes to a stream while a green thread waits to flush it.
+        try withPair(pipe) { reader, writer in
+            let stream = fdopen(dup(writer), "w")!
+            for _ in 0..<3 { fputs(String(repeating: "a", count: 1_000), stream) }
+            let filled = fill(writer)
+            let flushing = spawn { [stream = SharedStream(stream)] in try check(fflush(stream.file) == 0, "fflush") }
+            usleep(100_000)
+            try awaiting { [stream = SharedStream(stream)] in put("bbb", stream) }
+            usleep(100_000)
+            var bytes = [UInt8](repeating: 0, count: filled + 3_003)
+            try readAll(reader, &bytes, filled + 3_000)
+            try flushing.wait()
+            try check(fclose(stream) == 0, "fclose")
+            try readAll(reader, &bytes, 3, at: filled + 3_000)
+            try check(bytes[filled..<filled + 3_000].allSatisfy { $0 == 0x61 }, "what was flushed")
+            try check(bytes.suffix(3).allSatisfy { $0 == 0x62 }, "what async code wrote: \(bytes.suffix(3))")
+        }
+    },
     "once-elsewhere": {
         // An OS thread runs the routine of pthread_once: waiting for it must not hold the hub.
         let isOver = Atomic(false), turns = Atomic(0)
