@@ -53,7 +53,7 @@ static int try_lock(pthread_mutex_t *mutex) {
   if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
   int result = libc_mutex_trylock(mutex);
   /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
-  if (result != 0 && result != EOWNERDEAD) return result;
+  if (__builtin_expect(result != 0, 0) && result != EOWNERDEAD) return result;
   if (held) held->depth++;
   else if (!begin_holding(mutex)) {
     libc_mutex_unlock(mutex);
@@ -62,18 +62,26 @@ static int try_lock(pthread_mutex_t *mutex) {
   return result;
 }
 
-/// Unlocks a mutex, and wakes the first green thread in line.
-static int unlock(pthread_mutex_t *mutex) {
-  if (any_is_held() && knows_owner(mutex)) {
-    holding **link = link_to(mutex);
-    if (*link && (*link)->fiber != tandem_this_thread.current) return EPERM;
-    if (*link) release_at(link);
-  }
-  tandem_fiber *fiber = tandem_this_thread.current;
-  if (__builtin_expect(fiber != NULL, 0) && fiber->locks) fiber->locks--;
+/// Unlocks a mutex of which nothing is noted, and wakes the first green thread in line.
+static inline int unlock_and_wake(pthread_mutex_t *mutex) {
   int result = libc_mutex_unlock(mutex);
   if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
   return result;
+}
+
+/// The same on a thread of a hub.
+static __attribute__((noinline)) int unlock_on_hub(pthread_mutex_t *mutex) {
+  if (any_is_held() && knows_owner(mutex)) {
+    holding **link = link_to(mutex);
+    if (*link) {
+      if ((*link)->fiber != tandem_this_thread.current) return EPERM;
+      release_at(link);
+      return unlock_and_wake(mutex);
+    }
+  }
+  tandem_fiber *fiber = tandem_this_thread.current;
+  if (__builtin_expect(fiber != NULL, 0) && fiber->locks) fiber->locks--;
+  return unlock_and_wake(mutex);
 }
 
 /// Tries for a while to lock a mutex that another OS thread holds.
@@ -95,9 +103,8 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
   return result;
 }
 
-static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  int result = try_lock(mutex);
-  if (__builtin_expect(result == EBUSY, 0)) result = try_for_a_while(mutex, deadline);
+static int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
     bool is_short = may_be_unlocked_unseen(mutex);
@@ -126,16 +133,19 @@ static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, ui
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
 /// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
-static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  for (uint64_t pause = 0;;) {
-    int result = try_lock(mutex);
-    if (result != EBUSY) return result;
+static int wait_for_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result;
+  uint64_t pause = 0;
+  do
     if (!tandem_patch_retry_deaf(function, &pause, deadline)) return ETIMEDOUT;
-  }
+  while ((result = try_lock(mutex)) == EBUSY);
+  return result;
 }
 
-static int lock_any(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  return is_special(mutex) ? lock_special(function, mutex, deadline) : lock_green(function, mutex, deadline);
+static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_lock(mutex);
+  if (__builtin_expect(result != EBUSY, 1)) return result;
+  return (is_special(mutex) ? wait_for_special : wait_for_lock)(function, mutex, deadline);
 }
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
@@ -159,7 +169,7 @@ static int lock_on_hubs_stack(pthread_mutex_t *mutex) {
 static int lock_on_hub(pthread_mutex_t *mutex) {
   if (!tandem_this_thread.current) __attribute__((musttail)) return lock_on_hubs_stack(mutex);
   if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
-  return lock_any(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
+  return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
 static int try_lock_on_hub(pthread_mutex_t *mutex) {
@@ -174,17 +184,21 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex) { ON_HUBS(try_lock_on_hub(mute
 static int green_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_timedlock(mutex, time);
-  return lock_any(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
+  return lock_green(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
 }
 
 static int green_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_clocklock(mutex, clock, time);
-  return lock_any(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
+  return lock_green(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
 }
 
 /* On every thread: whoever unlocks wakes green threads. */
-int pthread_mutex_unlock(pthread_mutex_t *mutex) { return unlock(mutex); }
+int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+  if (__builtin_expect(tandem_this_thread.current != NULL || tandem_patch_holdings.first != NULL, 0))
+    __attribute__((musttail)) return unlock_on_hub(mutex);
+  return unlock_and_wake(mutex);
+}
 
 /* MARK: Conditions */
 
@@ -219,14 +233,14 @@ static int wait_green(
   waiters_lock(condition);
   enlist(&self, waits_for_condition);
   waiters_unlock(condition);
-  int result = unlock(mutex);
+  int result = unlock_on_hub(mutex);
   if (result != 0) {
     withdraw(&self, waits_for_condition);
     return result;
   }
   bool is_in_time = wait_in_line(&self);
   bool is_woken = withdraw(&self, waits_for_condition);
-  result = lock_any(function, mutex, NEVER);
+  result = lock_green(function, mutex, NEVER);
   return result != 0 ? result : is_in_time || is_woken ? 0 : ETIMEDOUT;
 }
 
