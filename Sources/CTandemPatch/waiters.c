@@ -130,9 +130,8 @@ int wake(const void *key, int count) {
 
 void begin_unseen_unlock(const void *key) {
   waiters_lock(key);
-  __atomic_fetch_add(&part_of(key)->unseen, 1, __ATOMIC_RELAXED);
-  /* Those in line find the object locked, and then wait for a short time only. */
-  wake_waiters(key, INT32_MAX);
+  /* Those in line find the object locked, and then wait for a short time only. With another thread in between they do already. */
+  if (__atomic_fetch_add(&part_of(key)->unseen, 1, __ATOMIC_RELAXED) == 0) wake_waiters(key, INT32_MAX);
   waiters_unlock(key);
 }
 
