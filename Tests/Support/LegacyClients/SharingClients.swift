@@ -19,7 +19,7 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
         }
         try withPair(pipe) { reader, writer in
             var byte: UInt8 = 0
-            for _ in 0..<2_000 {
+            for _ in 0..<1_000 {
                 lock.lock()
                 try check(write(writer, &byte, 1) == 1 && read(reader, &byte, 1) == 1, "write and read")
                 lock.unlock()
