@@ -25,7 +25,7 @@ static int result_of(int error) {
 }
 
 #define C11(name, parameters, call)                                                                                            \
-  int name parameters PATCHED;                                                                                   \
+  int name parameters PATCHED;                                                                                                 \
   int name parameters { return result_of(call); }
 
 C11(mtx_lock, (mtx_t *mutex), pthread_mutex_lock(mutex_of(mutex)))

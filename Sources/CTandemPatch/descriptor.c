@@ -1,10 +1,37 @@
 #define _GNU_SOURCE
 #include "descriptor.h"
+#include "libc_mutex.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef TANDEM_PATCH_IS_LEFT_OUT
+
+/* A green thread of another hub must not take the flag of a try for the owner's. By descriptor. */
+static pthread_mutex_t tries[64] = {[0 ... 63] = PTHREAD_MUTEX_INITIALIZER};
+
+static pthread_mutex_t *tries_of(int fd) { return &tries[(unsigned)fd % 64]; }
+
+int owners_flags(int fd) {
+  libc_mutex_lock(tries_of(fd));
+  int owners = tandem_patch_fcntl(fd, F_GETFL, 0);
+  libc_mutex_unlock(tries_of(fd));
+  return owners;
+}
+
+int begin_try(int fd) {
+  libc_mutex_lock(tries_of(fd));
+  int owners = tandem_patch_fcntl(fd, F_GETFL, 0);
+  if (owners >= 0) tandem_patch_fcntl(fd, F_SETFL, owners | O_NONBLOCK);
+  return owners;
+}
+
+void end_try(int fd, int owners) {
+  int saved = errno;
+  if (owners >= 0) tandem_patch_fcntl(fd, F_SETFL, owners);
+  libc_mutex_unlock(tries_of(fd));
+  errno = saved;
+}
 
 /// Returns the owner's time limit for a socket, in nanoseconds.
 static uint64_t limit_of(int fd, short events) {

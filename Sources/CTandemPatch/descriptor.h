@@ -29,16 +29,19 @@ typedef enum next_step { try_again, call_libc, give_up } next_step;
 next_step wait_for(waiting *call);
 
 /// Returns the flags that the owner of the descriptor has set, such as O_NONBLOCK; negative if it is not open.
-static inline int owners_flags(int fd) { return tandem_patch_fcntl(fd, F_GETFL, 0); }
+int owners_flags(int fd);
 
-/* For calls that have no flag for a try: evaluates `call` with the descriptor made non-blocking. `owners` are its own flags. */
-#define NONBLOCKING(fd, owners, call)                                                                                          \
+/// Makes the descriptor non-blocking until `end_try`, which no other green thread of the process sees. Returns the owner's flags.
+int begin_try(int fd);
+/// Gives the descriptor its owner's flags back. Does not change errno.
+void end_try(int fd, int owners);
+
+/* For calls that have no flag for a try: evaluates `call` with the descriptor made non-blocking. */
+#define NONBLOCKING(fd, call)                                                                                                  \
   ({                                                                                                                           \
-    tandem_patch_fcntl(fd, F_SETFL, (owners) | O_NONBLOCK);                                                                    \
+    int owners = begin_try(fd);                                                                                                \
     __typeof__(call) tried = (call);                                                                                           \
-    int tried_error = errno;                                                                                                   \
-    tandem_patch_fcntl(fd, F_SETFL, owners);                                                                                   \
-    errno = tried_error;                                                                                                       \
+    end_try(fd, owners);                                                                                                       \
     tried;                                                                                                                     \
   })
 
@@ -59,6 +62,9 @@ void drop(parts *left, size_t bytes);
 
 /* The parts of one call lie on the green stack: 16 bytes each, at most IOV_MAX of them. */
 #define PARTS(given, count) copy_of(given, count, alloca(((count) + 1) * sizeof(struct iovec)))
+
+/// Reads as read(2) does on a green stack.
+ssize_t tandem_patch_read(tandem_patch_function function, int fd, void *buffer, size_t count);
 
 /// Writes as write(2) does on a green stack.
 ssize_t tandem_patch_write(tandem_patch_function function, int fd, const void *bytes, size_t count);

@@ -54,7 +54,7 @@ static void call_green(
   extern void __real_##name(void *queue, void *block) __attribute__((weak));                                                   \
   static void (*found_##name)(void *, void *);                                                                                 \
   void WRAP(name)(void *queue, void *work) {                                                                                   \
-    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, work, ((block *)work)->invoke);          \
+    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, work, ((block *)work)->invoke);   \
     if (__real_##name) return __real_##name(queue, work);                                                                      \
     if (!found_##name) found_##name = tandem_patch_libc(#name);                                                                \
     found_##name(queue, work);                                                                                                 \
@@ -63,12 +63,12 @@ static void call_green(
   extern void __real_##name##_f(void *queue, void *context, void (*work)(void *)) __attribute__((weak));                       \
   static void (*found_##name##_f)(void *, void *, void (*)(void *));                                                           \
   void WRAP(name##_f)(void *queue, void *context, void (*work)(void *)) {                                                      \
-    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, context, work);                          \
+    if (IS_CALLED_GREEN(name, QUEUES)) return call_green(TANDEM_PATCH_##name, submit, queue, context, work);                   \
     if (__real_##name##_f) return __real_##name##_f(queue, context, work);                                                     \
     if (!found_##name##_f) found_##name##_f = tandem_patch_libc(#name "_f");                                                   \
     found_##name##_f(queue, context, work);                                                                                    \
   }                                                                                                                            \
-  static void own_##name##_f(void *queue, void *context, void (*work)(void *)) { WRAP(name##_f)(queue, context, work); }      \
+  static void own_##name##_f(void *queue, void *context, void (*work)(void *)) { WRAP(name##_f)(queue, context, work); }       \
   void name(void *queue, void *work) __attribute__((weak, alias("own_" #name)));                                               \
   void name##_f(void *queue, void *context, void (*work)(void *)) __attribute__((weak, alias("own_" #name "_f")));
 

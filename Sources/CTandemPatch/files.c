@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "descriptor.h"
 #include "files.h"
 #include "offloaded.h"
 
@@ -30,16 +31,34 @@ static void run_transfer(void *context) {
   call->result = call->transfer(call->fd, call->given, call->count, call->offset, call->flags);
 }
 
-static ssize_t transfer_file(transfer *transfer, int fd, const struct iovec *given, int count, off_t offset, int flags) {
-  int saved = errno;
-  ssize_t result = transfer(fd, given, count, offset, flags | RWF_NOWAIT);
-  if (result >= 0) errno = saved;
-  if (result >= 0 || (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS)) return result;
-  errno = saved;
+static ssize_t transfer_waiting(transfer *transfer, int fd, const struct iovec *given, int count, off_t offset, int flags) {
   if (!is_enabled(TANDEM_PATCH_FILES)) return HOLDING(transfer(fd, given, count, offset, flags));
   transfer_call call = {transfer, fd, given, count, offset, flags, 0};
   tandem_patch_offload(run_transfer, &call);
   return call.result;
+}
+
+/// A try transfers what is in memory, and the call transfers all.
+static ssize_t transfer_file(transfer *transfer, int fd, const struct iovec *given, int count, off_t offset, int flags) {
+  if (count < 0 || count > IOV_MAX) return transfer(fd, given, count, offset, flags);
+  parts left = PARTS(given, (size_t)count);
+  int saved = errno;
+  ssize_t total = 0;
+  do {
+    ssize_t result = transfer(fd, left.first, (int)left.count, offset, flags | RWF_NOWAIT);
+    if (result < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
+      errno = saved;
+      result = transfer_waiting(transfer, fd, left.first, (int)left.count, offset, flags);
+      return result < 0 ? (total ? total : -1) : total + result;
+    }
+    if (result < 0 && !total) return -1;
+    errno = saved;
+    if (result <= 0) break;
+    total += result;
+    drop(&left, (size_t)result);
+    if (offset >= 0) offset += result;
+  } while (left.bytes);
+  return total;
 }
 
 ssize_t read_file(int fd, const struct iovec *given, int count, off_t offset, int flags) {

@@ -124,7 +124,15 @@ static long futex(uint32_t *word, int operation, long value, long d, long e, lon
       /* The word was changed before this call. */
       long woken = real_syscall(SYS_futex, (long)word, operation, value, d, e, f);
       if (woken < 0 || woken >= value || !has_waiters(waits_for_futex)) return woken;
-      return woken + wake(word, (int)(value - woken));
+      /* The table has no bits, so with a selection all waiters look again. */
+      bool selects = command == FUTEX_WAKE_BITSET && (uint32_t)f != FUTEX_BITSET_MATCH_ANY;
+      return woken + wake(word, selects ? INT32_MAX : (int)(value - woken));
+    }
+    case FUTEX_WAKE_OP: {
+      long woken = real_syscall(SYS_futex, (long)word, operation, value, d, e, f);
+      if (woken < 0 || !has_waiters(waits_for_futex)) return woken;
+      /* Whether the second word's waiters were to be woken is known to the kernel only: they look again. */
+      return woken + wake(word, (int)value) + wake((uint32_t *)e, (int)d);
     }
     case FUTEX_UNLOCK_PI: {
       long result = real_syscall(SYS_futex, (long)word, operation, value, d, e, f);
@@ -138,7 +146,9 @@ static long futex(uint32_t *word, int operation, long value, long d, long e, lon
       return moved;
     }
     case FUTEX_WAIT: case FUTEX_WAIT_BITSET:
-      if (!IS_CALLED_GREEN(syscall, LOCKS) || !(operation & FUTEX_PRIVATE_FLAG)) break;
+      if (is_invalid_interval((const struct timespec *)d) || !IS_CALLED_GREEN(syscall, LOCKS)) break;
+      /* Another process may wake it, unseen. */
+      if (!(operation & FUTEX_PRIVATE_FLAG)) return HOLDING(real_syscall(SYS_futex, (long)word, operation, value, d, e, f));
       return wait_green(word, (uint32_t)value, deadline_of(command, operation, (const struct timespec *)d));
     case FUTEX_LOCK_PI: case FUTEX_LOCK_PI2:
       /* The kernel would call this a deadlock, too, and say nothing of the holder. */

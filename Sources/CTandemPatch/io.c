@@ -3,6 +3,7 @@
 #include "files.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,14 +34,33 @@ static inline long try_write(int fd, const struct iovec *given, size_t count, in
   return tandem_kernel_call(SYS_pwritev2, fd, (long)given, (long)count, -1, 0, flags | RWF_NOWAIT);
 }
 
+/// Whether reading and writing may wait for a disk.
+static bool is_regular(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/// Goes on after a try, which has taken this many bytes. Of a regular file it takes what is in memory, but read(2) takes all there is.
+static ssize_t read_rest(int fd, const struct iovec *given, int count, int flags, ssize_t taken) {
+  parts left = PARTS(given, (size_t)count);
+  if (taken == 0 || (size_t)taken >= left.bytes || !is_regular(fd)) return taken;
+  drop(&left, (size_t)taken);
+  int saved = errno;
+  ssize_t rest = read_file(fd, left.first, (int)left.count, -1, flags);
+  if (rest >= 0) return taken + rest;
+  errno = saved;
+  return taken;
+}
+
 /// Goes on after a try, which is `taken`.
 static ssize_t read_green(
     tandem_patch_function function, int fd, const struct iovec *given, int count, int flags, long taken) {
   waiting call = {.function = function, .fd = fd, .events = POLLIN};
   for (;; taken = try_read(fd, given, count, flags)) {
-    if (taken >= 0) return taken;
+    if (taken >= 0) return read_rest(fd, given, count, flags, taken);
     int error = (int)-taken;
-    if (has_no_try(error) && is_ready(fd, POLLIN)) return real_preadv2(fd, given, count, -1, flags);
+    if (has_no_try(error) && is_ready(fd, POLLIN))
+      return is_regular(fd) ? read_file(fd, given, count, -1, flags) : real_preadv2(fd, given, count, -1, flags);
     if (error != EAGAIN && !has_no_try(error)) {
       errno = error;
       return -1;
@@ -58,13 +78,9 @@ static ssize_t write_green(tandem_patch_function function, int fd, parts left, i
   waiting call = {.function = function, .fd = fd, .events = POLLOUT};
   ssize_t total = 0;
   for (;; put = try_write(fd, left.first, left.count, flags)) {
-    if (put < 0 && has_no_try((int)-put) && is_ready(fd, POLLOUT)) {
-      /* POLLOUT of a pipe or a terminal promises room for PIPE_BUF bytes at most. */
-      struct iovec piece = left.count ? *left.first : (struct iovec){0};
-      if (piece.iov_len > PIPE_BUF) piece.iov_len = PIPE_BUF;
-      bool is_short = left.bytes <= PIPE_BUF;
-      put = tandem_kernel_call(
-          SYS_pwritev2, fd, (long)(is_short ? left.first : &piece), is_short ? (long)left.count : 1, -1, 0, flags);
+    if (put < 0 && has_no_try((int)-put) && is_ready(fd, POLLOUT) && !is_regular(fd)) {
+      /* POLLOUT of a terminal does not promise room for all. */
+      put = NONBLOCKING(fd, tandem_kernel_call(SYS_pwritev2, fd, (long)left.first, (long)left.count, -1, 0, flags));
     }
     if (put >= 0) {
       total += put;
@@ -94,11 +110,15 @@ ssize_t tandem_patch_write(tandem_patch_function function, int fd, const void *b
   return put == (long)count ? put : write_green(function, fd, (parts){&part, 1, count}, 0, put);
 }
 
-static ssize_t green_read(int fd, void *buffer, size_t count) {
-  if (!IS_GREEN(read, IO)) return real_read(fd, buffer, count);
+ssize_t tandem_patch_read(tandem_patch_function function, int fd, void *buffer, size_t count) {
   struct iovec part = {buffer, count};
   long taken = try_read(fd, &part, 1, 0);
-  return taken >= 0 ? taken : read_green(TANDEM_PATCH_read, fd, &part, 1, 0, taken);
+  return taken == (long)count ? taken : read_green(function, fd, &part, 1, 0, taken);
+}
+
+static ssize_t green_read(int fd, void *buffer, size_t count) {
+  if (!IS_GREEN(read, IO)) return real_read(fd, buffer, count);
+  return tandem_patch_read(TANDEM_PATCH_read, fd, buffer, count);
 }
 
 static ssize_t green_readv(int fd, const struct iovec *given, int count) {

@@ -128,10 +128,9 @@ static int green_semop(int set, struct sembuf *operations, size_t count) {
 }
 
 static int green_semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout) {
-  if (count > MOST_OPERATIONS || is_invalid_time(timeout) || !IS_GREEN(semtimedop, IO))
+  if (count > MOST_OPERATIONS || is_invalid_interval(timeout) || !IS_GREEN(semtimedop, IO))
     return real_semtimedop(set, operations, count, timeout);
-  uint64_t deadline = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
-  return operate_green(TANDEM_PATCH_semtimedop, set, operations, count, deadline);
+  return operate_green(TANDEM_PATCH_semtimedop, set, operations, count, deadline_in(timeout));
 }
 
 /* MARK: Signals */
@@ -160,9 +159,8 @@ static int signal_green(tandem_patch_function function, const sigset_t *set, sig
 }
 
 static int green_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
-  if (!IS_GREEN(sigtimedwait, PROCESSES) || is_invalid_time(timeout)) return real_sigtimedwait(set, info, timeout);
-  uint64_t deadline = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
-  return signal_green(TANDEM_PATCH_sigtimedwait, set, info, deadline);
+  if (!IS_GREEN(sigtimedwait, PROCESSES) || is_invalid_interval(timeout)) return real_sigtimedwait(set, info, timeout);
+  return signal_green(TANDEM_PATCH_sigtimedwait, set, info, deadline_in(timeout));
 }
 
 static int green_sigwaitinfo(const sigset_t *set, siginfo_t *info) {

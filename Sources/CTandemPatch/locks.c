@@ -24,12 +24,6 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex) PATCHED;
 
 PATCH(int, pthread_mutex_timedlock, (pthread_mutex_t *mutex, const struct timespec *time), (mutex, time))
 PATCH(int, pthread_mutex_clocklock, (pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time), (mutex, clock, time))
-PATCH(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
-PATCH(int, pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
-     (condition, mutex, time))
-PATCH(int, pthread_cond_clockwait,
-     (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
-     (condition, mutex, clock, time))
 REAL(int, pthread_cond_signal, (pthread_cond_t *condition), (condition))
 REAL(int, pthread_cond_broadcast, (pthread_cond_t *condition), (condition))
 PATCH(int, sem_wait, (sem_t *semaphore), (semaphore))
@@ -58,37 +52,36 @@ static int try_lock(pthread_mutex_t *mutex) {
   if (held && held->fiber != tandem_this_thread.current) return EBUSY;
   if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
   int result = libc_mutex_trylock(mutex);
-  if (result != 0) return result;
+  /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
+  if (__builtin_expect(result != 0, 0) && result != EOWNERDEAD) return result;
   if (held) held->depth++;
   else if (!begin_holding(mutex)) {
     libc_mutex_unlock(mutex);
     return EAGAIN;
   }
-  return 0;
+  return result;
 }
 
-/// Unlocks a mutex on a green stack, or while a green thread of this OS thread holds one.
+/// Unlocks a mutex of which nothing is noted, and wakes the first green thread in line.
+static inline int unlock_and_wake(pthread_mutex_t *mutex) {
+  int result = libc_mutex_unlock(mutex);
+  if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
+  return result;
+}
+
+/// The same on a thread of a hub.
 static __attribute__((noinline)) int unlock_on_hub(pthread_mutex_t *mutex) {
-  tandem_fiber *fiber = tandem_this_thread.current;
-  holding **link = link_to(mutex);
-  if (*link && knows_owner(mutex)) {
-    if ((*link)->fiber != fiber) return EPERM;
-    release_at(link);
-  } else if (fiber && fiber->locks) {
-    fiber->locks--;
+  if (any_is_held() && knows_owner(mutex)) {
+    holding **link = link_to(mutex);
+    if (*link) {
+      if ((*link)->fiber != tandem_this_thread.current) return EPERM;
+      release_at(link);
+      return unlock_and_wake(mutex);
+    }
   }
-  int result = libc_mutex_unlock(mutex);
-  if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
-  return result;
-}
-
-/// Unlocks a mutex, and wakes the first green thread in line.
-static inline int unlock(pthread_mutex_t *mutex) {
-  if (__builtin_expect(((uintptr_t)tandem_this_thread.current | (uintptr_t)tandem_patch_holdings.first) != 0, 0))
-    return unlock_on_hub(mutex);
-  int result = libc_mutex_unlock(mutex);
-  if (result == 0 && has_waiters(waits_for_mutex)) wake(mutex, 1);
-  return result;
+  tandem_fiber *fiber = tandem_this_thread.current;
+  if (__builtin_expect(fiber != NULL, 0) && fiber->locks) fiber->locks--;
+  return unlock_and_wake(mutex);
 }
 
 /// Tries for a while to lock a mutex that another OS thread holds.
@@ -110,22 +103,25 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
   return result;
 }
 
-/// Locks a mutex that is taken.
-static __attribute__((noinline)) int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+static int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   int result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
-    begin_waiting(&self, mutex, function, deadline);
+    bool is_short = may_be_unlocked_unseen(mutex);
+    uint64_t next = is_short ? after(UNSEEN_PAUSE) : NEVER, limit = next < deadline ? next : deadline;
+    begin_waiting(&self, mutex, function, limit);
     waiters_lock(mutex);
     enlist(&self, waits_for_mutex);
+    self.is_woken = !is_short && may_be_unlocked_unseen(mutex);
+    bool must_wait = !self.is_woken;
     waiters_unlock(mutex);
     /* Once more: it may have been unlocked before this one was in line. */
     result = try_lock(mutex);
     if (result == EBUSY) {
-      bool is_in_time = wait_in_line(&self);
+      bool is_in_time = !must_wait || wait_in_line(&self);
       bool is_woken = withdraw(&self, waits_for_mutex);
       result = try_lock(mutex);
-      if (result == EBUSY && !is_in_time && !is_woken) return ETIMEDOUT;
+      if (result == EBUSY && !is_in_time && !is_woken && limit == deadline) return ETIMEDOUT;
     } else {
       /* A wake-up that came meanwhile belongs to the next in line. */
       if (withdraw(&self, waits_for_mutex) && result != 0) wake(mutex, 1);
@@ -134,43 +130,44 @@ static __attribute__((noinline)) int wait_for_lock(tandem_patch_function functio
   return result;
 }
 
-static inline int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  int result = try_lock(mutex);
-  return __builtin_expect(result == EBUSY, 0) ? wait_for_lock(function, mutex, deadline) : result;
-}
-
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
 /// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
-static int lock_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
-  for (uint64_t pause = 0;;) {
-    int result = libc_mutex_trylock(mutex);
-    if (result != EBUSY) return result;
+static int wait_for_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result;
+  uint64_t pause = 0;
+  do
     if (!tandem_patch_retry_deaf(function, &pause, deadline)) return ETIMEDOUT;
-  }
+  while ((result = try_lock(mutex)) == EBUSY);
+  return result;
+}
+
+static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+  int result = try_lock(mutex);
+  if (__builtin_expect(result != EBUSY, 1)) return result;
+  return (is_special(mutex) ? wait_for_special : wait_for_lock)(function, mutex, deadline);
 }
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
    and libc would let the async code into a recursive mutex, because to libc both are one thread. */
-/// The slow path of async code: the mutex is taken, or a green thread of this OS thread holds one.
 static __attribute__((noinline)) int lock_on_hubs_stack(pthread_mutex_t *mutex) {
-  if (is_enabled(TANDEM_PATCH_LOCKS) && !is_special(mutex)) {
+  if (is_enabled(TANDEM_PATCH_LOCKS)) {
     /* Only this thread can make itself the owner, so what it reads here stays true. */
     const holding *held = knows_owner(mutex) ? holding_of(mutex) : NULL;
     if (held) tandem_patch_deadlock(mutex, held->fiber);
-    if (!knows_owner(mutex) && mutex->__data.__owner == tandem_thread_id()) tandem_patch_deadlock(mutex, NULL);
+    if (!knows_owner(mutex) && !is_special(mutex) && mutex->__data.__owner == tandem_thread_id())
+      tandem_patch_deadlock(mutex, NULL);
   }
   return libc_mutex_lock(mutex);
 }
 
 static int green_pthread_mutex_lock(pthread_mutex_t *mutex) {
   if (!IS_GREEN(pthread_mutex_lock, LOCKS)) return libc_mutex_lock(mutex);
-  if (is_special(mutex)) return lock_special(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
   return lock_green(TANDEM_PATCH_pthread_mutex_lock, mutex, NEVER);
 }
 
 static int try_lock_on_hub(pthread_mutex_t *mutex) {
-  if (!IS_CALLED_GREEN(pthread_mutex_trylock, LOCKS) || is_special(mutex)) return libc_mutex_trylock(mutex);
+  if (!IS_CALLED_GREEN(pthread_mutex_trylock, LOCKS)) return libc_mutex_trylock(mutex);
   int result = try_lock(mutex);
   return result == EDEADLK ? EBUSY : result;
 }
@@ -190,19 +187,47 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex) { ON_HUBS(try_lock_on_hub(mute
 static int green_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_timedlock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_timedlock(mutex, time);
-  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
+  return lock_green(TANDEM_PATCH_pthread_mutex_timedlock, mutex, deadline_at(CLOCK_REALTIME, time));
 }
 
 static int green_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
   if (!IS_GREEN(pthread_mutex_clocklock, LOCKS) || is_invalid_time(time))
     return real_pthread_mutex_clocklock(mutex, clock, time);
-  return (is_special(mutex) ? lock_special : lock_green)(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
+  return lock_green(TANDEM_PATCH_pthread_mutex_clocklock, mutex, deadline_at(clock, time));
 }
 
 /* On every thread: whoever unlocks wakes green threads. */
-int pthread_mutex_unlock(pthread_mutex_t *mutex) { return unlock(mutex); }
+int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+  if (__builtin_expect(tandem_this_thread.current != NULL || tandem_patch_holdings.first != NULL, 0))
+    __attribute__((musttail)) return unlock_on_hub(mutex);
+  return unlock_and_wake(mutex);
+}
 
 /* MARK: Conditions */
+
+/* libc unlocks the mutex inside, and tells no green thread. An OS thread that is cancelled there counts for good, which only makes green
+   threads try more often. */
+#define CONDITION_WAIT(name, parameters, arguments)                                                                            \
+  REAL(int, name, parameters, arguments)                                                                                       \
+  static int libc_##name parameters {                                                                                          \
+    bool is_noted = is_enabled(TANDEM_PATCH_LOCKS);                                                                            \
+    if (is_noted) begin_unseen_unlock(mutex);                                                                                  \
+    int result = real_##name arguments;                                                                                        \
+    if (is_noted) end_unseen_unlock(mutex);                                                                                    \
+    return result;                                                                                                             \
+  }                                                                                                                            \
+  static int green_##name parameters;                                                                                          \
+  int name parameters {                                                                                                        \
+    if (__builtin_expect(tandem_this_thread.current != NULL, 0)) __attribute__((musttail)) return green_##name arguments;      \
+    __attribute__((musttail)) return libc_##name arguments;                                                                    \
+  }
+
+CONDITION_WAIT(pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+CONDITION_WAIT(pthread_cond_timedwait, (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time),
+               (condition, mutex, time))
+CONDITION_WAIT(pthread_cond_clockwait,
+               (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time),
+               (condition, mutex, clock, time))
 
 static int wait_green(
     tandem_patch_function function, pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t deadline) {
@@ -211,7 +236,7 @@ static int wait_green(
   waiters_lock(condition);
   enlist(&self, waits_for_condition);
   waiters_unlock(condition);
-  int result = unlock(mutex);
+  int result = unlock_on_hub(mutex);
   if (result != 0) {
     withdraw(&self, waits_for_condition);
     return result;
@@ -229,22 +254,22 @@ static clockid_t clock_of(const pthread_cond_t *condition) {
 }
 
 static int green_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
-  if (!IS_GREEN(pthread_cond_wait, LOCKS)) return real_pthread_cond_wait(condition, mutex);
+  if (!IS_GREEN(pthread_cond_wait, LOCKS)) return libc_pthread_cond_wait(condition, mutex);
   /* Another process would signal it, unseen. */
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_wait(condition, mutex));
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_wait(condition, mutex));
   return wait_green(TANDEM_PATCH_pthread_cond_wait, condition, mutex, NEVER);
 }
 
 static int green_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_timedwait(condition, mutex, time);
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_timedwait(condition, mutex, time));
+  if (!IS_GREEN(pthread_cond_timedwait, LOCKS) || is_invalid_time(time)) return libc_pthread_cond_timedwait(condition, mutex, time);
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_timedwait(condition, mutex, time));
   return wait_green(TANDEM_PATCH_pthread_cond_timedwait, condition, mutex, deadline_at(clock_of(condition), time));
 }
 
 static int green_pthread_cond_clockwait(
     pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time) {
-  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return real_pthread_cond_clockwait(condition, mutex, clock, time);
-  if (is_shared(condition)) return HOLDING(real_pthread_cond_clockwait(condition, mutex, clock, time));
+  if (!IS_GREEN(pthread_cond_clockwait, LOCKS) || is_invalid_time(time)) return libc_pthread_cond_clockwait(condition, mutex, clock, time);
+  if (is_shared(condition)) return HOLDING(libc_pthread_cond_clockwait(condition, mutex, clock, time));
   return wait_green(TANDEM_PATCH_pthread_cond_clockwait, condition, mutex, deadline_at(clock, time));
 }
 

@@ -16,20 +16,27 @@ PATCH(ssize_t, splice, (int from, off64_t *from_offset, int to, off64_t *to_offs
 PATCH(ssize_t, tee, (int from, int to, size_t count, unsigned flags), (from, to, count, flags))
 PATCH(ssize_t, vmsplice, (int fd, const struct iovec *parts, size_t count, unsigned flags), (fd, parts, count, flags))
 
+/* A blocking call sends everything, up to the end of the file. */
 static ssize_t green_sendfile(int to, int from, off_t *offset, size_t count) {
   if (!IS_GREEN(sendfile, IO)) return real_sendfile(to, from, offset, count);
   waiting call = {.function = TANDEM_PATCH_sendfile, .fd = to, .events = POLLOUT};
+  ssize_t total = 0;
+  int saved = errno;
   for (;;) {
-    int owners = owners_flags(to);
-    if (owners < 0 || (owners & O_NONBLOCK)) return real_sendfile(to, from, offset, count);
-    ssize_t sent = NONBLOCKING(to, owners, real_sendfile(to, from, offset, count));
-    if (sent >= 0 || errno != EAGAIN) return sent;
-    switch (wait_for(&call)) {
-      case try_again: break;
-      case call_libc: return HOLDING(real_sendfile(to, from, offset, count));
-      case give_up: return -1;
+    ssize_t sent = NONBLOCKING(to, real_sendfile(to, from, offset, count - (size_t)total));
+    if (sent < 0) {
+      if (errno != EAGAIN) return total ? total : -1;
+      next_step step = wait_for(&call);
+      if (step == give_up) return total ? total : -1;
+      if (step == try_again) continue;
+      sent = HOLDING(real_sendfile(to, from, offset, count - (size_t)total));
+      if (sent < 0) return total ? total : -1;
     }
+    total += sent;
+    if (sent == 0 || (size_t)total >= count) break;
   }
+  errno = saved;
+  return total;
 }
 
 ssize_t sendfile64(int to, int from, off_t *offset, size_t count) __attribute__((weak, alias("sendfile")));
@@ -49,7 +56,7 @@ static bool wait_for_both(tandem_patch_function function, int from, int to, uint
 
 /* Evaluates a call that moves bytes from one descriptor to another until it has moved some. */
 #define MOVE(name, from, to, flags, call)                                                                                      \
-  if (!IS_CALLED_GREEN(name, IO) || ((flags) & SPLICE_F_NONBLOCK)) return call;                                                       \
+  if (!IS_CALLED_GREEN(name, IO) || ((flags) & SPLICE_F_NONBLOCK)) return call;                                                \
   if (!is_ready(from, POLLIN) || !is_ready(to, POLLOUT)) {                                                                     \
     uint64_t first = 0;                                                                                                        \
     if (!wait_for_both(TANDEM_PATCH_##name, from, to, &first)) return -1;                                                      \
@@ -104,9 +111,9 @@ static bool may_wait(int directory, const char *path, int flags) {
   return is_fifo;
 }
 
-static int open_writer(tandem_patch_function function, int directory, const char *path, int flags) {
+static int open_writer(tandem_patch_function function, int directory, const char *path, int flags, mode_t mode) {
   int saved = errno, fd;
-  for (uint64_t pause = 0; (fd = real_openat(directory, path, flags | O_NONBLOCK, 0)) < 0;)
+  for (uint64_t pause = 0; (fd = real_openat(directory, path, flags | O_NONBLOCK, mode)) < 0;)
     if (errno != ENXIO || !tandem_patch_retry(function, &pause, NEVER, 0)) return -1;
   tandem_patch_fcntl(fd, F_SETFL, owners_flags(fd) & ~O_NONBLOCK);
   errno = saved;
@@ -115,7 +122,7 @@ static int open_writer(tandem_patch_function function, int directory, const char
 
 static int open_green(tandem_patch_function function, int directory, const char *path, int flags, mode_t mode) {
   if (!may_wait(directory, path, flags)) return real_openat(directory, path, flags, mode);
-  if ((flags & O_ACCMODE) == O_WRONLY) return open_writer(function, directory, path, flags);
+  if ((flags & O_ACCMODE) == O_WRONLY) return open_writer(function, directory, path, flags, mode);
   open_call call = {directory, path, flags, mode, -1};
   tandem_patch_offload(run_open, &call);
   return call.fd;
@@ -143,6 +150,12 @@ int open(const char *path, int flags, ...) {
   if (!IS_CALLED_GREEN(open, IO)) return real_openat(AT_FDCWD, path, flags, mode);
   return open_green(TANDEM_PATCH_open, AT_FDCWD, path, flags, mode);
 }
+
+/* Fortified variants, which code compiled with _FORTIFY_SOURCE calls when there is no mode. */
+int __open_2(const char *path, int flags) { return open(path, flags); }
+int __open64_2(const char *path, int flags) { return open(path, flags); }
+int __openat_2(int directory, const char *path, int flags) { return openat(directory, path, flags); }
+int __openat64_2(int directory, const char *path, int flags) { return openat(directory, path, flags); }
 
 int open64(const char *path, int flags, ...) __attribute__((weak, alias("open")));
 int openat64(int directory, const char *path, int flags, ...) __attribute__((weak, alias("openat")));

@@ -17,7 +17,7 @@
   static type green_##name parameters {                                                                                        \
     if (!IS_GREEN(name, area)) return real_##name arguments;                                                                   \
     struct name##_call a = values;                                                                                             \
-    tandem_patch_offload(run_##name, &a);                                                                              \
+    tandem_patch_offload(run_##name, &a);                                                                                      \
     return a.result;                                                                                                           \
   }
 #define VALUES(...) {__VA_ARGS__}

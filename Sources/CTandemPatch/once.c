@@ -26,7 +26,14 @@ static bool is_running(const pthread_once_t *once) {
   return false;
 }
 
+/* glibc's bits: a thread runs the routine; it has been run. */
+enum { in_progress = 1, done = 2 };
+
+/// Whether an OS thread runs the routine, and tells nobody when it has ended. No green thread does.
+static bool is_run_elsewhere(const pthread_once_t *once) { return __atomic_load_n(once, __ATOMIC_ACQUIRE) & in_progress; }
+
 static int once_green(tandem_patch_function function, pthread_once_t *once, void (*routine)(void)) {
+  if (__atomic_load_n(once, __ATOMIC_ACQUIRE) & done) return 0;
   for (;;) {
     waiter self;
     begin_waiting(&self, once, function, NEVER);
@@ -44,6 +51,8 @@ static int once_green(tandem_patch_function function, pthread_once_t *once, void
       continue;
     }
     withdraw(&self, waits_for_call);
+    uint64_t pause = 0;
+    while (is_run_elsewhere(once)) tandem_patch_retry_deaf(function, &pause, NEVER);
     int result = real_pthread_once(once, routine);
     libc_mutex_lock(&routines_mutex);
     running **link = &routines;

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
-#include "patch.h"
+#include "owners.h"
+#include "waiters.h"
 
 #include <netdb.h>
 #include <pthread.h>
@@ -25,7 +26,10 @@ void *tandem_patch_libc(const char *name) {
 }
 
 /* A child process has no hub: its calls block it, as they would anywhere. */
-static void in_child(void) { __atomic_store_n(&tandem_patch_enabled, 0, __ATOMIC_RELAXED); }
+static void in_child(void) {
+  __atomic_store_n(&tandem_patch_enabled, 0, __ATOMIC_RELAXED);
+  reset_waiters();
+}
 
 void tandem_patch_enable(uint32_t areas, tandem_patch_hub new) {
   static bool is_registered;
@@ -168,11 +172,12 @@ void tandem_patch_end_original(void) {
 
 /* The rare cases have the signature of `tandem_patch_is_green`, which jumps to them and so needs no frame of its own. */
 
-/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work.
+/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work. Not while the caller holds a
+/// lock: async code may share one that is never held across a wait.
 static __attribute__((noinline)) bool give_way(
     tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
   (void)function, (void)caller;
-  if (area != TANDEM_PATCH_IO) return true;
+  if (area != TANDEM_PATCH_IO || holds_any()) return true;
   int saved = errno;
   fiber->unpatched++;
   hub.give_way();
@@ -286,8 +291,7 @@ void tandem_patch_end(tandem_wait *wait) {
   if (wait) (void)ON_HUB(hub.end(wait));
 }
 
-/// Returns when the next try is due.
-static uint64_t next_try(uint64_t *pause, uint64_t deadline) {
+uint64_t tandem_patch_next_try(uint64_t *pause, uint64_t deadline) {
   enum { first = 1000000, longest = 4000000 };
   *pause = *pause == 0 ? first : *pause < longest ? *pause * 2 : *pause;
   uint64_t until = after(*pause);
@@ -299,12 +303,12 @@ bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_
     errno = expired;
     return false;
   }
-  return tandem_patch_poll(function, NULL, 0, next_try(pause, deadline)) != tandem_patch_cancelled;
+  return tandem_patch_poll(function, NULL, 0, tandem_patch_next_try(pause, deadline)) != tandem_patch_cancelled;
 }
 
 bool tandem_patch_retry_deaf(tandem_patch_function function, uint64_t *pause, uint64_t deadline) {
   if (tandem_monotonic_nanoseconds() >= deadline) return false;
-  uint64_t until = next_try(pause, deadline);
+  uint64_t until = tandem_patch_next_try(pause, deadline);
   const bool never = false;
   tandem_wait *wait = tandem_patch_begin(function, until);
   if (wait) tandem_patch_park(wait);

@@ -89,6 +89,9 @@ bool is_ready(int fd, short events);
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
 
+/// Returns when the next try is due: a little later each time, and no later than the deadline. `pause` begins at 0.
+uint64_t tandem_patch_next_try(uint64_t *pause, uint64_t deadline);
+
 /// For something that nobody tells of when it changes: waits on the hub, a little longer each time. `pause` begins at 0. Returns false
 /// with errno set to ECANCELED if the task has been cancelled, or to `expired` if the deadline has passed.
 bool tandem_patch_retry(tandem_patch_function function, uint64_t *pause, uint64_t deadline, int expired);
@@ -147,7 +150,18 @@ static inline uint64_t after(uint64_t nanoseconds) {
 /// Returns the hub's deadline for a time on a clock; for a null time, none.
 uint64_t deadline_at(clockid_t clock, const struct timespec *time);
 
-/// Whether libc must refuse this time.
+/// Returns the hub's deadline for a time from now; for a null time, none.
+static inline uint64_t deadline_in(const struct timespec *time) {
+  if (!time || (uint64_t)time->tv_sec >= NEVER / SECOND) return NEVER;
+  return after((uint64_t)time->tv_sec * SECOND + (uint64_t)time->tv_nsec);
+}
+
+/// Whether libc must refuse this time from now.
+static inline bool is_invalid_interval(const struct timespec *time) {
+  return time && (time->tv_sec < 0 || (uint64_t)time->tv_nsec >= SECOND);
+}
+
+/// Whether libc must refuse this time on a clock.
 static inline bool is_invalid_time(const struct timespec *time) { return time && (uint64_t)time->tv_nsec >= SECOND; }
 
 #endif

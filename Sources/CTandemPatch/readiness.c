@@ -2,6 +2,7 @@
 #include "patch.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -34,31 +35,36 @@ bool is_ready(int fd, short events) {
 /* Each asks the kernel with a time of 0, and waits on the hub between two such calls. The signals of a mask are let in while the
    kernel is asked, not during the wait. */
 
-static uint64_t deadline_of(const struct timespec *timeout) {
-  if (!timeout) return NEVER;
-  return after((uint64_t)timeout->tv_sec < NEVER / SECOND ? (uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec
-                                                          : NEVER);
-}
-
-static uint64_t deadline_in(int milliseconds) { return milliseconds < 0 ? NEVER : after((uint64_t)milliseconds * 1000000); }
-
-static bool is_invalid(const struct timespec *timeout) {
-  return timeout && (timeout->tv_sec < 0 || (uint64_t)timeout->tv_nsec >= SECOND);
-}
+static uint64_t deadline_of(int milliseconds) { return milliseconds < 0 ? NEVER : after((uint64_t)milliseconds * 1000000); }
 
 static const struct timespec no_time = {0, 0};
 
+/// A wait of one call.
+typedef struct wait_of_call {
+  tandem_patch_function function;
+  uint64_t deadline, pause;
+  bool has_ended;
+} wait_of_call;
+
+/// After a call of the kernel that found nothing: waits on the hub. Returns false if the task has been cancelled.
+static bool wait_for_any(wait_of_call *call, const struct pollfd *entries, size_t count) {
+  tandem_patch_outcome outcome = tandem_patch_poll(call->function, entries, count, call->deadline);
+  if (outcome == tandem_patch_always_ready) {
+    /* The hub cannot wait for one of them, and it may never have these events: a regular file has no POLLPRI. */
+    outcome = tandem_patch_poll(call->function, NULL, 0, tandem_patch_next_try(&call->pause, call->deadline));
+    if (tandem_monotonic_nanoseconds() < call->deadline && outcome == tandem_patch_timed_out) return true;
+  }
+  call->has_ended = outcome == tandem_patch_timed_out;
+  return outcome != tandem_patch_cancelled;
+}
+
 static int poll_green(
     tandem_patch_function function, struct pollfd *entries, nfds_t count, uint64_t deadline, const sigset_t *mask) {
-  bool has_ended = false;
+  wait_of_call call = {function, deadline, 0, false};
   for (;;) {
     int found = real_ppoll(entries, count, &no_time, mask);
-    if (found != 0 || has_ended) return found;
-    switch (tandem_patch_poll(function, entries, count, deadline)) {
-      case tandem_patch_ready: case tandem_patch_always_ready: break;
-      case tandem_patch_timed_out: has_ended = true; break;
-      case tandem_patch_cancelled: return -1;
-    }
+    if (found != 0 || call.has_ended) return found;
+    if (!wait_for_any(&call, entries, count)) return -1;
   }
 }
 
@@ -67,12 +73,12 @@ static int green_poll(struct pollfd *entries, nfds_t count, int timeout) {
   struct timespec now = {0, 0};
   long found = tandem_kernel_call(SYS_ppoll, (long)entries, (long)count, (long)&now, 0, 8, 0);
   if (found > 0) return (int)found;
-  return poll_green(TANDEM_PATCH_poll, entries, count, deadline_in(timeout), NULL);
+  return poll_green(TANDEM_PATCH_poll, entries, count, deadline_of(timeout), NULL);
 }
 
 static int green_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
-  if (!IS_GREEN(ppoll, IO) || is_invalid(timeout)) return real_ppoll(entries, count, timeout, mask);
-  return poll_green(TANDEM_PATCH_ppoll, entries, count, deadline_of(timeout), mask);
+  if (!IS_GREEN(ppoll, IO) || is_invalid_interval(timeout)) return real_ppoll(entries, count, timeout, mask);
+  return poll_green(TANDEM_PATCH_ppoll, entries, count, deadline_in(timeout), mask);
 }
 
 static bool has(const fd_set *set, int fd) { return set && FD_ISSET(fd, set); }
@@ -81,17 +87,19 @@ static int select_green(
     tandem_patch_function function, int count, fd_set *reads, fd_set *writes, fd_set *errors, uint64_t deadline,
     const sigset_t *mask) {
   fd_set *sets[] = {reads, writes, errors}, asked[3];
+  /* The caller's sets may be as short as `count` allows. */
+  size_t size = ((size_t)count + NFDBITS - 1) / NFDBITS * sizeof(fd_mask);
   for (int index = 0; index < 3; index++)
-    if (sets[index]) asked[index] = *sets[index];
+    if (sets[index]) memcpy(&asked[index], sets[index], size);
   struct pollfd *entries = NULL;
   size_t entry_count = 0;
-  bool has_ended = false;
+  wait_of_call call = {function, deadline, 0, false};
   int found;
   for (;;) {
     found = real_pselect(count, reads, writes, errors, &no_time, mask);
-    if (found != 0 || has_ended) break;
+    if (found != 0 || call.has_ended) break;
     for (int index = 0; index < 3; index++)
-      if (sets[index]) *sets[index] = asked[index];
+      if (sets[index]) memcpy(sets[index], &asked[index], size);
     if (!entries) {
       entries = calloc((size_t)count + 1, sizeof *entries);
       if (!entries) {
@@ -103,9 +111,7 @@ static int select_green(
         if (events) entries[entry_count++] = (struct pollfd){.fd = fd, .events = events};
       }
     }
-    tandem_patch_outcome outcome = tandem_patch_poll(function, entries, entry_count, deadline);
-    if (outcome == tandem_patch_timed_out) has_ended = true;
-    if (outcome == tandem_patch_cancelled) {
+    if (!wait_for_any(&call, entries, entry_count)) {
       found = -1;
       break;
     }
@@ -134,40 +140,36 @@ static int green_select(int count, fd_set *reads, fd_set *writes, fd_set *errors
 
 static int green_pselect(
     int count, fd_set *reads, fd_set *writes, fd_set *errors, const struct timespec *timeout, const sigset_t *mask) {
-  if (!IS_GREEN(pselect, IO) || is_invalid(timeout) || count < 0 || count > FD_SETSIZE)
+  if (!IS_GREEN(pselect, IO) || is_invalid_interval(timeout) || count < 0 || count > FD_SETSIZE)
     return real_pselect(count, reads, writes, errors, timeout, mask);
-  return select_green(TANDEM_PATCH_pselect, count, reads, writes, errors, deadline_of(timeout), mask);
+  return select_green(TANDEM_PATCH_pselect, count, reads, writes, errors, deadline_in(timeout), mask);
 }
 
 static int epoll_green(
     tandem_patch_function function, int fd, struct epoll_event *events, int count, uint64_t deadline, const sigset_t *mask) {
   struct pollfd entry = {.fd = fd, .events = POLLIN};
-  bool has_ended = false;
+  wait_of_call call = {function, deadline, 0, false};
   for (;;) {
     int found = real_epoll_pwait(fd, events, count, 0, mask);
-    if (found != 0 || has_ended) return found;
-    switch (tandem_patch_poll(function, &entry, 1, deadline)) {
-      case tandem_patch_ready: case tandem_patch_always_ready: break;
-      case tandem_patch_timed_out: has_ended = true; break;
-      case tandem_patch_cancelled: return -1;
-    }
+    if (found != 0 || call.has_ended) return found;
+    if (!wait_for_any(&call, &entry, 1)) return -1;
   }
 }
 
 static int green_epoll_wait(int fd, struct epoll_event *events, int count, int timeout) {
   if (!IS_GREEN(epoll_wait, IO) || timeout == 0) return real_epoll_wait(fd, events, count, timeout);
-  return epoll_green(TANDEM_PATCH_epoll_wait, fd, events, count, deadline_in(timeout), NULL);
+  return epoll_green(TANDEM_PATCH_epoll_wait, fd, events, count, deadline_of(timeout), NULL);
 }
 
 static int green_epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
   if (!IS_GREEN(epoll_pwait, IO) || timeout == 0) return real_epoll_pwait(fd, events, count, timeout, mask);
-  return epoll_green(TANDEM_PATCH_epoll_pwait, fd, events, count, deadline_in(timeout), mask);
+  return epoll_green(TANDEM_PATCH_epoll_pwait, fd, events, count, deadline_of(timeout), mask);
 }
 
 static int green_epoll_pwait2(
     int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
-  if (!IS_GREEN(epoll_pwait2, IO) || is_invalid(timeout)) return real_epoll_pwait2(fd, events, count, timeout, mask);
-  return epoll_green(TANDEM_PATCH_epoll_pwait2, fd, events, count, deadline_of(timeout), mask);
+  if (!IS_GREEN(epoll_pwait2, IO) || is_invalid_interval(timeout)) return real_epoll_pwait2(fd, events, count, timeout, mask);
+  return epoll_green(TANDEM_PATCH_epoll_pwait2, fd, events, count, deadline_in(timeout), mask);
 }
 
 /* MARK: Fortified variants, which code compiled with _FORTIFY_SOURCE calls */

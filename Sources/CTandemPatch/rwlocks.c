@@ -101,12 +101,12 @@ static int green_pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
 
 #define TIMED(name, try)                                                                                                       \
   int pthread_rwlock_timed##name(pthread_rwlock_t *lock, const struct timespec *time) {                                        \
-    if (!IS_CALLED_GREEN(pthread_rwlock_timed##name, LOCKS) || is_invalid_time(time))                                                 \
+    if (!IS_CALLED_GREEN(pthread_rwlock_timed##name, LOCKS) || is_invalid_time(time))                                          \
       return real_pthread_rwlock_timed##name(lock, time);                                                                      \
     return lock_green(TANDEM_PATCH_pthread_rwlock_timed##name, try, lock, deadline_at(CLOCK_REALTIME, time));                  \
   }                                                                                                                            \
   int pthread_rwlock_clock##name(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *time) {                       \
-    if (!IS_CALLED_GREEN(pthread_rwlock_clock##name, LOCKS) || is_invalid_time(time))                                                 \
+    if (!IS_CALLED_GREEN(pthread_rwlock_clock##name, LOCKS) || is_invalid_time(time))                                          \
       return real_pthread_rwlock_clock##name(lock, clock, time);                                                               \
     return lock_green(TANDEM_PATCH_pthread_rwlock_clock##name, try, lock, deadline_at(clock, time));                           \
   }

@@ -36,13 +36,14 @@ static bool is_stream(int fd) {
 static ssize_t receive_message(int fd, struct msghdr *message, int flags) { return real_recvmsg(fd, message, flags); }
 static ssize_t send_message(int fd, struct msghdr *message, int flags) { return real_sendmsg(fd, message, flags); }
 
-/// Receives or sends one message: all of it if `is_whole` is set, otherwise what one try transfers. The rest of a message goes without
-/// its address and control data, and leaves those that came with the first part.
+/// Receives or sends one message: all of it if `is_whole` is set, otherwise what one try transfers. The rest of a message is sent
+/// without its address and control data. Control data that is received ends the message, as in the kernel.
 static ssize_t transfer(
     waiting call, ssize_t (*transfer)(int, struct msghdr *, int), struct msghdr *message, int flags, bool is_whole) {
   int saved = errno;
   parts left = PARTS(message->msg_iov, message->msg_iovlen);
   struct msghdr part = *message;
+  bool is_receiving = call.events == POLLIN;
   ssize_t total = 0;
   for (next_step step = try_again;;) {
     part.msg_iov = left.first;
@@ -50,22 +51,25 @@ static ssize_t transfer(
     ssize_t done =
         step == call_libc ? HOLDING(transfer(call.fd, &part, flags)) : transfer(call.fd, &part, flags | MSG_DONTWAIT);
     if (done < 0) {
-      if (errno != EAGAIN || step == call_libc || (step = wait_for(&call)) == give_up) return total ? total : -1;
+      if (errno != EAGAIN || step == call_libc || (step = wait_for(&call)) == give_up) {
+        if (total && is_receiving) message->msg_controllen = 0;
+        return total ? total : -1;
+      }
       continue;
     }
-    if (!total) {
-      message->msg_namelen = part.msg_namelen;
-      message->msg_controllen = part.msg_controllen;
-      message->msg_flags = part.msg_flags;
-      part.msg_name = part.msg_control = NULL;
-      part.msg_namelen = 0;
-      part.msg_controllen = 0;
-    }
+    if (!total) message->msg_namelen = part.msg_namelen;
+    if (!total || part.msg_controllen) message->msg_flags = part.msg_flags;
+    part.msg_name = NULL;
+    part.msg_namelen = 0;
     total += done;
-    if (!is_whole || done == 0 || (size_t)done >= left.bytes) {
+    bool has_control = is_receiving && part.msg_controllen;
+    if (!is_whole || done == 0 || (size_t)done >= left.bytes || has_control) {
+      message->msg_controllen = part.msg_controllen;
       errno = saved;
       return total;
     }
+    part.msg_control = is_receiving ? message->msg_control : NULL;
+    part.msg_controllen = is_receiving ? message->msg_controllen : 0;
     drop(&left, (size_t)done);
   }
 }
@@ -138,9 +142,10 @@ static ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags) {
 /// Waits for the first message as recvmmsg does, and for further ones unless MSG_WAITFORONE is set. The time limit is looked at after
 /// each message, recvmmsg(2).
 static int green_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
-  if (!IS_GREEN(recvmmsg, IO) || never_waits(flags)) return real_recvmmsg(fd, messages, count, flags, timeout);
+  if (!IS_GREEN(recvmmsg, IO) || never_waits(flags) || is_invalid_interval(timeout))
+    return real_recvmmsg(fd, messages, count, flags, timeout);
   waiting call = {.function = TANDEM_PATCH_recvmmsg, .fd = fd, .events = POLLIN};
-  uint64_t limit = timeout ? after((uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec) : NEVER;
+  uint64_t limit = deadline_in(timeout);
   unsigned total = 0;
   int saved = errno;
   while (total < count) {
@@ -183,19 +188,26 @@ static int green_connect(int fd, const struct sockaddr *address, socklen_t lengt
   int owners = owners_flags(fd), saved = errno;
   if (owners < 0 || (owners & O_NONBLOCK)) return real_connect(fd, address, length);
   waiting call = {.function = TANDEM_PATCH_connect, .fd = fd, .events = POLLOUT};
-  for (uint64_t pause = 0; NONBLOCKING(fd, owners, real_connect(fd, address, length)) != 0;) {
+  bool has_waited = false;
+  for (uint64_t pause = 0; NONBLOCKING(fd, real_connect(fd, address, length)) != 0;) {
+    if (errno == EISCONN && has_waited) break;
     if (errno == EAGAIN && address->sa_family == AF_UNIX) {
       /* The backlog of a unix socket is full, and poll does not tell when it has room again. */
       set_deadline(&call);
       if (!tandem_patch_retry(TANDEM_PATCH_connect, &pause, call.deadline, EAGAIN)) return -1;
       continue;
     }
-    if (errno != EINPROGRESS) return -1;
+    /* EALREADY: the attempt of an earlier call goes on. */
+    int progress = errno;
+    if (progress != EINPROGRESS && progress != EALREADY) return -1;
     if (wait_for(&call) == give_up) {
       /* A connect whose time limit has passed goes on, socket(7). */
-      if (errno == EAGAIN) errno = EINPROGRESS;
+      if (errno == EAGAIN) errno = progress;
       return -1;
     }
+    has_waited = true;
+    /* connect reports the end of an attempt of TCP, and makes the socket fit for another one. */
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6) continue;
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return -1;
@@ -210,10 +222,8 @@ static int accept_green(
     tandem_patch_function function, int fd, struct sockaddr *address, socklen_t *length, int flags) {
   waiting call = {.function = function, .fd = fd, .events = POLLIN};
   for (;;) {
-    int owners = owners_flags(fd);
-    if (owners < 0 || (owners & O_NONBLOCK)) return real_accept4(fd, address, length, flags);
     /* Another thread may take the connection that poll has seen. */
-    int accepted = NONBLOCKING(fd, owners, real_accept4(fd, address, length, flags));
+    int accepted = NONBLOCKING(fd, real_accept4(fd, address, length, flags));
     if (accepted >= 0 || errno != EAGAIN) return accepted;
     switch (wait_for(&call)) {
       case try_again: break;

@@ -65,26 +65,94 @@ static void end_using(FILE *file) {
 /// Whether reading or writing the stream may wait: it has a descriptor, of a pipe, a socket or a terminal.
 static bool may_wait(FILE *file) {
   struct stat status;
+  /* Wide streams have other buffers. */
+  if (file->_mode > 0) return false;
   int saved = errno, fd = fileno(file);
   bool waits = fd >= 0 && fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISBLK(status.st_mode);
   errno = saved;
   return waits;
 }
 
+/* glibc's flags of a stream: it has no buffer, ungetc has put bytes before those of the buffer, the buffer holds output. */
+enum { unbuffered = 2, is_in_backup = 0x100, is_putting = 0x800 };
+
+/* MARK: Writing the buffer */
+
+/// Writes all bytes as write(2) does on a green stack. Returns how many; after an error, which sets the stream's error indicator, fewer.
+static size_t write_all(tandem_patch_function function, FILE *file, const char *bytes, size_t length) {
+  size_t total = 0;
+  while (total < length) {
+    ssize_t put = tandem_patch_write(function, fileno(file), bytes + total, length - total);
+    if (put <= 0) {
+      file->_flags |= _IO_ERR_SEEN;
+      break;
+    }
+    total += (size_t)put;
+  }
+  return total;
+}
+
+/// Writes what the buffer holds. Returns whether all of it is written. The bytes leave the buffer first, because libc lets async code of
+/// this hub write to the stream meanwhile.
+static bool flush(tandem_patch_function function, FILE *file) {
+  size_t pending = __fpending(file);
+  if (!pending) return true;
+  char *bytes = malloc(pending);
+  if (!bytes) {
+    file->_flags |= _IO_ERR_SEEN;
+    return false;
+  }
+  memcpy(bytes, file->_IO_write_base, pending);
+  file->_IO_write_ptr = file->_IO_write_base;
+  size_t put = write_all(function, file, bytes, pending), rest = pending - put, later = __fpending(file);
+  /* What is not written stays, before what has come since. */
+  if (rest && rest + later <= (size_t)(file->_IO_buf_end - file->_IO_write_base)) {
+    memmove(file->_IO_write_base + rest, file->_IO_write_base, later);
+    memcpy(file->_IO_write_base, bytes + put, rest);
+    file->_IO_write_ptr += rest;
+  }
+  int error = errno;
+  free(bytes);
+  errno = error;
+  return rest == 0;
+}
+
+/// What fflush and fclose would write.
+static bool flush_green(tandem_patch_function function, FILE *file) {
+  begin_using(function, file);
+  bool is_empty = flush(function, file);
+  end_using(file);
+  return is_empty;
+}
+
 /* MARK: Reading */
+
+/// As glibc before it reads: writes what the stream itself has pending, and a prompt in standard output.
+static void flush_before_reading(tandem_patch_function function, FILE *file) {
+  if (__fpending(file)) flush(function, file);
+  if (file == stdout || !__flbf(stdout) || !__fpending(stdout) || !may_wait(stdout)) return;
+  bool is_interactive = file->_IO_buf_base ? (file->_flags & unbuffered) || __flbf(file) : isatty(fileno(file));
+  if (is_interactive) flush_green(function, stdout);
+}
+
+/// Waits until the descriptor is readable. Returns false with errno set, and the stream has its error indicator.
+static bool wait_for_input(tandem_patch_function function, FILE *file) {
+  waiting call = {.function = function, .fd = fileno(file), .events = POLLIN};
+  if (is_ready(call.fd, POLLIN) || wait_for(&call) != give_up) return true;
+  file->_flags |= _IO_ERR_SEEN;
+  return false;
+}
 
 /// Makes sure that the buffer has a byte. Returns false at the end of the file, on an error, or with errno set to ECANCELED.
 static bool fill(tandem_patch_function function, FILE *file) {
   if (file->_IO_read_ptr < file->_IO_read_end) return true;
+  /* The buffer itself is there meanwhile. */
+  bool is_filled = (file->_flags & is_in_backup) && file->_IO_save_base < file->_IO_save_end;
+  if (is_filled) return __underflow(file) != EOF;
   /* The end of a terminal is not final, but that of a stream is until clearerr, fgetc(3). */
   if (feof_unlocked(file)) return false;
-  waiting call = {.function = function, .fd = fileno(file), .events = POLLIN};
-  /* The owner of a non-blocking descriptor gets EAGAIN from the read. */
-  if (!is_ready(call.fd, POLLIN) && wait_for(&call) == give_up && errno != EAGAIN) {
-    file->_flags |= _IO_ERR_SEEN;
-    return false;
-  }
-  return __underflow(file) != EOF;
+  flush_before_reading(function, file);
+  return wait_for_input(function, file) && __underflow(file) != EOF;
 }
 
 /// Takes bytes up to the delimiter, at most `count`. Returns how many; `is_over` says whether the delimiter was the last one.
@@ -109,21 +177,44 @@ static char *get_line_green(tandem_patch_function function, char *line, int size
   size_t length = 0;
   bool is_over = false;
   begin_using(function, file);
-  bool had_error = ferror_unlocked(file);
+  int old_error = file->_flags & _IO_ERR_SEEN;
+  file->_flags &= ~_IO_ERR_SEEN;
   while (length + 1 < (size_t)size && !is_over && fill(function, file))
     length += take(file, line + length, (size_t)size - 1 - length, '\n', &is_over);
-  bool has_failed = !had_error && ferror_unlocked(file) && errno != EAGAIN;
+  bool has_failed = ferror_unlocked(file) && errno != EAGAIN;
+  file->_flags |= old_error;
   end_using(file);
   if ((length == 0 && size > 1) || has_failed) return NULL;
   line[length] = 0;
   return line;
 }
 
+/// Whether libc would read this many bytes past the buffer. Once a stream is read from, its buffer is allocated.
+static bool skips_buffer(FILE *file, size_t count) {
+  return file->_IO_buf_base && file->_IO_read_ptr == file->_IO_read_end && !(file->_flags & (is_in_backup | is_putting)) &&
+         !feof_unlocked(file) && count >= (size_t)(file->_IO_buf_end - file->_IO_buf_base);
+}
+
+/// Reads past the buffer. Returns 0 at the end of the file, and after an error.
+static size_t read_directly(tandem_patch_function function, FILE *file, char *bytes, size_t count) {
+  flush_before_reading(function, file);
+  ssize_t taken = tandem_patch_read(function, fileno(file), bytes, count);
+  if (taken <= 0) file->_flags |= taken == 0 ? _IO_EOF_SEEN : _IO_ERR_SEEN;
+  return taken > 0 ? (size_t)taken : 0;
+}
+
 static size_t read_all_green(tandem_patch_function function, void *bytes, size_t size, FILE *file) {
   size_t length = 0;
   bool is_over;
   begin_using(function, file);
-  while (length < size && fill(function, file)) length += take(file, (char *)bytes + length, size - length, EOF, &is_over);
+  while (length < size) {
+    char *rest = (char *)bytes + length;
+    size_t taken = 0;
+    if (skips_buffer(file, size - length)) taken = read_directly(function, file, rest, size - length);
+    else if (fill(function, file)) taken = take(file, rest, size - length, EOF, &is_over);
+    if (!taken) break;
+    length += taken;
+  }
   end_using(file);
   return length;
 }
@@ -149,7 +240,7 @@ static ssize_t get_record_green(tandem_patch_function function, char **line, siz
   return (ssize_t)length;
 }
 
-#define READS(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file))
+#define READS(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file) && __freadable(file))
 
 PATCH(int, fgetc, (FILE *file), (file))
 PATCH(int, getc, (FILE *file), (file))
@@ -216,9 +307,15 @@ static void run_scan(void *context) {
   call->result = call->scan(call->file, call->format, call->list);
 }
 
-static int scan_green(scan_function *scan, FILE *file, const char *format, va_list list) {
+static int scan_green(tandem_patch_function function, scan_function *scan, FILE *file, const char *format, va_list list) {
+  /* The first bytes come without an OS thread, of which there are few. */
+  begin_using(function, file);
+  bool has_bytes = fill(function, file);
   size_t buffered = (size_t)(file->_IO_read_end - file->_IO_read_ptr);
-  if (feof(file) || (buffered && memchr(file->_IO_read_ptr, '\n', buffered))) return scan(file, format, list);
+  bool has_line = has_bytes && memchr(file->_IO_read_ptr, '\n', buffered);
+  end_using(file);
+  if (!has_bytes) return EOF;
+  if (has_line) return scan(file, format, list);
   if (own_holding_of(file)) return HOLDING(scan(file, format, list));
   scan_call call = {.scan = scan, .file = file, .format = format};
   va_copy(call.list, list);
@@ -229,27 +326,30 @@ static int scan_green(scan_function *scan, FILE *file, const char *format, va_li
 
 /* The names that <stdio.h> gives these functions, by the C standard that the caller is compiled for. */
 #define SCANNERS(prefix)                                                                                                       \
-  int prefix##vfscanf(FILE *file, const char *format, va_list list) PATCHED;                                     \
+  int prefix##vfscanf(FILE *file, const char *format, va_list list) PATCHED;                                                   \
   LOOKED_UP(int, prefix##vfscanf, (FILE *file, const char *format, va_list list), (file, format, list))                        \
   int prefix##vfscanf(FILE *file, const char *format, va_list list) {                                                          \
-    return READS(__isoc99_vfscanf, file) ? scan_green(real_##prefix##vfscanf, file, format, list)                              \
-                                         : real_##prefix##vfscanf(file, format, list);                                         \
+    return READS(__isoc99_vfscanf, file)                                                                                       \
+               ? scan_green(TANDEM_PATCH___isoc99_vfscanf, real_##prefix##vfscanf, file, format, list)                         \
+               : real_##prefix##vfscanf(file, format, list);                                                                   \
   }                                                                                                                            \
-  int prefix##fscanf(FILE *file, const char *format, ...) PATCHED;                                               \
+  int prefix##fscanf(FILE *file, const char *format, ...) PATCHED;                                                             \
   int prefix##fscanf(FILE *file, const char *format, ...) {                                                                    \
     va_list list;                                                                                                              \
     va_start(list, format);                                                                                                    \
-    int result = READS(__isoc99_fscanf, file) ? scan_green(real_##prefix##vfscanf, file, format, list)                         \
-                                              : real_##prefix##vfscanf(file, format, list);                                    \
+    int result = READS(__isoc99_fscanf, file)                                                                                  \
+                     ? scan_green(TANDEM_PATCH___isoc99_fscanf, real_##prefix##vfscanf, file, format, list)                    \
+                     : real_##prefix##vfscanf(file, format, list);                                                             \
     va_end(list);                                                                                                              \
     return result;                                                                                                             \
   }                                                                                                                            \
-  int prefix##scanf(const char *format, ...) PATCHED;                                                            \
+  int prefix##scanf(const char *format, ...) PATCHED;                                                                          \
   int prefix##scanf(const char *format, ...) {                                                                                 \
     va_list list;                                                                                                              \
     va_start(list, format);                                                                                                    \
-    int result = READS(__isoc99_scanf, stdin) ? scan_green(real_##prefix##vfscanf, stdin, format, list)                        \
-                                              : real_##prefix##vfscanf(stdin, format, list);                                   \
+    int result = READS(__isoc99_scanf, stdin)                                                                                  \
+                     ? scan_green(TANDEM_PATCH___isoc99_scanf, real_##prefix##vfscanf, stdin, format, list)                    \
+                     : real_##prefix##vfscanf(stdin, format, list);                                                            \
     va_end(list);                                                                                                              \
     return result;                                                                                                             \
   }
@@ -258,34 +358,13 @@ SCANNERS(__isoc23_)
 
 /* MARK: Writing */
 
-/// Writes all bytes as write(2) does on a green stack. Returns how many; after an error fewer, and the stream has its error indicator.
-static size_t write_all(tandem_patch_function function, FILE *file, const char *bytes, size_t length) {
-  size_t total = 0;
-  while (total < length) {
-    ssize_t put = tandem_patch_write(function, fileno(file), bytes + total, length - total);
-    if (put <= 0) {
-      file->_flags |= _IO_ERR_SEEN;
-      break;
-    }
-    total += (size_t)put;
-  }
-  return total;
-}
-
-/// Writes what the buffer holds. Returns whether it is empty now.
-static bool flush(tandem_patch_function function, FILE *file) {
-  size_t pending = __fpending(file), put = write_all(function, file, file->_IO_write_base, pending);
-  memmove(file->_IO_write_base, file->_IO_write_base + put, pending - put);
-  file->_IO_write_ptr -= put;
-  return put == pending;
-}
-
 /// Whether libc puts these bytes into the buffer, and writes nothing.
 static bool go_to_buffer(FILE *file, const char *bytes, size_t length) {
-  /* glibc's flag for setvbuf with _IONBF, and the least size of a buffer that it allocates by itself. */
-  enum { unbuffered = 2, least = 1024 };
+  /* The least size of a buffer that glibc allocates by itself, and of one that it uses for the first bytes. */
+  enum { least = 1024, least_used = 128 };
   if ((file->_flags & unbuffered) || (__flbf(file) && memchr(bytes, '\n', length))) return false;
   if (!file->_IO_buf_base) return length < least;
+  if (!(file->_flags & is_putting) && file->_IO_buf_end - file->_IO_buf_base < least_used) return false;
   return length < (size_t)(__fpending(file) ? file->_IO_buf_end - file->_IO_write_ptr : file->_IO_buf_end - file->_IO_buf_base);
 }
 
@@ -301,7 +380,7 @@ static size_t put_green(tandem_patch_function function, FILE *file, const char *
   return put;
 }
 
-#define WRITES(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file))
+#define WRITES(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file) && __fwritable(file))
 
 static size_t green_fwrite(const void *bytes, size_t size, size_t count, FILE *file) {
   size_t all;
@@ -335,7 +414,8 @@ static int green_puts(const char *text) {
   bool is_written =
       put_text(TANDEM_PATCH_puts, stdout, text) != EOF && put_byte(TANDEM_PATCH_puts, stdout, '\n') != EOF;
   end_using(stdout);
-  return is_written ? 1 : EOF;
+  size_t length = strlen(text) + 1;
+  return !is_written ? EOF : length < INT_MAX ? (int)length : INT_MAX;
 }
 
 static int green_fputc(int byte, FILE *file) {
@@ -349,12 +429,10 @@ int fputs_unlocked(const char *text, FILE *file) __attribute__((weak, alias("fpu
 int fputc_unlocked(int byte, FILE *file) __attribute__((weak, alias("fputc")));
 int putc_unlocked(int byte, FILE *file) __attribute__((weak, alias("putc")));
 
-/// What fflush and fclose would write.
-static bool flush_green(tandem_patch_function function, FILE *file) {
-  begin_using(function, file);
-  bool is_empty = flush(function, file);
-  end_using(file);
-  return is_empty;
+/* putc_unlocked of optimized code puts bytes into the buffer itself, and calls this when there is no room. */
+PATCH(int, __overflow, (FILE * file, int byte), (file, byte))
+static int green___overflow(FILE *file, int byte) {
+  return byte != EOF && WRITES(__overflow, file) ? put_byte(TANDEM_PATCH___overflow, file, byte) : real___overflow(file, byte);
 }
 
 PATCH(int, fflush, (FILE * file), (file))
@@ -367,8 +445,14 @@ static int green_fflush(FILE *file) {
 }
 
 static int green_fclose(FILE *file) {
-  bool is_flushed = !WRITES(fclose, file) || !__fpending(file) || flush_green(TANDEM_PATCH_fclose, file);
+  if (!IS_GREEN(fclose, IO)) return real_fclose(file);
+  begin_using(TANDEM_PATCH_fclose, file);
+  bool is_flushed = !may_wait(file) || flush(TANDEM_PATCH_fclose, file);
   int error = errno;
+  /* The caller may have locked it, too. Nobody else gets in before it is closed. */
+  own_holding_of(file)->depth = 1;
+  release(file);
+  real_funlockfile(file);
   /* What could not be written is lost, fclose(3): libc must not wait for it. */
   if (!is_flushed) __fpurge(file);
   int result = real_fclose(file);
@@ -382,9 +466,12 @@ static int green_fclose(FILE *file) {
 int vfprintf(FILE *file, const char *format, va_list list) PATCHED;
 LOOKED_UP(int, vfprintf, (FILE *file, const char *format, va_list list), (file, format, list))
 
-static int print_green(tandem_patch_function function, FILE *file, const char *format, va_list list) {
+extern int __vasprintf_chk(char **text, int flag, const char *format, va_list list);
+
+/// `flag` is that of the fortified variants, which do not allow %n in memory that can be written to; otherwise 0.
+static int print_green(tandem_patch_function function, FILE *file, int flag, const char *format, va_list list) {
   char *text;
-  int length = vasprintf(&text, format, list);
+  int length = __vasprintf_chk(&text, flag, format, list);
   if (length < 0) return -1;
   size_t written = put_green(function, file, text, (size_t)length);
   int error = errno;
@@ -393,22 +480,22 @@ static int print_green(tandem_patch_function function, FILE *file, const char *f
   return written == (size_t)length ? length : -1;
 }
 
-#define PRINT(name, file, libc)                                                                                                \
-  (WRITES(name, file) ? print_green(TANDEM_PATCH_##name, file, format, list) : libc)
-#define PRINT_LIST(name, file, libc)                                                                                           \
+#define PRINT(name, file, flag, libc)                                                                                          \
+  (WRITES(name, file) ? print_green(TANDEM_PATCH_##name, file, flag, format, list) : libc)
+#define PRINT_LIST(name, file, flag, libc)                                                                                     \
   va_list list;                                                                                                                \
   va_start(list, format);                                                                                                      \
-  int result = PRINT(name, file, libc);                                                                                        \
+  int result = PRINT(name, file, flag, libc);                                                                                  \
   va_end(list);                                                                                                                \
   return result;
 
-int vfprintf(FILE *file, const char *format, va_list list) { return PRINT(vfprintf, file, real_vfprintf(file, format, list)); }
+int vfprintf(FILE *file, const char *format, va_list list) { return PRINT(vfprintf, file, 0, real_vfprintf(file, format, list)); }
 int vprintf(const char *format, va_list list) PATCHED;
-int vprintf(const char *format, va_list list) { return PRINT(vprintf, stdout, real_vfprintf(stdout, format, list)); }
+int vprintf(const char *format, va_list list) { return PRINT(vprintf, stdout, 0, real_vfprintf(stdout, format, list)); }
 int fprintf(FILE *file, const char *format, ...) PATCHED;
-int fprintf(FILE *file, const char *format, ...) { PRINT_LIST(fprintf, file, real_vfprintf(file, format, list)) }
+int fprintf(FILE *file, const char *format, ...) { PRINT_LIST(fprintf, file, 0, real_vfprintf(file, format, list)) }
 int printf(const char *format, ...) PATCHED;
-int printf(const char *format, ...) { PRINT_LIST(printf, stdout, real_vfprintf(stdout, format, list)) }
+int printf(const char *format, ...) { PRINT_LIST(printf, stdout, 0, real_vfprintf(stdout, format, list)) }
 
 /* MARK: Locking by the program itself */
 
@@ -445,19 +532,19 @@ size_t __fread_chk(void *bytes, size_t room, size_t size, size_t count, FILE *fi
 int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) PATCHED;
 LOOKED_UP(int, __vfprintf_chk, (FILE *file, int flag, const char *format, va_list list), (file, flag, format, list))
 int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) {
-  return PRINT(vfprintf, file, real___vfprintf_chk(file, flag, format, list));
+  return PRINT(vfprintf, file, flag, real___vfprintf_chk(file, flag, format, list));
 }
 int __vprintf_chk(int flag, const char *format, va_list list) PATCHED;
 int __vprintf_chk(int flag, const char *format, va_list list) {
-  return PRINT(vprintf, stdout, real___vfprintf_chk(stdout, flag, format, list));
+  return PRINT(vprintf, stdout, flag, real___vfprintf_chk(stdout, flag, format, list));
 }
 int __fprintf_chk(FILE *file, int flag, const char *format, ...) PATCHED;
 int __fprintf_chk(FILE *file, int flag, const char *format, ...) {
-  PRINT_LIST(fprintf, file, real___vfprintf_chk(file, flag, format, list))
+  PRINT_LIST(fprintf, file, flag, real___vfprintf_chk(file, flag, format, list))
 }
 int __printf_chk(int flag, const char *format, ...) PATCHED;
 int __printf_chk(int flag, const char *format, ...) {
-  PRINT_LIST(printf, stdout, real___vfprintf_chk(stdout, flag, format, list))
+  PRINT_LIST(printf, stdout, flag, real___vfprintf_chk(stdout, flag, format, list))
 }
 
 #endif

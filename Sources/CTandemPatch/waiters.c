@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "waiters.h"
 
+#include <string.h>
+
 /* sched_yield itself, also on a green stack. */
 extern int __sched_yield(void);
 
@@ -10,6 +12,8 @@ typedef struct part {
   bool is_locked;
   /// Whether a signal handler has posted to a semaphore of this part while its own thread had it locked.
   bool has_deferred;
+  /// The OS threads that may unlock an object of this part unseen.
+  uint32_t unseen;
   waiter *first, *last;
 } __attribute__((aligned(64))) part;
 
@@ -37,6 +41,11 @@ static void unlock_part(part *part) {
   __atomic_store_n(&part->is_locked, false, __ATOMIC_RELEASE);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   locked = NULL;
+}
+
+void reset_waiters(void) {
+  memset(parts, 0, sizeof parts);
+  memset(tandem_patch_waiting, 0, sizeof tandem_patch_waiting);
 }
 
 void waiters_lock(const void *key) { lock_part(part_of(key)); }
@@ -118,6 +127,17 @@ int wake(const void *key, int count) {
   locked = interrupted;
   return woken;
 }
+
+void begin_unseen_unlock(const void *key) {
+  waiters_lock(key);
+  /* Those in line find the object locked, and then wait for a short time only. With another thread in between they do already. */
+  if (__atomic_fetch_add(&part_of(key)->unseen, 1, __ATOMIC_RELAXED) == 0) wake_waiters(key, INT32_MAX);
+  waiters_unlock(key);
+}
+
+void end_unseen_unlock(const void *key) { __atomic_fetch_sub(&part_of(key)->unseen, 1, __ATOMIC_RELAXED); }
+
+bool may_be_unlocked_unseen(const void *key) { return __atomic_load_n(&part_of(key)->unseen, __ATOMIC_RELAXED) != 0; }
 
 bool has_others(const void *key, const waiter *self) {
   for (waiter *next = part_of(key)->first; next; next = next->next)

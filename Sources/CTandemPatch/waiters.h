@@ -46,6 +46,9 @@ static inline bool has_waiters(waiter_kind kind) {
 void waiters_lock(const void *key);
 void waiters_unlock(const void *key);
 
+/// Empties the table in a child process, which has one thread: another one may have locked a part when it was created.
+void reset_waiters(void);
+
 /// Enters the table, at the end of the line for its key. The part must be locked. What follows sees the changes of everybody whose
 /// `has_waiters` did not see this waiter.
 void enlist(waiter *waiter, waiter_kind kind);
@@ -55,6 +58,12 @@ bool withdraw(waiter *waiter, waiter_kind kind);
 int wake_waiters(const void *key, int count);
 /// As `wake_waiters`, with the part locked for the call.
 int wake(const void *key, int count);
+/// For an OS thread around a call of libc that unlocks the object inside, where nobody sees it: meanwhile green threads that wait for
+/// the object try again from time to time.
+void begin_unseen_unlock(const void *key);
+void end_unseen_unlock(const void *key);
+/// Whether any OS thread is between these two. Once the part is locked and the waiter in line, a later one wakes it.
+bool may_be_unlocked_unseen(const void *key);
 /// Whether a waiter of this key other than this one has not been woken. The part must be locked.
 bool has_others(const void *key, const waiter *self);
 
@@ -66,5 +75,7 @@ bool wait_in_line(waiter *waiter);
 /// How long a green thread tries before it parks for a lock that another OS thread holds: most are held for less than a microsecond.
 /// A green thread that holds another lock blocks its hub for a while, since async code of the hub may want that other lock.
 enum { SPINS = 200, LONGEST_BLOCK = 10000000 };
+/// How long a green thread waits for something that may be unlocked unseen, in nanoseconds.
+enum { UNSEEN_PAUSE = 2000000 };
 
 #endif

@@ -23,7 +23,7 @@
   F(select, IO) F(pselect, IO) F(epoll_wait, IO) F(epoll_pwait, IO) F(epoll_pwait2, IO) F(preadv2, IO) F(pwritev2, IO)         \
   F(sendfile, IO) F(splice, IO) F(tee, IO) F(vmsplice, IO) F(open, IO) F(openat, IO) F(mq_receive, IO)                         \
   F(mq_timedreceive, IO) F(mq_send, IO) F(mq_timedsend, IO) F(msgrcv, IO) F(msgsnd, IO) F(semop, IO) F(semtimedop, IO)         \
-  F(fgetc, IO) F(getc, IO) F(getchar, IO) F(fgets, IO) F(fread, IO) F(getdelim, IO) F(getline, IO) F(__uflow, IO)              \
+  F(fgetc, IO) F(getc, IO) F(getchar, IO) F(fgets, IO) F(fread, IO) F(getdelim, IO) F(getline, IO) F(__uflow, IO) F(__overflow, IO) \
   F(__isoc99_vfscanf, IO) F(__isoc99_fscanf, IO) F(__isoc99_scanf, IO) F(fwrite, IO) F(fputs, IO) F(puts, IO) F(fputc, IO)     \
   F(putc, IO) F(putchar, IO) F(fflush, IO) F(fclose, IO) F(vfprintf, IO) F(fprintf, IO) F(printf, IO) F(vprintf, IO)           \
   F(flockfile, IO) F(ftrylockfile, IO) F(sleep, TIME) F(usleep, TIME) F(nanosleep, TIME) F(clock_nanosleep, TIME)              \

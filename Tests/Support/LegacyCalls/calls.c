@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "LegacyCalls.h"
+#include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +16,6 @@
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
-
-#define TEXT(line) #line
-#define LINE(line) TEXT(line)
-#define CHECK(condition)                                                                                                       \
-  do                                                                                                                           \
-    if (!(condition)) return "calls.c:" LINE(__LINE__) ": " #condition;                                                        \
-  while (0)
 
 /* MARK: An OS thread that does something 200 ms later */
 

@@ -125,10 +125,11 @@ let kernelClients: [String: @Sendable () throws -> Void] = [
 /// The clients in C.
 let cClients: [String: @Sendable () throws -> Void] = {
     var all: [String: @Sendable () throws -> Void] = [:]
-    var next = legacy_calls()!
-    while let name = next.pointee.name, let run = next.pointee.run {
-        all[String(cString: name)] = { if let fault = run() { throw Failure(message: String(cString: fault)) } }
-        next += 1
+    for var next in [legacy_calls()!, legacy_edges()!] {
+        while let name = next.pointee.name, let run = next.pointee.run {
+            all[String(cString: name)] = { if let fault = run() { throw Failure(message: String(cString: fault)) } }
+            next += 1
+        }
     }
     return all
 }()

@@ -35,10 +35,10 @@ if name.hasPrefix("deadlock") {
     try Hub.run { try await deadlock(name) }
     exit(0)
 }
-let all = [clients, lockClients, foundationClients, streamClients, kernelClients, cClients, cancellationClients].reduce(into: [:])
-{ all, more in
-    all.merge(more) { $1 }
-}
+let all = [clients, lockClients, foundationClients, streamClients, kernelClients, cClients, cancellationClients, sharingClients]
+    .reduce(into: [:]) { all, more in
+        all.merge(more) { $1 }
+    }
 _ = Upstream.shared
 guard let client = all[name] else {
     if name == "list" {
