@@ -29,6 +29,7 @@ let package = Package(
             dependencies: [
                 "shop", "CSQLite",
                 .product(name: "Tandem", package: "tandem"),
+                .product(name: "TandemPatch", package: "tandem"),
                 .product(name: "TandemTesting", package: "tandem"),
             ]),
     ]

@@ -71,7 +71,7 @@ static inline int unlock_and_wake(pthread_mutex_t *mutex) {
 
 /// The same on a thread of a hub.
 static __attribute__((noinline)) int unlock_on_hub(pthread_mutex_t *mutex) {
-  if (any_is_held() && knows_owner(mutex)) {
+  if (knows_owner(mutex)) {
     holding **link = link_to(mutex);
     if (*link) {
       if ((*link)->fiber != tandem_this_thread.current) return EPERM;
@@ -103,7 +103,7 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
   return result;
 }
 
-static int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+static __attribute__((noinline)) int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   int result = try_for_a_while(mutex, deadline);
   while (result == EBUSY) {
     waiter self;
@@ -133,7 +133,7 @@ static int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex,
 static bool is_special(const pthread_mutex_t *mutex) { return mutex->__data.__kind & KIND_SPECIAL; }
 
 /// For a mutex that another process may hold, or whose state libc keeps in other ways: nobody tells of its unlocking.
-static int wait_for_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+static __attribute__((noinline)) int wait_for_special(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   int result;
   uint64_t pause = 0;
   do
@@ -142,10 +142,10 @@ static int wait_for_special(tandem_patch_function function, pthread_mutex_t *mut
   return result;
 }
 
-static int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
+static inline int lock_green(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {
   int result = try_lock(mutex);
   if (__builtin_expect(result != EBUSY, 1)) return result;
-  return (is_special(mutex) ? wait_for_special : wait_for_lock)(function, mutex, deadline);
+  return is_special(mutex) ? wait_for_special(function, mutex, deadline) : wait_for_lock(function, mutex, deadline);
 }
 
 /* Async code that waits for a lock holds the hub until it has it. If a parked green thread of this hub has the lock, that is for good;
@@ -198,7 +198,7 @@ static int green_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock
 
 /* On every thread: whoever unlocks wakes green threads. */
 int pthread_mutex_unlock(pthread_mutex_t *mutex) {
-  if (__builtin_expect(tandem_this_thread.current != NULL || tandem_patch_holdings.first != NULL, 0))
+  if (__builtin_expect(((uintptr_t)tandem_this_thread.current | (uintptr_t)tandem_patch_holdings.first) != 0, 0))
     __attribute__((musttail)) return unlock_on_hub(mutex);
   return unlock_and_wake(mutex);
 }

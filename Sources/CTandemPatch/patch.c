@@ -172,12 +172,12 @@ void tandem_patch_end_original(void) {
 
 /* The rare cases have the signature of `tandem_patch_is_green`, which jumps to them and so needs no frame of its own. */
 
-/// Lets other jobs run: descriptors that are always ready must not keep the hub from its other work. Not while the caller holds a
-/// lock: async code may share one that is never held across a wait.
+/// Lets other jobs run: a loop over poll with a descriptor that is always ready must not keep the hub from its other work. Not in calls
+/// that transfer bytes, nor while the caller holds a lock that is known: async code may share a lock that is never held across a wait.
 static __attribute__((noinline)) bool give_way(
     tandem_fiber *fiber, tandem_patch_function function, uint32_t area, const void *caller) {
-  (void)function, (void)caller;
-  if (area != TANDEM_PATCH_IO || holds_any()) return true;
+  (void)area, (void)caller;
+  if (function < TANDEM_PATCH_poll || function > TANDEM_PATCH_epoll_pwait2 || holds_any()) return true;
   int saved = errno;
   fiber->unpatched++;
   hub.give_way();

@@ -63,7 +63,7 @@ struct Daemon<Service: DaemonService> {
     /// Makes blocking calls of libc park green threads, as far as the executable is linked for it.
     private func patchLegacyCode() {
         guard values.patchesLegacyCode else {
-            return logger.notice("legacy.patch is false: blocking calls of libc hold the hub")
+            return logger.notice("legacy.patch is false: blocking calls of libc hold their hub")
         }
         let unbound = TandemPatch.installBound(values.patchesFiles ? .all : .standard)
         guard !unbound.isEmpty else { return }

@@ -1,4 +1,4 @@
-import Glibc  // hidden
+import Glibc
 import Tandem
 import TandemPatch
 

@@ -21,7 +21,8 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
             var byte: UInt8 = 0
             for _ in 0..<1_000 {
                 lock.lock()
-                try check(write(writer, &byte, 1) == 1 && read(reader, &byte, 1) == 1, "write and read")
+                var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+                try check(write(writer, &byte, 1) == 1 && poll(&entry, 1, -1) == 1 && read(reader, &byte, 1) == 1, "one byte")
                 lock.unlock()
             }
         }

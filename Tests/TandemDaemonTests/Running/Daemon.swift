@@ -61,7 +61,7 @@ final class Daemon {
 
     /// Waits until the daemon listens, and returns the port.
     func port() async throws -> Int {
-        try await awaitError(" hub")
+        try await awaitError(" with ")
         guard let match = errors.firstMatch(of: /listening on http:\/\/[^ ]*:([0-9]+) with/), let port = Int(match.1) else {
             throw DidNotStart(errors: errors)
         }
