@@ -5,8 +5,8 @@ import Tandem
 /// The clients that use streams of stdio, by name. Each waits 200 ms.
 let streamClients: [String: @Sendable () throws -> Void] = [
     "fgets": {
-        // The line arrives in three parts.
-        try withStreams { input, output in
+        // The line arrives in three parts, on a socket.
+        try withStreams({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { input, output in
             slowly {
                 for part in ["one", " two", " three\nfour"] {
                     fputs(part, output)
@@ -130,10 +130,12 @@ let streamClients: [String: @Sendable () throws -> Void] = [
 
 private func text(_ line: [CChar]) -> String { line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } }
 
-/// Runs `body` with a stream for each end of a pipe.
-private func withStreams(_ body: (Stream, Stream) throws -> Void) throws {
+/// Runs `body` with a stream for each end of a pipe, or of what `make` makes.
+private func withStreams(
+    _ make: (UnsafeMutablePointer<CInt>) -> CInt = pipe, _ body: (Stream, Stream) throws -> Void
+) throws {
     var pair: [CInt] = [-1, -1]
-    try check(pipe(&pair) == 0, "pipe")
+    try check(make(&pair) == 0, "descriptors")
     let input = fdopen(pair[0], "r")!
     defer { fclose(input) }
     // The other end belongs to the body's green threads, and some close it.
