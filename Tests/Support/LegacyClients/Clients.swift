@@ -46,7 +46,7 @@ let clients: [String: @Sendable () throws -> Void] = [
         }
     },
     "socket": {
-        try withPair({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { one, other in
+        try withPair(socketPair) { one, other in
             later {
                 try check(send(other, "abc", 3, 0) == 3, "send")
                 usleep(1_000)
@@ -57,7 +57,7 @@ let clients: [String: @Sendable () throws -> Void] = [
         }
     },
     "socket-limit": {
-        try withPair({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { one, _ in
+        try withPair(socketPair) { one, _ in
             var limit = timeval(tv_sec: 0, tv_usec: 200_000)
             setsockopt(one, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
             var byte: UInt8 = 0
@@ -159,7 +159,7 @@ let clients: [String: @Sendable () throws -> Void] = [
     },
     "shared": {
         // A Descriptor, poll and a blocking read wait for the same number, and each learns of what arrives.
-        try withPair({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { one, other in
+        try withPair(socketPair) { one, other in
             let descriptor = try Descriptor(adopting: one)
             defer { _ = descriptor.relinquish() }
             nonisolated(unsafe) let shared = descriptor
@@ -252,6 +252,9 @@ func withPair(_ make: (UnsafeMutablePointer<CInt>) -> CInt, _ body: (CInt, CInt)
     defer { pair.forEach { close($0) } }
     try body(pair[0], pair[1])
 }
+
+/// Makes two connected stream sockets, socketpair(2).
+func socketPair(_ pair: UnsafeMutablePointer<CInt>) -> CInt { socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, pair) }
 
 func withAddress<Success>(
     _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) throws -> Success

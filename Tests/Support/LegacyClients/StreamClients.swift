@@ -6,7 +6,7 @@ import Tandem
 let streamClients: [String: @Sendable () throws -> Void] = [
     "fgets": {
         // The line arrives in three parts, on a socket.
-        try withStreams({ socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, $0) }) { input, output in
+        try withStreams(socketPair) { input, output in
             slowly {
                 for part in ["one", " two", " three\nfour"] {
                     fputs(part, output)
