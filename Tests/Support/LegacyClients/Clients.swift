@@ -84,7 +84,7 @@ let clients: [String: @Sendable () throws -> Void] = [
             }
             var byte: UInt8 = 0
             var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
-            for _ in 0..<2_000 {
+            for _ in 0..<1_000 {
                 try check(write(writer, &byte, 1) == 1 && poll(&entry, 1, -1) == 1 && read(reader, &byte, 1) == 1, "one byte")
             }
             isOver.store(true, ordering: .relaxed)
