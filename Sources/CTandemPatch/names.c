@@ -6,6 +6,10 @@
 #include <pwd.h>
 #include <resolv.h>
 
+/* Weak in all builds: programs replace the resolver. */
+#undef PATCHED
+#define PATCHED __attribute__((weak, section("tandem_patch_text")))
+
 #ifndef TANDEM_PATCH_IS_LEFT_OUT
 
 /* Looking up names of hosts, users and groups. libc talks to servers inside, so an OS thread makes the whole call. The options of

@@ -25,7 +25,15 @@
 /* The address of libc's function is looked up at its first call: constructors of libraries call before any code of ours runs. The
    definitions are weak, so that a program that defines one of these functions itself can be linked, and they are in a section of their
    own, by which `tandem_patch_unbound` recognizes them. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+/* The address sanitizer's own definitions are weak too, and come first. */
+#define PATCHED __attribute__((section("tandem_patch_text")))
+#endif
+#endif
+#ifndef PATCHED
 #define PATCHED __attribute__((weak, section("tandem_patch_text")))
+#endif
 void *tandem_patch_libc(const char *name);
 #define REAL(type, name, parameters, arguments)                                                                                \
   type name parameters PATCHED;                                                                                                \
