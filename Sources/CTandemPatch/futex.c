@@ -15,7 +15,8 @@
    A green thread waits in the table of waiters, and the kernel does not know of it. Whoever wakes a futex, on any thread, wakes in
    the kernel first and then in the table. */
 
-long syscall(long number, ...) PATCHED;
+/* It reads as many arguments as any call has: some callers pass fewer. */
+long syscall(long number, ...) PATCHED __attribute__((no_sanitize("address")));
 LOOKED_UP(long, syscall, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 
 static long fail(int error) {
@@ -55,30 +56,23 @@ static long wait_green(uint32_t *word, uint32_t expected, uint64_t deadline) {
 
 /// Tries for a while to lock a futex that another OS thread holds. Returns whether it is locked.
 static bool try_pi_for_a_while(uint32_t *word, uint32_t me, uint64_t deadline) {
-  uint64_t began = 0, limit = 0;
-  for (int spin = 0;; spin++) {
+  for (int spin = 0; spin < SPINS; spin++) {
     uint32_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
     bool is_free = (value & FUTEX_TID_MASK) == 0;
     /* FUTEX_WAITERS stays, as below. */
-    if (is_free && __atomic_compare_exchange_n(word, &value, value | me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) break;
+    if (is_free && __atomic_compare_exchange_n(word, &value, value | me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return true;
     if ((value & FUTEX_TID_MASK) == me) return false;
-    if (spin < SPINS) {
-      pause_processor();
-      continue;
-    }
-    if (!began) {
-      if (!holds_any()) return false;
-      began = tandem_monotonic_nanoseconds();
-      limit = deadline < began + LONGEST_BLOCK ? deadline : began + LONGEST_BLOCK;
-    }
-    if (tandem_monotonic_nanoseconds() >= limit) {
-      tandem_patch_count_hold(began);
-      return false;
-    }
-    tandem_patch_block_briefly(limit);
+    pause_processor();
   }
-  if (began) tandem_patch_count_hold(began);
-  return true;
+  if (!may_block(word)) return false;
+  uint64_t began = tandem_real_nanoseconds(), longest = deadline > began ? deadline - began : 0;
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_nsec += (long)(longest < LONGEST_BLOCK ? longest : LONGEST_BLOCK);
+  if ((uint64_t)end.tv_nsec >= SECOND) end.tv_sec++, end.tv_nsec -= (long)SECOND;
+  long result = tandem_kernel_call(SYS_futex, (long)word, FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG, 0, (long)&end, 0, 0);
+  end_block(began, result == -ETIMEDOUT);
+  return result == 0;
 }
 
 /// Locks a priority-inheriting futex for this OS thread. Two green threads of one hub are one thread for the kernel, which would

@@ -41,6 +41,23 @@ static bool knows_owner(const pthread_mutex_t *mutex) {
   return type == PTHREAD_MUTEX_RECURSIVE || type == PTHREAD_MUTEX_ERRORCHECK;
 }
 
+/// Notes that the running green thread has locked a mutex, if `result` says so. Returns the result.
+static inline int note_lock(pthread_mutex_t *mutex, int result) {
+  /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
+  if (__builtin_expect(result != 0, 0) && result != EOWNERDEAD) return result;
+  if (!knows_owner(mutex)) {
+    tandem_this_thread.current->locks++;
+    return result;
+  }
+  holding *held = holding_of(mutex);
+  if (held) held->depth++;
+  else if (!begin_holding(mutex)) {
+    libc_mutex_unlock(mutex);
+    return EAGAIN;
+  }
+  return result;
+}
+
 /// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
 static int try_lock(pthread_mutex_t *mutex) {
   if (!knows_owner(mutex)) {
@@ -92,15 +109,12 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
     pause_processor();
     if (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0) result = try_lock(mutex);
   }
-  if (result != EBUSY || !holds_any()) return result;
-  uint64_t began = tandem_monotonic_nanoseconds(), limit = began + LONGEST_BLOCK;
-  if (deadline < limit) limit = deadline;
-  while (result == EBUSY && tandem_monotonic_nanoseconds() < limit && mutex->__data.__owner != tandem_thread_id()) {
-    tandem_patch_block_briefly(limit);
-    result = try_lock(mutex);
-  }
-  tandem_patch_count_hold(began);
-  return result;
+  if (result != EBUSY || !may_block(mutex)) return result;
+  uint64_t began = tandem_real_nanoseconds();
+  struct timespec end = end_of_block(deadline);
+  result = real_pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end);
+  end_block(began, result == ETIMEDOUT);
+  return result == ETIMEDOUT ? EBUSY : note_lock(mutex, result);
 }
 
 static __attribute__((noinline)) int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {

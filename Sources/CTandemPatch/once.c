@@ -51,7 +51,11 @@ static int once_green(tandem_patch_function function, pthread_once_t *once, void
       continue;
     }
     withdraw(&self, waits_for_call);
-    uint64_t pause = 0;
+    uint64_t pause = 0, began = tandem_real_nanoseconds(), end = began + LONGEST_BLOCK;
+    if (is_run_elsewhere(once) && may_block(once)) {
+      while (is_run_elsewhere(once) && tandem_real_nanoseconds() < end) tandem_patch_block_briefly(after(1000000));
+      end_block(began, is_run_elsewhere(once));
+    }
     while (is_run_elsewhere(once)) tandem_patch_retry_deaf(function, &pause, NEVER);
     int result = real_pthread_once(once, routine);
     libc_mutex_lock(&routines_mutex);

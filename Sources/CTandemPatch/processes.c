@@ -28,7 +28,7 @@ PATCH(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type
 
 /// Waits on the hub until a process has ended, or may have ended. Returns false with errno set if the task has been cancelled.
 static bool wait_for_end(tandem_patch_function function, pid_t process, uint64_t *pause) {
-  int descriptor = process > 0 ? (int)syscall(SYS_pidfd_open, (long)process, 0L) : -1;
+  int descriptor = process > 0 ? (int)tandem_system_call(SYS_pidfd_open, process, 0, 0, 0, 0, 0) : -1;
   /* No descriptor tells of whichever child ends first, nor of one that stops. */
   if (descriptor < 0) return tandem_patch_retry(function, pause, NEVER, 0);
   struct pollfd entry = {.fd = descriptor, .events = POLLIN};

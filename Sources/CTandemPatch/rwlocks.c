@@ -37,6 +37,20 @@ static int try_lock(lock_function *try, pthread_rwlock_t *lock) {
   return EAGAIN;
 }
 
+/// Waits for a lock that another OS thread holds as libc does, for a while.
+static __attribute__((noinline)) int block_for_a_while(lock_function *try, pthread_rwlock_t *lock, uint64_t deadline) {
+  if (holding_of(lock) || !may_block(lock)) return EBUSY;
+  uint64_t began = tandem_real_nanoseconds();
+  struct timespec end = end_of_block(deadline);
+  int result = try == real_pthread_rwlock_tryrdlock ? real_pthread_rwlock_clockrdlock(lock, CLOCK_MONOTONIC, &end)
+                                                    : real_pthread_rwlock_clockwrlock(lock, CLOCK_MONOTONIC, &end);
+  end_block(began, result == ETIMEDOUT);
+  if (result == ETIMEDOUT) return EBUSY;
+  if (result != 0 || hold(lock)) return result;
+  real_pthread_rwlock_unlock(lock);
+  return EAGAIN;
+}
+
 static int lock_green(tandem_patch_function function, lock_function *try, pthread_rwlock_t *lock, uint64_t deadline) {
   int result = try_lock(try, lock);
   if (is_shared(lock)) {
@@ -47,6 +61,7 @@ static int lock_green(tandem_patch_function function, lock_function *try, pthrea
     }
     return result;
   }
+  if (result == EBUSY) result = block_for_a_while(try, lock, deadline);
   bool is_over = false;
   while (result == EBUSY && !is_over) {
     waiter self;

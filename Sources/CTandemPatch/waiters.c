@@ -156,3 +156,20 @@ bool wait_in_line(waiter *waiter) {
   tandem_patch_block(waiter->deadline, &waiter->is_woken);
   return __atomic_load_n(&waiter->is_woken, __ATOMIC_ACQUIRE);
 }
+
+/* When a block of this thread last took its whole time. */
+static _Thread_local uint64_t last_long_block __attribute__((tls_model("initial-exec")));
+
+bool may_block(const void *key) {
+  if (last_long_block && tandem_real_nanoseconds() - last_long_block < 10 * (uint64_t)LONGEST_BLOCK) return false;
+  waiters_lock(key);
+  bool has_line = has_others(key, NULL);
+  waiters_unlock(key);
+  return !has_line;
+}
+
+void end_block(uint64_t began, bool has_timed_out) {
+  uint64_t now = tandem_real_nanoseconds();
+  if (has_timed_out) last_long_block = now;
+  if (now - began >= 1000000) tandem_patch_count_hold(began);
+}

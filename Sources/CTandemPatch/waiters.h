@@ -72,9 +72,23 @@ bool has_others(const void *key, const waiter *self);
 void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline);
 bool wait_in_line(waiter *waiter);
 
-/// How long a green thread tries before it parks for a lock that another OS thread holds: most are held for less than a microsecond.
-/// A green thread that holds another lock blocks its hub for a while, since async code of the hub may want that other lock.
+/// Whether a green thread may block its hub for this key: nobody is in line for it, and no such block of this thread has lasted for the
+/// whole time within the last 100 ms.
+bool may_block(const void *key);
+/// Notes a block that has ended, and counts it as a hold if it has taken a millisecond.
+void end_block(uint64_t began, bool has_timed_out);
+
+/// How long a green thread waits as an OS thread does before it parks for a lock that another OS thread holds: first it spins, then it
+/// blocks its hub, for 10 ms at most. Most locks are held for microseconds, and code that knows no other thread of its hub, such as
+/// Tandem's own, must not be interrupted in the middle of a change whenever it takes one.
 enum { SPINS = 200, LONGEST_BLOCK = 10000000 };
+
+/// Returns the end of such a block, no later than the deadline, on CLOCK_MONOTONIC.
+static inline struct timespec end_of_block(uint64_t deadline) {
+  uint64_t limit = tandem_real_nanoseconds() + LONGEST_BLOCK, end = limit < deadline ? limit : deadline;
+  return (struct timespec){(time_t)(end / SECOND), (long)(end % SECOND)};
+}
+
 /// How long a green thread waits for something that may be unlocked unseen, in nanoseconds.
 enum { UNSEEN_PAUSE = 2000000 };
 

@@ -46,6 +46,7 @@ bool tandem_patch_park(tandem_wait *wait) {
   return true;
 }
 
+void tandem_patch_count_hold(uint64_t began) { (void)began; }
 void tandem_patch_block(uint64_t deadline, const bool *is_over) { (void)deadline, (void)is_over, abort(); }
 void tandem_patch_end(tandem_wait *wait) {
   (void)wait;

@@ -167,6 +167,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     public func local<Value: AnyObject>(_ type: Value.Type, make: () throws -> Value) rethrows -> Value {
         preconditionOnThread()
         if let value = locals[ObjectIdentifier(type)] { return unsafeDowncast(value, to: Value.self) }
+        // Unmodified blocking code in `make` must not park: another green thread would make a second instance meanwhile.
+        let fiber = tandem_current_fiber()
+        fiber?.pointee.unpatched += 1
+        defer { fiber?.pointee.unpatched -= 1 }
         let value = try make()
         locals[ObjectIdentifier(type)] = value
         return value
