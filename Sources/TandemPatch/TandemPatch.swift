@@ -163,7 +163,7 @@ public enum TandemPatch {
         begin: { ForeignWait.begin(deadline: $0, for: $1) },
         park: { ForeignWait.park($0) },
         give_way: { ForeignWait.giveWayIfDue() },
-        offload: { job, context in ForeignWait.offload { job(context) } },
+        offload: { job, context in ForeignWait.offload(job, context) },
         deadlock: { lock, holder in ForeignWait.deadlock(on: lock, heldBy: holder) },
         end: {
             ForeignWait.end($0)

@@ -95,18 +95,18 @@ package enum ForeignWait {
     /// compute.
     private static let pool = OffloadPool(forProcess: "libc", threads: 64)
 
-    /// Runs `body` on an OS thread of the pool for calls of libc, and parks the green thread until it has ended. A cancellation does
+    /// Runs `body(context)` on an OS thread of the pool for calls of libc, and parks the green thread until it has ended. A cancellation does
     /// not end it. Returns false, without having run it, if the pool is full.
-    package static func offload(_ body: () -> Void) -> Bool {
-        withoutActuallyEscaping(body) { body in
-            // The caller's stack is parked until the body has ended.
-            nonisolated(unsafe) let body = body
-            do {
-                try withCancellationShield { try pool.run { body() } }
-                return true
-            } catch {
-                return false
-            }
+    package static func offload(
+        _ body: @escaping @convention(c) (UnsafeMutableRawPointer) -> Void, _ context: UnsafeMutableRawPointer
+    ) -> Bool {
+        // The caller's stack, where the context is, is parked until the body has ended.
+        nonisolated(unsafe) let context = context
+        do {
+            try withCancellationShield { try pool.run { body(context) } }
+            return true
+        } catch {
+            return false
         }
     }
 
