@@ -77,57 +77,11 @@ SYNCHRONOUS(dispatch_barrier_sync, dispatch_barrier_async_f)
 SYNCHRONOUS(dispatch_async_and_wait, dispatch_async_f)
 SYNCHRONOUS(dispatch_barrier_async_and_wait, dispatch_barrier_async_f)
 
-/* A loop whose iterations run on several threads: libdispatch's own, since this thread is a green thread's. */
-
-extern void *dispatch_get_global_queue(intptr_t identifier, uintptr_t flags) __attribute__((weak));
-extern void __real_dispatch_apply(size_t count, void *queue, void *block) __attribute__((weak));
-extern void __real_dispatch_apply_f(size_t count, void *queue, void *context, void (*work)(void *, size_t)) __attribute__((weak));
-
-typedef struct loop {
-  size_t count;
-  void *queue, *context;
-  void (*work)(void *context, size_t index);
-} loop;
-
-static void libc_apply(size_t count, void *queue, void *context, void (*work)(void *, size_t)) {
-  static void (*found)(size_t, void *, void *, void (*)(void *, size_t));
-  if (__real_dispatch_apply_f) return __real_dispatch_apply_f(count, queue, context, work);
-  if (!found) found = tandem_patch_libc("dispatch_apply_f");
-  found(count, queue, context, work);
-}
-
-static void run_loop(void *context) {
-  loop *loop = context;
-  libc_apply(loop->count, loop->queue, loop->context, loop->work);
-}
-
-void WRAP(dispatch_apply_f)(size_t count, void *queue, void *context, void (*work)(void *, size_t)) {
-  if (!IS_CALLED_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, context, work);
-  loop loop = {count, queue, context, work};
-  call_green(TANDEM_PATCH_dispatch_apply, dispatch_async_f, dispatch_get_global_queue(0, 0), &loop, run_loop);
-}
-
-void WRAP(dispatch_apply)(size_t count, void *queue, void *work) {
-  void (*invoke)(void *, size_t) = (void (*)(void *, size_t))(void (*)(void))((block *)work)->invoke;
-  if (!IS_CALLED_GREEN(dispatch_apply, QUEUES)) return libc_apply(count, queue, work, invoke);
-  loop loop = {count, queue, work, invoke};
-  call_green(TANDEM_PATCH_dispatch_apply, dispatch_async_f, dispatch_get_global_queue(0, 0), &loop, run_loop);
-}
-
-static void own_dispatch_apply(size_t count, void *queue, void *work) { WRAP(dispatch_apply)(count, queue, work); }
-static void own_dispatch_apply_f(size_t count, void *queue, void *context, void (*work)(void *, size_t)) {
-  WRAP(dispatch_apply_f)(count, queue, context, work);
-}
-void dispatch_apply(size_t count, void *queue, void *work) __attribute__((weak, alias("own_dispatch_apply")));
-void dispatch_apply_f(size_t count, void *queue, void *context, void (*work)(void *, size_t))
-    __attribute__((weak, alias("own_dispatch_apply_f")));
-
 const char *tandem_patch_unbound_queue(void) {
   CHECK(dispatch_sync)
   CHECK(dispatch_barrier_sync)
   CHECK(dispatch_async_and_wait)
   CHECK(dispatch_barrier_async_and_wait)
-  CHECK(dispatch_apply)
   return tandem_patch_unbound_loop();
 }
 

@@ -35,7 +35,7 @@
   F(pthread_barrier_wait, LOCKS) F(pthread_barrier_destroy, LOCKS) F(sem_wait, LOCKS) F(sem_timedwait, LOCKS)                  \
   F(sem_clockwait, LOCKS) F(pthread_once, LOCKS) F(call_once, LOCKS) F(syscall, LOCKS) F(dispatch_sync, QUEUES)                \
   F(dispatch_barrier_sync, QUEUES) F(dispatch_async_and_wait, QUEUES) F(dispatch_barrier_async_and_wait, QUEUES)               \
-  F(dispatch_apply, QUEUES) F(CFRunLoopGetCurrent, QUEUES) F(CFRunLoopRunInMode, QUEUES) F(CFRunLoopRun, QUEUES)               \
+  F(CFRunLoopGetCurrent, QUEUES) F(CFRunLoopRunInMode, QUEUES) F(CFRunLoopRun, QUEUES)               \
   F(getaddrinfo, NAMES) F(getnameinfo, NAMES) F(gethostbyname, NAMES) F(gethostbyname_r, NAMES) F(gethostbyname2, NAMES)       \
   F(gethostbyname2_r, NAMES) F(gethostbyaddr, NAMES) F(gethostbyaddr_r, NAMES) F(res_query, NAMES) F(res_search, NAMES)        \
   F(res_nquery, NAMES) F(res_nsearch, NAMES) F(getpwnam, NAMES) F(getpwuid, NAMES) F(getgrnam, NAMES) F(getgrgid, NAMES)       \

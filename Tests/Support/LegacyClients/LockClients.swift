@@ -171,12 +171,6 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(sem_wait(pointer) == 0, "sem_wait")
         try posting.wait()
     },
-    "concurrent-perform": {
-        let count = Atomic(0)
-        DispatchQueue.concurrentPerform(iterations: 10) { _ in count.add(1, ordering: .relaxed) }
-        try check(count.load(ordering: .relaxed) == 10, "all iterations have run")
-        usleep(200_000)
-    },
     "immediate": {
         // A task that runs on this green stack cannot park it: libc blocks the hub's thread, and says so in the report.
         let lock = NSLock()
