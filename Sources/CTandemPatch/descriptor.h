@@ -26,15 +26,15 @@ typedef struct waiting {
 typedef enum next_step { try_again, call_libc, give_up } next_step;
 
 /// Waits, after a try that would have waited. Returns what to do next; with give_up, errno has the reason.
-next_step wait_for(waiting *call);
+next_step wait_for(waiting *call) PRIVATE(wait_for);
 
 /// Returns the flags that the owner of the descriptor has set, such as O_NONBLOCK; negative if it is not open.
-int owners_flags(int fd);
+int owners_flags(int fd) PRIVATE(owners_flags);
 
 /// Makes the descriptor non-blocking until `end_try`, which no other green thread of the process sees. Returns the owner's flags.
-int begin_try(int fd);
+int begin_try(int fd) PRIVATE(begin_try);
 /// Gives the descriptor its owner's flags back. Does not change errno.
-void end_try(int fd, int owners);
+void end_try(int fd, int owners) PRIVATE(end_try);
 
 /* For calls that have no flag for a try: evaluates `call` with the descriptor made non-blocking. */
 #define NONBLOCKING(fd, call)                                                                                                  \
@@ -46,7 +46,7 @@ void end_try(int fd, int owners);
   })
 
 /// Sets the deadline of a socket's owner, once: SO_RCVTIMEO or SO_SNDTIMEO, socket(7).
-void set_deadline(waiting *call);
+void set_deadline(waiting *call) PRIVATE(set_deadline);
 
 /// The parts of a buffer that are still to be transferred.
 typedef struct parts {
@@ -56,9 +56,9 @@ typedef struct parts {
 } parts;
 
 /// Copies the parts into `copy`, which has room for one more.
-parts copy_of(const struct iovec *given, size_t count, struct iovec *copy);
+parts copy_of(const struct iovec *given, size_t count, struct iovec *copy) PRIVATE(copy_of);
 /// Removes what has been transferred.
-void drop(parts *left, size_t bytes);
+void drop(parts *left, size_t bytes) PRIVATE(drop);
 
 /* The parts of one call lie on the green stack: 16 bytes each, at most IOV_MAX of them. */
 #define PARTS(given, count) copy_of(given, count, alloca(((count) + 1) * sizeof(struct iovec)))

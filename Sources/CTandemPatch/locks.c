@@ -41,15 +41,11 @@ static bool knows_owner(const pthread_mutex_t *mutex) {
   return type == PTHREAD_MUTEX_RECURSIVE || type == PTHREAD_MUTEX_ERRORCHECK;
 }
 
-/// Notes that the running green thread has locked a mutex, if `result` says so. Returns the result.
-static inline int note_lock(pthread_mutex_t *mutex, int result) {
+/// Notes that the running green thread has locked a mutex whose owner is known, if `result` says so. `held` is what it held before.
+/// Returns the result.
+static inline int note_owner(pthread_mutex_t *mutex, holding *held, int result) {
   /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
   if (__builtin_expect(result != 0, 0) && result != EOWNERDEAD) return result;
-  if (!knows_owner(mutex)) {
-    tandem_this_thread.current->locks++;
-    return result;
-  }
-  holding *held = holding_of(mutex);
   if (held) held->depth++;
   else if (!begin_holding(mutex)) {
     libc_mutex_unlock(mutex);
@@ -58,25 +54,19 @@ static inline int note_lock(pthread_mutex_t *mutex, int result) {
   return result;
 }
 
+/// The same for all other mutexes.
+static inline int note_lock(int result) {
+  if (result == 0) tandem_this_thread.current->locks++;
+  return result;
+}
+
 /// Tries to lock a mutex for the running fiber. Returns as pthread_mutex_trylock, and EDEADLK as pthread_mutex_lock does.
 static int try_lock(pthread_mutex_t *mutex) {
-  if (!knows_owner(mutex)) {
-    int result = libc_mutex_trylock(mutex);
-    if (result == 0) tandem_this_thread.current->locks++;
-    return result;
-  }
+  if (!knows_owner(mutex)) return note_lock(libc_mutex_trylock(mutex));
   holding *held = holding_of(mutex);
   if (held && held->fiber != tandem_this_thread.current) return EBUSY;
   if (held && (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_ERRORCHECK) return EDEADLK;
-  int result = libc_mutex_trylock(mutex);
-  /* EOWNERDEAD: a robust mutex is locked, and its owner has ended. */
-  if (__builtin_expect(result != 0, 0) && result != EOWNERDEAD) return result;
-  if (held) held->depth++;
-  else if (!begin_holding(mutex)) {
-    libc_mutex_unlock(mutex);
-    return EAGAIN;
-  }
-  return result;
+  return note_owner(mutex, held, libc_mutex_trylock(mutex));
 }
 
 /// Unlocks a mutex of which nothing is noted, and wakes the first green thread in line.
@@ -114,7 +104,8 @@ static __attribute__((noinline)) int try_for_a_while(pthread_mutex_t *mutex, uin
   struct timespec end = end_of_block(deadline);
   result = real_pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end);
   end_block(began, result == ETIMEDOUT);
-  return result == ETIMEDOUT ? EBUSY : note_lock(mutex, result);
+  if (result == ETIMEDOUT) return EBUSY;
+  return knows_owner(mutex) ? note_owner(mutex, NULL, result) : note_lock(result);
 }
 
 static __attribute__((noinline)) int wait_for_lock(tandem_patch_function function, pthread_mutex_t *mutex, uint64_t deadline) {

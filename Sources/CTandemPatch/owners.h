@@ -45,7 +45,7 @@ static inline bool holds_any(void) {
 }
 
 /// Whether another green thread of this OS thread holds the object.
-bool is_held_by_other(const void *object);
+bool is_held_by_other(const void *object) PRIVATE(is_held_by_other);
 
 /// Allocates a holding. Returns false if there is no memory.
 bool tandem_patch_add_holding(void);

@@ -105,19 +105,11 @@ bool tandem_patch_read_site(uint32_t index, uint32_t *function, const void **cal
   return true;
 }
 
-bool tandem_patch_describe(const void *address, const char **image, const char **symbol) {
-  Dl_info found;
-  if (!address || !dladdr(address, &found) || !found.dli_fname) return false;
-  *image = found.dli_fname;
-  *symbol = found.dli_sname;
-  return true;
-}
-
 static tandem_patch_counts *current_counts(void) { return &((site *)tandem_this_thread.current->patched_call)->counts; }
 
 void tandem_patch_count_hold(uint64_t began) {
   int saved = errno;
-  uint64_t length = tandem_monotonic_nanoseconds() - began;
+  uint64_t length = tandem_real_nanoseconds() - began;
   tandem_patch_counts *counts = current_counts();
   add(&counts->holds);
   uint64_t longest = __atomic_load_n(&counts->longest_hold, __ATOMIC_RELAXED);
@@ -208,8 +200,6 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
 
 /* MARK: Waiting on the hub */
 
-/* While the hub's own code runs on the green stack, the locks that it or the Swift runtime takes are libc's: it must not wait in
-   the middle of a change. The count is the fiber's, so that it does not hold for the fibers that run meanwhile. */
 /// Whether the caller can park. The host frame waits for the green thread's task only: another task on this stack, such as one started
 /// by Task.immediate, blocks the hub's thread.
 static bool can_park(void) { return tandem_this_thread.current->task == tandem_current_task(); }
@@ -228,6 +218,8 @@ static tandem_patch_outcome block_in_poll(const struct pollfd *entries, size_t c
   return found == 0 ? tandem_patch_timed_out : tandem_patch_ready;
 }
 
+/* While the hub's own code runs on the green stack, the locks that it or the Swift runtime takes are libc's: it must not wait in
+   the middle of a change. The count is the fiber's, so that it does not hold for the fibers that run meanwhile. */
 #define ON_HUB(call)                                                                                                           \
   ({                                                                                                                           \
     tandem_fiber *fiber = tandem_this_thread.current;                                                                          \
@@ -282,7 +274,7 @@ bool tandem_patch_park(tandem_wait *wait) {
 }
 
 void tandem_patch_block(uint64_t deadline, const bool *is_over) {
-  uint64_t began = tandem_monotonic_nanoseconds();
+  uint64_t began = tandem_real_nanoseconds();
   while (!__atomic_load_n(is_over, __ATOMIC_ACQUIRE) && tandem_monotonic_nanoseconds() < deadline) tandem_patch_block_briefly(deadline);
   tandem_patch_count_hold(began);
 }
@@ -337,7 +329,7 @@ void tandem_patch_offload(void (*run)(void *context), void *context) {
   int saved = errno;
   add(&counts->offloads);
   if (!can_park() || !ON_HUB(hub.offload(run_job, &job))) {
-    uint64_t began = tandem_monotonic_nanoseconds();
+    uint64_t began = tandem_real_nanoseconds();
     run_job(&job);
     tandem_patch_count_hold(began);
   }

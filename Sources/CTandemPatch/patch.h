@@ -18,6 +18,9 @@
 #endif
 #endif
 
+/* This library is linked into other people's executables: its helpers have names of their own there, and are not exported. */
+#define PRIVATE(name) __asm__("tandem_patch_" #name) __attribute__((visibility("hidden")))
+
 /* Nanoseconds. */
 #define NEVER UINT64_MAX
 #define SECOND 1000000000ull
@@ -78,12 +81,12 @@ bool tandem_patch_is_green(tandem_fiber *fiber, tandem_patch_function function, 
 /// Evaluates a call of libc that may block this thread on a green stack because there is no other way, and counts the hold.
 #define HOLDING(call)                                                                                                          \
   ({                                                                                                                           \
-    uint64_t began = tandem_monotonic_nanoseconds();                                                                           \
+    uint64_t began = tandem_real_nanoseconds();                                                                                \
     __typeof__(call) held_result = (call);                                                                                     \
     tandem_patch_count_hold(began);                                                                                            \
     held_result;                                                                                                               \
   })
-/// Counts a call that has blocked this thread since `began`. Does not change errno.
+/// Counts a call that has blocked this thread since `began`, on CLOCK_MONOTONIC. Does not change errno.
 void tandem_patch_count_hold(uint64_t began);
 
 /// Waits on the hub for one of the entries. Counts the wait. If the task has been cancelled, shuts down the connections among the
@@ -92,7 +95,7 @@ tandem_patch_outcome tandem_patch_poll(
     tandem_patch_function function, const struct pollfd *entries, size_t count, uint64_t deadline);
 
 /// Whether the descriptor has one of these events now.
-bool is_ready(int fd, short events);
+bool is_ready(int fd, short events) PRIVATE(is_ready);
 
 /// Waits on the hub until the deadline. Returns false if the task has been cancelled. Does not change errno.
 bool tandem_patch_sleep(tandem_patch_function function, uint64_t deadline);
@@ -156,7 +159,7 @@ static inline uint64_t after(uint64_t nanoseconds) {
 }
 
 /// Returns the hub's deadline for a time on a clock; for a null time, none.
-uint64_t deadline_at(clockid_t clock, const struct timespec *time);
+uint64_t deadline_at(clockid_t clock, const struct timespec *time) PRIVATE(deadline_at);
 
 /// Returns the hub's deadline for a time from now; for a null time, none.
 static inline uint64_t deadline_in(const struct timespec *time) {

@@ -43,40 +43,40 @@ static inline bool has_waiters(waiter_kind kind) {
 
 /// Locks the table's part with this key. Never held during a call of anything but these functions and a real futex call. A signal
 /// handler that interrupts the holder may post to a semaphore.
-void waiters_lock(const void *key);
-void waiters_unlock(const void *key);
+void waiters_lock(const void *key) PRIVATE(waiters_lock);
+void waiters_unlock(const void *key) PRIVATE(waiters_unlock);
 
 /// Empties the table in a child process, which has one thread: another one may have locked a part when it was created.
-void reset_waiters(void);
+void reset_waiters(void) PRIVATE(reset_waiters);
 
 /// Enters the table, at the end of the line for its key. The part must be locked. What follows sees the changes of everybody whose
 /// `has_waiters` did not see this waiter.
-void enlist(waiter *waiter, waiter_kind kind);
+void enlist(waiter *waiter, waiter_kind kind) PRIVATE(enlist);
 /// Leaves the table, and ends the wait. Returns whether somebody has woken the waiter. The part must not be locked.
-bool withdraw(waiter *waiter, waiter_kind kind);
+bool withdraw(waiter *waiter, waiter_kind kind) PRIVATE(withdraw);
 /// Wakes at most `count` waiters of a key, first in line first. Returns how many. The part must be locked.
-int wake_waiters(const void *key, int count);
+int wake_waiters(const void *key, int count) PRIVATE(wake_waiters);
 /// As `wake_waiters`, with the part locked for the call.
-int wake(const void *key, int count);
+int wake(const void *key, int count) PRIVATE(wake);
 /// For an OS thread around a call of libc that unlocks the object inside, where nobody sees it: meanwhile green threads that wait for
 /// the object try again from time to time.
-void begin_unseen_unlock(const void *key);
-void end_unseen_unlock(const void *key);
+void begin_unseen_unlock(const void *key) PRIVATE(begin_unseen_unlock);
+void end_unseen_unlock(const void *key) PRIVATE(end_unseen_unlock);
 /// Whether any OS thread is between these two. Once the part is locked and the waiter in line, a later one wakes it.
-bool may_be_unlocked_unseen(const void *key);
+bool may_be_unlocked_unseen(const void *key) PRIVATE(may_be_unlocked_unseen);
 /// Whether a waiter of this key other than this one has not been woken. The part must be locked.
-bool has_others(const void *key, const waiter *self);
+bool has_others(const void *key, const waiter *self) PRIVATE(has_others);
 
 /// Parks the green thread until it is woken or the deadline passes. A cancellation does not end the wait: the callers of locks are
 /// not prepared for it. Returns false when the deadline has passed.
-void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline);
-bool wait_in_line(waiter *waiter);
+void begin_waiting(waiter *waiter, const void *key, tandem_patch_function function, uint64_t deadline) PRIVATE(begin_waiting);
+bool wait_in_line(waiter *waiter) PRIVATE(wait_in_line);
 
 /// Whether a green thread may block its hub for this key: nobody is in line for it, and no such block of this thread has lasted for the
 /// whole time within the last 100 ms.
-bool may_block(const void *key);
+bool may_block(const void *key) PRIVATE(may_block);
 /// Notes a block that has ended, and counts it as a hold if it has taken a millisecond.
-void end_block(uint64_t began, bool has_timed_out);
+void end_block(uint64_t began, bool has_timed_out) PRIVATE(end_block);
 
 /// How long a green thread waits as an OS thread does before it parks for a lock that another OS thread holds: first it spins, then it
 /// blocks its hub, for 10 ms at most. Most locks are held for microseconds, and code that knows no other thread of its hub, such as

@@ -36,7 +36,7 @@ typedef enum __attribute__((enum_extensibility(closed))) legacy_fetch_outcome {
 /// The answer to a fetch. `legacy_fetch_free` frees it.
 typedef struct legacy_fetch_answer {
   long status;
-  /// The Content-Type; null if there is none.
+  /// The Content-Type; null if the answer has no such field.
   char *_Nullable type;
   unsigned char *_Nullable body;
   size_t length;

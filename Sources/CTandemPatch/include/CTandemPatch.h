@@ -120,11 +120,6 @@ typedef struct tandem_patch_counts {
 bool tandem_patch_read_site(
     uint32_t index, uint32_t *function, const void *_Nullable *_Nonnull caller, tandem_patch_counts *counts);
 
-/// Finds the library that contains an address, and the exported function before it. Returns false if no library contains it. The names
-/// are never freed; `symbol` is null if there is none.
-bool tandem_patch_describe(
-    const void *_Nullable address, const char *_Nullable *_Nonnull image, const char *_Nullable *_Nonnull symbol);
-
 /// Returns the name of the first function of these areas whose calls do not arrive here, because another definition of it stands
 /// before this one or because libc does not have it; null if all calls arrive here.
 const char *_Nullable tandem_patch_unbound(uint32_t areas);

@@ -133,16 +133,8 @@ let clients: [String: @Sendable () throws -> Void] = [
         }
     },
     "connect": {
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        let (listener, target) = try listenOnLoopback()
         defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withAddress(&address) { try check(bind(listener, $0, length) == 0, "bind") }
-        try check(listen(listener, 8) == 0, "listen")
-        try withAddress(&address) { try check(getsockname(listener, $0, &length) == 0, "getsockname") }
-        let target = address
         later {
             var target = target
             let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
@@ -255,6 +247,19 @@ func withPair(_ make: (UnsafeMutablePointer<CInt>) -> CInt, _ body: (CInt, CInt)
 
 /// Makes two connected stream sockets, socketpair(2).
 func socketPair(_ pair: UnsafeMutablePointer<CInt>) -> CInt { socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, pair) }
+
+/// Returns a TCP listener on a free port of the loopback address, and its address.
+func listenOnLoopback() throws -> (listener: CInt, address: sockaddr_in) {
+    let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    try withAddress(&address) { try check(bind(listener, $0, length) == 0, "bind") }
+    try check(listen(listener, 64) == 0, "listen")
+    try withAddress(&address) { try check(getsockname(listener, $0, &length) == 0, "getsockname") }
+    return (listener, address)
+}
 
 func withAddress<Success>(
     _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) throws -> Success

@@ -136,17 +136,10 @@ let cClients: [String: @Sendable () throws -> Void] = {
 
 /// Returns both ends of a TCP connection.
 private func connection() throws -> (CInt, CInt) {
-    let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var (listener, address) = try listenOnLoopback()
     defer { close(listener) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    try withAddress(&address) { try check(bind(listener, $0, length) == 0, "bind") }
-    try check(listen(listener, 8) == 0, "listen")
-    try withAddress(&address) { try check(getsockname(listener, $0, &length) == 0, "getsockname") }
     let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-    try withAddress(&address) { try check(connect(client, $0, length) == 0, "connect") }
+    try withAddress(&address) { try check(connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0, "connect") }
     return (client, accept(listener, nil, nil))
 }
 

@@ -70,16 +70,9 @@ let sharingClients: [String: @Sendable () throws -> Void] = [
     },
     "accept-hubs": {
         // Green threads of two hubs and one listener: a try of one hub must not look like the owner's O_NONBLOCK to the other.
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        let (listener, target) = try listenOnLoopback()
         defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withAddress(&address) { try check(bind(listener, $0, length) == 0, "bind") }
-        try check(listen(listener, 64) == 0, "listen")
-        try withAddress(&address) { try check(getsockname(listener, $0, &length) == 0, "getsockname") }
-        let each = 8, target = address
+        let each = 8
         @Sendable func accepting() throws {
             for _ in 0..<each {
                 let accepted = accept(listener, nil, nil)

@@ -5,134 +5,29 @@
 #endif
 #include "descriptor.h"
 #include "owners.h"
-#include "waiters.h"
+#include "streams.h"
 
 #include <stdarg.h>
 #include <stdio_ext.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef TANDEM_PATCH_IS_LEFT_OUT
 
-/* Streams of stdio. libc reads and writes their descriptors inside, where nothing can be put in its place.
-
-   Reading: these functions take from the stream's buffer. When it is empty they wait on the hub until the descriptor is readable, and
-   let libc fill the buffer, which takes one read(2). Writing: libc puts the bytes into the buffer if it need not be written for that.
-   Otherwise these functions write the buffer and the bytes as write(2) does on a green stack.
-
-   Streams of regular files and streams without a descriptor are libc's. To libc all green threads of a hub are one owner of a stream, so
-   owners.c knows which one uses it, and the others wait. */
+/* Reading from streams of stdio: see streams.c. */
 
 /* Reads once into the empty buffer of a stream. Returns the next byte, which stays there, or EOF. */
 extern int __underflow(FILE *file);
 
-PATCH(void, flockfile, (FILE *file), (file))
-PATCH(int, ftrylockfile, (FILE *file), (file))
-REAL(void, funlockfile, (FILE *file), (file))
-
-/* MARK: One user at a time */
-
-static bool try_use(FILE *file) {
-  if (is_held_by_other(file) || real_ftrylockfile(file) != 0) return false;
-  if (hold(file)) return true;
-  real_funlockfile(file);
-  return false;
-}
-
-/// Waits until this green thread may use the stream. Deaf to a cancellation, as a lock.
-static void begin_using(tandem_patch_function function, FILE *file) {
-  for (bool is_mine = try_use(file); !is_mine;) {
-    waiter self;
-    /* An OS thread tells nobody that it has unlocked the stream. */
-    begin_waiting(&self, file, function, after(2000000));
-    waiters_lock(file);
-    enlist(&self, waits_for_file);
-    waiters_unlock(file);
-    is_mine = try_use(file);
-    if (!is_mine) wait_in_line(&self);
-    withdraw(&self, waits_for_file);
-    if (!is_mine) is_mine = try_use(file);
-  }
-}
-
-static void end_using(FILE *file) {
-  release(file);
-  real_funlockfile(file);
-  if (has_waiters(waits_for_file)) wake(file, 1);
-}
-
-/// Whether reading or writing the stream may wait: it has a descriptor, of a pipe, a socket or a terminal.
-static bool may_wait(FILE *file) {
-  struct stat status;
-  /* Wide streams have other buffers. */
-  if (file->_mode > 0) return false;
-  int saved = errno, fd = fileno(file);
-  bool waits = fd >= 0 && fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISBLK(status.st_mode);
-  errno = saved;
-  return waits;
-}
-
-/* glibc's flags of a stream: it has no buffer, ungetc has put bytes before those of the buffer, the buffer holds output. */
-enum { unbuffered = 2, is_in_backup = 0x100, is_putting = 0x800 };
-
-/* MARK: Writing the buffer */
-
-/// Writes all bytes as write(2) does on a green stack. Returns how many; after an error, which sets the stream's error indicator, fewer.
-static size_t write_all(tandem_patch_function function, FILE *file, const char *bytes, size_t length) {
-  size_t total = 0;
-  while (total < length) {
-    ssize_t put = tandem_patch_write(function, fileno(file), bytes + total, length - total);
-    if (put <= 0) {
-      file->_flags |= _IO_ERR_SEEN;
-      break;
-    }
-    total += (size_t)put;
-  }
-  return total;
-}
-
-/// Writes what the buffer holds. Returns whether all of it is written. The bytes leave the buffer first, because libc lets async code of
-/// this hub write to the stream meanwhile.
-static bool flush(tandem_patch_function function, FILE *file) {
-  size_t pending = __fpending(file);
-  if (!pending) return true;
-  char *bytes = malloc(pending);
-  if (!bytes) {
-    file->_flags |= _IO_ERR_SEEN;
-    return false;
-  }
-  memcpy(bytes, file->_IO_write_base, pending);
-  file->_IO_write_ptr = file->_IO_write_base;
-  size_t put = write_all(function, file, bytes, pending), rest = pending - put, later = __fpending(file);
-  /* What is not written stays, before what has come since. */
-  if (rest && rest + later <= (size_t)(file->_IO_buf_end - file->_IO_write_base)) {
-    memmove(file->_IO_write_base + rest, file->_IO_write_base, later);
-    memcpy(file->_IO_write_base, bytes + put, rest);
-    file->_IO_write_ptr += rest;
-  }
-  int error = errno;
-  free(bytes);
-  errno = error;
-  return rest == 0;
-}
-
-/// What fflush and fclose would write.
-static bool flush_green(tandem_patch_function function, FILE *file) {
-  begin_using(function, file);
-  bool is_empty = flush(function, file);
-  end_using(file);
-  return is_empty;
-}
-
-/* MARK: Reading */
-
 /// As glibc before it reads: writes what the stream itself has pending, and a prompt in standard output.
 static void flush_before_reading(tandem_patch_function function, FILE *file) {
-  if (__fpending(file)) flush(function, file);
-  if (file == stdout || !__flbf(stdout) || !__fpending(stdout) || !may_wait(stdout)) return;
+  if (__fpending(file)) flush_stream(function, file);
+  if (file == stdout || !__flbf(stdout) || !__fpending(stdout) || !stream_may_wait(stdout)) return;
   bool is_interactive = file->_IO_buf_base ? (file->_flags & unbuffered) || __flbf(file) : isatty(fileno(file));
-  if (is_interactive) flush_green(function, stdout);
+  if (!is_interactive) return;
+  begin_using(function, stdout);
+  flush_stream(function, stdout);
+  end_using(stdout);
 }
 
 /// Waits until the descriptor is readable. Returns false with errno set, and the stream has its error indicator.
@@ -240,7 +135,7 @@ static ssize_t get_record_green(tandem_patch_function function, char **line, siz
   return (ssize_t)length;
 }
 
-#define READS(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file) && __freadable(file))
+#define READS(name, file) (IS_CALLED_GREEN(name, IO) && stream_may_wait(file) && __freadable(file))
 
 PATCH(int, fgetc, (FILE *file), (file))
 PATCH(int, getc, (FILE *file), (file))
@@ -356,164 +251,6 @@ static int scan_green(tandem_patch_function function, scan_function *scan, FILE 
 SCANNERS(__isoc99_)
 SCANNERS(__isoc23_)
 
-/* MARK: Writing */
-
-/// Whether libc puts these bytes into the buffer, and writes nothing.
-static bool go_to_buffer(FILE *file, const char *bytes, size_t length) {
-  /* The least size of a buffer that glibc allocates by itself, and of one that it uses for the first bytes. */
-  enum { least = 1024, least_used = 128 };
-  if ((file->_flags & unbuffered) || (__flbf(file) && memchr(bytes, '\n', length))) return false;
-  if (!file->_IO_buf_base) return length < least;
-  if (!(file->_flags & is_putting) && file->_IO_buf_end - file->_IO_buf_base < least_used) return false;
-  return length < (size_t)(__fpending(file) ? file->_IO_buf_end - file->_IO_write_ptr : file->_IO_buf_end - file->_IO_buf_base);
-}
-
-PATCH(size_t, fwrite, (const void *bytes, size_t size, size_t count, FILE *file), (bytes, size, count, file))
-
-static size_t put_green(tandem_patch_function function, FILE *file, const char *bytes, size_t length) {
-  begin_using(function, file);
-  size_t put = 0;
-  if (go_to_buffer(file, bytes, length)) put = real_fwrite(bytes, 1, length, file);
-  else if (flush(function, file))
-    put = go_to_buffer(file, bytes, length) ? real_fwrite(bytes, 1, length, file) : write_all(function, file, bytes, length);
-  end_using(file);
-  return put;
-}
-
-#define WRITES(name, file) (IS_CALLED_GREEN(name, IO) && may_wait(file) && __fwritable(file))
-
-static size_t green_fwrite(const void *bytes, size_t size, size_t count, FILE *file) {
-  size_t all;
-  if (size == 0 || __builtin_mul_overflow(size, count, &all) || !WRITES(fwrite, file)) return real_fwrite(bytes, size, count, file);
-  return put_green(TANDEM_PATCH_fwrite, file, bytes, all) / size;
-}
-
-PATCH(int, fputs, (const char *text, FILE *file), (text, file))
-PATCH(int, puts, (const char *text), (text))
-PATCH(int, fputc, (int byte, FILE *file), (byte, file))
-PATCH(int, putc, (int byte, FILE *file), (byte, file))
-PATCH(int, putchar, (int byte), (byte))
-
-static int put_text(tandem_patch_function function, FILE *file, const char *text) {
-  size_t length = strlen(text);
-  return put_green(function, file, text, length) == length ? 1 : EOF;
-}
-
-static int put_byte(tandem_patch_function function, FILE *file, int byte) {
-  char bytes[] = {(char)byte};
-  return put_green(function, file, bytes, 1) == 1 ? (unsigned char)byte : EOF;
-}
-
-static int green_fputs(const char *text, FILE *file) {
-  return WRITES(fputs, file) ? put_text(TANDEM_PATCH_fputs, file, text) : real_fputs(text, file);
-}
-
-static int green_puts(const char *text) {
-  if (!WRITES(puts, stdout)) return real_puts(text);
-  begin_using(TANDEM_PATCH_puts, stdout);
-  bool is_written =
-      put_text(TANDEM_PATCH_puts, stdout, text) != EOF && put_byte(TANDEM_PATCH_puts, stdout, '\n') != EOF;
-  end_using(stdout);
-  size_t length = strlen(text) + 1;
-  return !is_written ? EOF : length < INT_MAX ? (int)length : INT_MAX;
-}
-
-static int green_fputc(int byte, FILE *file) {
-  return WRITES(fputc, file) ? put_byte(TANDEM_PATCH_fputc, file, byte) : real_fputc(byte, file);
-}
-static int green_putc(int byte, FILE *file) { return WRITES(putc, file) ? put_byte(TANDEM_PATCH_putc, file, byte) : real_putc(byte, file); }
-static int green_putchar(int byte) { return WRITES(putchar, stdout) ? put_byte(TANDEM_PATCH_putchar, stdout, byte) : real_putchar(byte); }
-int _IO_putc(int byte, FILE *file) __attribute__((weak, alias("putc")));
-size_t fwrite_unlocked(const void *bytes, size_t size, size_t count, FILE *file) __attribute__((weak, alias("fwrite")));
-int fputs_unlocked(const char *text, FILE *file) __attribute__((weak, alias("fputs")));
-int fputc_unlocked(int byte, FILE *file) __attribute__((weak, alias("fputc")));
-int putc_unlocked(int byte, FILE *file) __attribute__((weak, alias("putc")));
-
-/* putc_unlocked of optimized code puts bytes into the buffer itself, and calls this when there is no room. */
-PATCH(int, __overflow, (FILE * file, int byte), (file, byte))
-static int green___overflow(FILE *file, int byte) {
-  return byte != EOF && WRITES(__overflow, file) ? put_byte(TANDEM_PATCH___overflow, file, byte) : real___overflow(file, byte);
-}
-
-PATCH(int, fflush, (FILE * file), (file))
-PATCH(int, fclose, (FILE * file), (file))
-
-/* With null libc flushes all streams of the process, and may wait for any of them. */
-static int green_fflush(FILE *file) {
-  if (!file || !WRITES(fflush, file) || !__fpending(file)) return real_fflush(file);
-  return flush_green(TANDEM_PATCH_fflush, file) ? 0 : EOF;
-}
-
-static int green_fclose(FILE *file) {
-  if (!IS_GREEN(fclose, IO)) return real_fclose(file);
-  begin_using(TANDEM_PATCH_fclose, file);
-  bool is_flushed = !may_wait(file) || flush(TANDEM_PATCH_fclose, file);
-  int error = errno;
-  /* The caller may have locked it, too. Nobody else gets in before it is closed. */
-  own_holding_of(file)->depth = 1;
-  release(file);
-  real_funlockfile(file);
-  /* What could not be written is lost, fclose(3): libc must not wait for it. */
-  if (!is_flushed) __fpurge(file);
-  int result = real_fclose(file);
-  if (is_flushed) return result;
-  errno = error;
-  return EOF;
-}
-
-/* Formatted output. */
-
-int vfprintf(FILE *file, const char *format, va_list list) PATCHED;
-LOOKED_UP(int, vfprintf, (FILE *file, const char *format, va_list list), (file, format, list))
-
-extern int __vasprintf_chk(char **text, int flag, const char *format, va_list list);
-
-/// `flag` is that of the fortified variants, which do not allow %n in memory that can be written to; otherwise 0.
-static int print_green(tandem_patch_function function, FILE *file, int flag, const char *format, va_list list) {
-  char *text;
-  int length = __vasprintf_chk(&text, flag, format, list);
-  if (length < 0) return -1;
-  size_t written = put_green(function, file, text, (size_t)length);
-  int error = errno;
-  free(text);
-  errno = error;
-  return written == (size_t)length ? length : -1;
-}
-
-#define PRINT(name, file, flag, libc)                                                                                          \
-  (WRITES(name, file) ? print_green(TANDEM_PATCH_##name, file, flag, format, list) : libc)
-#define PRINT_LIST(name, file, flag, libc)                                                                                     \
-  va_list list;                                                                                                                \
-  va_start(list, format);                                                                                                      \
-  int result = PRINT(name, file, flag, libc);                                                                                  \
-  va_end(list);                                                                                                                \
-  return result;
-
-int vfprintf(FILE *file, const char *format, va_list list) { return PRINT(vfprintf, file, 0, real_vfprintf(file, format, list)); }
-int vprintf(const char *format, va_list list) PATCHED;
-int vprintf(const char *format, va_list list) { return PRINT(vprintf, stdout, 0, real_vfprintf(stdout, format, list)); }
-int fprintf(FILE *file, const char *format, ...) PATCHED;
-int fprintf(FILE *file, const char *format, ...) { PRINT_LIST(fprintf, file, 0, real_vfprintf(file, format, list)) }
-int printf(const char *format, ...) PATCHED;
-int printf(const char *format, ...) { PRINT_LIST(printf, stdout, 0, real_vfprintf(stdout, format, list)) }
-
-/* MARK: Locking by the program itself */
-
-static void green_flockfile(FILE *file) {
-  if (!IS_GREEN(flockfile, IO)) return real_flockfile(file);
-  begin_using(TANDEM_PATCH_flockfile, file);
-}
-
-static int green_ftrylockfile(FILE *file) {
-  if (!IS_GREEN(ftrylockfile, IO)) return real_ftrylockfile(file);
-  return try_use(file) ? 0 : -1;
-}
-
-void funlockfile(FILE *file) {
-  if (tandem_this_thread.current && own_holding_of(file)) return end_using(file);
-  real_funlockfile(file);
-}
-
 /* MARK: Fortified variants, which code compiled with _FORTIFY_SOURCE calls */
 
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -527,24 +264,6 @@ size_t __fread_chk(void *bytes, size_t room, size_t size, size_t count, FILE *fi
   size_t all;
   if (__builtin_mul_overflow(size, count, &all) || all > room) __chk_fail();
   return fread(bytes, size, count, file);
-}
-
-int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) PATCHED;
-LOOKED_UP(int, __vfprintf_chk, (FILE *file, int flag, const char *format, va_list list), (file, flag, format, list))
-int __vfprintf_chk(FILE *file, int flag, const char *format, va_list list) {
-  return PRINT(vfprintf, file, flag, real___vfprintf_chk(file, flag, format, list));
-}
-int __vprintf_chk(int flag, const char *format, va_list list) PATCHED;
-int __vprintf_chk(int flag, const char *format, va_list list) {
-  return PRINT(vprintf, stdout, flag, real___vfprintf_chk(stdout, flag, format, list));
-}
-int __fprintf_chk(FILE *file, int flag, const char *format, ...) PATCHED;
-int __fprintf_chk(FILE *file, int flag, const char *format, ...) {
-  PRINT_LIST(fprintf, file, flag, real___vfprintf_chk(file, flag, format, list))
-}
-int __printf_chk(int flag, const char *format, ...) PATCHED;
-int __printf_chk(int flag, const char *format, ...) {
-  PRINT_LIST(printf, stdout, flag, real___vfprintf_chk(stdout, flag, format, list))
 }
 
 #endif
