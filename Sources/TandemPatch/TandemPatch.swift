@@ -49,7 +49,7 @@ public enum TandemPatch {
     public static func install(_ areas: Area = .standard) throws(TandemPatchError) {
         let areas = areas.withLocks
         if let name = tandem_patch_unbound(areas.rawValue) { throw TandemPatchError(unbound: String(cString: name)) }
-        tandem_patch_enable(areas.rawValue, hub)
+        enable(areas)
     }
 
     /// Switches on those of these areas whose calls arrive here, and all others off. Any thread.
@@ -66,12 +66,17 @@ public enum TandemPatch {
             bound.subtract(area)
             errors.append(TandemPatchError(unbound: String(cString: name)))
         }
-        tandem_patch_enable(bound.isSuperset(of: [.locks, .queues]) ? bound.rawValue : 0, hub)
+        enable(bound.isSuperset(of: [.locks, .queues]) ? bound : [])
         return errors
     }
 
     /// Switches all areas off, for tests. Calls that wait go on. Any thread.
-    public static func uninstall() { tandem_patch_enable(0, hub) }
+    public static func uninstall() { enable([]) }
+
+    private static func enable(_ areas: Area) {
+        ForeignWait.describeCalls { report().map(\.summary) }
+        tandem_patch_enable(areas.rawValue, hub)
+    }
 
     /// The areas that are switched on.
     public static var installed: Area { Area(rawValue: tandem_patch_areas()) }
@@ -174,12 +179,18 @@ public enum TandemPatch {
 extension TandemPatch.Count: CustomStringConvertible {
     /// One line with the counts and the three callers that wait most. Looks up their names: do not ask on a hub.
     public var description: String {
-        var text = "\(function): \(calls) calls, \(waits) waits"
-        if offloads > 0 { text += ", \(offloads) on OS threads" }
-        if holds > 0 { text += ", \(holds) that may have held the hub, for \(longestHold) at most" }
+        var text = summary
         guard !callers.isEmpty else { return text }
         text += "; called by " + callers.prefix(3).map(\.description).joined(separator: ", ")
         return callers.count > 3 ? text + ", and \(callers.count - 3) more" : text
+    }
+
+    /// The counts without the callers.
+    fileprivate var summary: String {
+        var text = "\(function): \(calls) calls, \(waits) waits"
+        if offloads > 0 { text += ", \(offloads) on OS threads" }
+        if holds > 0 { text += ", \(holds) that may have held the hub, for \(longestHold) at most" }
+        return text
     }
 
     fileprivate mutating func add(_ counts: tandem_patch_counts, from address: UnsafeRawPointer?) {

@@ -1,5 +1,6 @@
 package import CTandem
 internal import Glibc
+internal import Synchronization
 
 /// The waits of blocking code that does not know Tandem, made for it by `TandemPatch`. All functions must be called on a green
 /// stack, on the thread of its hub, unless they say otherwise.
@@ -127,6 +128,14 @@ package enum ForeignWait {
             \(Hub.current?.dump().description ?? "")
             """)
     }
+
+    private static let calls = Mutex<@Sendable () -> [String]>({ [] })
+
+    /// Sets what makes the lines of a dump about calls of libc on green stacks. Any thread.
+    package static func describeCalls(_ lines: @escaping @Sendable () -> [String]) { calls.withLock { $0 = lines } }
+
+    /// Returns a line per function of libc that was called on a green stack. Any thread.
+    static func callLines() -> [String] { calls.withLock { $0 }() }
 
     /// Runs `body` with the calls of libc itself: for code that must not run again while one of its calls waits. `body` must not
     /// wait on the hub. Any stack.

@@ -60,7 +60,7 @@ extension Hub {
         }
         return HubDump(
             hubName: configuration.name, hubIndex: index, statistics: statistics, greenThreads: threads, tasks: waiting,
-            locals: dumpLocals(limit: limit), omitted: omitted)
+            locals: dumpLocals(limit: limit), calls: ForeignWait.callLines(), omitted: omitted)
     }
 
     /// The calls that wait now. A `HubTimer` is not a call.

@@ -38,12 +38,22 @@ public struct HubDump: Sendable, CustomStringConvertible {
     public let tasks: [TaskEntry]
     /// Lines of objects that libraries keep on the hub, such as the client's upstreams with their connections.
     public let locals: [String]
+    /// The calls of libc on green stacks of the whole process, a line per function, if `TandemPatch` is installed.
+    public let calls: [String]
     /// The number of green threads and tasks beyond the limit.
     public let omitted: Int
 
-    /// The dump as text: a line per green thread, stack frame and task. Looks up symbols, which takes milliseconds the first
-    /// time.
+    /// The dump as text: a line per green thread, stack frame, task and function of libc. Looks up symbols, which takes milliseconds
+    /// the first time.
     public var description: String {
+        var text = ownText
+        if !calls.isEmpty { text += "calls of libc on green stacks of this process:\n" }
+        for line in calls { text += "  \(line)\n" }
+        return text
+    }
+
+    /// The text without `calls`, which are the same in all dumps of a process.
+    package var ownText: String {
         let images = ImageMap.capture()
         var known: [StackTrace: String] = [:]
         var text =

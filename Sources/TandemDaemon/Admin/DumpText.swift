@@ -1,12 +1,12 @@
 internal import Tandem
 internal import TandemPatch
 
-/// Hub dumps as text and as JSON, with the counts of calls of libc on green stacks. Symbol lookup takes milliseconds: do not call these
-/// functions on a hub.
+/// Hub dumps as text and as JSON, and once the calls of libc on green stacks, with their callers. Symbol lookup takes milliseconds: do
+/// not call these functions on a hub.
 enum DumpText {
     static func text(_ dumps: [(hub: String, dump: HubDump?)], _ legacy: [TandemPatch.Count], upTo limit: Int) -> String {
         var text = ""
-        for (hub, dump) in dumps { text += dump?.description ?? "\(hub): \(silence)\n" }
+        for (hub, dump) in dumps { text += dump?.ownText ?? "\(hub): \(silence)\n" }
         if !legacy.isEmpty { text += "calls of libc on green stacks, since the start:\n" }
         for count in legacy { text += "  \(count)\n" }
         guard text.utf8.count > limit else { return text }

@@ -11,9 +11,15 @@ struct HubDumps: Sendable {
     /// Queries every hub, and writes the answers to `output`. A hub that does not answer is inspected from outside instead. Must
     /// be called on the supervising hub.
     func write(_ hubs: [Hub], to output: CInt) async {
+        // The calls of libc are those of the process, so one dump lists them.
+        var listsCalls = true
         for (hub, dump) in await inquiry.ask(hubs, within: Self.patience, { $0.dump() }) {
+            let withCalls = listsCalls
+            listsCalls = listsCalls && dump == nil
             // Symbol lookup takes milliseconds, and a write to a slow reader may take longer.
-            _ = try? await offload { Self.put(dump?.description ?? Self.silence(of: hub), output) }
+            _ = try? await offload {
+                Self.put(dump.map { withCalls ? $0.description : $0.ownText } ?? Self.silence(of: hub), output)
+            }
         }
     }
 

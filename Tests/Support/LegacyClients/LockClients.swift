@@ -171,6 +171,22 @@ let lockClients: [String: @Sendable () throws -> Void] = [
         try check(sem_wait(pointer) == 0, "sem_wait")
         try posting.wait()
     },
+    "dump": {
+        // A dump of the hub lists the calls, and the mutexes that a green thread holds.
+        let lock = NSLock()
+        let holder = spawn(name: "holder") {
+            lock.lock()
+            usleep(100_000)
+            lock.unlock()
+        }
+        usleep(50_000)
+        let dump = Hub.current!.dump()
+        try check(dump.calls.contains { $0.hasPrefix("usleep: ") }, "the calls: \(dump.calls)")
+        let states = dump.greenThreads.filter { $0.name == "holder" }.map(\.state)
+        try check(states.contains { $0.hasSuffix("with a mutex locked") }, "the holders: \(states)")
+        try holder.wait()
+        usleep(100_000)
+    },
     "immediate": {
         // A task that runs on this green stack cannot park it: libc blocks the hub's thread, and says so in the report.
         let lock = NSLock()

@@ -45,9 +45,7 @@ guard let client = all[name] else {
         for name in all.keys.sorted() { print(name) }
         exit(0)
     }
-    print(
-        "usage: LegacyClients list | NAME [COUNT] | stress [HAND-OFFS [SEED]], NAME one of \(all.keys.sorted().joined(separator: ", "))"
-    )
+    print("usage: LegacyClients list | NAME [COUNT] | stress [HAND-OFFS [SEED]]")
     exit(64)
 }
 
