@@ -13,11 +13,13 @@ extension RouteGroup {
                 case .notFound: throw HTTPError(.notFound, "not found")
                 case .soldOut: throw HTTPError(.conflict, "sold out")
                 case .paymentRefused: throw HTTPError(.init(code: 402), "the payment was refused")
-                case .unavailable: throw HTTPError(.serviceUnavailable, "try again later", headers: [.retryAfter: "5"])
+                case .unavailable: throw tryLater
                 }
-            } catch is FetchError, is PartnerError {
-                throw HTTPError(.badGateway, "a partner does not answer")
+            } catch is FetchError {
+                throw tryLater
             }
         }
     }
 }
+
+private let tryLater = HTTPError(.serviceUnavailable, "try again later", headers: [.retryAfter: "5"])

@@ -1,3 +1,4 @@
+import OldShop
 import TandemFetch
 
 /// The partners of the shop, in async style. `rate(of:)` is what `Rates.rate(of:)` of the old half became.
@@ -12,7 +13,7 @@ struct Partners: Sendable {
 
     func rate(of currency: String) async throws -> Double {
         guard let rate = Double(try await client.get("\(address)/rates/\(currency)").successful().text) else {
-            throw PartnerError()
+            throw ShopError.unavailable
         }
         return rate
     }
@@ -22,12 +23,9 @@ struct Partners: Sendable {
     }
 }
 
-/// A partner answered with something else than expected.
-struct PartnerError: Error {}
-
 extension FetchResponse {
     fileprivate func successful() throws -> FetchResponse {
-        guard status.kind == .successful else { throw PartnerError() }
+        guard status.kind == .successful else { throw ShopError.unavailable }
         return self
     }
 }
