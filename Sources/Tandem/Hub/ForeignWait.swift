@@ -129,13 +129,18 @@ package enum ForeignWait {
             """)
     }
 
-    private static let calls = Mutex<@Sendable () -> [String]>({ [] })
+    /// A closure that is itself the value of a `Mutex` is wrapped once more by each `withLock`; inside a structure it is not.
+    private struct CallReport {
+        var lines: @Sendable () -> [String]
+    }
+
+    private static let callReport = Mutex(CallReport { [] })
 
     /// Sets what makes the lines of a dump about calls of libc on green stacks. Any thread.
-    package static func describeCalls(_ lines: @escaping @Sendable () -> [String]) { calls.withLock { $0 = lines } }
+    package static func describeCalls(_ lines: @escaping @Sendable () -> [String]) { callReport.withLock { $0.lines = lines } }
 
     /// Returns a line per function of libc that was called on a green stack. Any thread.
-    static func callLines() -> [String] { calls.withLock { $0 }() }
+    static func callLines() -> [String] { callReport.withLock { $0.lines }() }
 
     /// Runs `body` with the calls of libc itself: for code that must not run again while one of its calls waits. `body` must not
     /// wait on the hub. Any stack.

@@ -84,6 +84,14 @@ struct HubDumpTests {
 
     @inline(never) static func looks() -> HubDump { Hub.current!.dump() }
 
+    @Test func `a dump needs no more stack after many dumps`() async throws {
+        try await onHub {
+            await blocking {
+                for _ in 0..<20_000 { _ = ForeignWait.callLines() }
+            }
+        }
+    }
+
     @Test func `a dump made below awaiting shows the green thread at its awaiting call`() async throws {
         try await onHub {
             let dump = try await blocking(name: "awaits") {
