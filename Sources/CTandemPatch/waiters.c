@@ -50,14 +50,14 @@ void reset_waiters(void) {
 
 void waiters_lock(const void *key) { lock_part(part_of(key)); }
 
-static void wake_all_of(part *part);
+static void wake_all_of(part *part, waiter_kind kind);
 
 void waiters_unlock(const void *key) {
   part *part = part_of(key);
   unlock_part(part);
   while (__builtin_expect(__atomic_exchange_n(&part->has_deferred, false, __ATOMIC_ACQ_REL), 0)) {
     lock_part(part);
-    wake_all_of(part);
+    wake_all_of(part, waits_for_semaphore);
     unlock_part(part);
   }
 }
@@ -97,10 +97,10 @@ static void wake_waiter(waiter *waiter) {
   if (waiter->wait && tandem_wait_post(waiter->wait, TANDEM_WAKE_READY)) tandem_inbox_put(waiter->wait->inbox, waiter->wait, true);
 }
 
-/// Wakes the waiters for semaphores, which look again.
-static void wake_all_of(part *part) {
+/// Wakes the waiters for objects of one kind, which look again.
+static void wake_all_of(part *part, waiter_kind kind) {
   for (waiter *next = part->first; next; next = next->next)
-    if (next->kind == waits_for_semaphore && !next->is_woken) wake_waiter(next);
+    if (next->kind == kind && !next->is_woken) wake_waiter(next);
 }
 
 int wake_waiters(const void *key, int count) {
@@ -130,8 +130,9 @@ int wake(const void *key, int count) {
 
 void begin_unseen_unlock(const void *key) {
   waiters_lock(key);
-  /* Those in line find the object locked, and then wait for a short time only. With another thread in between they do already. */
-  if (__atomic_fetch_add(&part_of(key)->unseen, 1, __ATOMIC_RELAXED) == 0) wake_waiters(key, INT32_MAX);
+  /* Those in line find the object locked, and then wait for a short time only. With another thread in between they do already,
+     also those for other mutexes of the part. */
+  if (__atomic_fetch_add(&part_of(key)->unseen, 1, __ATOMIC_RELAXED) == 0) wake_all_of(part_of(key), waits_for_mutex);
   waiters_unlock(key);
 }
 

@@ -58,8 +58,8 @@ bool withdraw(waiter *waiter, waiter_kind kind) PRIVATE(withdraw);
 int wake_waiters(const void *key, int count) PRIVATE(wake_waiters);
 /// As `wake_waiters`, with the part locked for the call.
 int wake(const void *key, int count) PRIVATE(wake);
-/// For an OS thread around a call of libc that unlocks the object inside, where nobody sees it: meanwhile green threads that wait for
-/// the object try again from time to time.
+/// For an OS thread around a call of libc that unlocks the mutex inside, where nobody sees it: meanwhile green threads that wait for
+/// the mutex try again from time to time.
 void begin_unseen_unlock(const void *key) PRIVATE(begin_unseen_unlock);
 void end_unseen_unlock(const void *key) PRIVATE(end_unseen_unlock);
 /// Whether any OS thread is between these two. Once the part is locked and the waiter in line, a later one wakes it.

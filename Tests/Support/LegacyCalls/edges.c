@@ -64,15 +64,20 @@ static void *wait_in_meeting(void *context) {
 
 /* pthread_cond_wait of an OS thread unlocks a mutex that a green thread waits for. */
 static const char *run_condition_unlocks(void) {
-  meeting meeting = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
-  pthread_t thread = start(wait_in_meeting, (intptr_t)&meeting);
-  while (!__atomic_load_n(&meeting.has_begun, __ATOMIC_ACQUIRE)) usleep(1000);
+  /* At irregular distances, so that some of the mutexes share a part of the table of waiters. */
+  static char rooms[128 * 144 * 8] __attribute__((aligned(64)));
+  static int begun;
+  int room = __atomic_fetch_add(&begun, 1, __ATOMIC_RELAXED) % 128;
+  meeting *meeting = (struct meeting *)(void *)(rooms + room * (room + 16) * 8);
+  *meeting = (struct meeting){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+  pthread_t thread = start(wait_in_meeting, (intptr_t)meeting);
+  while (!__atomic_load_n(&meeting->has_begun, __ATOMIC_ACQUIRE)) usleep(1000);
   struct timespec limit;
   clock_gettime(CLOCK_REALTIME, &limit);
   limit.tv_sec += 10;
-  CHECK(pthread_mutex_timedlock(&meeting.mutex, &limit) == 0);
-  meeting.is_over = 1;
-  CHECK(pthread_cond_signal(&meeting.condition) == 0 && pthread_mutex_unlock(&meeting.mutex) == 0);
+  CHECK(pthread_mutex_timedlock(&meeting->mutex, &limit) == 0);
+  meeting->is_over = 1;
+  CHECK(pthread_cond_signal(&meeting->condition) == 0 && pthread_mutex_unlock(&meeting->mutex) == 0);
   CHECK(pthread_join(thread, NULL) == 0);
   return NULL;
 }
