@@ -46,16 +46,20 @@ struct ListeningTests {
     }
 
     /// A program that runs its arguments with sockets as systemd would pass them: a TCP port, a unix socket, a datagram socket,
-    /// and a TCP socket that does not listen.
+    /// and a TCP socket that does not listen. Foundation takes a descriptor that the program inherits for its sign of life, so each
+    /// that makes way for the sockets gets another number.
     private static let launcher = """
-        import os, socket, sys
+        import fcntl, os, socket, sys
         tcp, unix, datagrams = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         tcp.bind(("127.0.0.1", 0)); tcp.listen()
         unix.bind(sys.argv[1]); unix.listen()
         silent = socket.socket(); silent.bind(("127.0.0.1", 0))
         with open(sys.argv[1] + ".port", "w") as file: file.write(str(tcp.getsockname()[1]))
-        for number, passed in enumerate([tcp, unix, datagrams, silent], 3): os.dup2(passed.fileno(), 20 + number)
-        for number in range(3, 7): os.dup2(20 + number, number, inheritable=True); os.close(20 + number)
+        sockets = [fcntl.fcntl(passed.detach(), fcntl.F_DUPFD_CLOEXEC, 100) for passed in [tcp, unix, datagrams, silent]]
+        for number, passed in enumerate(sockets, 3):
+            try: os.set_inheritable(fcntl.fcntl(number, fcntl.F_DUPFD, 100), os.get_inheritable(number))
+            except OSError: pass
+            os.dup2(passed, number)
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="4", LISTEN_FDNAMES="http:local:datagrams:silent")
         os.execv(sys.argv[2], sys.argv[2:])
         """
