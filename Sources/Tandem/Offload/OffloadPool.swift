@@ -78,7 +78,7 @@ public final class OffloadPool: Sendable {
         deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
     ) async throws -> Success {
         try checkCancellation()
-        let outcome = Event<Success>(waitedForAs: "offload")
+        let outcome = Event<Success>(waitedForAs: "offload", happensOnThread: true)
         let ticket = try workers.submit(OffloadJob(body, answering: outcome))
         do { return try await outcome.wait(deadline: deadline) } catch {
             workers.leave(ticket)
@@ -101,7 +101,7 @@ public final class OffloadPool: Sendable {
         try checkPlace("offload", file, line)
         if tandem_current_task() == nil, workers.isCurrent { return try body() }
         try checkCancellation()
-        let outcome = Event<Success>(waitedForAs: "offload")
+        let outcome = Event<Success>(waitedForAs: "offload", happensOnThread: true)
         let ticket = try workers.submit(OffloadJob(body, answering: outcome))
         do { return try outcome.wait(deadline: deadline, file: file, line: line) } catch {
             workers.leave(ticket)

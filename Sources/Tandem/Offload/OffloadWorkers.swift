@@ -28,7 +28,7 @@ final class OffloadWorkers: Sendable {
     let threadLimit: Int
     let queueLimit: Int
     /// Settled when the pool has been stopped and its last thread has exited.
-    let ended = Event<Void>(waitedForAs: "offload shutdown")
+    let ended = Event<Void>(waitedForAs: "offload shutdown", happensOnThread: true)
     private let state = Mutex(State())
 
     init(name: String, threadLimit: Int, queueLimit: Int) {

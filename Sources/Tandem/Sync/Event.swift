@@ -1,3 +1,4 @@
+internal import CTandem
 internal import Synchronization
 
 /// An event that happens once, with a value or an error, and that any number of callers wait for.
@@ -7,15 +8,19 @@ public final class Event<Value: Sendable>: Sendable {
     private struct State {
         var outcome: Result<Value, any Error>?
         var waiters = WaitList<Value>()
+        let happensOnThread: Bool
 
         mutating func get(orEnlist waiter: Waiter<Value>?) throws -> Value? {
             if let outcome { return try outcome.get() }
-            if let waiter { waiters.append(waiter) }
+            if let waiter {
+                waiter.wait.pointee.is_woken_by_thread = happensOnThread
+                waiters.append(waiter)
+            }
             return nil
         }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private let purpose: StaticString
 
@@ -24,8 +29,13 @@ public final class Event<Value: Sendable>: Sendable {
 
     /// Creates an event that has not happened.
     ///
-    /// - Parameter purpose: What its waiters wait for, as shown in dumps.
-    init(waitedForAs purpose: StaticString) { self.purpose = purpose }
+    /// - Parameters:
+    ///   - purpose: What its waiters wait for, as shown in dumps.
+    ///   - happensOnThread: Whether a thread that no hub knows makes it happen, so that a hub whose calls wait for it is not stuck.
+    init(waitedForAs purpose: StaticString, happensOnThread: Bool = false) {
+        self.purpose = purpose
+        state = Mutex(State(happensOnThread: happensOnThread))
+    }
 
     /// The value or error that the event happened with; nil if it has not happened. Any thread.
     public var outcome: Result<Value, any Error>? { state.withLock { $0.outcome } }

@@ -46,7 +46,7 @@ extension Hub {
 
     /// Returns a wait for the running task, as the other form does. `what` must never be freed.
     func beginWait(deadline: Deadline, named what: UnsafePointer<CChar>, _ detail: CInt = -1) -> Wait {
-        let wait = takeWait()
+        let wait = waits.take()
         wait.pointee.what = what
         wait.pointee.detail = detail
         wait.pointee.task = tandem_current_task()
@@ -63,7 +63,8 @@ extension Hub {
     /// Ends the wait and returns why it ended. Its memory is recycled: `wait` must not be used again.
     func finishWait(_ wait: Wait) -> WakeReason {
         let reason = WakeReason(wait.pointee.woken_by)
-        release(wait)
+        if wait.pointee.heap_position != 0 { timers.remove(wait) }
+        waits.giveBack(wait)
         return reason
     }
 
@@ -72,54 +73,12 @@ extension Hub {
         guard wait.pointee.woken_by == 0 else { return }
         wait.pointee.woken_by = reason
         if wait.pointee.heap_position != 0 { timers.remove(wait) }
-        if let job = wait.pointee.job { append(job) }
-    }
-
-    private func takeWait() -> Wait {
-        waitsInUse += 1
-        if let wait = freeWaits {
-            freeWaits = Wait(bitPattern: wait.pointee.next)
-            wait.pointee.job = nil
-            wait.pointee.woken_by = 0
-            wait.pointee.released = false
-            wait.pointee.ignores_cancellation = false
-            return wait
-        }
-        let slab = Wait.allocate(capacity: Hub.waitsPerSlab)
-        waitSlabs.append(slab)
-        for index in 0..<Hub.waitsPerSlab {
-            (slab + index).initialize(to: tandem_wait())
-            slab[index].inbox = inbox
-            if index > 0 { recycle(slab + index) }
-        }
-        return slab
-    }
-
-    func release(_ wait: Wait) {
-        waitsInUse -= 1
-        wait.pointee.what = nil
-        if wait.pointee.heap_position != 0 { timers.remove(wait) }
-        if tandem_wait_is_posted(wait) {
-            // A second reason was posted, and the wait is still in the inbox. The hub recycles it from there.
-            wait.pointee.released = true
-        } else {
-            recycle(wait)
-        }
-    }
-
-    func recycle(_ wait: Wait) {
-        wait.pointee.next = UInt(bitPattern: freeWaits)
-        freeWaits = wait
+        if let job = wait.pointee.job { ready.append(job) }
     }
 
     /// Handles a wait that came out of the inbox.
     func deliver(_ wait: Wait) {
-        let reasons = tandem_wait_take_posted(wait)
-        if wait.pointee.released {
-            recycle(wait)
-        } else {
-            wake(wait, reasons)
-        }
+        if let reasons = waits.didArrive(wait) { wake(wait, reasons) }
     }
 }
 

@@ -51,7 +51,7 @@ extension Hub {
     }
 
     private func timeToStuckReport(_ now: UInt64) -> Int64 {
-        guard let threshold = configuration.stuckThreshold, waitsInUse > 0, timers.count == 0, registrations.count == 0 else {
+        guard let threshold = configuration.stuckThreshold, waits.inUse > 0, timers.count == 0, registrations.count == 0 else {
             idleness.since = 0
             return .max
         }
@@ -72,7 +72,7 @@ extension Hub {
     private func reportStuckWaiters() {
         let waits = waitsNow()
         // A thread of a pool will wake the callers of `offload`, and these may then wake the others.
-        guard !waits.isEmpty, !waits.contains(where: { $0.what.hasPrefix("offload") }) else { return }
+        guard !waits.isEmpty, !waits.contains(where: \.isWokenByThread) else { return }
         let shown = waits.prefix(20)
         let owners = owners(of: Set(shown.compactMap(\.task)))
         let list = shown.map { wait in "\n    \(wait.task.flatMap { owners[$0] } ?? "a task"): \(wait.description)" }.joined()

@@ -11,8 +11,6 @@ internal import Synchronization
 /// functions that they call stay on it. `Task { }` and `Task.detached` leave the hub, because Swift gives them no executor
 /// preference.
 public final class Hub: TaskExecutor, @unchecked Sendable {
-    static let waitsPerSlab = 128
-
     /// The configuration that the hub was created with.
     public let configuration: HubConfiguration
     /// The hub's number in its group, from 0.
@@ -23,9 +21,6 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let registrations: Registrations
     /// Settled when the loop has ended.
     let ended = Event<Void>()
-    // Jobs that timers, the kernel or other threads have woken. They run before the other jobs, which are in `ready`.
-    let woken: UnsafeMutablePointer<tandem_job_queue>
-    let ready: UnsafeMutablePointer<tandem_job_queue>
     private let stopRequested = Atomic<Bool>(false)
     private let loopEnded = Atomic<Bool>(false)
     @exclusivity(unchecked) nonisolated(unsafe) var executor: UnownedTaskExecutor!
@@ -34,14 +29,11 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     /// The time of a virtual clock, in nanoseconds; nil for the real clock.
     let virtualNow: UnsafeMutablePointer<UInt64>?
-    /// The seeded order in which ready jobs run; nil for the order of arrival.
-    @exclusivity(unchecked) var order: SeededOrder?
+    @exclusivity(unchecked) var ready: ReadyQueues
+    @exclusivity(unchecked) var waits: WaitPool
     @exclusivity(unchecked) var timers = TimerHeap()
     @exclusivity(unchecked) var firingLimit = FiringLimit()
     @exclusivity(unchecked) var turnEnds = TurnEndList()
-    @exclusivity(unchecked) var freeWaits: Wait?
-    @exclusivity(unchecked) var waitsInUse = 0
-    @exclusivity(unchecked) var waitSlabs: [Wait] = []
     @exclusivity(unchecked) var tasks = TaskRegistry()
     @exclusivity(unchecked) var turns: UInt64 = 0
     /// The rest of the running job's share of the hub.
@@ -50,8 +42,6 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) var jobsUnasked = 0
     /// A wait to wake when the running job has ended, behind all jobs that are ready then.
     @exclusivity(unchecked) var yielding: Wait?
-    /// Whether jobs that become ready go into `ready` rather than `woken`: so while a job runs.
-    @exclusivity(unchecked) var appendsToReady = true
     let pulse: UnsafeMutablePointer<tandem_pulse>
     @exclusivity(unchecked) var idleness = Idleness()
     @exclusivity(unchecked) var watch: HubWatch?
@@ -66,13 +56,11 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         registrations = try Registrations(configuration.poller)
         virtualNow = configuration.clock == .virtual ? .allocate(capacity: 1) : nil
         virtualNow?.initialize(to: 1)
-        if case .seeded(let seed) = configuration.order { order = SeededOrder(seed: seed) }
+        ready = ReadyQueues(configuration.order)
         inbox = .allocate(capacity: 1)
         inbox.initialize(to: tandem_inbox())
         inbox.pointee.event_fd = registrations.poller.wakeDescriptor
-        woken = .allocate(capacity: 2)
-        woken.initialize(repeating: tandem_job_queue(), count: 2)
-        ready = woken + 1
+        waits = WaitPool(inbox: inbox)
         stacks = .allocate(capacity: 1)
         tandem_stack_pool_init(stacks, max(configuration.stackSize, 16 * 1024), greenEntry)
         pulse = .allocate(capacity: 1)
@@ -85,10 +73,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         tandem_stack_pool_destroy(stacks)
         stacks.deallocate()
         pulse.deallocate()
-        woken.deallocate()
+        ready.deallocate()
         virtualNow?.deallocate()
         inbox.deallocate()
-        for slab in waitSlabs { slab.deallocate() }
+        waits.deallocate()
     }
 
     /// The hub of the calling thread, or nil if it has none.
@@ -123,19 +111,17 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     public func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job), isolated: false) }
 
     func enqueue(_ unowned: UnownedJob, isolated: Bool) {
-        let job = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
+        let job = unsafeBitCast(unowned, to: Job.self)
         job.pointee.is_isolated = isolated ? 1 : 0
         if isCurrent {
-            append(job)
+            ready.append(job)
         } else if !tandem_inbox_put(inbox, job, false) {
             handOn(job)
         }
     }
 
-    func append(_ job: UnsafeMutablePointer<tandem_job>) { tandem_job_queue_append(appendsToReady ? ready : woken, job) }
-
     /// Hands a job to Swift's global pool after the hub has ended, so that a task that outlived the hub can end.
-    func handOn(_ job: UnsafeMutablePointer<tandem_job>) {
+    func handOn(_ job: Job) {
         (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
     }
 
@@ -204,7 +190,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         preconditionOnThread()
         return HubStatistics(
             greenThreads: Int(stacks.pointee.in_use), greenThreadsHighWater: Int(stacks.pointee.high_water),
-            stacksMapped: Int(stacks.pointee.total), tasks: tasks.count, waits: waitsInUse, timers: timers.count,
+            stacksMapped: Int(stacks.pointee.total), tasks: tasks.count, waits: waits.inUse, timers: timers.count,
             descriptors: registrations.count, turns: turns,
             jobs: pulse.pointee.jobs, bridgesToBlocking: pulse.pointee.started, bridgesToAsync: pulse.pointee.awaited,
             parks: pulse.pointee.parked, stalls: tandem_pulse_stalls(pulse), loopDelays: LoopDelays(pulse.pointee))

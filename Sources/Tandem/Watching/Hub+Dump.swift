@@ -7,6 +7,7 @@ struct WaitSnapshot {
     let what: String
     let detail: CInt
     let time: Duration
+    let isWokenByThread: Bool
 
     /// The wait as text: "Queue.get, for 1.5 seconds", or "descriptor readable (fd 7), for 0.001 seconds".
     var description: String { "\(what)\(detail < 0 ? "" : " (fd \(detail))"), for \(time)" }
@@ -15,6 +16,7 @@ struct WaitSnapshot {
         task = wait.task
         what = String(cString: wait.what!)
         detail = wait.detail
+        isWokenByThread = wait.is_woken_by_thread
         // Whole milliseconds: the start is known only to the turn of the loop.
         time = .milliseconds(Int64(clamping: (now - min(now, wait.began)) / 1_000_000))
     }
@@ -67,11 +69,7 @@ extension Hub {
     func waitsNow() -> [WaitSnapshot] {
         let now = tandem_real_nanoseconds()
         var found: [WaitSnapshot] = []
-        for slab in waitSlabs {
-            for index in 0..<Hub.waitsPerSlab where slab[index].what != nil && slab[index].timer == nil {
-                found.append(WaitSnapshot(slab[index], now: now))
-            }
-        }
+        waits.forEachCall { found.append(WaitSnapshot($0.pointee, now: now)) }
         return found
     }
 

@@ -36,7 +36,7 @@ extension Hub {
         markEnded()
         letGo()
         takeIn(tandem_inbox_close(inbox))
-        while let job = tandem_job_queue_pop(woken) ?? tandem_job_queue_pop(ready) { handOn(job) }
+        while let job = ready.removeFirst() { handOn(job) }
         ended.send(())
     }
 
@@ -66,26 +66,24 @@ extension Hub {
     func runTurn() {
         turns &+= 1
         takeIn(tandem_inbox_take(inbox))
-        firingLimit.beginTurn(jobsAhead: woken.pointee.count)
+        firingLimit.beginTurn(jobsAhead: ready.woken.pointee.count)
         let budget = configuration.jobsPerTurn
-        let left = run(woken, atMost: budget)
+        let left = run(ready.woken, atMost: budget)
         firingLimit.didRun(budget - left)
-        if timers.count > 0, fireTimers() { _ = run(woken, atMost: left) }
-        _ = run(ready, atMost: budget)
+        if timers.count > 0, fireTimers() { _ = run(ready.woken, atMost: left) }
+        _ = run(ready.others, atMost: budget)
         if !turnEnds.isEmpty { endTurn() }
     }
 
     /// Whether there is work to do before the hub may sleep.
-    var hasMore: Bool {
-        woken.pointee.head != nil || ready.pointee.head != nil || !turnEnds.isEmpty || share.isWaitedFor
-    }
+    var hasMore: Bool { !ready.isEmpty || !turnEnds.isEmpty || share.isWaitedFor }
 
     /// Runs at most `budget` jobs of a queue, so that neither queue starves the other, timers or descriptors. Returns what is
     /// left of the budget.
-    private func run(_ queue: UnsafeMutablePointer<tandem_job_queue>, atMost budget: Int) -> Int {
+    private func run(_ queue: ReadyQueues.Queue, atMost budget: Int) -> Int {
         var left = budget
-        appendsToReady = true
-        while left > 0, let job = next(of: queue) {
+        ready.willRunJobs()
+        while left > 0, let job = ready.next(of: queue) {
             run(job)
             left -= 1
             if let wait = yielding {
@@ -93,8 +91,7 @@ extension Hub {
                 wake(wait, TANDEM_WAKE_READY)
             }
         }
-        // With a seeded order all jobs go into one queue, so that the seed decides the whole order.
-        appendsToReady = order != nil
+        ready.didRunJobs()
         jobsUnasked += budget - left
         return left
     }
@@ -106,12 +103,7 @@ extension Hub {
         yielding = wait
     }
 
-    private func next(of queue: UnsafeMutablePointer<tandem_job_queue>) -> UnsafeMutablePointer<tandem_job>? {
-        guard order != nil, queue.pointee.count > 1 else { return tandem_job_queue_pop(queue) }
-        return tandem_job_queue_take(queue, order!.next(below: queue.pointee.count))
-    }
-
-    private func run(_ job: UnsafeMutablePointer<tandem_job>) {
+    private func run(_ job: Job) {
         tandem_pulse_job(pulse)
         share.beginJob()
         let isolated = job.pointee.is_isolated != 0
@@ -131,7 +123,7 @@ extension Hub {
             if item & 1 != 0 {
                 deliver(Wait(bitPattern: item & ~3)!)
             } else {
-                append(UnsafeMutablePointer<tandem_job>(bitPattern: item)!)
+                ready.append(Job(bitPattern: item)!)
             }
             item = next
         }

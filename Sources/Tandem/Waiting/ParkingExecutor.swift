@@ -27,13 +27,13 @@ actor ParkingExecutor: SerialExecutor {
     /// Stores the job in the wait. Called by the Swift runtime, on the thread of the task that suspends.
     nonisolated func enqueue(_ job: consuming ExecutorJob) {
         let unowned = UnownedJob(job)
-        let job = unsafeBitCast(unowned, to: UnsafeMutablePointer<tandem_job>.self)
+        let job = unsafeBitCast(unowned, to: Job.self)
         if let wait = tandem_parking(), wait.pointee.task == UnsafeRawPointer(job), wait.pointee.woken_by == 0 {
             tandem_set_parking(nil)
             wait.pointee.job = job
         } else if let hub = Hub.current {
             // Swift has run other jobs on the way here, and one of them has woken this task: it checks its wait again.
-            hub.append(job)
+            hub.ready.append(job)
         } else {
             (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)
         }
