@@ -54,6 +54,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        // For tests only. swift-service-lifecycle needs it too, so nobody resolves it in vain.
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -105,6 +107,10 @@ let package = Package(
         // A program whose top level calls `awaiting`, which a test runs.
         .executableTarget(
             name: "TopLevel", dependencies: ["Tandem"], path: "Tests/Support/TopLevel", swiftSettings: house),
+        // Programs that take over Swift's global executor.
+        .executableTarget(
+            name: "GlobalTasks", dependencies: ["Tandem", .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")],
+            path: "Tests/Support/GlobalTasks", swiftSettings: house),
         // Blocking clients on green threads, which a test runs: the process of the tests itself is not patched.
         .target(name: "LegacyCalls", path: "Tests/Support/LegacyCalls"),
         .executableTarget(
@@ -112,7 +118,7 @@ let package = Package(
             path: "Tests/Support/LegacyClients",
             swiftSettings: house),
         .testTarget(name: "TandemPatchTests", swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel"], swiftSettings: house),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel", "GlobalTasks"], swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),

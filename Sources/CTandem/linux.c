@@ -118,6 +118,7 @@ int64_t tandem_send_queue(int fd) {
 }
 
 int tandem_thread_id(void) { return gettid(); }
+bool tandem_is_main_thread(void) { return gettid() == getpid(); }
 
 void tandem_name_thread(const char *name) {
   char cut[16];

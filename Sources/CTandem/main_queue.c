@@ -38,7 +38,7 @@ bool tandem_main_queue_can_run(void) {
   /* Only this thread runs the queue, so only this thread changes the count. Inside code that the queue runs,
      `dispatch.run` does nothing, and the count stays the same. */
   static int probes;
-  if (tandem_thread_id() != getpid() || !find_dispatch()) return false;
+  if (!tandem_is_main_thread() || !find_dispatch()) return false;
   int before = probes;
   dispatch.handle(); /* from now on libdispatch signals the eventfd */
   dispatch.add(dispatch.queue, &probes, count);

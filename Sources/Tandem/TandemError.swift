@@ -6,7 +6,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, systemCall, hubStopped
-            case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled, cannotListen
+            case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled, cannotListen, executorTaken
         }
         let value: Value
 
@@ -41,6 +41,9 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
 
         /// A server cannot listen on an address; `errno` says why, if a system call failed.
         public static let cannotListen = Code(value: .cannotListen)
+
+        /// Other hubs have taken over Swift's global executor.
+        public static let executorTaken = Code(value: .executorTaken)
 
         /// The code's name.
         public var description: String { value.rawValue }

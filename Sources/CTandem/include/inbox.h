@@ -14,9 +14,22 @@ typedef struct tandem_job {
   const void *_Nullable metadata;
   uintptr_t reference_counts;
   struct tandem_job *_Nullable next;
-  /// Whether the job was enqueued for an actor whose executor is the hub.
-  uintptr_t is_isolated;
+  /// The executor for which the job was enqueued, in the lowest two bits. Above them the delay after which it may run, in
+  /// nanoseconds.
+  uintptr_t kind_and_delay;
 } tandem_job;
+
+/// The executor for which a job was enqueued on a hub.
+enum : uintptr_t {
+  /// The hub, as the task executor that the task prefers.
+  TANDEM_JOB_PREFERRED = 0,
+  /// The hub, as the serial executor of an actor.
+  TANDEM_JOB_ISOLATED = 1,
+  /// Swift's global executor, which the hub has taken over.
+  TANDEM_JOB_GLOBAL = 2,
+  /// The main actor, on the hub that owns the main thread.
+  TANDEM_JOB_MAIN = 3,
+};
 
 /// A first-in, first-out queue that is linked through the jobs, so that enqueuing allocates nothing.
 typedef struct tandem_job_queue {

@@ -76,6 +76,9 @@ static inline uint64_t tandem_monotonic_nanoseconds(void) {
 /// Returns the kernel's id of this thread, gettid(2).
 int tandem_thread_id(void);
 
+/// Whether the caller is on the main thread.
+bool tandem_is_main_thread(void);
+
 /// Names this thread for ps and gdb, pthread_setname_np(3). The name is cut to 15 bytes.
 void tandem_name_thread(const char *name);
 

@@ -38,6 +38,8 @@ typedef struct tandem_wait {
   bool ignores_cancellation;
   /// Whether a thread that the hub does not know will wake it: then the hub is not stuck.
   bool is_woken_by_thread;
+  /// Whether no task is suspended here: `job` is a job that runs when the deadline has passed.
+  bool is_delayed_job;
   /// A number that goes with `what`, such as a file descriptor; -1 for none.
   int32_t detail;
   /// The event that the task waits for, as shown in dumps: a string that is never freed. Null while the wait is not in use.

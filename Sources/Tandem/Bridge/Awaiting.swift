@@ -118,7 +118,7 @@ private func blockMainThread(on operation: BorrowedClosure) throws(TandemError) 
 private func start(_ operation: BorrowedClosure, whenDone: @escaping @Sendable () -> Void) {
     // The closure moves to another thread while this one only waits, so it is never used by both.
     nonisolated(unsafe) let operation = operation
-    Task(executorPreference: HubGroup.shared.nextHub()) {
+    Task(executorPreference: Hub.forCaller) {
         await operation.callAsync()
         whenDone()
     }

@@ -31,6 +31,6 @@ func lend(_ name: GreenThreadName, _ body: () -> Void) async {
     if let hub = Hub.current {
         await hub.host(name, borrowed)
     } else {
-        await HubGroup.shared.nextHub().hostFromElsewhere(name, borrowed)
+        await Hub.forCaller.hostFromElsewhere(name, borrowed)
     }
 }

@@ -25,7 +25,7 @@ public final class GreenThread<Success: Sendable>: Sendable {
         name: GreenThreadName = "green thread", on hub: Hub? = nil, after delay: Duration = .zero,
         _ body: @escaping @Sendable () throws -> Success
     ) {
-        let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
+        let hub = hub ?? .forCaller
         let (completion, reason) = (completion, reason)
         // Little of this closure is generic: code that runs per spawn should not look up metadata, and its frames stay small.
         task = Task(executorPreference: hub) {

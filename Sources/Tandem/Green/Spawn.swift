@@ -31,5 +31,5 @@ public func spawn<Success: Sendable>(
 public func spawn<Success: Sendable>(
     name: GreenThreadName = "task", after delay: Duration = .zero, _ body: @escaping @Sendable () async throws -> Success
 ) -> Task<Success, any Error> {
-    (Hub.current ?? HubGroup.shared.nextHub()).spawn(name: name, after: delay, body)
+    Hub.forCaller.spawn(name: name, after: delay, body)
 }

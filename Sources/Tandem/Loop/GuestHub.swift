@@ -46,6 +46,10 @@ public final class GuestHub {
             close(timer)
             throw error
         }
+        do throws(TandemError) { try GlobalExecutor.shared.beTaken(by: [hub]) } catch {
+            close(timer)
+            throw error
+        }
         tandem_pulse_enter(hub.pulse)
         hub.enter()
         hub.letGo()

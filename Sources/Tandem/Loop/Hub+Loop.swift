@@ -17,6 +17,7 @@ extension Hub {
         let failed = tandem_overflow_watch_thread()
         precondition(failed == 0, "sigaltstack: errno \(failed)")
         watch = configuration.stallThreshold.map { HubWatch(self, threshold: $0) }
+        GlobalExecutor.shared.enter(self)
     }
 
     /// Makes this hub the calling thread's current hub. The thread must have no other hub.
@@ -33,11 +34,32 @@ extension Hub {
         dropLocals()
         watch?.end()
         tandem_overflow_unwatch_thread()
+        GlobalExecutor.shared.leave(self)
         markEnded()
         letGo()
         takeIn(tandem_inbox_close(inbox))
-        while let job = ready.removeFirst() { handOn(job) }
+        while let job = ready.removeFirst() { GlobalExecutor.shared.take(over: job) }
+        handOverTasks()
         ended.send(())
+    }
+
+    /// Hands tasks that the hub did not start to Swift's executor, after the loop has ended. Those that wait for something of the hub
+    /// are lost, because it wakes nobody any more.
+    private func handOverTasks() {
+        var lost: [String] = []
+        waits.forEachCall { wait in
+            if wait.pointee.is_delayed_job, let job = wait.pointee.job {
+                job.delay -= min(job.delay, tandem_real_nanoseconds() - wait.pointee.began)
+                GlobalExecutor.shared.take(over: job)
+            } else {
+                lost.append(String(cString: wait.pointee.what!))
+            }
+        }
+        guard configuration.takesOverGlobalExecutor, !lost.isEmpty else { return }
+        let shown = lost.prefix(20).joined(separator: ", ")
+        report(
+            .unfinished,
+            "stopped while \(lost.count) task(s) that were not spawned on it wait: they never go on. They wait for: \(shown)")
     }
 
     /// Runs one turn: items that arrived, jobs that are ready (up to the budget), timers that are due, then events of the kernel.
@@ -106,12 +128,14 @@ extension Hub {
     private func run(_ job: Job) {
         tandem_pulse_job(pulse)
         share.beginJob()
-        let isolated = job.pointee.is_isolated != 0
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
-        if isolated {
+        switch job.kind {
+        case TANDEM_JOB_PREFERRED: unowned.runSynchronously(on: executor)
+        case TANDEM_JOB_ISOLATED:
             unowned.runSynchronously(isolatedTo: serialExecutor.asUnownedSerialExecutor(), taskExecutor: executor)
-        } else {
-            unowned.runSynchronously(on: executor)
+        case TANDEM_JOB_MAIN: unowned.runSynchronously(on: MainActorExecutor.shared.asUnownedSerialExecutor())
+        // With the hub as its task executor, the task would change executors at each call of an async function.
+        default: unowned.runSynchronously(on: GlobalExecutor.noExecutor)
         }
     }
 
@@ -123,7 +147,7 @@ extension Hub {
             if item & 1 != 0 {
                 deliver(Wait(bitPattern: item & ~3)!)
             } else {
-                ready.append(Job(bitPattern: item)!)
+                accept(Job(bitPattern: item)!)
             }
             item = next
         }
@@ -138,6 +162,7 @@ extension Hub {
                 Unmanaged<HubTimer>.fromOpaque(timer).takeUnretainedValue().fire()
             } else {
                 wake(wait, TANDEM_WAKE_TIMED_OUT)
+                if wait.pointee.is_delayed_job { _ = finishWait(wait) }
             }
         }
         return hasFired

@@ -11,11 +11,12 @@ extension Hub {
     ///   - body: The code to run, in a new task on the hub.
     /// - Returns: The result of `body`.
     /// - Throws: The error that `body` throws. `TandemError` `systemCall` if the kernel refuses a resource that a hub needs, or
-    ///   `invalidArgument` for an unknown name in `TANDEM_HUB_POLLER`.
+    ///   `invalidArgument` for an unknown name in `TANDEM_HUB_POLLER`; see also `HubConfiguration.takesOverGlobalExecutor`.
     public static func run<Success: Sendable>(
         _ configuration: HubConfiguration = HubConfiguration(), _ body: @escaping @Sendable () async throws -> Success
     ) throws -> Success {
         let hub = try Hub(configuration: configuration)
+        try GlobalExecutor.shared.beTaken(by: [hub])
         let outcome = Event<Success>()
         Task(executorPreference: hub) {
             do { outcome.send(try await body()) } catch { outcome.fail(error) }

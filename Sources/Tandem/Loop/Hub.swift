@@ -85,6 +85,10 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         return Unmanaged<Hub>.fromOpaque(hub).takeUnretainedValue()
     }
 
+    /// The hub of the calling thread. If it has none: a hub that has taken over the global executor, or else one of the shared
+    /// group.
+    package static var forCaller: Hub { current ?? GlobalExecutor.shared.nextHub() ?? HubGroup.shared.nextHub() }
+
     /// Whether the caller is on this hub's thread. Any thread.
     public var isCurrent: Bool { tandem_current_hub() == Unmanaged.passUnretained(self).toOpaque() }
 
@@ -108,21 +112,29 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     // MARK: Executor
 
     /// Enqueues a job on the hub. Called by the Swift runtime, from any thread.
-    public func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job), isolated: false) }
+    public func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job), for: TANDEM_JOB_PREFERRED) }
 
-    func enqueue(_ unowned: UnownedJob, isolated: Bool) {
+    /// Enqueues a job for one of the executors that the hub stands for. Any thread.
+    ///
+    /// - Parameters:
+    ///   - kind: The executor.
+    ///   - delay: The delay after which the job may run, in nanoseconds.
+    func enqueue(_ unowned: UnownedJob, for kind: UInt, after delay: UInt64 = 0) {
         let job = unsafeBitCast(unowned, to: Job.self)
-        job.pointee.is_isolated = isolated ? 1 : 0
+        job.pointee.kind_and_delay = kind | UInt(min(delay, .max >> 2) << 2)
         if isCurrent {
-            ready.append(job)
+            accept(job)
         } else if !tandem_inbox_put(inbox, job, false) {
-            handOn(job)
+            GlobalExecutor.shared.take(over: job)
         }
     }
 
-    /// Hands a job to Swift's global pool after the hub has ended, so that a task that outlived the hub can end.
-    func handOn(_ job: Job) {
-        (globalConcurrentExecutor as any TaskExecutor).enqueue(unsafeBitCast(job, to: UnownedJob.self))
+    /// Makes a job ready, or waits for its delay first. Must be called on the hub's thread.
+    func accept(_ job: Job) {
+        guard job.delay > 0 else { return ready.append(job) }
+        let wait = beginWait(deadline: .after(nanoseconds: job.delay), for: "Task.sleep")
+        wait.pointee.is_delayed_job = true
+        wait.pointee.job = job
     }
 
     // MARK: Stop

@@ -41,6 +41,18 @@ public struct HubConfiguration: Sendable {
     /// stack.
     public var trimsStacks = true
 
+    /// Whether the hub, or all hubs of a `HubGroup`, take over Swift's global executor until they end, so that the hub is the
+    /// process's loop: every `Task { }`, `Task.detached`, child task and actor without an executor of its own runs on these hubs,
+    /// and `Task.sleep` waits there. On the thread of such a hub a task stays on that hub; elsewhere the hubs take turns. If a hub,
+    /// this one or another, owns the main thread, the main actor runs there.
+    ///
+    /// Code that blocks its thread then holds a hub: the watchdog reports it. The hub neither cancels such tasks when it stops nor
+    /// waits for them, as Swift's executor does not; those that can run go on there.
+    ///
+    /// One hub or group of a process can do this at a time: starting another throws `TandemError` `executorTaken`. Start it first thing
+    /// in `main`: a task that already runs moves to the hubs only when it next suspends.
+    public var takesOverGlobalExecutor = false
+
     /// Receives reports about the hub. nil writes them to standard error. Called on the hub's thread, the watchdog's thread, or
     /// the thread that drops the last reference to a failed green thread. It must not wait, and must not call the hub.
     public var onReport: (@Sendable (HubReport) -> Void)?

@@ -16,7 +16,7 @@ public final class HubExecutor: SerialExecutor, @unchecked Sendable {
     init(hub: Hub) { self.hub = hub }
 
     /// Puts a job on the hub. Called by the Swift runtime, from any thread.
-    public func enqueue(_ job: consuming ExecutorJob) { hub.enqueue(UnownedJob(job), isolated: true) }
+    public func enqueue(_ job: consuming ExecutorJob) { hub.enqueue(UnownedJob(job), for: TANDEM_JOB_ISOLATED) }
 
     /// Traps if the caller is not on the hub's thread. Swift calls this for `assumeIsolated` and similar functions.
     public func checkIsolated() { hub.preconditionOnThread("checkIsolated") }

@@ -9,7 +9,7 @@ public final class HubGroup: Sendable {
     private let threads: Mutex<[pthread_t]>
     private let turn = Atomic<Int>(0)
 
-    /// The group for callers that are on no hub: ordinary threads that call `awaiting`, and tasks on Swift's own pool that call
+    /// The group for callers that are on no hub, unless hubs have taken over the global executor: ordinary threads that call `awaiting`, and tasks on Swift's own pool that call
     /// `blocking`. It has one hub per core, is started on first use, and is never stopped.
     public static let shared: HubGroup = {
         do throws(TandemError) {
@@ -20,7 +20,7 @@ public final class HubGroup: Sendable {
     /// Starts `count` hubs, each on a separate thread.
     ///
     /// - Throws: `TandemError` `invalidArgument` if `count` is less than 1 or `TANDEM_HUB_POLLER` has an unknown value;
-    ///   `systemCall` if the kernel refuses a resource that the hubs need.
+    ///   `systemCall` if the kernel refuses a resource that the hubs need; see also `HubConfiguration.takesOverGlobalExecutor`.
     public convenience init(count: Int, configuration: HubConfiguration = HubConfiguration()) throws(TandemError) {
         try self.init(count: count, configuration: configuration, name: configuration.name)
     }
@@ -36,6 +36,10 @@ public final class HubGroup: Sendable {
         var started: [pthread_t] = []
         for hub in hubs { started.append(try HubGroup.startThread(running: hub)) }
         threads.withLock { $0 = started }
+        do throws(TandemError) { try GlobalExecutor.shared.beTaken(by: hubs) } catch {
+            shutdown()
+            throw error
+        }
     }
 
     /// Returns the hubs in turn, to spread work that belongs to no particular hub. Any thread.
@@ -56,8 +60,11 @@ public final class HubGroup: Sendable {
         for thread in running { pthread_join(thread, nil) }
     }
 
-    /// Stops all hubs, as the blocking form does, and suspends until they have ended. Traps in a task on one of these hubs.
+    /// Stops all hubs, as the blocking form does, and suspends until they have ended. Traps in a task that prefers one of these hubs.
     public func shutdown() async {
+        // If the hubs have taken over the global executor, a task without a preference leaves them here.
+        GlobalExecutor.shared.beGivenBack(by: hubs)
+        if hubs.contains(where: \.isCurrent) { await Task.yield() }
         precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
         for hub in hubs { hub.requestStop() }
         for hub in hubs { _ = try? await hub.ended.wait() }

@@ -3,6 +3,17 @@ internal import CTandem
 /// A Swift job, through the words of it that belong to its executor.
 typealias Job = UnsafeMutablePointer<tandem_job>
 
+extension Job {
+    /// The executor for which the job was enqueued.
+    var kind: UInt { pointee.kind_and_delay & 3 }
+
+    /// The delay after which the job may run, in nanoseconds.
+    var delay: UInt64 {
+        get { UInt64(pointee.kind_and_delay >> 2) }
+        nonmutating set { pointee.kind_and_delay = kind | UInt(newValue) << 2 }
+    }
+}
+
 /// The jobs of a hub that are ready to run, in two queues: jobs that timers, the kernel or other threads have woken, and the other
 /// jobs. Must be used on the hub's thread.
 struct ReadyQueues {

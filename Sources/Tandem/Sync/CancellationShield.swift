@@ -14,7 +14,7 @@ public func withCancellationShield<Success, Failure: Error>(
     _ body: () async throws(Failure) -> Success
 ) async throws(Failure) -> Success {
     guard let hub = Hub.current else {
-        return try await HubGroup.shared.nextHub().visit { () async throws(Failure) -> Success in
+        return try await Hub.forCaller.visit { () async throws(Failure) -> Success in
             try await withCancellationShield(body)
         }
     }

@@ -109,7 +109,7 @@ public final class GreenPool: Sendable {
     private func start<Success: Sendable>(
         _ name: GreenThreadName, _ body: @escaping @Sendable () throws -> Success
     ) -> GreenThread<Success> {
-        let hub = hub ?? Hub.current ?? HubGroup.shared.nextHub()
+        let hub = hub ?? .forCaller
         // Listed once per pool: if members start their successors without end, the list must not grow.
         let member = GreenPool.$enclosing.withValue(encloses ? GreenPool.enclosing : GreenPool.enclosing + [self]) {
             GreenThread(name: name, on: hub, body)

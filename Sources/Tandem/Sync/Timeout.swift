@@ -18,7 +18,7 @@ public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () async throws -> Success
 ) async throws -> Success {
     guard let hub = Hub.current else {
-        return try await HubGroup.shared.nextHub().visit {
+        return try await Hub.forCaller.visit {
             try await withTimeout(duration, file: file, line: line, body)
         }
     }

@@ -20,8 +20,11 @@ public struct Deadline: Hashable, Comparable, Sendable {
     /// Returns the deadline that is `duration` from now, rounded up to nanoseconds. With a duration of zero or less it has
     /// already passed. A duration too long for the clock gives `never`.
     public static func after(_ duration: Duration) -> Deadline {
-        let now = tandem_monotonic_nanoseconds()
-        let (sum, overflow) = now.addingReportingOverflow(duration.nanosecondsClamped)
+        after(nanoseconds: duration.nanosecondsClamped)
+    }
+
+    static func after(nanoseconds: UInt64) -> Deadline {
+        let (sum, overflow) = tandem_monotonic_nanoseconds().addingReportingOverflow(nanoseconds)
         return Deadline(nanoseconds: overflow ? .max : sum)
     }
 

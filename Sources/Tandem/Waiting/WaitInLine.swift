@@ -28,7 +28,7 @@ extension Mutex where Value: Sendable {
     private func waitOnSharedHub<Item: Sendable>(
         _ deadline: Deadline, _ call: StaticString, enter: Enter<Item>, leave: Leave<Item>
     ) async throws -> Item {
-        try await HubGroup.shared.nextHub().visit {
+        try await Hub.forCaller.visit {
             try await waitInLine(deadline, call, enter: enter, leave: leave)
         }
     }

@@ -26,6 +26,7 @@ struct WaitPool {
         wait.pointee.released = false
         wait.pointee.ignores_cancellation = false
         wait.pointee.is_woken_by_thread = false
+        wait.pointee.is_delayed_job = false
         return wait
     }
 

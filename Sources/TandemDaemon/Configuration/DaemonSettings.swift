@@ -234,6 +234,13 @@ enum DaemonSettings {
         .choice(
             "hub.poller", \.http.hub.poller, .restart,
             "The system call that a hub waits in. The cost of poll grows with the number of connections."),
+        .boolean(
+            "hub.runs-all-tasks", \.http.hub.takesOverGlobalExecutor, .restart,
+            """
+            Whether all Swift tasks of the process run on the hubs: also Task { }, Task.detached and those of libraries, which otherwise \
+            run on Swift's own threads. The main actor then runs on the main thread, beside the supervisor. With true, a task that \
+            blocks its thread holds a hub, and the log says so.
+            """),
     ]
 
     private static let legacy: [Setting] = [

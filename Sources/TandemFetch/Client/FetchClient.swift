@@ -144,7 +144,7 @@ public final class FetchClient: Sendable {
     }
 
     private func onSharedHub<Success: Sendable>(_ body: @escaping @Sendable () async throws -> Success) async throws -> Success {
-        try await run(on: HubGroup.shared.nextHub(), body)
+        try await run(on: Hub.forCaller, body)
     }
 }
 

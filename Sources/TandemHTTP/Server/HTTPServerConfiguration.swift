@@ -111,6 +111,7 @@ extension HTTPServerConfiguration {
         keep("hub.stopGrace", \.hub.stopGrace)
         keep("hub.name", \.hub.name)
         keep("hub.poller", \.hub.poller)
+        keep("hub.takesOverGlobalExecutor", \.hub.takesOverGlobalExecutor)
         keep("hub.auditInterval", \.hub.auditInterval)
         keep("hub.stuckThreshold", \.hub.stuckThreshold)
         keep("hub.trimsStacks", \.hub.trimsStacks)

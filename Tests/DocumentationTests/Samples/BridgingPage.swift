@@ -33,6 +33,14 @@ struct BridgingPage {
         _ = try await client.post(archiveURL, body: FetchBody(invoice))
     }
 
+    func runEverythingOnOneThread() throws {
+        var configuration = HubConfiguration()
+        configuration.takesOverGlobalExecutor = true
+        try Hub.run(configuration) {
+            await Task.detached { await refresh() }.value  // on the hub's thread
+        }
+    }
+
     func prepare() async throws -> String {
         let invoice = spawn { try renderInvoice(7) }  // does not await: a green thread
         let report = spawn { try await loadReport(reportURL) }  // awaits: a task on this hub

@@ -9,9 +9,9 @@ import Testing
 /// The built tandemd as a process.
 @Suite(.timeLimit(.minutes(1)))
 struct DaemonTests {
-    @Test(arguments: Style.allCases)
-    func `a request in flight is answered after SIGTERM`(style: Style) async throws {
-        let daemon = try Daemon("serve", "--port", "0")
+    @Test(arguments: Style.allCases, [false, true])
+    func `a request in flight is answered after SIGTERM`(style: Style, runsAllTasks: Bool) async throws {
+        let daemon = try Daemon("serve", "--port", "0", environment: ["TANDEM_HUB_RUNS_ALL_TASKS": "\(runsAllTasks)"])
         let client = try await daemon.client()
         #expect(try await client.get("/blocking/plaintext").text == "Hello, World!")
         try await client.withConnection { connection in

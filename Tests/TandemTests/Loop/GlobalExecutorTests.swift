@@ -1,0 +1,23 @@
+import Foundation
+import Testing
+
+/// Hubs that take over Swift's global executor. Each program of Tests/Support/GlobalTasks runs as a process.
+@Suite(.timeLimit(.minutes(2))) struct GlobalExecutorTests {
+    static let directory = CommandLine.arguments[0][...CommandLine.arguments[0].lastIndex(of: "/")!]
+    static let programs = [
+        "tasks", "one-thread", "sleep", "virtual-clock", "main-actor", "both-styles", "group", "shutdown", "given-back",
+        "refused", "late", "not-taken", "watchdog", "third-party", "stragglers", "os-threads",
+    ]
+
+    @Test(arguments: programs) func `a program whose tasks run on hubs passes`(name: String) async throws {
+        let output = try await onHub {
+            try await HubProcessTests.output(of: "timeout 60 '\(Self.directory)GlobalTasks' \(name) 2>&1")
+        }
+        #expect(output == "passed\n")
+    }
+
+    @Test func `each program is run`() async throws {
+        let output = try await onHub { try await HubProcessTests.output(of: "'\(Self.directory)GlobalTasks' list") }
+        #expect(output.split(separator: "\n").map(String.init) == Self.programs)
+    }
+}
