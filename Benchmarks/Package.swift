@@ -12,6 +12,7 @@ let package = Package(
     targets: [
         .target(name: "Measuring", dependencies: [ctandem], swiftSettings: settings),
         .executableTarget(name: "InProcess", dependencies: ["Measuring", tandem, ctandem], swiftSettings: settings),
+        .executableTarget(name: "Costs", dependencies: [tandem], swiftSettings: settings),
         .executableTarget(name: "Fairness", dependencies: ["Measuring", tandem], swiftSettings: settings),
         .executableTarget(
             name: "Fetches", dependencies: ["Measuring", tandem, .product(name: "TandemFetch", package: "tandem")],

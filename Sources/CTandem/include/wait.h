@@ -17,6 +17,9 @@ enum : uint32_t {
   TANDEM_WAKE_CLOSED = 8,
 };
 
+/// How a primitive has ended a wait.
+enum : uint8_t { TANDEM_LISTED, TANDEM_SERVED, TANDEM_FAILED };
+
 typedef struct tandem_wait {
   /// The inbox of the hub that will wake it.
   tandem_inbox *_Nullable inbox;
@@ -46,9 +49,24 @@ typedef struct tandem_wait {
   const char *_Nullable what;
   /// The Swift task that waits.
   const void *_Nullable task;
+  /// The neighbours in a primitive's list of waiters. These and the following fields are used by Waiting/WaitList.swift, under the
+  /// lock of the primitive.
+  struct tandem_wait *_Nullable previous_in_line;
+  struct tandem_wait *_Nullable next_in_line;
+  /// The item that the caller brings or gets, or a pointer to it.
+  uintptr_t room[2];
+  /// The error with which a primitive has ended the wait, as Swift holds it.
+  uintptr_t failure;
+  /// Whether `room` holds an item.
+  bool has_item;
+  /// How a primitive has ended the wait.
+  uint8_t ending;
   /// The start of the turn in which the wait began, in nanoseconds of CLOCK_MONOTONIC.
   uint64_t began;
 } tandem_wait;
+
+static inline void *tandem_wait_room(tandem_wait *wait) { return wait->room; }
+static inline void *tandem_wait_failure(tandem_wait *wait) { return &wait->failure; }
 
 /// Posts a reason. May be called from any thread and under locks. Returns whether the caller must put the wait into its hub's
 /// inbox, because it was not there yet.

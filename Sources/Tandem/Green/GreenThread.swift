@@ -6,10 +6,9 @@ internal import CTandem
 /// style, or drop the reference: the thread continues, and its hub cancels it when the hub stops. If the body fails and the last
 /// reference goes away before anyone has waited for the thread, its hub reports the error.
 public final class GreenThread<Success: Sendable>: Sendable {
-    let completion = Completion<Success>()
-    private let reason = CancellationReason()
-    /// nil if the body ran in the caller's task (a member of a full `GreenPool` that spawns into it).
-    private let task: Task<Void, Never>?
+    @usableFromInline let completion: Completion
+    // Set before the thread ends, where it ends, and not read before that.
+    @exclusivity(unchecked) @usableFromInline nonisolated(unsafe) var value: Success?
 
     /// Starts `body` on `hub`. By default that is the caller's hub or, if the caller is on no hub, one of the shared group.
     ///
@@ -20,25 +19,29 @@ public final class GreenThread<Success: Sendable>: Sendable {
     ///   - hub: The hub to run on.
     ///   - delay: The minimum delay before the body starts. Until then the thread holds no stack.
     ///   - body: The blocking code.
+    // Inlined into the caller, where the type is known: otherwise each spawn looks up metadata.
     @discardableResult
+    @inlinable
     public init(
         name: GreenThreadName = "green thread", on hub: Hub? = nil, after delay: Duration = .zero,
         _ body: @escaping @Sendable () throws -> Success
     ) {
-        let hub = hub ?? .forCaller
-        let (completion, reason) = (completion, reason)
-        // Little of this closure is generic: code that runs per spawn should not look up metadata, and its frames stay small.
-        task = Task(executorPreference: hub) {
-            var outcome: Result<Success, any Error>?
-            let neverRan = await hub.runThread(name, reason, after: delay) { outcome = Result(catching: body) }
-            completion.end(outcome, neverRan, thread: name, reason, hub)
+        completion = Completion(name)
+        completion.start(on: hub, after: delay) { [self] in
+            do { value = try body() } catch { return error }
+            return nil
         }
     }
 
     /// Creates a thread whose body has already run, in the caller's task.
     init(name: GreenThreadName, endedWith outcome: Result<Success, any Error>) {
-        task = nil
-        completion.end(outcome.mapError { [reason] in reason.told($0, of: name) })
+        completion = Completion(name)
+        switch outcome {
+        case .success(let value):
+            self.value = value
+            completion.endInline(nil)
+        case .failure(let error): completion.endInline(error)
+        }
     }
 
     /// Cancels the thread: the call in which the body waits, or its next call that waits, throws `CancellationError`. If the body
@@ -50,19 +53,28 @@ public final class GreenThread<Success: Sendable>: Sendable {
     /// `wait` throws `error`.
     ///
     /// The first cancel decides the error; later ones of either form have no effect. May be called from any thread.
-    public func cancel(throwing error: any Error) {
-        guard let task else { return }
-        reason.give(error)
-        task.cancel()
-    }
+    public func cancel(throwing error: any Error) { completion.cancel(throwing: error) }
 
     /// Whether the thread has ended: the body has returned or thrown, or will never run. Any thread.
-    public var isFinished: Bool { completion.ended.outcome != nil }
+    public var isFinished: Bool { completion.isFinished }
 
     /// The outcome, or nil while the thread has not ended.
-    var outcome: Result<Success, any Error>? {
+    var outcome: Result<Success, any Error>? { completion.outcome.map(withValue) }
+
+    /// Returns the outcome of this thread, which has ended, with its value.
+    private func withValue(_ outcome: Result<Void, any Error>) -> Result<Success, any Error> { outcome.map { value! } }
+
+    /// Calls `handler` once, when this thread has ended, before the callers that wait for it continue. It is also called if the
+    /// body never ran, with the error that `wait` throws. Handlers are called in the order in which they were linked.
+    ///
+    /// The handler runs on the hub where the thread ended, on the hub's own stack, so it must not block. If the thread has
+    /// already ended, the caller of this method calls the handler at once. May be called from any thread.
+    ///
+    /// - Returns: A link that can remove the handler.
+    @discardableResult
+    public func onCompletion(_ handler: @escaping @Sendable (Result<Success, any Error>) -> Void) -> CompletionLink {
         completion.observe()
-        return completion.ended.outcome
+        return completion.link { handler(self.withValue($0)) }
     }
 
     /// Suspends until the thread has ended. Returns the body's value or throws its error; every waiter gets the same one.
@@ -73,18 +85,32 @@ public final class GreenThread<Success: Sendable>: Sendable {
     /// - Throws: The error that the body threw. If this thread was cancelled and ended because of that, `TandemError`
     ///   `threadCancelled`, or the error given to `cancel(throwing:)`. `CancellationError` only if the waiting task was
     ///   cancelled. `TandemError` `timedOut`, or `hubStopped` if the hub stopped before the body started.
+    @inlinable
     public func wait(deadline: Deadline = .never) async throws -> Success {
-        completion.observe()
-        return try await completion.ended.wait(deadline: deadline)
+        try await completion.wait(deadline: deadline)
+        return value!
     }
 
     /// Waits until the thread has ended: parks the calling green thread, or blocks the calling OS thread. Otherwise the same as
     /// the async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    @inlinable
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Success {
-        completion.observe()
-        return try completion.ended.wait(deadline: deadline, file: file, line: line)
+        try completion.wait(deadline: deadline, file: file, line: line)
+        return value!
     }
+}
+
+/// A handler that was linked to the end of a green thread.
+public struct CompletionLink: Sendable {
+    private let remove: @Sendable () -> Bool
+
+    init(remove: @escaping @Sendable () -> Bool) { self.remove = remove }
+
+    /// Removes the handler. May be called from any thread. Returns whether it was still linked: if so, it is never called; if
+    /// not, it has been called, is being called, or was removed before.
+    @discardableResult
+    public func unlink() -> Bool { remove() }
 }
 
 /// Numbers that identify where the caller runs, for messages and for showing that two callers share a thread.

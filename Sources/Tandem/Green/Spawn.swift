@@ -12,6 +12,7 @@
 ///   - delay: The minimum delay before the body starts. Until then the thread holds no stack.
 ///   - body: The blocking code.
 @discardableResult
+@inlinable
 public func spawn<Success: Sendable>(
     name: GreenThreadName = "green thread", after delay: Duration = .zero, _ body: @escaping @Sendable () throws -> Success
 ) -> GreenThread<Success> {

@@ -28,8 +28,10 @@ struct QueueState<Element: Sendable>: Sendable {
             return item
         }
         guard backlog.count < capacity else {
-            putter?.offer = item
-            if let putter { putters.append(putter) }
+            if let putter {
+                putter.offer(item)
+                putters.append(putter)
+            }
             return nil
         }
         unfinished += 1
@@ -59,7 +61,7 @@ struct QueueState<Element: Sendable>: Sendable {
 
     private mutating func accept(_ putter: Waiter<Element>) -> Element {
         unfinished += 1
-        let item = putter.offer!
+        let item = putter.takeOffer()
         putter.end(.success(item))
         return item
     }

@@ -18,7 +18,7 @@ extension Mutex where Value: Sendable {
     ) async throws -> Item {
         if let item = try withLock({ try enter(&$0, nil) }) { return item }
         guard let hub = Hub.current else { return try await waitOnSharedHub(deadline, call, enter: enter, leave: leave) }
-        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline, for: call))
+        let waiter = Waiter<Item>(wait: hub.beginWait(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         await park(waiter.wait)
         return try end(waiter, hub, leave)
@@ -44,7 +44,7 @@ extension Mutex where Value: Sendable {
         }
         let fiber = try currentFiber(call, file, line)
         guard let hub = Hub.current else { throw TandemError.misuse(call, file, line) }
-        let waiter = Waiter<Item>(hub.beginWait(deadline: deadline, for: call))
+        let waiter = Waiter<Item>(wait: hub.beginWait(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         parkGreenThread(fiber, waiter.wait)
         return try end(waiter, hub, leave)
@@ -53,20 +53,25 @@ extension Mutex where Value: Sendable {
     /// Tries once more with a waiter. Returns nil if the waiter was put into the list; otherwise the wait is over.
     private func enlist<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub, _ enter: Enter<Item>) throws -> Item? {
         do {
-            let item = try withLock { try enter(&$0, waiter) }
-            if item != nil { _ = hub.finishWait(waiter.wait) }
+            guard let item = try withLock({ try enter(&$0, waiter) }) else { return nil }
+            drop(waiter, hub)
             return item
         } catch {
-            _ = hub.finishWait(waiter.wait)
+            drop(waiter, hub)
             throw error
         }
     }
 
+    private func drop<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub) {
+        _ = waiter.finish()
+        _ = hub.finishWait(waiter.wait)
+    }
+
     private func end<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub, _ leave: Leave<Item>) throws -> Item {
-        let outcome = withLock { value in
-            if waiter.outcome == nil { leave(&value, waiter) }
-            return waiter.outcome
+        withLock { value in
+            if waiter.isListed { leave(&value, waiter) }
         }
+        let outcome = waiter.finish()
         let reason = hub.finishWait(waiter.wait)
         // The caller may have been served after the cancellation: then it gets its item, so that nothing is lost.
         if let outcome { return try outcome.get() }

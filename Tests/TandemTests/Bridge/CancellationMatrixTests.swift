@@ -66,7 +66,7 @@ struct CancellationMatrixTests {
         default: try await scene.entered.wait()
         }
         if scene.situation != .beforeStart {
-            try await turnUntil { thread.completion.ended.waiting == 1 }
+            try await turnUntil { thread.completion.waiting == 1 }
         }
         try scene.strike(scene.cause)
         if scene.situation == .again || scene.situation == .againOtherwise {

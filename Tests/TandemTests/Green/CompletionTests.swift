@@ -43,7 +43,7 @@ struct CompletionTests {
                     }
                 },
             ]
-            try await turnUntil { thread.completion.ended.waiting == 3 }
+            try await turnUntil { thread.completion.waiting == 3 }
             for number in 0..<3 { thread.onCompletion { _ in log.add("\(number)") } }
             gate.send(())
             for waiter in waiters { try await waiter.value }

@@ -81,7 +81,7 @@ struct GreenThreadTests {
                 }
             }
             let elsewhere = Task { try await onThread { try thread.wait() } }
-            try await turnUntil { thread.completion.ended.waiting == 5 }
+            try await turnUntil { thread.completion.waiting == 5 }
             waiters[0].cancel()
             waiters[1].cancel()
             await #expect(throws: CancellationError.self) { try await waiters[0].value }

@@ -184,7 +184,7 @@ struct TimeoutTests {
                     try thread.wait()
                 }
             }
-            try await turnUntil { thread.completion.ended.waiting == 1 }
+            try await turnUntil { thread.completion.waiting == 1 }
             thread.cancel()
             await #expect(throws: TandemError(.threadCancelled, "")) { try await waiter.value }
         }

@@ -12,7 +12,7 @@ struct WaitListTests {
         waits.initialize(repeating: tandem_wait(), count: 5)
         defer { waits.deallocate() }
         var list = WaitList<Int>()
-        let waiters = (0..<5).map { Waiter<Int>(waits + $0) }
+        let waiters = (0..<5).map { Waiter<Int>(wait: waits + $0) }
         for waiter in waiters { list.append(waiter) }
         for number in leaving { list.remove(waiters[number]) }
         #expect(list.count == 5 - leaving.count)
@@ -21,9 +21,9 @@ struct WaitListTests {
         #expect(order == [0, 1, 2, 3, 4].filter { !leaving.contains($0) })
         // A waiter that was removed may be appended again.
         for waiter in waiters.reversed() { list.append(waiter) }
-        #expect(list.popFirst() === waiters[4])
+        #expect(list.popFirst() == waiters[4])
         list.endAll(.success(7))
         #expect(list.count == 0)
-        #expect(waiters[..<4].allSatisfy { waiter in if case .success(7) = waiter.outcome { true } else { false } })
+        #expect(waiters[..<4].allSatisfy { waiter in if case .success(7) = waiter.finish() { true } else { false } })
     }
 }
