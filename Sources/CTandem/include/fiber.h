@@ -85,6 +85,8 @@ typedef struct tandem_thread {
   const uint64_t *_Nullable virtual_now;
   /// The wait on which the running task is about to suspend.
   struct tandem_wait *_Nullable parking;
+  /// The executor for which the hub runs the present job: a TANDEM_JOB_ value of inbox.h.
+  uintptr_t job_kind;
 } tandem_thread;
 
 /* Initial-exec: an access takes two instructions and no call. A library that is loaded later, such as a guest of Python, takes its room from
@@ -94,6 +96,8 @@ extern _Thread_local tandem_thread tandem_this_thread __attribute__((tls_model("
 static inline tandem_fiber *_Nullable tandem_current_fiber(void) { return tandem_this_thread.current; }
 static inline struct tandem_wait *_Nullable tandem_parking(void) { return tandem_this_thread.parking; }
 static inline void tandem_set_parking(struct tandem_wait *_Nullable wait) { tandem_this_thread.parking = wait; }
+static inline uintptr_t tandem_job_kind(void) { return tandem_this_thread.job_kind; }
+static inline void tandem_set_job_kind(uintptr_t kind) { tandem_this_thread.job_kind = kind; }
 static inline void *_Nullable tandem_current_hub(void) { return tandem_this_thread.hub; }
 static inline void tandem_set_current_hub(void *_Nullable hub, const uint64_t *_Nullable virtual_now) {
   tandem_this_thread.hub = hub;

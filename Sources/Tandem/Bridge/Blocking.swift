@@ -31,6 +31,8 @@ func lend(_ name: GreenThreadName, _ body: () -> Void) async {
     if let hub = Hub.current {
         await hub.host(name, borrowed)
     } else {
-        await Hub.forCaller.hostFromElsewhere(name, borrowed)
+        let hub = Hub.forCaller
+        hub.reportCallFromElsewhere("blocking(name: \"\(name)\")")
+        await hub.hostFromElsewhere(name, borrowed)
     }
 }

@@ -1,4 +1,5 @@
 internal import CTandem
+internal import Synchronization
 
 extension Hub {
     /// Runs `body` on a borrowed stack in the running task, and awaits for it whatever it waits for. Ends the process if no
@@ -46,6 +47,21 @@ extension Hub {
         report(.abandoned, "\(name) outlived its hub by more than the stop grace and is abandoned where it waits")
         await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
     }
+
+    /// Reports, once per process, that a task on no hub called blocking code, which then runs on another thread than the task does.
+    @inline(never)  // frame
+    func reportCallFromElsewhere(_ call: String) {
+        guard !Hub.hasReportedCall.exchange(true, ordering: .relaxed) else { return }
+        report(
+            .leftHub,
+            """
+            \(call) was called in a task that runs on no hub, so the blocking code runs on this hub, which is another thread. A task \
+            leaves its hub with Task { } or Task.detached: start it with spawn { }, or set HubConfiguration.takesOverGlobalExecutor. \
+            Further calls are not reported.
+            """)
+    }
+
+    private static let hasReportedCall = Atomic<Bool>(false)
 
     /// Runs `body` for a task that is not on a hub: the task moves to this hub for the length of the call.
     func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {

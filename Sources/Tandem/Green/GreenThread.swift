@@ -116,9 +116,9 @@ public struct CompletionLink: Sendable {
 /// Numbers that identify where the caller runs, for messages and for showing that two callers share a thread.
 public enum GreenThreadIdentity {
     /// The number of the green stack that the caller runs on, or nil if it runs on none. Numbers are unique per hub and are
-    /// reused.
+    /// reused. Also nil in a task that only runs on top of another task's green stack (`Task.immediate`) and cannot park it.
     public static var current: Int? {
-        guard let fiber = tandem_current_fiber() else { return nil }
+        guard let fiber = tandem_current_fiber(), fiber.pointee.task == tandem_current_task() else { return nil }
         return Int(fiber.pointee.number)
     }
 

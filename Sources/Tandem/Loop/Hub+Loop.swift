@@ -129,7 +129,9 @@ extension Hub {
         tandem_pulse_job(pulse)
         share.beginJob()
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
-        switch job.kind {
+        let kind = job.kind
+        tandem_set_job_kind(kind)
+        switch kind {
         case TANDEM_JOB_PREFERRED: unowned.runSynchronously(on: executor)
         case TANDEM_JOB_ISOLATED:
             unowned.runSynchronously(isolatedTo: serialExecutor.asUnownedSerialExecutor(), taskExecutor: executor)

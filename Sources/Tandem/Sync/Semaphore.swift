@@ -47,7 +47,11 @@ public final class Semaphore: Sendable {
 
     /// Takes a permit; suspends until one is available. Throws `CancellationError`, or `TandemError` `timedOut`; then no permit
     /// was taken.
+    ///
+    /// A cancelled task that does not have to wait gets its permit, unless it has made 64 such calls without waiting: then the call
+    /// throws. So a loop whose permits always come at once ends too.
     public func acquire(deadline: Deadline = .never) async throws {
+        if let hub = Hub.current, hub.charge() { try checkCancellation() }
         try await state.waitInLine(
             deadline, "Semaphore.acquire", enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }
@@ -56,6 +60,7 @@ public final class Semaphore: Sendable {
     /// `TandemError` `timedOut`, `notOnGreenThread` or `wrongTask`; then no permit was taken.
     @available(*, noasync)
     public func acquire(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
+        if let hub = Hub.current, hub.charge() { try checkCancellation() }
         try state.waitInLine(
             deadline, "Semaphore.acquire", file, line, enter: { $0.acquire(orEnlist: $1) }, leave: { $0.waiters.remove($1) })
     }

@@ -30,6 +30,8 @@ actor ParkingExecutor: SerialExecutor {
         let job = unsafeBitCast(unowned, to: Job.self)
         if let wait = tandem_parking(), wait.pointee.task == UnsafeRawPointer(job), wait.pointee.woken_by == 0 {
             tandem_set_parking(nil)
+            // The task goes on for the executor that it was on, so changing back to that costs nothing.
+            job.pointee.kind_and_delay = tandem_job_kind()
             wait.pointee.job = job
         } else if let hub = Hub.current {
             // Swift has run other jobs on the way here, and one of them has woken this task: it checks its wait again.

@@ -20,6 +20,8 @@ public struct HubReport: Sendable, CustomStringConvertible {
         public static let unfinished = Kind(rawValue: "unfinished")
         /// A green thread failed, and its last reference was dropped before anyone waited for it.
         public static let failed = Kind(rawValue: "failed")
+        /// A task on no hub called blocking code. Reported once per process, by the hub that runs the code.
+        public static let leftHub = Kind(rawValue: "leftHub")
         /// Any other report.
         public static let other = Kind(rawValue: "other")
     }

@@ -54,7 +54,7 @@ public final class HTTPServer: Sendable {
     /// Listens and serves until `stop`, or until the task is cancelled, which cuts every connection. In a `ServiceGroup` the
     /// group's graceful shutdown is a `stop`.
     ///
-    /// Called on a hub, it serves on that hub. Called elsewhere, it starts `configuration.hubs` hubs and serves on each. A server
+    /// Called on a hub, it serves on that hub, and logs a warning if `configuration.hubs` or `.hub` ask for something else. Called elsewhere, it starts `configuration.hubs` hubs and serves on each. A server
     /// runs once.
     ///
     /// - Throws: `TandemError` `cannotListen` if the server cannot listen on an address; the message names the address. `TLSError` if it
@@ -76,6 +76,12 @@ public final class HTTPServer: Sendable {
         var failure: (any Error)?
         do {
             if let hub = Hub.current {
+                let ignored = configuration.ignored(on: hub)
+                if !ignored.isEmpty {
+                    logger.warning(
+                        "HTTPServer.run was called on a hub and serves on that hub only: \(ignored.joined(separator: ", ")) has no effect. Call it elsewhere to start hubs for the server."
+                    )
+                }
                 let listeners = try open(configuration, hubs: 1)
                 beginListening(at: listeners.addresses, on: [hub])
                 try await runPart(on: hub, listeners.sockets[0])

@@ -89,6 +89,27 @@ public struct HTTPServerConfiguration: Sendable {
 }
 
 extension HTTPServerConfiguration {
+    /// Returns the properties that ask for something that a server on `running`, a hub of the caller, cannot have.
+    func ignored(on running: Hub) -> [String] {
+        var names = hubs == 1 ? [] : ["hubs = \(hubs)"]
+        let usual = HubConfiguration()
+        func compare<Value: Equatable>(_ name: String, _ path: KeyPath<HubConfiguration, Value>) {
+            let wanted = hub[keyPath: path]
+            if wanted != running.configuration[keyPath: path], wanted != usual[keyPath: path] { names.append("hub." + name) }
+        }
+        compare("stackSize", \.stackSize)
+        compare("jobsPerTurn", \.jobsPerTurn)
+        compare("stopGrace", \.stopGrace)
+        compare("name", \.name)
+        compare("poller", \.poller)
+        compare("takesOverGlobalExecutor", \.takesOverGlobalExecutor)
+        compare("stallThreshold", \.stallThreshold)
+        compare("auditInterval", \.auditInterval)
+        compare("stuckThreshold", \.stuckThreshold)
+        compare("trimsStacks", \.trimsStacks)
+        return names
+    }
+
     /// Copies from `running` the properties that cannot change while a server runs. Returns the names of those that differed.
     mutating func keepFixed(of running: HTTPServerConfiguration) -> [String] {
         var names: [String] = []

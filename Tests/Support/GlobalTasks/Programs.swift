@@ -361,6 +361,18 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
         }
     ),
     (
+        "left-hub",
+        {
+            // Blocking code of tasks that have left their hub is reported on standard error, once and by name.
+            try Hub.run {
+                for _ in 0..<3 {
+                    let hub = await Task.detached { await blocking(name: "render") { Hub.current } }.value
+                    try check(hub != nil && hub !== Hub.current, "the blocking code ran on \(hub as Any)")
+                }
+            }
+        }
+    ),
+    (
         "watchdog",
         {
             let configuration = taking {

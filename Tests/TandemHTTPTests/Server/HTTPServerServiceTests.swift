@@ -57,6 +57,30 @@ extension ServerTests {
         }
 
         @Test
+        func `a server on a hub of the caller logs the settings that have no effect there`() async throws {
+            let log = TestLog()
+            let group = try HubGroup(count: 1)
+            try await group.hubs[0].spawn {
+                for (hubs, stackSize) in [(1, HubConfiguration().stackSize), (3, 1 << 20)] {
+                    var configuration = anyPort()
+                    configuration.hubs = hubs
+                    configuration.hub.stackSize = stackSize
+                    let server = HTTPServer(router: Router(), configuration: configuration, logger: log.logger)
+                    let running = spawn { try await server.run() }
+                    _ = try await server.waitUntilListening()
+                    server.stop()
+                    try await running.value
+                }
+            }.value
+            await group.shutdown()
+            let warnings = log.entries.filter { $0.level == .warning }.map(\.message)
+            #expect(warnings.count == 1)
+            #expect(
+                warnings.first?.contains("serves on that hub only: hubs = 3, hub.stackSize has no effect.") == true, "\(warnings)"
+            )
+        }
+
+        @Test
         func `a server logs its addresses`() async throws {
             let log = TestLog()
             var configuration = HTTPServerConfiguration()

@@ -321,6 +321,17 @@ struct AwaitingTests {
         }
     }
 
+    @Test func `a task that runs on top of a green thread has no green thread of its own`() async throws {
+        try await onHub {
+            let (own, onTop) = try await blocking {
+                let task = Task.immediate(executorPreference: Hub.current!) { GreenThreadIdentity.current }
+                return (GreenThreadIdentity.current, try awaiting { await task.value })
+            }
+            #expect(own != nil)
+            #expect(onTop == nil)
+        }
+    }
+
     @Test func `a task started on top of a green thread suspends and resumes independently`() async throws {
         try await onHub {
             let (sum, first) = try await blocking {

@@ -127,6 +127,36 @@ struct ShareTests {
         }
     }
 
+    @Test(arguments: Style.allCases) func `a cancelled loop whose permits always come at once ends`(style: Style) async throws {
+        try await onHub {
+            let semaphore = Semaphore(1)
+            let acquired = Counter()
+            let loop = Hub.current!.spawn {
+                withUnsafeCurrentTask { $0?.cancel() }
+                switch style {
+                case .async:
+                    while acquired.value < Self.enough {
+                        try await semaphore.acquire()
+                        acquired.add()
+                        semaphore.release()
+                    }
+                case .blocking:
+                    try await blocking {
+                        while acquired.value < Self.enough {
+                            try semaphore.acquire()
+                            acquired.add()
+                            semaphore.release()
+                        }
+                    }
+                }
+            }
+            await #expect(throws: CancellationError.self) { try await loop.value }
+            // A permit that is free is not refused to code that cleans up.
+            #expect((1...Self.share).contains(acquired.value))
+            #expect(semaphore.available == 1)
+        }
+    }
+
     @Test func `a loop over a queue that is never empty gives way`() async throws {
         try await checkWitnessRuns { isOver in
             let queue = Queue<Int>()
