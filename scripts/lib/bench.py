@@ -85,6 +85,19 @@ def boost_switch(cpu):
     return done.stdout.split()
 
 
+def go_rows(cpu):
+    """Returns the rows of Go's channel and goroutine, or none without Go."""
+    if not shutil.which("go"):
+        note("no rows of Go: it is not installed")
+        return ""
+    binary = WORK / "channel"
+    run(["go", "build", "-o", str(binary), str(ROOT / "Benchmarks/limit/channel.go")])
+    done = subprocess.run(["taskset", "--cpu-list", str(cpu), str(binary)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"{binary.name} failed: {done.stderr}")
+    return done.stdout
+
+
 def fetches(program, options, client_cpu, server_cpu):
     """Returns the table of fetches per second: TandemFetch next to libcurl's bare multi interface, with one C server."""
     limit = compile_limit("curl_multi", ["cc", "clang"], "-std=c17", "-lcurl")
@@ -378,6 +391,8 @@ def main():
         reference = boost_switch(server_cpu) if name == "in-process" else []
         if subprocess.run([str(program), *reference], cwd=ROOT).returncode != 0:
             raise Failure(f"{program.name} failed")
+        if name == "in-process":
+            print(go_rows(server_cpu), end="", flush=True)
 
     if wanted("tls", options):
         print(tls(options, wrk_cpu, server_cpu), flush=True)

@@ -31,7 +31,7 @@ func measure(
 ) async rethrows -> Double {
     try await body(count / 10)
     var rounds: [Double] = []
-    for _ in 0..<7 {
+    for _ in 0..<10 {
         let start = cpuNanoseconds()
         try await body(count)
         rounds.append((cpuNanoseconds() - start) / Double(count))
@@ -89,10 +89,10 @@ try Hub.run {
     let yield = await measure("Task.yield on the hub", .row("on Swift's pool", poolYield)) {
         for _ in 0..<$0 { await Task.yield() }
     }
-    await measure("async to blocking, body does not wait", .must(300)) { count in
+    await measure("async to blocking, body does not wait", .must(150)) { count in
         for index in 0..<count { _ = await blocking { index } }
     }
-    try await measure("blocking to async, callee does not suspend", .must(300)) { count in
+    try await measure("blocking to async, callee does not suspend", .must(200)) { count in
         try await blocking {
             var value = 0
             for _ in 0..<count { value = try awaiting { await doesNotSuspend(value) } }
@@ -104,12 +104,12 @@ try Hub.run {
             for _ in 0..<count { value = try awaiting { await concurrentCallee(value) } }
         }
     }
-    try await measure("blocking to async, callee yields once", .must(700)) { count in
+    try await measure("blocking to async, callee yields once", .must(500)) { count in
         try await blocking {
             for _ in 0..<count { try awaiting { await Task.yield() } }
         }
     }
-    try await measure("async to blocking, body waits once", .must(700)) { count in
+    try await measure("async to blocking, body waits once", .must(500)) { count in
         for _ in 0..<count { try await blocking { try sleep(for: .zero) } }
     }
     let park = Limit.must(250)
@@ -139,7 +139,7 @@ try Hub.run {
         for _ in 0..<count / 2 { await Task.yield() }
         try await other.value
     }
-    try await measure("spawn a green thread and wait for it", count: 50_000) { count in
+    try await measure("spawn a green thread and wait for it", .must(1_500), count: 50_000) { count in
         for index in 0..<count { _ = try await GreenThread { index }.wait() }
     }
     await measure("spawn a Task on the hub and wait for it", count: 50_000) { count in
