@@ -67,6 +67,9 @@ int tandem_signalfd(const int *signals, int count);
 /// Returns the nanoseconds on CLOCK_MONOTONIC, whichever clock this thread's hub has.
 uint64_t tandem_real_nanoseconds(void);
 
+/// Whether this thread's hub has a virtual clock.
+static inline bool tandem_clock_is_virtual(void) { return tandem_this_thread.virtual_now != 0; }
+
 /// Returns the nanoseconds on the clock of this thread's hub: CLOCK_MONOTONIC, unless the hub has a virtual clock.
 static inline uint64_t tandem_monotonic_nanoseconds(void) {
   const uint64_t *own = tandem_this_thread.virtual_now;

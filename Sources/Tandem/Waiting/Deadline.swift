@@ -3,25 +3,36 @@ internal import CTandem
 /// The time at which a wait gives up.
 ///
 /// The clock is the kernel's CLOCK_MONOTONIC, clock_gettime(2), which does not advance while the machine is suspended. On the
-/// thread of a hub with `HubClock.virtual`, it is that hub's virtual clock, and the deadline is valid for waits on that hub only.
+/// thread of a hub with `HubClock.virtual` it is that hub's virtual clock. A deadline knows which of the two it was made from. A
+/// deadline of the kernel's clock may be used on a hub with a virtual clock: the time that is left then counts on that clock. A
+/// deadline of a virtual clock is valid on that hub only, and using it elsewhere is a programming error, which traps.
 ///
 /// On a hub a wait may give up after its deadline, so that timers share wake-ups: by less than 1/64 of the time from the start of
 /// the wait to the deadline, and by less than 2^20 ns (1.05 ms). So if two waits began at different times and their deadlines are
 /// closer than that, either may give up first. Under a virtual clock a wait gives up exactly at its deadline.
 public struct Deadline: Hashable, Comparable, Sendable {
-    /// Nanoseconds on the clock; `UInt64.max` means never.
-    package let nanoseconds: UInt64
+    private static let virtualBit: UInt64 = 1 << 63
 
-    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    // Nanoseconds on the clock, with `virtualBit` for a virtual clock; `UInt64.max` means never.
+    private let time: UInt64
+
+    /// Creates a deadline on the clock of the calling thread. `UInt64.max`, and all times above 2^63 nanoseconds, mean never.
+    package init(nanoseconds: UInt64) {
+        if nanoseconds >= Deadline.virtualBit {
+            time = .max
+        } else {
+            time = tandem_clock_is_virtual() ? nanoseconds | Deadline.virtualBit : nanoseconds
+        }
+    }
 
     /// No deadline: the wait never gives up.
-    public static let never = Deadline(nanoseconds: .max)
+    public static var never: Deadline { Deadline(time: .max) }
+
+    private init(time: UInt64) { self.time = time }
 
     /// Returns the deadline that is `duration` from now, rounded up to nanoseconds. With a duration of zero or less it has
     /// already passed. A duration too long for the clock gives `never`.
-    public static func after(_ duration: Duration) -> Deadline {
-        after(nanoseconds: duration.nanosecondsClamped)
-    }
+    public static func after(_ duration: Duration) -> Deadline { after(nanoseconds: duration.nanosecondsClamped) }
 
     static func after(nanoseconds: UInt64) -> Deadline {
         let (sum, overflow) = tandem_monotonic_nanoseconds().addingReportingOverflow(nanoseconds)
@@ -32,7 +43,18 @@ public struct Deadline: Hashable, Comparable, Sendable {
     public var remaining: Duration? {
         guard self != .never else { return nil }
         let now = tandem_monotonic_nanoseconds()
-        return .nanoseconds(nanoseconds > now ? Int64(clamping: nanoseconds - now) : 0)
+        let time = nanoseconds
+        return .nanoseconds(time > now ? Int64(clamping: time - now) : 0)
+    }
+
+    /// Nanoseconds on the clock of the calling thread; `UInt64.max` for `never`.
+    package var nanoseconds: UInt64 {
+        if time == .max { return .max }
+        let isVirtual = time >= Deadline.virtualBit
+        if isVirtual == tandem_clock_is_virtual() { return time & ~Deadline.virtualBit }
+        precondition(!isVirtual, "a deadline of a virtual clock was used on another clock: make it on the hub where it is used")
+        let now = tandem_real_nanoseconds()
+        return tandem_monotonic_nanoseconds() + (time > now ? time - now : 0)
     }
 
     /// Whether `a` is earlier than `b`.

@@ -452,4 +452,7 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
     ),
 ]
 
-@inline(never) func blockTheThread() { usleep(200_000) }
+@inline(never) func blockTheThread() {
+    let end = ContinuousClock.now + .milliseconds(200)
+    while ContinuousClock.now < end {}
+}

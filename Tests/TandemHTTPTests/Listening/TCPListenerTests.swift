@@ -207,6 +207,22 @@ extension ServerTests {
             }
         }
 
+        @Test func `a thousand connections are spread over the hubs within 20 percent`() async throws {
+            let router: @Sendable (Router) -> Void = { router in
+                router.get("/") { _ async in Response(text: "\(Hub.current!.index)") }
+            }
+            try await Self.serve({ $0.hubs = 2 }, router) { server, port in
+                let clients = try (0..<1_000).map { _ in try openConnection(to: .tcp(port: port)) }
+                var counts: [String: Int] = [:]
+                for client in clients {
+                    try client.send(.get, "/")
+                    counts[try client.receiveResponse().text, default: 0] += 1
+                }
+                #expect(counts.count == 2 && counts.values.allSatisfy { abs($0 - 500) <= 100 }, "\(counts)")
+                for client in clients { try client.close() }
+            }
+        }
+
         @Test(arguments: Style.allCases)
         func `requests in flight on every hub are answered before run returns`(style: Style) async throws {
             let (event, started) = (Event<Void>(), Count())
