@@ -44,7 +44,7 @@ public final class Descriptor {
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
     // False once the poller has accepted it: an initializer that throws leaves nothing to close.
-    @exclusivity(unchecked) private(set) var isClosed = true
+    @exclusivity(unchecked) package private(set) var isClosed = true
     // Assumed until a send reports ENOTSOCK.
     @exclusivity(unchecked) var isSocket = true
     // Determined when it is first needed.
@@ -128,6 +128,24 @@ public final class Descriptor {
     /// Closes the number, close(2), and wakes the callers that wait: they throw `closed`. Does nothing if already closed.
     public func close() {
         guard release() else { return }
+        _ = Glibc.close(fd)
+    }
+
+    /// Closes the number from any thread: at once on the hub's thread, otherwise in one of the hub's next turns. If the hub has
+    /// stopped, no call waits here any more, and the number is closed on a thread of Swift's own.
+    func closeOnHub() {
+        if hub.isCurrent { return close() }
+        // Only the hub uses the descriptor until it has closed it: this call reads constants only.
+        nonisolated(unsafe) let descriptor = self
+        Task(executorPreference: hub) {
+            if descriptor.hub.isCurrent { descriptor.close() } else { descriptor.closeAfterHub() }
+        }
+    }
+
+    /// Closes the number after the hub's loop has ended. The kernel then removes it from the poller by itself.
+    private func closeAfterHub() {
+        guard !isClosed else { return }
+        isClosed = true
         _ = Glibc.close(fd)
     }
 
