@@ -1,5 +1,6 @@
 internal import CTandem
 internal import Glibc
+internal import Synchronization
 
 /// A file descriptor that is registered with a hub, so that both styles can wait for it: one reader and one writer at a time, or
 /// any number if the descriptor is shared.
@@ -53,6 +54,8 @@ public final class Descriptor {
     @exclusivity(unchecked) var writing = Readiness()
     /// Whether several callers may wait for the same direction.
     public let isShared: Bool
+    // Whether a thread has closed it, or found it closed, after the hub's loop had ended.
+    private let isLeftByHub = Atomic(false)
     // The handler of a level-triggered watch, for libraries that read and write by themselves.
     private let watcher: ((WatchEvents) -> Void)?
 
@@ -142,9 +145,10 @@ public final class Descriptor {
         }
     }
 
-    /// Closes the number after the hub's loop has ended. The kernel then removes it from the poller by itself.
+    /// Closes the number after the hub's loop has ended. The kernel then removes it from the poller by itself. Several threads may
+    /// call it at once, and only the first looks at the descriptor's state.
     private func closeAfterHub() {
-        guard !isClosed else { return }
+        guard !isLeftByHub.exchange(true, ordering: .acquiringAndReleasing), !isClosed else { return }
         isClosed = true
         _ = Glibc.close(fd)
     }
