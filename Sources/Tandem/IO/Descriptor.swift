@@ -140,7 +140,7 @@ public final class Descriptor {
         if hub.isCurrent { return close() }
         // Only the hub uses the descriptor until it has closed it: this call reads constants only.
         nonisolated(unsafe) let descriptor = self
-        Task(executorPreference: hub) {
+        Task.detached(executorPreference: hub) {
             if descriptor.hub.isCurrent { descriptor.close() } else { descriptor.closeAfterHub() }
         }
     }

@@ -3,12 +3,15 @@ internal import Glibc
 /// The bytes that a `ByteStream` has received and no call has returned yet, and the marks of the calls in progress.
 ///
 /// Every stream owns one. A call takes bytes out only when it returns them, so a call that is cancelled or times out leaves them
-/// here for the next one. An empty buffer holds no memory. Must be used on the hub's thread.
+/// here for the next one. It holds no memory while it is empty and a call waits. Must be used on the hub's thread.
 public final class StreamBuffer {
     /// The number of bytes that a call asks the kernel for at least.
     private static let leastRoom = 2_048
     /// The largest amount that a single call asks the kernel for because its caller wants as much.
     private static let mostRoom = 65_536
+
+    /// The largest memory that an empty buffer keeps for the next call.
+    private static let mostKept = 16_384
 
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
@@ -25,6 +28,9 @@ public final class StreamBuffer {
 
     /// The number of bytes that were received and not yet read.
     public var count: Int { end - start }
+
+    /// The size of the memory in bytes.
+    var capacity: Int { memory.count }
 
     // MARK: Calls in progress
 
@@ -146,7 +152,9 @@ public final class StreamBuffer {
     private func drop(_ number: Int) {
         start += number
         scanned = 0
-        if start == end { (start, end) = (0, 0) }
+        guard start == end else { return }
+        (start, end) = (0, 0)
+        if memory.count > StreamBuffer.mostKept { removeAll() }
     }
 
     private static func tooLong(_ limit: Int) -> TandemError {

@@ -17,8 +17,8 @@ public final class TCPListener: SocketListener, @unchecked Sendable {
     /// TIME_WAIT. With an IPv6 address it accepts IPv6 clients only (IPV6_V6ONLY), whatever net.ipv6.bindv6only says.
     ///
     /// - Parameters:
-    ///   - host: A numeric IPv4 or IPv6 address (without brackets), or "localhost", which is 127.0.0.1. "0.0.0.0" and "::" are every
-    ///     address of the machine in that family.
+    ///   - host: A numeric IPv4 or IPv6 address (without brackets), or "localhost", which is 127.0.0.1, the default: only this
+    ///     machine can connect. "0.0.0.0" and "::" are every address of the machine in that family.
     ///   - port: The port. With 0 the kernel chooses one: see `local`.
     ///   - backlog: The maximum number of connections that wait to be accepted, listen(2). The kernel caps it at
     ///     net.core.somaxconn.

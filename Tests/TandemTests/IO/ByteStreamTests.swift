@@ -197,6 +197,22 @@ struct ByteStreamTests {
         }
     }
 
+    @Test func `a stream gives memory back when its bytes were read`() async throws {
+        try await onHub {
+            let (client, server) = try await tcpPair()
+            let writer = spawn { try await client.write([UInt8](repeating: 1, count: 1 << 20)) }
+            _ = try await server.readExactly(1 << 20)
+            try await writer.value
+            #expect(server.buffer.count == 0)
+            #expect(server.buffer.capacity <= 16_384)
+            let reader = spawn { try await server.readLine() }
+            try await turnUntilParked(1)
+            #expect(server.buffer.capacity == 0)
+            client.close()
+            #expect(try await reader.value == nil)
+        }
+    }
+
     // MARK: Ending
 
     @Test(arguments: Caller.cancellable)

@@ -74,6 +74,15 @@ struct TCPStreamTests {
         }
     }
 
+    @Test func `an error names the host that was looked up, beside its addresses`() async throws {
+        try await onHub {
+            let port = try deadEndpoint().port
+            let error = await tandemError { _ = try await TCPStream.connect(host: "localhost", port: port) }
+            #expect(error?.message.hasPrefix("cannot connect to localhost:\(port): ") == true)
+            #expect(error?.message.contains("127.0.0.1:\(port): connect: Connection refused (errno 111)") == true)
+        }
+    }
+
     @Test(arguments: Caller.cancellable)
     func `an error names every address that was tried`(caller: Caller) async throws {
         try await onHub(hubs: .one("counts descriptors")) {
