@@ -95,6 +95,23 @@ struct StreamOwnershipTests {
         try await turnUntilClosed(before)
     }
 
+    @Test func `threads that close a stream at once after its hub has ended close it once`() async throws {
+        let before = openDescriptors()
+        for _ in 0..<20 {
+            let stream = try await onThread {
+                try Hub.run {
+                    let (a, b) = try streamPair()
+                    b.close()
+                    return a
+                }
+            }
+            await withTaskGroup { group in
+                for _ in 0..<8 { group.addTask { stream.close() } }
+            }
+        }
+        try await turnUntilClosed(before)
+    }
+
     @Test func `streams that are dropped while their hub stops are closed`() async throws {
         let before = openDescriptors()
         for _ in 0..<20 {
