@@ -97,6 +97,7 @@ let package = Package(
             swiftSettings: house),
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
+        .executableTarget(name: "lines", dependencies: ["Tandem"], path: "Examples/Lines", swiftSettings: house),
         .target(
             name: "AsyncioGuest", dependencies: ["Tandem"], path: "Examples/AsyncioGuest", exclude: ["guest.py"],
             swiftSettings: house),
@@ -118,7 +119,7 @@ let package = Package(
             path: "Tests/Support/LegacyClients",
             swiftSettings: house),
         .testTarget(name: "TandemPatchTests", swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel", "GlobalTasks"], swiftSettings: house),
+        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel", "GlobalTasks", "lines"], swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),

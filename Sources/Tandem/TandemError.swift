@@ -7,6 +7,7 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case notOnGreenThread, wrongTask, timedOut, closed, descriptorBusy, systemCall, hubStopped
             case invalidArgument, overloaded, poolStopped, nameNotResolved, threadCancelled, cannotListen, executorTaken
+            case cannotConnect, wrongHub, endedEarly, lineTooLong
         }
         let value: Value
 
@@ -41,6 +42,19 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
 
         /// A server cannot listen on an address; `errno` says why, if a system call failed.
         public static let cannotListen = Code(value: .cannotListen)
+
+        /// No address of the host, or no unix socket, accepts the connection. The message has the reason of each address, and `errno`
+        /// that of the last one.
+        public static let cannotConnect = Code(value: .cannotConnect)
+
+        /// A stream or listener was used on another hub than the one on which it was made.
+        public static let wrongHub = Code(value: .wrongHub)
+
+        /// The peer ended the stream before the bytes that the call needs had arrived.
+        public static let endedEarly = Code(value: .endedEarly)
+
+        /// A line of a stream is longer than the limit of the call.
+        public static let lineTooLong = Code(value: .lineTooLong)
 
         /// Other hubs have taken over Swift's global executor.
         public static let executorTaken = Code(value: .executorTaken)
@@ -83,6 +97,15 @@ public struct TandemError: Error, Hashable, Sendable, CustomStringConvertible {
             \(file):\(line): \(call) needs a green thread to park, and was called directly in async code. \
             Add `await` to use the async form, or wrap the blocking code in `await blocking { }`. (A synchronous test of Swift \
             Testing runs in async code, too.)
+            """)
+    }
+
+    static func offHub(_ call: StaticString, _ file: StaticString, _ line: UInt) -> TandemError {
+        TandemError(
+            .notOnGreenThread,
+            """
+            \(file):\(line): \(call) needs a green thread to park, and was called on an OS thread that runs no hub. Call it in a \
+            `GreenThread { }`, or in `blocking { }` inside `Hub.run { }`.
             """)
     }
 

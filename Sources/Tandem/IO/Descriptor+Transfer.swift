@@ -53,6 +53,14 @@ extension Descriptor {
         }
     }
 
+    /// Ends this side's half of a connection, shutdown(2) with SHUT_WR: the peer reads the end after the bytes that were written.
+    ///
+    /// - Throws: `TandemError` `closed`, or `systemCall`: ENOTCONN if the connection has already ended in both directions.
+    package func finishWriting() throws(TandemError) {
+        guard !isClosed else { throw TandemError(.closed, "this descriptor is closed") }
+        guard shutdown(fd, CInt(SHUT_WR)) == 0 else { throw .systemCall("shutdown", errno) }
+    }
+
     /// Accepts a connection without waiting, accept4(2). Returns nil if none is pending. The new descriptor is non-blocking and
     /// close-on-exec. The caller owns it and must close it.
     ///

@@ -1,5 +1,6 @@
 internal import CTandem
 internal import Glibc
+internal import Synchronization
 
 /// A file descriptor that is registered with a hub, so that both styles can wait for it: one reader and one writer at a time, or
 /// any number if the descriptor is shared.
@@ -44,7 +45,7 @@ public final class Descriptor {
     @exclusivity(unchecked) public private(set) var peer: PeerState = []
 
     // False once the poller has accepted it: an initializer that throws leaves nothing to close.
-    @exclusivity(unchecked) private(set) var isClosed = true
+    @exclusivity(unchecked) package private(set) var isClosed = true
     // Assumed until a send reports ENOTSOCK.
     @exclusivity(unchecked) var isSocket = true
     // Determined when it is first needed.
@@ -53,6 +54,8 @@ public final class Descriptor {
     @exclusivity(unchecked) var writing = Readiness()
     /// Whether several callers may wait for the same direction.
     public let isShared: Bool
+    // Whether a thread has closed it, or found it closed, after the hub's loop had ended.
+    private let isLeftByHub = Atomic(false)
     // The handler of a level-triggered watch, for libraries that read and write by themselves.
     private let watcher: ((WatchEvents) -> Void)?
 
@@ -128,6 +131,25 @@ public final class Descriptor {
     /// Closes the number, close(2), and wakes the callers that wait: they throw `closed`. Does nothing if already closed.
     public func close() {
         guard release() else { return }
+        _ = Glibc.close(fd)
+    }
+
+    /// Closes the number from any thread: at once on the hub's thread, otherwise in one of the hub's next turns. If the hub has
+    /// stopped, no call waits here any more, and the number is closed on a thread of Swift's own.
+    func closeOnHub() {
+        if hub.isCurrent { return close() }
+        // Only the hub uses the descriptor until it has closed it: this call reads constants only.
+        nonisolated(unsafe) let descriptor = self
+        Task.detached(executorPreference: hub) {
+            if descriptor.hub.isCurrent { descriptor.close() } else { descriptor.closeAfterHub() }
+        }
+    }
+
+    /// Closes the number after the hub's loop has ended. The kernel then removes it from the poller by itself. Several threads may
+    /// call it at once, and only the first looks at the descriptor's state.
+    private func closeAfterHub() {
+        guard !isLeftByHub.exchange(true, ordering: .acquiringAndReleasing), !isClosed else { return }
+        isClosed = true
         _ = Glibc.close(fd)
     }
 

@@ -56,14 +56,30 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads the address that a socket is bound to, getsockname(2). Returns nil if the call fails, or for other families.
     package init?(localOf fd: CInt) {
+        self.init { getsockname(fd, $0, $1) }
+    }
+
+    /// Reads the address of a connected socket's peer, getpeername(2). Returns nil if the socket is not connected, or for other
+    /// families.
+    package init?(peerOf fd: CInt) {
+        self.init { getpeername(fd, $0, $1) }
+    }
+
+    private init?(_ read: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt) {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let address = withUnsafeMutableBytes(of: &storage) { bytes -> SocketAddress? in
-            let failed = getsockname(fd, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
+            let failed = read(bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
             return failed == 0 ? SocketAddress(UnsafeRawBufferPointer(rebasing: bytes[..<Int(length)])) : nil
         }
         guard let address else { return nil }
         self = address
+    }
+
+    /// Returns a new stream socket of this family, non-blocking and close-on-exec, which the caller must close. Returns -1 with
+    /// `errno` set if socket(2) fails.
+    package func makeStreamSocket() -> CInt {
+        socket(family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
 
     /// The address family, for socket(2).

@@ -90,7 +90,7 @@ public struct ListenAddress: Hashable, Sendable {
             } else if host.contains(":") {
                 return nil
             }
-            guard ListenAddress.endpoint(host: String(host), port: port) != nil else { return nil }
+            guard SocketEndpoint(listeningHost: String(host), port: port) != nil else { return nil }
             self = .tcp(String(host), port: port, tls: isTLS)
         }
     }
@@ -108,15 +108,6 @@ public struct ListenAddress: Hashable, Sendable {
     /// The host of a TCP address; nil for any other address.
     public var host: String? {
         if case .tcp(let host, _) = place { host } else { nil }
-    }
-
-    /// Returns the endpoint to bind to. Returns nil if the host is neither a numeric address nor "localhost", or the port is
-    /// out of range.
-    static func endpoint(host: String, port: Int) -> SocketEndpoint? {
-        guard let port = UInt16(exactly: port), let address = IPAddress(host == "localhost" ? "127.0.0.1" : host) else {
-            return nil
-        }
-        return SocketEndpoint(address: address, port: port)
     }
 
     /// The path of a unix socket; nil for any other address.

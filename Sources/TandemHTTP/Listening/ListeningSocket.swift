@@ -46,7 +46,7 @@ struct Listeners {
             let bound = try openTCP(host, port, address.isTLS, backlog)
             addresses.append(.tcp(host, port: bound, tls: address.isTLS))
         case .unix(let path, let mode):
-            let (fd, file) = try UnixListener.open(path, mode: mode, backlog: backlog)
+            let (fd, file) = try UnixBinding.listen(on: path, mode: mode, backlog: backlog)
             try share(fd, isTLS: false, file: file)
             addresses.append(address)
         case .inherited(let name):
@@ -67,15 +67,17 @@ struct Listeners {
     /// error.
     private mutating func openTCP(_ host: String, _ port: Int, _ isTLS: Bool, _ backlog: Int) throws(TandemError) -> Int {
         let isShared = sockets.count > 1
-        let first = try TCPListener.open(host: host, port: port, backlog: backlog, shared: false)
-        let port = SocketAddress(localOf: first)?.endpoint.map { Int($0.port) } ?? port
+        let wanted = try TCPBinding.endpoint(host: host, port: port)
+        let first = try TCPBinding.listen(on: wanted, backlog: backlog, sharingPort: false)
+        let bound = SocketAddress(localOf: first)?.endpoint ?? wanted
+        let port = Int(bound.port)
         guard isShared else {
             sockets[0].append(ListeningSocket(fd: first, isTLS: isTLS))
             return port
         }
         Glibc.close(first)
         for hub in sockets.indices {
-            let fd = try TCPListener.open(host: host, port: port, backlog: backlog, shared: true)
+            let fd = try TCPBinding.listen(on: bound, backlog: backlog, sharingPort: true)
             sockets[hub].append(ListeningSocket(fd: fd, isTLS: isTLS))
         }
         return port

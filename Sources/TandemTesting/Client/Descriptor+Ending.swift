@@ -11,14 +11,6 @@ extension Descriptor {
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
-    /// Returns the socket's pending error (SO_ERROR), and clears it; 0 without one.
-    var pendingError: CInt {
-        var error: CInt = 0
-        var length = socklen_t(MemoryLayout<CInt>.size)
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length)
-        return error
-    }
-
     /// Whether bytes, the end or an error can be read without waiting. Reads nothing.
     var hasInput: Bool {
         var byte: UInt8 = 0

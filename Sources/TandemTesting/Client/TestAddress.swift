@@ -37,29 +37,19 @@ public struct TestAddress: Hashable, Sendable, CustomStringConvertible {
         guard let address = socketAddress else {
             throw TestClientError(.notConnected, "\(self) is not a numeric address and port, or a short path")
         }
-        let fd = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let fd = address.makeStreamSocket()
         guard fd >= 0 else { throw failure("socket", errno) }
-        let descriptor: Descriptor
-        do {
-            try setUp(fd, options)
-            try await beginConnecting(fd, to: address, deadline: options.deadline())
-            descriptor = try Descriptor(adopting: fd)
-        } catch {
+        do { try setUp(fd, options) } catch {
             close(fd)
             throw error
         }
         do {
-            try await descriptor.wait(for: .writable, deadline: options.deadline())
-            let error = descriptor.pendingError
-            guard error == 0 else { throw failure("connect", error) }
+            return try await Descriptor.connect(fd, to: address, deadline: options.deadline())
         } catch let error as TandemError where error.code == .timedOut {
-            descriptor.close()
             throw timedOut(options)
-        } catch {
-            descriptor.close()
-            throw error
+        } catch let error as TandemError where error.code == .systemCall {
+            throw failure("connect", error.errno)
         }
-        return descriptor
     }
 
     private var socketAddress: SocketAddress? {
@@ -79,17 +69,6 @@ public struct TestAddress: Hashable, Sendable, CustomStringConvertible {
             throw TestClientError(.notConnected, "the source \(source) is not a numeric address")
         }
         guard SocketAddress.ip(endpoint).withSockaddr({ bind(fd, $0, $1) }) == 0 else { throw failure("bind", errno) }
-    }
-
-    /// Calls connect(2). A unix socket whose backlog is full refuses, and the kernel does not tell when it has room again.
-    private func beginConnecting(_ fd: CInt, to address: SocketAddress, deadline: Deadline) async throws {
-        while true {
-            let failed = address.withSockaddr { Glibc.connect(fd, $0, $1) }
-            if failed == 0 || errno == EINPROGRESS { return }
-            let error = errno
-            guard error == EAGAIN, deadline > .after(.zero) else { throw failure("connect", error) }
-            try await sleep(for: .milliseconds(1))
-        }
     }
 
     private func failure(_ call: String, _ error: CInt) -> TestClientError {

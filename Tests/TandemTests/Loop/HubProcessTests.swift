@@ -7,7 +7,7 @@ internal import Testing
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HubProcessTests {
     /// Starts a shell with `script`. Its output can be read from the returned non-blocking file descriptor.
-    private static func shell(_ script: String) -> (process: pid_t, output: CInt) {
+    static func shell(_ script: String) -> (process: pid_t, output: CInt) {
         var pipe: [CInt] = [-1, -1]
         precondition(Glibc.pipe(&pipe) == 0)
         for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

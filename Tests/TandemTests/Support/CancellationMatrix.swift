@@ -17,6 +17,10 @@ enum Situation: String, CaseIterable, Sendable {
     case sleep = "`sleep`"
     case read = "`Descriptor.read`"
     case write = "`Descriptor.write`"
+    case streamRead = "`readLine` of a stream"
+    case streamWrite = "`write` of a stream"
+    case accept = "`accept` of a listener"
+    case connect = "`TCPStream.connect`"
     case parker = "`Parker.park`"
     case event = "`Event.wait`"
     case semaphore = "`Semaphore.acquire`"
@@ -75,13 +79,17 @@ extension Situation {
             }
         switch (self, cause) {
         case (.delayed, .timeout), (.againOtherwise, .timeout): return nil
-        case (.beforeStart, .ownError), (.delayed, .ownError), (.sleep, .ownError), (.parker, .ownError): return nil
+        case (.beforeStart, .ownError), (.delayed, .ownError), (.sleep, .ownError), (.parker, .ownError),
+            (.connect, .ownError):
+            return nil
         case (.semaphore, .ownError), (.queueJoin, .ownError), (.poolSpawn, .ownError), (.poolWaitAll, .ownError): return nil
         case (.awaitingForeign, .ownError), (.again, .ownError), (.againOtherwise, .ownError): return nil
         // The body of a scope that has expired before it began runs to its first wait.
         case (.beforeStart, .cancel), (.beforeStart, .cancelThrowing): return Outcome("never runs", usual.gets)
         case (.delayed, _): return Outcome("never runs", usual.gets)
-        case (.read, .ownError), (.write, .ownError), (.queuePut, .ownError): return Outcome("`closed`", "`closed`")
+        case (.read, .ownError), (.write, .ownError), (.queuePut, .ownError), (.streamRead, .ownError),
+            (.streamWrite, .ownError), (.accept, .ownError):
+            return Outcome("`closed`", "`closed`")
         case (.shieldedCleanup, .ownError): return usual
         case (.shieldedCleanup, _): return Outcome("`f`", "`f`")
         case (.suppressed, _): return Outcome("nothing", "its result")
@@ -160,6 +168,24 @@ final class Scene: Sendable {
             } else {
                 try [UInt8](repeating: 1, count: 1 << 20).withUnsafeBytes { try a.write($0) }
             }
+        case .streamRead, .streamWrite:
+            let (a, b) = try streamPair(bufferSize: 4096)
+            defer { b.close() }
+            enter { a.close() }
+            if situation == .streamRead {
+                _ = try a.readLine()
+            } else {
+                try a.write([UInt8](repeating: 1, count: 1 << 20))
+            }
+        case .accept:
+            let listener = try TCPListener(port: 0)
+            enter { listener.close() }
+            _ = try listener.accept()
+        case .connect:
+            let hole = try BlackHole()
+            defer { hole.close() }
+            enter()
+            _ = try TCPStream.connect(to: hole.endpoint)
         case .parker:
             enter()
             try Parker().park()

@@ -1,13 +1,14 @@
 internal import Glibc
 internal import Synchronization
-internal import Tandem
 
-/// Binding and listening on a unix socket, unix(7).
-enum UnixListener {
+/// Binding and listening on a unix socket, unix(7), for `UnixListener` and for servers with an accept loop of their own.
+package enum UnixBinding {
     /// Returns a listening socket, non-blocking and close-on-exec, and its file. The caller has to close the socket and remove
     /// the file. Throws `TandemError` `cannotListen`: for a path that is empty or too long, and, with the errno, for a
     /// system call that fails; EADDRINUSE if another process listens there.
-    static func open(_ path: String, mode: UInt16, backlog: Int) throws(TandemError) -> (CInt, UnixSocketFile) {
+    package static func listen(
+        on path: String, mode: UInt16, backlog: Int
+    ) throws(TandemError) -> (CInt, UnixSocketFile) {
         guard let address = SocketAddress(unixPath: path) else {
             throw TandemError(
                 .cannotListen,
@@ -16,7 +17,7 @@ enum UnixListener {
                 \(SocketAddress.longestPath): choose another one
                 """)
         }
-        let fd = newSocket()
+        let fd = address.makeStreamSocket()
         guard fd >= 0 else { throw failure("socket", path) }
         let lock = lockDirectory(of: path)
         defer { if lock >= 0 { Glibc.close(lock) } }
@@ -31,7 +32,7 @@ enum UnixListener {
             }
             file = UnixSocketFile(path)
             guard chmod(path, mode_t(mode)) == 0 else { throw failure("chmod", path) }
-            guard listen(fd, CInt(clamping: backlog)) == 0 else { throw failure("listen", path) }
+            guard Glibc.listen(fd, CInt(clamping: backlog)) == 0 else { throw failure("listen", path) }
             guard let file else { throw failure("stat", path) }
             return (fd, file)
         } catch {
@@ -39,6 +40,23 @@ enum UnixListener {
             Glibc.close(fd)
             throw error
         }
+    }
+
+    /// Returns a socket that listens on an abstract name, non-blocking and close-on-exec. The caller has to close it. Throws
+    /// `TandemError` `cannotListen`, with the errno if a system call failed.
+    static func listen(on address: UnixAddress, backlog: Int) throws(TandemError) -> CInt {
+        let known = try address.socketAddress(or: .cannotListen)
+        let fd = known.makeStreamSocket()
+        guard fd >= 0 else { throw failure("socket", address) }
+        guard known.withSockaddr({ bind(fd, $0, $1) }) == 0 else { throw closing(fd, failure("bind", address)) }
+        guard Glibc.listen(fd, CInt(clamping: backlog)) == 0 else { throw closing(fd, failure("listen", address)) }
+        return fd
+    }
+
+    /// Closes a socket and returns the error that was made before.
+    private static func closing(_ fd: CInt, _ error: TandemError) -> TandemError {
+        Glibc.close(fd)
+        return error
     }
 
     /// Removes a socket file that a killed process left behind. Throws EADDRINUSE if a process listens on it, or it is not a
@@ -54,7 +72,7 @@ enum UnixListener {
             throw failure(
                 "bind", path, EADDRINUSE, "a file that is not a socket has that name: remove it, or choose another path")
         }
-        let probe = newSocket()
+        let probe = address.makeStreamSocket()
         guard probe >= 0 else { throw failure("socket", path) }
         defer { Glibc.close(probe) }
         // A full backlog gives EAGAIN, which also means that a process listens there.
@@ -78,17 +96,20 @@ enum UnixListener {
         return fd
     }
 
-    private static func newSocket() -> CInt {
-        socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    private static func failure(_ call: String, _ path: String, _ error: CInt = errno, _ more: String? = nil) -> TandemError {
+        failure(call, .path(path), error, more)
     }
 
-    private static func failure(_ call: String, _ path: String, _ error: CInt = errno, _ more: String? = nil) -> TandemError {
-        TandemError(.cannotListen, "cannot listen on unix:\(path): \(call): \(more ?? text(of: error))", errno: error)
+    private static func failure(
+        _ call: String, _ address: UnixAddress, _ error: CInt = errno, _ more: String? = nil
+    ) -> TandemError {
+        TandemError(
+            .cannotListen, "cannot listen on \(address): \(call): \(more ?? String(cString: strerror(error)))", errno: error)
     }
 }
 
 /// The file of a bound unix socket. The first hub that stops accepting removes it, if it is still the file that was bound.
-final class UnixSocketFile: Sendable {
+package final class UnixSocketFile: Sendable {
     private let path: String
     private let device: dev_t
     private let inode: ino_t
@@ -102,7 +123,8 @@ final class UnixSocketFile: Sendable {
         (device, inode) = (status.st_dev, status.st_ino)
     }
 
-    func remove() {
+    /// Removes the file. Any thread. A second call does nothing.
+    package func remove() {
         // Only once: another server's file may get the inode number of the removed file.
         guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
         var status = stat()
