@@ -119,7 +119,9 @@ let package = Package(
             path: "Tests/Support/LegacyClients",
             swiftSettings: house),
         .testTarget(name: "TandemPatchTests", swiftSettings: house),
-        .testTarget(name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel", "GlobalTasks", "lines"], swiftSettings: house),
+        .testTarget(
+            name: "TandemTests", dependencies: ["Tandem", "AllocationCount", "TopLevel", "GlobalTasks", "lines"],
+            swiftSettings: house),
         .testTarget(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),
