@@ -6,7 +6,8 @@ internal import Synchronization
 /// any number if the descriptor is shared.
 ///
 /// All calls must be made on the hub's thread. The descriptor owns the number: `close` closes it and wakes the callers that wait.
-/// From then on every call throws `closed`, also if the kernel has given the number to another file.
+/// From then on every call throws `closed`, also if the kernel has given the number to another file. If the last reference goes away
+/// without `close`, on the hub's thread, the number is closed and the hub reports it; on another thread that traps.
 ///
 /// If other code closes the number, the hub closes the descriptor as soon as it notices: when the number is adopted again, or in
 /// one of the audits that an idle hub makes every `HubConfiguration.auditInterval`.
@@ -115,7 +116,13 @@ public final class Descriptor {
     }
 
     deinit {
-        precondition(isClosed, "Descriptor \(fd) was dropped without close() or stopWatching()")
+        guard !isClosed else { return }
+        precondition(
+            hub.isCurrent || hub.hasEnded, "Descriptor \(fd) was dropped without close() on another thread than that of its hub")
+        if hub.isCurrent { _ = release() }
+        let call = watcher == nil ? "close" : "stopWatching"
+        if watcher == nil { _ = Glibc.close(fd) }
+        hub.report(.dropped, "Descriptor \(fd) was dropped without \(call)(), and is closed now: call \(call)() when it is done")
     }
 
     /// Whether a read that falls short has taken everything that was available.

@@ -22,6 +22,8 @@ public struct HubReport: Sendable, CustomStringConvertible {
         public static let failed = Kind(rawValue: "failed")
         /// A task on no hub called blocking code. Reported once per process, by the hub that runs the code.
         public static let leftHub = Kind(rawValue: "leftHub")
+        /// A `Descriptor` was dropped without `close`.
+        public static let dropped = Kind(rawValue: "dropped")
         /// Any other report.
         public static let other = Kind(rawValue: "other")
     }

@@ -5,6 +5,37 @@ internal import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct DescriptorTests {
+    // MARK: Dropping
+
+    @Test func `a descriptor that is dropped on its hub is closed and reported`() async throws {
+        let reports = Recorder<HubReport>()
+        var configuration = HubConfiguration()
+        configuration.onReport = { reports.add($0) }
+        let group = try HubGroup(count: 1, configuration: configuration)
+        try await group.hubs[0].spawn { () async throws in
+            let hub = Hub.current!
+            var ends: [CInt] = [0, 0]
+            let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+            #expect(socketpair(AF_UNIX, kind, 0, &ends) == 0)
+            let (reading, writing) = (ends[0], ends[1])
+            var dropped: Descriptor? = try Descriptor(adopting: reading)
+            #expect(hub.statistics.descriptors == 1 && dropped != nil)
+            dropped = nil
+            #expect(hub.statistics.descriptors == 0)
+            #expect(fcntl(reading, F_GETFD) == -1 && errno == EBADF)
+            // A watch does not own its number.
+            var watch: Descriptor? = try Descriptor(watching: writing, for: .writable) { _ in }
+            #expect(watch != nil)
+            watch = nil
+            #expect(hub.statistics.descriptors == 0)
+            #expect(close(writing) == 0)
+            #expect(reports.all.map(\.kind) == [.dropped, .dropped])
+            #expect(reports.all[0].message.hasPrefix("Descriptor \(reading) was dropped without close()"))
+            #expect(reports.all[1].message.hasPrefix("Descriptor \(writing) was dropped without stopWatching()"))
+        }.value
+        await group.shutdown()
+    }
+
     // MARK: Reading and writing
 
     @Test func `async code and a green thread exchange data`() async throws {
@@ -232,9 +263,11 @@ struct DescriptorTests {
         #expect(throws: TandemError(.hubStopped, "")) { _ = try Descriptor(adopting: 0) }
     }
 
-    @Test func `releasing an open descriptor ends the process`() async {
+    @Test func `dropping an open descriptor on another thread ends the process`() async {
         await #expect(processExitsWith: .failure) {
-            _ = try await onHub { _ = try Descriptor(adopting: socketPair().0) }
+            let hub = try HubGroup(count: 1).hubs[0]
+            let loan = try await hub.spawn { () async throws in Loan(try Descriptor(adopting: socketPair().0)) }.value
+            withExtendedLifetime(loan) {}
         }
     }
 
