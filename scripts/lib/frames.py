@@ -10,7 +10,7 @@ import struct
 FRAMES = {
     "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 464),
     "Connection.serveRequests": ("$s10TandemHTTP10ConnectionC13serveRequests", 528),
-    "Descriptor.waitIgnoringCancellation": ("$s6Tandem10DescriptorC24waitIgnoringCancellation", 128),
+    "Descriptor.waitIgnoringCancellation": ("$s6Tandem10DescriptorC24waitIgnoringCancellation", 80),
     "park": ("$s6Tandem4park", 80),
     "Hub.host": ("$s6Tandem3HubC4host", 112),
     "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC9RemainderOYaKFTu", 176),

@@ -19,13 +19,13 @@ public final class GreenThread<Success: Sendable>: Sendable {
     ///   - hub: The hub to run on.
     ///   - delay: The minimum delay before the body starts. Until then the thread holds no stack.
     ///   - body: The blocking code.
-    // Inlined into the caller, where the type is known: otherwise each spawn looks up metadata.
     @discardableResult
     @inlinable
     public init(
         name: GreenThreadName = "green thread", on hub: Hub? = nil, after delay: Duration = .zero,
         _ body: @escaping @Sendable () throws -> Success
     ) {
+        // This is inlined into the caller, where the type is known: otherwise each spawn would look up metadata.
         completion = Completion(name)
         completion.start(on: hub, after: delay) { [self] in
             do { value = try body() } catch { return error }

@@ -76,11 +76,22 @@ extension Descriptor {
             if hub.charge() { await hub.giveWay() }
             return
         }
+        let wait = beginIgnoringCancellation(direction)
+        await park(wait)
+        endIgnoringCancellation(wait, direction)
+    }
+
+    @inline(never)  // frame
+    private func beginIgnoringCancellation(_ direction: Direction) -> Wait {
         precondition(self[direction].isEmpty && !isShared, "another caller already waits for file descriptor \(fd)")
         let wait = beginWait(direction, .never)
         wait.pointee.ignores_cancellation = true
         self[direction].append(wait)
-        await park(wait)
+        return wait
+    }
+
+    @inline(never)  // frame
+    private func endIgnoringCancellation(_ wait: Wait, _ direction: Direction) {
         self[direction].remove(wait)
         _ = hub.finishWait(wait)
     }
