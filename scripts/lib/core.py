@@ -24,7 +24,8 @@ BOUNDS = {
     "blocking to async, callee does not suspend": (2_235, 3, 0, 0),
     "blocking to async, callee yields once": (4_820, 5, 2, 5),
     "park and unpark of a green thread": (2_568, 2, 0, 4),
-    "park and unpark of a task": (3_474, 2, 2, 9),
+    "park and unpark of a task": (3_002, 2, 0, 4),
+    "Task.yield on the hub": (2_697, 1, 2, 5),
     "spawn a green thread and wait for it": (11_352, 3, 9, 43),
     "spawn a task and wait for it": (7_386, 3, 4, 19),
 }

@@ -37,11 +37,21 @@ let operations: [(name: String, run: @Sendable (Int) async throws -> Void)] = [
     (
         "park and unpark of a task",
         { count in
-            let other = spawn { () async throws in for _ in 0..<count / 2 { try await sleep(for: .zero) } }
-            for _ in 0..<count / 2 { try await sleep(for: .zero) }
-            _ = try await other.value
+            let (ping, pong) = (Semaphore(0), Semaphore(0))
+            let other = spawn {
+                for _ in 0..<count / 2 {
+                    try await ping.acquire()
+                    pong.release()
+                }
+            }
+            for _ in 0..<count / 2 {
+                ping.release()
+                try await pong.acquire()
+            }
+            try await other.value
         }
     ),
+    ("Task.yield on the hub", { count in for _ in 0..<count { await Task.yield() } }),
     ("spawn a green thread and wait for it", { count in for index in 0..<count { _ = try await spawn { index }.wait() } }),
     ("spawn a task and wait for it", { count in for index in 0..<count { _ = try await spawn { () async in index }.value } }),
 ]
