@@ -41,7 +41,7 @@ struct WatchdogTests {
             let reports = Recorder<HubReport>()
             var configuration = watched(0, reports)
             configuration.stallThreshold = threshold
-            try await onHub(configuration) {
+            try await onHub(configuration, hubs: .one("the hubs would share the reports, and each counts its own stalls")) {
                 let hub = Hub.current!
                 #expect(hub.stallThreshold == threshold)
                 hub.stallThreshold = .milliseconds(20)
