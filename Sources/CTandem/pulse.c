@@ -116,6 +116,10 @@ static void interrupt(const tandem_pulse *pulse, tandem_sighting *seen) {
 
 /* MARK: a thread in a system call */
 
+bool tandem_pulse_is_of_this_thread(const tandem_pulse *pulse) {
+  return __atomic_load_n(&pulse->thread_id, __ATOMIC_ACQUIRE) == tandem_thread_id();
+}
+
 static bool read_thread_file(int thread_id, const char *name, char *text, size_t size) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/task/%d/%s", thread_id, name);

@@ -33,6 +33,9 @@ typedef struct tandem_pulse {
   uint64_t delay_total, delay_maximum;
 } tandem_pulse;
 
+/// Whether the calling thread is the hub's. Any thread.
+bool tandem_pulse_is_of_this_thread(const tandem_pulse *pulse);
+
 static inline void tandem_pulse_job(tandem_pulse *pulse) {
   __atomic_store_n(&pulse->jobs, pulse->jobs + 1, __ATOMIC_RELAXED);
 }

@@ -67,6 +67,16 @@ extension Hub {
     func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {
         // The caller is suspended until the body has ended, so the closure is never used by both.
         nonisolated(unsafe) let body = body
-        await visit { await host(name, body) }
+        var hub = self
+        while true {
+            let hasRun = await hub.visit {
+                // The hub may have ended before the task arrived.
+                guard hub.isCurrent else { return false }
+                await hub.host(name, body)
+                return true
+            }
+            if hasRun { return }
+            hub = HubGroup.shared.nextHub()
+        }
     }
 }

@@ -15,7 +15,8 @@ struct CompletionLinks: Sendable {
         case busy
     }
 
-    private var waiting: ArraySlice<(key: Int, handler: Handler)> = []
+    // Not a slice: that keeps what was removed from its beginning.
+    private var waiting: [(key: Int, handler: Handler)] = []
     private var nextKey = 0
     private var hasEnded = false
     /// The OS thread that is calling handlers. Handlers that one of them links are called after it, so nesting does not recurse.
@@ -23,13 +24,13 @@ struct CompletionLinks: Sendable {
 
     /// Removes and returns the next handler, for this thread to call; nil if there is none, and then the thread has ended.
     mutating func removeNext() -> Handler? {
-        guard let link = waiting.popFirst() else {
+        guard !waiting.isEmpty else {
             caller = nil
             hasEnded = true
             return nil
         }
         caller = pthread_self()
-        return link.handler
+        return waiting.removeFirst().handler
     }
 
     mutating func add(_ handler: @escaping Handler) -> Added {

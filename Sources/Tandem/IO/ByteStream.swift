@@ -75,6 +75,7 @@ extension ByteStream {
         try hub.checkIsCurrent(call)
         try buffer.begin(direction, call)
         defer { buffer.end(direction) }
+        let deadline = deadline.onThisClock
         while true {
             if hub.mustGiveWay { await hub.giveWay() }
             switch try step() {
@@ -95,6 +96,7 @@ extension ByteStream {
         try hub.checkIsCurrent(call)
         try buffer.begin(direction, call)
         defer { buffer.end(direction) }
+        let deadline = deadline.onThisClock
         while true {
             if hub.mustGiveWay { hub.giveWay() }
             switch try step() {

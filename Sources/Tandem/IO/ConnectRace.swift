@@ -52,6 +52,7 @@ final class ConnectRace {
     ///   address that was tried, with its reason.
     func run(deadline: Deadline) async throws -> (SocketEndpoint, Descriptor) {
         defer { for attempt in attempts { attempt.descriptor.close() } }
+        let deadline = deadline.onThisClock
         var next = Deadline.after(.zero)
         while true {
             if let winner = takeWinner(failed: &next) { return (winner.endpoint, winner.descriptor) }

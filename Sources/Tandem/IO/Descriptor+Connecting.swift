@@ -10,6 +10,7 @@ extension Descriptor {
     ///
     /// - Throws: `CancellationError`, or `TandemError` `timedOut` or `systemCall` with the reason of the failure.
     package static func connect(_ fd: CInt, to address: SocketAddress, deadline: Deadline = .never) async throws -> Descriptor {
+        let deadline = deadline.onThisClock
         var pause = 1
         do {
             while true {

@@ -99,6 +99,7 @@ extension Descriptor {
             hub.charge(bytes: got)
             return got
         }
+        let deadline = deadline.onThisClock
         while true {
             try await wait(for: .readable, deadline: deadline)
             if let got = try readAvailable(into: buffer) { return got }
@@ -117,6 +118,7 @@ extension Descriptor {
             hub.charge(bytes: got)
             return got
         }
+        let deadline = deadline.onThisClock
         while true {
             try wait(for: .readable, deadline: deadline, file: file, line: line)
             if let got = try readAvailable(into: buffer) { return got }
@@ -131,6 +133,7 @@ extension Descriptor {
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy` or `systemCall`. Then some of the
     ///   bytes may have been written.
     public func write(_ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never) async throws {
+        let deadline = deadline.onThisClock
         var rest = buffer[...]
         while !rest.isEmpty {
             if hub.mustGiveWay { await hub.giveWay() }
@@ -150,6 +153,7 @@ extension Descriptor {
         _ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
         _ = try currentFiber("Descriptor.write", file, line)
+        let deadline = deadline.onThisClock
         var rest = buffer[...]
         while !rest.isEmpty {
             if hub.mustGiveWay { hub.giveWay() }

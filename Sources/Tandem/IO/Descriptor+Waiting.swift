@@ -41,6 +41,7 @@ extension Descriptor {
     ///
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed` or `descriptorBusy`.
     public func wait(for direction: Direction, deadline: Deadline = .never) async throws {
+        let deadline = deadline.onThisClock
         var wait = try begin(direction, deadline, isFirst: false)
         if wait == nil, hub.charge() { await hub.giveWay() }
         while let waiting = wait {
@@ -57,6 +58,7 @@ extension Descriptor {
         for direction: Direction, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
         let fiber = try currentFiber("Descriptor.wait", file, line)
+        let deadline = deadline.onThisClock
         var wait = try begin(direction, deadline, isFirst: false)
         if wait == nil, hub.charge() { hub.giveWay() }
         while let waiting = wait {

@@ -118,11 +118,15 @@ public final class Descriptor {
     deinit {
         guard !isClosed else { return }
         precondition(
-            hub.isCurrent || hub.hasEnded, "Descriptor \(fd) was dropped without close() on another thread than that of its hub")
-        if hub.isCurrent { _ = release() }
-        let call = watcher == nil ? "close" : "stopWatching"
-        if watcher == nil { _ = Glibc.close(fd) }
-        hub.report(.dropped, "Descriptor \(fd) was dropped without \(call)(), and is closed now: call \(call)() when it is done")
+            hub.isOnItsThread || hub.hasEnded,
+            "Descriptor \(fd) was dropped without close() on another thread than that of its hub")
+        if !hub.hasEnded { hub.registrations.remove(fd: fd) }
+        if watcher == nil {
+            _ = Glibc.close(fd)
+            hub.report(.dropped, "Descriptor \(fd) was dropped without close(), and is closed now: call close() when it is done")
+        } else {
+            hub.report(.dropped, "Descriptor \(fd) was dropped without stopWatching(), and is not watched any more")
+        }
     }
 
     /// Whether a read that falls short has taken everything that was available.

@@ -2,29 +2,43 @@
 internal import CTandem
 internal import Synchronization
 
-/// Swift's global executor while hubs have taken it over: every task without an executor of its own runs on one of these hubs, with
-/// the delayed jobs of `Task.sleep`. A task that is enqueued on the thread of such a hub runs on that hub, any other on the hubs in
-/// turn.
+/// Swift's global executor once hubs have taken it over: while there are such hubs, every task without an executor of its own runs on
+/// one of them, with the delayed jobs of `Task.sleep`. A task that is enqueued on the thread of such a hub runs on that hub, any other
+/// on the hubs in turn. Without such hubs it hands everything to Swift's own executor.
 ///
 /// The main actor runs on the hub that owns the main thread, if there is one.
 ///
 /// Swift replaces its executors by `_createExecutors`, also while tasks run: a task that is suspended then continues on the new
-/// executor. The runtime's older hooks (`swift_task_enqueueGlobal_hook`) see neither delayed jobs nor the main actor on Swift 6.3.
+/// executor. It is called once per process, because it is not safe beside itself. The runtime's older hooks
+/// (`swift_task_enqueueGlobal_hook`) see neither delayed jobs nor the main actor on Swift 6.3.
 final class GlobalExecutor: TaskExecutor, SchedulingExecutor, Sendable {
     static let shared = GlobalExecutor()
 
     private struct State {
+        /// The hubs that have taken over.
         var hubs: [Hub] = []
         var turn = 0
-        var mainHub: Hub?
+        /// The hubs of the main thread. The last one runs; a guest hub may run another.
+        var ofMainThread: [Hub] = []
     }
 
     private let state = Mutex(State())
+    // Swift's own executors, or those of the program's `DefaultExecutorFactory`.
+    private let formerDefault: any TaskExecutor
+    private let formerMain: any MainExecutor
 
-    // MARK: Taking over
+    private init() {
+        formerDefault = Task.defaultExecutor
+        formerMain = MainActor.executor
+    }
+
+    /// Replaces Swift's executors, once.
+    private static let installed: Void = _createExecutors(factory: HubExecutors.self)
+
+    // MARK: Hubs
 
     /// Makes these hubs the global executor if their configuration says so. Throws `TandemError` `executorTaken` if other hubs are.
-    func beTaken(by hubs: [Hub]) throws(TandemError) {
+    func install(_ hubs: [Hub]) throws(TandemError) {
         guard hubs[0].configuration.takesOverGlobalExecutor else { return }
         let isFree = state.withLock { state in
             guard state.hubs.isEmpty else { return false }
@@ -36,60 +50,54 @@ final class GlobalExecutor: TaskExecutor, SchedulingExecutor, Sendable {
                 .executorTaken,
                 "other hubs have taken over Swift's global executor already: only one hub or group of a process can")
         }
-        _createExecutors(factory: HubExecutors.self)
+        for hub in hubs { hub.runsGlobalTasks.store(true, ordering: .relaxed) }
+        GlobalExecutor.installed
     }
 
-    /// Records the hub if it owns the main thread. Called on the hub's thread when it begins.
-    func enter(_ hub: Hub) {
-        if tandem_is_main_thread() { state.withLock { $0.mainHub = hub } }
-    }
-
-    /// Forgets the hub that owned the main thread, and gives the executor back with the last hub. Called on the hub's thread when it
-    /// ends.
-    func leave(_ hub: Hub) {
+    /// Removes hubs: from now on their tasks run on the other hubs, or on Swift's own executor. Any thread.
+    func remove(_ hubs: [Hub]) {
+        for hub in hubs { hub.runsGlobalTasks.store(false, ordering: .relaxed) }
         state.withLock { state in
-            if state.mainHub === hub { state.mainHub = nil }
+            state.hubs.removeAll { hub in hubs.contains { $0 === hub } }
         }
-        beGivenBack(by: [hub])
     }
 
-    /// Removes hubs, and makes Swift's executor the global one again with the last of them. Any thread.
-    func beGivenBack(by hubs: [Hub]) {
-        let isLast = state.withLock { state in
-            let count = state.hubs.count
-            state.hubs.removeAll { hub in hubs.contains { $0 === hub } }
-            return count > 0 && state.hubs.isEmpty
+    /// Records a hub that owns the main thread. The main actor runs there from the time when a hub has taken over the executor, or at
+    /// once if the hub's configuration says so. Called on the main thread, before the hub runs.
+    func enterMainThread(_ hub: Hub) {
+        state.withLock { $0.ofMainThread.append(hub) }
+        if hub.configuration.servesMainActor { GlobalExecutor.installed }
+    }
+
+    /// Forgets a hub that owned the main thread. Any thread.
+    func leaveMainThread(_ hub: Hub) { state.withLock { $0.ofMainThread.removeAll { $0 === hub } } }
+
+    /// The hub for a task that the caller enqueues; nil if no hub has taken over the executor. Any thread.
+    func nextHub() -> Hub? {
+        if let hub = Hub.current, hub.runsGlobalTasks.load(ordering: .relaxed) { return hub }
+        return state.withLock { state in
+            guard !state.hubs.isEmpty else { return nil }
+            state.turn &+= 1
+            return state.hubs[state.turn % state.hubs.count]
         }
-        if isLast { _createExecutors(factory: PlatformExecutorFactory.self) }
     }
 
     // MARK: Enqueuing
 
     func enqueue(_ job: consuming ExecutorJob) {
-        guard let hub = nextHub() else { return platform.enqueue(job) }
+        guard let hub = nextHub() else { return formerDefault.enqueue(job) }
         hub.enqueue(UnownedJob(job), for: TANDEM_JOB_GLOBAL)
-    }
-
-    /// Takes over a job of a hub that has ended, so that a task that outlived its hub can end.
-    func take(over job: Job) {
-        let unowned = unsafeBitCast(job, to: UnownedJob.self)
-        if job.kind == TANDEM_JOB_MAIN {
-            enqueueOnMain(unowned)
-        } else if job.delay > 0 {
-            enqueue(ExecutorJob(unowned), after: .nanoseconds(Int64(job.delay)), tolerance: nil, clock: ContinuousClock())
-        } else {
-            // Swift's own: as long as no hub has taken it over, this type is not involved.
-            (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)
-        }
     }
 
     func enqueue<C: Clock>(
         _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
     ) {
-        guard let delay = delay as? Duration, let hub = nextHub() else {
-            return (platform as! any SchedulingExecutor).enqueue(job, after: delay, tolerance: tolerance, clock: clock)
+        if let delay = delay as? Duration, let hub = nextHub() {
+            hub.enqueue(UnownedJob(job), for: TANDEM_JOB_GLOBAL, after: delay.nanosecondsClamped)
+        } else {
+            ((formerDefault as? any SchedulingExecutor) ?? PlatformExecutorFactory.defaultExecutor as! any SchedulingExecutor)
+                .enqueue(job, after: delay, tolerance: tolerance, clock: clock)
         }
-        hub.enqueue(UnownedJob(job), for: TANDEM_JOB_GLOBAL, after: delay.nanosecondsClamped)
     }
 
     func enqueue<C: Clock>(
@@ -98,39 +106,40 @@ final class GlobalExecutor: TaskExecutor, SchedulingExecutor, Sendable {
         enqueue(job, after: clock.now.duration(to: instant), tolerance: tolerance, clock: clock)
     }
 
-    fileprivate func enqueueOnMain(_ job: UnownedJob) {
-        if let hub = state.withLock({ $0.mainHub }) {
-            hub.enqueue(job, for: TANDEM_JOB_MAIN)
+    /// Runs a job of a hub that has ended elsewhere, so that a task that outlived its hub can end.
+    func handOver(_ job: Job) {
+        let unowned = unsafeBitCast(job, to: UnownedJob.self)
+        if job.kind == TANDEM_JOB_MAIN {
+            enqueueOnMain(unowned)
+        } else if job.delay > 0 {
+            enqueue(ExecutorJob(unowned), after: .nanoseconds(Int64(job.delay)), tolerance: nil, clock: ContinuousClock())
         } else {
-            PlatformExecutorFactory.mainExecutor.enqueue(ExecutorJob(job))
+            (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)
         }
     }
+
+    fileprivate func enqueueOnMain(_ job: UnownedJob) {
+        if let hub = state.withLock({ $0.ofMainThread.last }) {
+            hub.enqueue(job, for: TANDEM_JOB_MAIN)
+        } else {
+            formerMain.enqueue(ExecutorJob(job))
+        }
+    }
+
+    fileprivate var former: any MainExecutor { formerMain }
 
     /// The executor of a task that runs on the global executor, and prefers no task executor.
     static var noExecutor: UnownedSerialExecutor { unsafeBitCast((0, 0), to: UnownedSerialExecutor.self) }
-
-    private var platform: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
-
-    /// The hub for a task that is enqueued by the caller; nil if no hub has taken over the executor. Any thread.
-    func nextHub() -> Hub? {
-        if let hub = Hub.current, hub.configuration.takesOverGlobalExecutor { return hub }
-        return state.withLock { state in
-            guard !state.hubs.isEmpty else { return nil }
-            state.turn &+= 1
-            return state.hubs[state.turn % state.hubs.count]
-        }
-    }
 }
 
-/// The main actor's executor while hubs have taken over the global one.
+/// The main actor's executor once hubs have taken over the global one.
 final class MainActorExecutor: MainExecutor, Sendable {
     static let shared = MainActorExecutor()
 
     func enqueue(_ job: consuming ExecutorJob) { GlobalExecutor.shared.enqueueOnMain(UnownedJob(job)) }
 
-    /// Not called: the main thread runs a hub.
-    func run() throws { try PlatformExecutorFactory.mainExecutor.run() }
-    func stop() { PlatformExecutorFactory.mainExecutor.stop() }
+    func run() throws { try GlobalExecutor.shared.former.run() }
+    func stop() { GlobalExecutor.shared.former.stop() }
 
     func checkIsolated() { precondition(tandem_is_main_thread(), "the main actor's code must run on the main thread") }
     func isIsolatingCurrentContext() -> Bool? { tandem_is_main_thread() }

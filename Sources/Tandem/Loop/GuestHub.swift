@@ -20,7 +20,8 @@ public final class GuestHub {
     private let timer: CInt
     private let thread = pthread_self()
     private var armed = UInt64.max
-    private var hasStopped = false
+    // Until `init` has succeeded, there is nothing to stop.
+    private var hasStopped = true
 
     /// Creates a hub whose turns run on the calling thread.
     ///
@@ -46,13 +47,14 @@ public final class GuestHub {
             close(timer)
             throw error
         }
-        do throws(TandemError) { try GlobalExecutor.shared.beTaken(by: [hub]) } catch {
+        do throws(TandemError) { try GlobalExecutor.shared.install([hub]) } catch {
             close(timer)
             throw error
         }
         tandem_pulse_enter(hub.pulse)
         hub.enter()
         hub.letGo()
+        hasStopped = false
         prepareNextTurn()
     }
 

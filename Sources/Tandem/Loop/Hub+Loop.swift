@@ -17,7 +17,7 @@ extension Hub {
         let failed = tandem_overflow_watch_thread()
         precondition(failed == 0, "sigaltstack: errno \(failed)")
         watch = configuration.stallThreshold.map { HubWatch(self, threshold: $0) }
-        GlobalExecutor.shared.enter(self)
+        if tandem_is_main_thread() { GlobalExecutor.shared.enterMainThread(self) }
     }
 
     /// Makes this hub the calling thread's current hub. The thread must have no other hub.
@@ -29,16 +29,15 @@ extension Hub {
     /// Ends `take`: the thread runs code outside the hub until the next `take`.
     func letGo() { tandem_set_current_hub(nil, nil) }
 
-    /// Closes the hub after its loop has ended. Jobs that arrive from now on run on Swift's global pool.
+    /// Closes the hub after its loop has ended. Jobs that arrive from now on run elsewhere, `GlobalExecutor.handOver`.
     func leave() {
         dropLocals()
         watch?.end()
         tandem_overflow_unwatch_thread()
-        GlobalExecutor.shared.leave(self)
+        GlobalExecutor.shared.leaveMainThread(self)
         markEnded()
         letGo()
         takeIn(tandem_inbox_close(inbox))
-        while let job = ready.removeFirst() { GlobalExecutor.shared.take(over: job) }
         handOverTasks()
         ended.send(())
     }
@@ -46,20 +45,24 @@ extension Hub {
     /// Hands tasks that the hub did not start to Swift's executor, after the loop has ended. Those that wait for something of the hub
     /// are lost, because it wakes nobody any more.
     private func handOverTasks() {
-        var lost: [String] = []
+        // First a look at all waits: a task that is handed over may end its wait meanwhile.
+        var (lost, delayed): ([String], [Job]) = ([], [])
         waits.forEachCall { wait in
             if wait.pointee.is_delayed_job, let job = wait.pointee.job {
                 job.delay -= min(job.delay, tandem_real_nanoseconds() - wait.pointee.began)
-                GlobalExecutor.shared.take(over: job)
-            } else {
+                delayed.append(job)
+            } else if wait.pointee.woken_by == 0 {
                 lost.append(String(cString: wait.pointee.what!))
             }
         }
+        while let job = ready.removeFirst() { GlobalExecutor.shared.handOver(job) }
+        for job in delayed { GlobalExecutor.shared.handOver(job) }
         guard configuration.takesOverGlobalExecutor, !lost.isEmpty else { return }
         let shown = lost.prefix(20).joined(separator: ", ")
         report(
             .unfinished,
-            "stopped while \(lost.count) task(s) that were not spawned on it wait: they never go on. They wait for: \(shown)")
+            "stopped while \(lost.count) call(s) wait for something of this hub: their tasks never go on. They wait for: \(shown)"
+        )
     }
 
     /// Runs one turn: items that arrived, jobs that are ready (up to the budget), timers that are due, then events of the kernel.
@@ -163,6 +166,7 @@ extension Hub {
             if let timer = wait.pointee.timer {
                 Unmanaged<HubTimer>.fromOpaque(timer).takeUnretainedValue().fire()
             } else {
+                if wait.pointee.is_delayed_job { wait.pointee.job!.delay = 0 }
                 wake(wait, TANDEM_WAKE_TIMED_OUT)
                 if wait.pointee.is_delayed_job { _ = finishWait(wait) }
             }
@@ -203,6 +207,8 @@ extension Hub {
 
     /// Cancels the tasks that were spawned and runs turns until they have ended, or until `stopGrace` is over.
     func unwind() {
+        // From here on, tasks that were not spawned on the hub run elsewhere: the hub does not wait for them.
+        GlobalExecutor.shared.remove([self])
         let deadline = tandem_real_nanoseconds() + configuration.stopGrace.nanosecondsClamped
         tasks.cancelAll()
         while tasks.count > 0 || hasMore || !tandem_inbox_is_empty(inbox) {

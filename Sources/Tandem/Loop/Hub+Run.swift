@@ -16,7 +16,7 @@ extension Hub {
         _ configuration: HubConfiguration = HubConfiguration(), _ body: @escaping @Sendable () async throws -> Success
     ) throws -> Success {
         let hub = try Hub(configuration: configuration)
-        try GlobalExecutor.shared.beTaken(by: [hub])
+        try GlobalExecutor.shared.install([hub])
         let outcome = Event<Success>()
         Task(executorPreference: hub) {
             do { outcome.send(try await body()) } catch { outcome.fail(error) }

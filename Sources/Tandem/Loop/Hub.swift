@@ -9,7 +9,7 @@ internal import Synchronization
 /// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks run on it if they are started by
 /// `spawn { }`, `GreenThread { }`, `hub.spawn { }` or `Task(executorPreference: hub)`; their structured child tasks and the async
 /// functions that they call stay on it. `Task { }` and `Task.detached` leave the hub, because Swift gives them no executor
-/// preference.
+/// preference, unless the hub has taken over Swift's global executor (`HubConfiguration.takesOverGlobalExecutor`).
 public final class Hub: TaskExecutor, @unchecked Sendable {
     /// The configuration that the hub was created with.
     public let configuration: HubConfiguration
@@ -23,6 +23,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let ended = Event<Void>()
     private let stopRequested = Atomic<Bool>(false)
     private let loopEnded = Atomic<Bool>(false)
+    /// Whether tasks that are enqueued on Swift's global executor, on this hub's thread, run here. Set by `GlobalExecutor`.
+    let runsGlobalTasks = Atomic<Bool>(false)
     @exclusivity(unchecked) nonisolated(unsafe) var executor: UnownedTaskExecutor!
     /// This hub as the serial executor of actors. Valid as long as the hub.
     @exclusivity(unchecked) public private(set) nonisolated(unsafe) var serialExecutor: HubExecutor!
@@ -87,7 +89,15 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
 
     /// The hub of the calling thread. If it has none: a hub that has taken over the global executor, or else one of the shared
     /// group.
-    package static var forCaller: Hub { current ?? GlobalExecutor.shared.nextHub() ?? HubGroup.shared.nextHub() }
+    package static var forCaller: Hub {
+        if let current { return current }
+        // A guest hub cannot run while its thread waits for it.
+        if let hub = GlobalExecutor.shared.nextHub(), !hub.isOnItsThread { return hub }
+        return HubGroup.shared.nextHub()
+    }
+
+    /// Whether the caller is on this hub's thread, also between the turns of a guest hub. Any thread.
+    var isOnItsThread: Bool { tandem_pulse_is_of_this_thread(pulse) }
 
     /// Whether the caller is on this hub's thread. Any thread.
     public var isCurrent: Bool { tandem_current_hub() == Unmanaged.passUnretained(self).toOpaque() }
@@ -125,7 +135,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         if isCurrent {
             accept(job)
         } else if !tandem_inbox_put(inbox, job, false) {
-            GlobalExecutor.shared.take(over: job)
+            GlobalExecutor.shared.handOver(job)
         }
     }
 
@@ -133,6 +143,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     func accept(_ job: Job) {
         guard job.delay > 0 else { return ready.append(job) }
         let wait = beginWait(deadline: .after(nanoseconds: job.delay), for: "Task.sleep")
+        wait.pointee.began = tandem_real_nanoseconds()
         wait.pointee.is_delayed_job = true
         wait.pointee.job = job
     }

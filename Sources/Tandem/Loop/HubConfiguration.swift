@@ -53,6 +53,9 @@ public struct HubConfiguration: Sendable {
     /// in `main`: a task that already runs moves to the hubs only when it next suspends.
     public var takesOverGlobalExecutor = false
 
+    /// Whether the main actor runs on this hub, which owns the main thread, also before a hub takes over the global executor.
+    package var servesMainActor = false
+
     /// Receives reports about the hub. nil writes them to standard error. Called on the hub's thread, the watchdog's thread, or
     /// the thread that drops the last reference to a failed green thread. It must not wait, and must not call the hub.
     public var onReport: (@Sendable (HubReport) -> Void)?

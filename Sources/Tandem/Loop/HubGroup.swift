@@ -34,12 +34,15 @@ public final class HubGroup: Sendable {
         self.hubs = hubs
         threads = Mutex([])
         var started: [pthread_t] = []
-        for hub in hubs { started.append(try HubGroup.startThread(running: hub)) }
-        threads.withLock { $0 = started }
-        do throws(TandemError) { try GlobalExecutor.shared.beTaken(by: hubs) } catch {
-            shutdown()
+        do throws(TandemError) {
+            for hub in hubs { started.append(try HubGroup.startThread(running: hub)) }
+            try GlobalExecutor.shared.install(hubs)
+        } catch {
+            for hub in hubs { hub.requestStop() }
+            for thread in started { pthread_join(thread, nil) }
             throw error
         }
+        threads.withLock { $0 = started }
     }
 
     /// Returns the hubs in turn, to spread work that belongs to no particular hub. Any thread.
@@ -60,20 +63,24 @@ public final class HubGroup: Sendable {
         for thread in running { pthread_join(thread, nil) }
     }
 
-    /// Stops all hubs, as the blocking form does, and suspends until they have ended. Traps in a task that prefers one of these hubs.
+    /// Stops all hubs, as the blocking form does, and suspends until they have ended, also in a cancelled task. Traps in a task on
+    /// one of these hubs, unless they have taken over the global executor: then the task leaves them first.
     public func shutdown() async {
-        // If the hubs have taken over the global executor, a task without a preference leaves them here.
-        GlobalExecutor.shared.beGivenBack(by: hubs)
-        if hubs.contains(where: \.isCurrent) { await Task.yield() }
-        precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
-        for hub in hubs { hub.requestStop() }
-        for hub in hubs { _ = try? await hub.ended.wait() }
-        let running = threads.withLock { threads in
-            defer { threads = [] }
-            return threads
-        }
-        // The hubs have left their loops, so this takes only as long as their threads take to exit.
-        for thread in running { pthread_join(thread, nil) }
+        precondition(
+            !hubs.contains { $0.isCurrent && !$0.runsGlobalTasks.load(ordering: .relaxed) },
+            "a hub cannot wait for its own end: call shutdown from another thread")
+        GlobalExecutor.shared.remove(hubs)
+        // In a task of its own, which runs on none of these hubs and is not cancelled.
+        await Task.detached { [self] in
+            for hub in hubs { hub.requestStop() }
+            for hub in hubs { _ = try? await hub.ended.wait() }
+            let running = threads.withLock { threads in
+                defer { threads = [] }
+                return threads
+            }
+            // The hubs have left their loops, so this takes only as long as their threads take to exit.
+            for thread in running { pthread_join(thread, nil) }
+        }.value
     }
 
     private static func startThread(running hub: Hub) throws(TandemError) -> pthread_t {

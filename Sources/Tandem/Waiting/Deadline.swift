@@ -50,15 +50,26 @@ public struct Deadline: Hashable, Comparable, Sendable {
     /// Nanoseconds on the clock of the calling thread; `UInt64.max` for `never`.
     package var nanoseconds: UInt64 {
         if time == .max { return .max }
-        let isVirtual = time >= Deadline.virtualBit
         if isVirtual == tandem_clock_is_virtual() { return time & ~Deadline.virtualBit }
         precondition(!isVirtual, "a deadline of a virtual clock was used on another clock: make it on the hub where it is used")
         let now = tandem_real_nanoseconds()
         return tandem_monotonic_nanoseconds() + (time > now ? time - now : 0)
     }
 
-    /// Whether `a` is earlier than `b`.
-    public static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
+    /// This deadline on the clock of the calling thread. Code that looks at a deadline more than once must convert it first: while
+    /// virtual time jumps, the time left of a real deadline stays nearly the same.
+    package var onThisClock: Deadline {
+        if time == .max || isVirtual == tandem_clock_is_virtual() { return self }
+        return Deadline(nanoseconds: nanoseconds)
+    }
+
+    private var isVirtual: Bool { time >= Deadline.virtualBit && time != .max }
+
+    /// Whether `a` is earlier than `b`. Of deadlines on different clocks, the one with less time left is earlier.
+    public static func < (a: Deadline, b: Deadline) -> Bool {
+        if a.time == .max || b.time == .max || a.isVirtual == b.isVirtual { return a.time < b.time }
+        return a.nanoseconds < b.nanoseconds
+    }
 }
 
 extension Duration {

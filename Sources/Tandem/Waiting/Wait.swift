@@ -63,6 +63,8 @@ extension Hub {
     /// Ends the wait and returns why it ended. Its memory is recycled: `wait` must not be used again.
     func finishWait(_ wait: Wait) -> WakeReason {
         let reason = WakeReason(wait.pointee.woken_by)
+        // On another thread, in a task that outlived the hub: its waits belong to nobody any more.
+        guard !hasEnded else { return reason }
         if wait.pointee.heap_position != 0 { timers.remove(wait) }
         waits.giveBack(wait)
         return reason
@@ -85,7 +87,7 @@ extension Hub {
 /// Wakes the task that waits. May be called from any thread and under locks: it takes none and does not call the Swift runtime.
 func post(_ wait: Wait, _ reason: UInt32) {
     guard tandem_wait_post(wait, reason), let inbox = wait.pointee.inbox else { return }
-    // If the inbox is closed, the hub has stopped, and so have all tasks that could wait there.
+    // If the inbox is closed, the hub has stopped: nothing that waited there goes on.
     _ = tandem_inbox_put(inbox, wait, true)
 }
 

@@ -14,7 +14,7 @@ struct WaitPool {
     /// Creates a pool without waits. They are delivered through `inbox`.
     init(inbox: UnsafeMutablePointer<tandem_inbox>) { self.inbox = inbox }
 
-    /// Frees the memory. No wait may be in use.
+    /// Frees the memory. No wait may be in use: the frames of suspended callers retain the hub.
     func deallocate() { for slab in slabs { slab.deallocate() } }
 
     mutating func take() -> Wait {

@@ -55,6 +55,7 @@ struct Daemon<Service: DaemonService> {
         var supervising = HubConfiguration()
         supervising.name = "supervisor"
         supervising.onReport = report
+        supervising.servesMainActor = values.http.hub.takesOverGlobalExecutor
         try Hub.run(supervising) {
             try await supervisor.run { try await start(observability, supervisor) }
         }

@@ -8,7 +8,7 @@ struct FetchDeadline {
 
     init(_ wanted: Deadline?, _ settings: FetchSettings, on hub: Hub) {
         if let wanted {
-            deadline = wanted
+            deadline = wanted.onThisClock
             allowed = wanted.remaining
         } else {
             deadline = Deadline(nanoseconds: hub.clockTime.advanced(by: settings.timeLimit))

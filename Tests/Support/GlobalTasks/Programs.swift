@@ -57,6 +57,13 @@ nonisolated(nonsending) func viaContinuation(_ threads: Threads) async {
     threads.note()
 }
 
+actor Stopper {
+    func spin() async { for _ in 0..<10 { await Task.yield() } }
+    func stop(_ group: HubGroup) async { await group.shutdown() }
+}
+
+@MainActor func stopOnMainActor(_ group: HubGroup) async { await group.shutdown() }
+
 func taking(_ change: (inout HubConfiguration) -> Void = { _ in }) -> HubConfiguration {
     var configuration = HubConfiguration()
     configuration.takesOverGlobalExecutor = true
@@ -65,6 +72,7 @@ func taking(_ change: (inout HubConfiguration) -> Void = { _ in }) -> HubConfigu
 }
 
 private let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
+private let isOver = Mutex(false)
 private let reports = Mutex<[HubReport]>([])
 
 let programs: [(name: String, run: @Sendable () throws -> Void)] = [
@@ -280,6 +288,101 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
         }
     ),
     (
+        "shutdown-in-actor",
+        {
+            // An actor that is busy on a hub stops the hubs.
+            let group = try HubGroup(count: 1, configuration: taking())
+            let done = DispatchSemaphore(value: 0)
+            let stopper = Stopper()
+            for _ in 0..<200 { Task.detached { await stopper.spin() } }
+            Task.detached {
+                await stopper.stop(group)
+                done.signal()
+            }
+            try check(done.wait(timeout: .now() + 10) == .success, "the hubs never stopped")
+        }
+    ),
+    (
+        "shutdown-cancelled",
+        {
+            let group = try HubGroup(count: 1, configuration: taking())
+            let ended = DispatchSemaphore(value: 0)
+            let task = Task.detached {
+                withUnsafeCurrentTask { $0?.cancel() }
+                await group.shutdown()
+                ended.signal()
+            }
+            _ = task
+            try check(ended.wait(timeout: .now() + 10) == .success, "the hubs never stopped")
+        }
+    ),
+    (
+        "main-actor-after-group",
+        {
+            // The main actor keeps running on the hub that owns the main thread when the group has given the executor back.
+            let threads = Threads()
+            try Hub.run {
+                let group = try HubGroup(count: 1, configuration: taking())
+                await addOnMainActor(threads)
+                await stopOnMainActor(group)
+                await addOnMainActor(threads)
+                let elsewhere = await Task.detached { Hub.current == nil }.value
+                try check(elsewhere, "a task ran on a hub after the executor was given back")
+            }
+            try threads.checkMain(2)
+        }
+    ),
+    (
+        "serves-main-actor",
+        {
+            // As the supervisor of a daemon does, before the hubs of its server exist.
+            let threads = Threads()
+            var configuration = HubConfiguration()
+            configuration.servesMainActor = true
+            try Hub.run(configuration) {
+                await addOnMainActor(threads)
+                let elsewhere = await Task.detached { Hub.current == nil }.value
+                try check(elsewhere, "a task ran on a hub that has not taken over the executor")
+            }
+            try threads.checkMain(1)
+        }
+    ),
+    (
+        "guest",
+        {
+            let group = try HubGroup(count: 1, configuration: taking())
+            do {
+                _ = try GuestHub(taking())
+                throw Failure(description: "two have taken over")
+            } catch let error as TandemError { try check(error.code == .executorTaken, "\(error)") }
+            group.shutdown()
+            // A guest's thread that waits for async code between the turns does not wait for itself.
+            let guest = try GuestHub(taking())
+            let hub = try awaiting { Hub.current }
+            try check(hub != nil && hub !== guest.hub, "awaiting ran on \(hub as Any)")
+            let ran = Mutex(false)
+            Task { ran.withLock { $0 = true } }
+            while !ran.withLock({ $0 }) { guest.turn() }
+            guest.stop()
+        }
+    ),
+    (
+        "spinner",
+        {
+            // A task that is always ready does not hold the end of the hub.
+            let clock = ContinuousClock()
+            let time = try clock.measure {
+                try Hub.run(taking { $0.onReport = { report in reports.withLock { $0.append(report) } } }) {
+                    Task.detached { while !isOver.withLock({ $0 }) { await Task.yield() } }
+                    await Task.yield()
+                }
+            }
+            isOver.withLock { $0 = true }
+            try check(time < .seconds(2), "the hub ended after \(time)")
+            try check(reports.withLock { $0.isEmpty }, "\(reports.withLock { $0 })")
+        }
+    ),
+    (
         "given-back",
         {
             let (sleeping, waiting) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
@@ -431,7 +534,7 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
                 for _ in 0..<3 { await Task.yield() }
             }
             let text = reports.withLock { $0.map { $0.description }.joined(separator: "\n") }
-            try check(text.contains("3 task(s)") && text.contains("Event.wait, Event.wait, Event.wait"), text)
+            try check(text.contains("3 call(s)") && text.contains("Event.wait, Event.wait, Event.wait"), text)
         }
     ),
     (

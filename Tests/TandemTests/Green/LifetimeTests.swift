@@ -31,6 +31,22 @@ struct LifetimeTests {
         }
     }
 
+    @Test func `a green thread with linked handlers is released when it has ended`() async throws {
+        try await onHub {
+            let called = Counter()
+            var thread: GreenThread<Int>? = GreenThread { 7 }
+            weak let released = thread
+            for _ in 0..<3 { thread!.onCompletion { _ in called.add() } }
+            #expect(try await thread!.wait() == 7)
+            thread!.onCompletion { _ in called.add() }
+            thread = nil
+            // Its task ends in this turn or the next.
+            for _ in 0..<3 { try await sleep(for: .zero) }
+            #expect(called.value == 4)
+            #expect(released == nil)
+        }
+    }
+
     @Test func `an initializer and a deinit on a green thread may wait while others run`() async throws {
         try await onHub {
             let log = Recorder<String>()
