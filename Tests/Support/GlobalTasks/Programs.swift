@@ -352,12 +352,12 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
         {
             let group = try HubGroup(count: 1, configuration: taking())
             do {
-                _ = try GuestHub(taking())
+                _ = try GuestHub(taking { $0.poller = .epoll })
                 throw Failure(description: "two have taken over")
             } catch let error as TandemError { try check(error.code == .executorTaken, "\(error)") }
             group.shutdown()
             // A guest's thread that waits for async code between the turns does not wait for itself.
-            let guest = try GuestHub(taking())
+            let guest = try GuestHub(taking { $0.poller = .epoll })
             let hub = try awaiting { Hub.current }
             try check(hub != nil && hub !== guest.hub, "awaiting ran on \(hub as Any)")
             let ran = Mutex(false)

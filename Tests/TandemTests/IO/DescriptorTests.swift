@@ -266,8 +266,11 @@ struct DescriptorTests {
     @Test func `dropping an open descriptor on another thread ends the process`() async {
         await #expect(processExitsWith: .failure) {
             let hub = try HubGroup(count: 1).hubs[0]
-            let loan = try await hub.spawn { () async throws in Loan(try Descriptor(adopting: socketPair().0)) }.value
-            withExtendedLifetime(loan) {}
+            let box = Box<Descriptor>()
+            box.value = try await hub.spawn { () async throws in Loan(try Descriptor(adopting: socketPair().0)) }.value.value
+            // The hub's task holds it too, until the task has gone.
+            try await Task.sleep(for: .milliseconds(200))
+            box.value = nil
         }
     }
 
