@@ -35,10 +35,13 @@ static char *insert_while_locked(const char *path, int milliseconds) {
         || sqlite3_exec(database, "pragma synchronous = off; create table numbers (n)", 0, 0, 0)
         || sqlite3_exec(holder.database, "pragma synchronous = off; begin immediate; insert into numbers values (1)", 0, 0, 0)) {
         failed = failure("sqlite3: %s", sqlite3_errmsg(holder.database));
+    } else if (
+        // The commit too may meet the lock that the other connection takes for a moment each time it tries.
+        sqlite3_busy_timeout(holder.database, 10000) || sqlite3_busy_timeout(database, 10000)) {
+        failed = failure("sqlite3_busy_timeout");
     } else if (pthread_create(&thread, NULL, commit_later, &holder) != 0) {
         failed = failure("pthread_create");
     } else {
-        sqlite3_busy_timeout(database, 10000);
         if (sqlite3_exec(database, "insert into numbers values (2)", 0, 0, 0)
             || sqlite3_exec(database, "select count(*) from numbers", read_number, &rows, 0)) {
             failed = failure("sqlite3: %s", sqlite3_errmsg(database));
