@@ -14,7 +14,7 @@ final class Completion: Sendable {
         /// The hub of a thread whose body failed for a reason other than cancellation.
         var failedOn: Hub?
 
-        /// Returns the next handler to call. If there is none, the thread has ended.
+        /// Returns the next handler to call. When no handler is left, records the outcome and wakes the waiters.
         mutating func next(_ outcome: Result<Void, any Error>) -> CompletionLinks.Handler? {
             if let handler = links.removeNext() { return handler }
             if self.outcome == nil {

@@ -22,7 +22,7 @@ struct CompletionLinks: Sendable {
     /// The OS thread that is calling handlers. Handlers that one of them links are called after it, so nesting does not recurse.
     private var caller: pthread_t?
 
-    /// Removes and returns the next handler, for this thread to call; nil if there is none, and then the thread has ended.
+    /// Removes and returns the next handler; the caller must call it. Returns nil when no handler is left: the thread has ended.
     mutating func removeNext() -> Handler? {
         guard !waiting.isEmpty else {
             caller = nil

@@ -125,8 +125,9 @@ extension Hub {
             """)
     }
 
-    /// Returns the caller's hub, on which a stream or listener is to be made. Throws `TandemError` `hubStopped` if there is none.
-    static func toMake(_ call: StaticString) throws(TandemError) -> Hub {
+    /// Returns the hub of the calling thread, where a new stream or listener will belong. Throws `TandemError` `hubStopped` on a thread
+    /// without a hub.
+    static func requireCurrent(_ call: StaticString) throws(TandemError) -> Hub {
         guard let hub = current else {
             throw TandemError(
                 .hubStopped,

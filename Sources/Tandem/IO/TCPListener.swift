@@ -35,7 +35,7 @@ public final class TCPListener: SocketListener, @unchecked Sendable {
 
     /// Listens on an address. Otherwise the same as the form for a host.
     public init(on endpoint: SocketEndpoint, backlog: Int = 1_024, sharingPort: Bool = false) throws(TandemError) {
-        _ = try Hub.toMake("TCPListener.init")
+        _ = try Hub.requireCurrent("TCPListener.init")
         let fd = try TCPBinding.listen(on: endpoint, backlog: backlog, sharingPort: sharingPort)
         local = SocketAddress(localOf: fd)?.endpoint ?? endpoint
         try super.init(fd)

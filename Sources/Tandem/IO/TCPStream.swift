@@ -37,7 +37,7 @@ public final class TCPStream: SocketStream, @unchecked Sendable {
     /// - Throws: `CancellationError`, or `TandemError`: `cannotConnect` with the reason of each address, and the errno of the last one;
     ///   `timedOut`; `hubStopped` on a thread without a hub; the errors of `resolve`.
     public static func connect(host: String, port: UInt16, deadline: Deadline = .never) async throws -> TCPStream {
-        _ = try Hub.toMake("TCPStream.connect")
+        _ = try Hub.requireCurrent("TCPStream.connect")
         let endpoints = try await resolve(host: host, port: port, deadline: deadline)
         return try await connect(to: endpoints, named: host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)", deadline)
     }
@@ -93,7 +93,7 @@ public final class TCPStream: SocketStream, @unchecked Sendable {
     private static func connect(
         to endpoints: [SocketEndpoint], named target: String, _ deadline: Deadline
     ) async throws -> TCPStream {
-        _ = try Hub.toMake("TCPStream.connect")
+        _ = try Hub.requireCurrent("TCPStream.connect")
         let (endpoint, descriptor) = try await ConnectRace(to: endpoints, target: target).run(deadline: deadline)
         return TCPStream(descriptor, peer: endpoint)
     }

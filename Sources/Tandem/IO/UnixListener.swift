@@ -15,7 +15,7 @@ public final class UnixListener: SocketListener, @unchecked Sendable {
     /// - Throws: `TandemError` `cannotListen` with the path and, if a system call failed, the errno: EADDRINUSE if another process
     ///   listens there; `hubStopped` on a thread without a hub.
     public init(path: String, mode: UInt16 = 0o660, backlog: Int = 1_024) throws(TandemError) {
-        _ = try Hub.toMake("UnixListener.init")
+        _ = try Hub.requireCurrent("UnixListener.init")
         let (fd, file) = try UnixBinding.listen(on: path, mode: mode, backlog: backlog)
         local = .path(path)
         try super.init(fd, file: file)
@@ -29,7 +29,7 @@ public final class UnixListener: SocketListener, @unchecked Sendable {
     ///   - backlog: The maximum number of connections that wait to be accepted, listen(2).
     /// - Throws: `TandemError` `cannotListen` or `hubStopped`, as the form for a path.
     public init(abstractName name: String, backlog: Int = 1_024) throws(TandemError) {
-        _ = try Hub.toMake("UnixListener.init")
+        _ = try Hub.requireCurrent("UnixListener.init")
         let address = UnixAddress.abstract(name)
         let fd = try UnixBinding.listen(on: address, backlog: backlog)
         local = address

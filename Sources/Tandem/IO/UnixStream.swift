@@ -23,7 +23,7 @@ public final class UnixStream: SocketStream, @unchecked Sendable {
     /// - Throws: `CancellationError`, or `TandemError`: `cannotConnect` with the address and the errno, such as ENOENT or ECONNREFUSED;
     ///   `timedOut`; `invalidArgument` for an address that is too long or empty; `hubStopped` on a thread without a hub.
     public static func connect(to address: UnixAddress, deadline: Deadline = .never) async throws -> UnixStream {
-        _ = try Hub.toMake("UnixStream.connect")
+        _ = try Hub.requireCurrent("UnixStream.connect")
         let known = try address.socketAddress(or: .invalidArgument)
         let fd = known.makeStreamSocket()
         guard fd >= 0 else { throw failure(address, .systemCall("socket", errno)) }

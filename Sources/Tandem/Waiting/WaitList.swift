@@ -33,8 +33,8 @@ struct Waiter<Item: Sendable>: Equatable, @unchecked Sendable {
         post(wait, TANDEM_WAKE_READY)
     }
 
-    /// Returns the outcome, or nil if there is none. Drops an offer that nobody took. Called once, without the lock, by the caller
-    /// who waited, when the waiter is in no list any more.
+    /// Returns the outcome, or nil if the wait ended without one. Drops an offer that nobody took. The caller that waited calls
+    /// this once, without the lock, after the waiter has left its list.
     func finish() -> Result<Item, any Error>? {
         defer { wait.pointee.ending = TANDEM_LISTED }
         switch wait.pointee.ending {
