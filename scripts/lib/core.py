@@ -26,8 +26,8 @@ BOUNDS = {
     "park and unpark of a green thread": (2_568, 2, 0, 4),
     "park and unpark of a task": (3_002, 2, 0, 4),
     "Task.yield on the hub": (2_697, 1, 2, 5),
-    "spawn a green thread and wait for it": (11_352, 3, 9, 43),
-    "spawn a task and wait for it": (7_386, 3, 4, 19),
+    "spawn a green thread and wait for it": (11_352, 3, 9, 42),
+    "spawn a task and wait for it": (7_386, 3, 4, 18),
 }
 
 

@@ -13,7 +13,7 @@ extension Hub {
         while true {
             switch tandem_fiber_resume(fiber) {
             case .finished:
-                return tandem_stack_give_back(stacks, fiber)
+                return stacks.giveBack(fiber)
             case .parked:
                 tandem_pulse_parked(pulse)
                 await park(fiber.pointee.waiting_on!)
@@ -26,10 +26,7 @@ extension Hub {
     }
 
     private func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
-        guard let fiber = tandem_stack_take(stacks) else {
-            fatalError(
-                "no memory for another green stack (\(stacks.pointee.in_use) in use): limit concurrency, or lower the stack size")
-        }
+        let fiber = stacks.take()
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
         fiber.pointee.task = tandem_current_task()

@@ -95,7 +95,7 @@ extension Descriptor {
     @inline(never)  // frame
     private func endIgnoringCancellation(_ wait: Wait, _ direction: Direction) {
         self[direction].remove(wait)
-        _ = hub.finishWait(wait)
+        _ = hub.waits.finish(wait)
     }
 
     /// Makes a caller that waits to read continue and try again, whether or not something has arrived. Also calls the handler of
@@ -125,18 +125,18 @@ extension Descriptor {
     }
 
     private func beginWait(_ direction: Direction, _ deadline: Deadline) -> Wait {
-        hub.beginWait(deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
+        hub.waits.begin(deadline: deadline, for: direction == .readable ? "descriptor readable" : "descriptor writable", fd)
     }
 
     /// Ends a wait. Returns whether the caller may try. Returns false if another caller has taken what was available: then the
     /// caller waits again, first in line.
     private func end(_ wait: Wait, _ direction: Direction) throws -> Bool {
         self[direction].remove(wait)
-        let reason = hub.finishWait(wait)
+        let reason = hub.waits.finish(wait)
         if isShared, !isClosed, self[direction].isReady, !isReadyNow(to: direction) { foundNothing(to: direction) }
         // There may be more than this caller takes, or it may take nothing: wake the next caller, which tries after this one.
         let isReady = self[direction].isReady
-        if isReady, let next = self[direction].first { hub.wake(next, TANDEM_WAKE_READY) }
+        if isReady, let next = self[direction].first { hub.waits.wake(next, TANDEM_WAKE_READY) }
         try reason.check()
         return isReady
     }
@@ -154,7 +154,7 @@ extension Descriptor {
     /// Records that the kernel may have something, and wakes the first waiter and the handler.
     func becameReady(to direction: Direction) {
         self[direction].isReady = true
-        if let first = self[direction].first { hub.wake(first, TANDEM_WAKE_READY) }
+        if let first = self[direction].first { hub.waits.wake(first, TANDEM_WAKE_READY) }
         if direction == .readable { tellReader() } else { tellWriter() }
     }
 

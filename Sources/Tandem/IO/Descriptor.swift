@@ -187,8 +187,8 @@ public final class Descriptor {
         hub.registrations.remove(fd: fd)
         tellReader()
         tellWriter()
-        reading.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
-        writing.forEach { hub.wake($0, TANDEM_WAKE_CLOSED) }
+        reading.forEach { hub.waits.wake($0, TANDEM_WAKE_CLOSED) }
+        writing.forEach { hub.waits.wake($0, TANDEM_WAKE_CLOSED) }
         return true
     }
 

@@ -123,12 +123,12 @@ final class Registrations {
     }
 
     /// Passes an event to the descriptor that it belongs to, and to the watches of the number.
-    func deliver(_ event: PollerEvent, on hub: Hub) {
+    func deliver(_ event: PollerEvent, on waits: Waits) {
         let number = Int(UInt32(truncatingIfNeeded: event.token))
         guard event.token != Registrations.nobody, number < slots.count,
             slots[number].generation == UInt32(event.token >> 32)
         else { return }
-        if slots[number].watches != nil { deliver(event.events, toWatchesOf: number, on: hub) }
+        if slots[number].watches != nil { deliver(event.events, toWatchesOf: number, on: waits) }
         guard let owner = slots[number].owner else { return }
         // Retained: the handlers that it calls may close it and release its last reference.
         let descriptor = owner.takeUnretainedValue()
@@ -172,12 +172,12 @@ final class Registrations {
         }
     }
 
-    private func deliver(_ events: UInt32, toWatchesOf number: Int, on hub: Hub) {
+    private func deliver(_ events: UInt32, toWatchesOf number: Int, on waits: Waits) {
         let always = EPOLLERR.rawValue | EPOLLHUP.rawValue | UInt32(POLLNVAL)
         var next = slots[number].watches
         while let watch = next {
             next = watch.pointee.next
-            if events & (watch.pointee.events | always) != 0 { hub.wake(watch.pointee.wait, TANDEM_WAKE_READY) }
+            if events & (watch.pointee.events | always) != 0 { waits.wake(watch.pointee.wait, TANDEM_WAKE_READY) }
         }
     }
 

@@ -51,9 +51,7 @@ public final class GuestHub {
             close(timer)
             throw error
         }
-        tandem_pulse_enter(hub.pulse)
-        hub.enter()
-        hub.letGo()
+        hub.loop.startAsGuest()
         hasStopped = false
         prepareNextTurn()
     }
@@ -64,12 +62,7 @@ public final class GuestHub {
     public func turn() {
         precondition(pthread_equal(thread, pthread_self()) != 0, "GuestHub.turn must be called on the thread that made the hub")
         guard !hasStopped else { return }
-        tandem_inbox_finish_sleep(hub.inbox)
-        tandem_pulse_enter(hub.pulse)
-        hub.take()
-        hub.poll(nanoseconds: 0)
-        hub.runTurn()
-        hub.letGo()
+        hub.loop.turnAsGuest()
         prepareNextTurn()
     }
 
@@ -82,9 +75,7 @@ public final class GuestHub {
         guard !hasStopped else { return }
         hasStopped = true
         hub.requestStop()
-        hub.take()
-        hub.unwind()
-        hub.leave()
+        hub.loop.stopAsGuest()
         close(timer)
     }
 
@@ -92,12 +83,7 @@ public final class GuestHub {
 
     /// Makes sure that `fd` becomes readable when other threads hand work to the hub, and when the next deadline passes.
     private func prepareNextTurn() {
-        let idle = hub.willPoll(hub.hasMore ? 0 : hub.timeToNextTimer())
-        if idle == 0 || !tandem_inbox_prepare_sleep(hub.inbox) {
-            tandem_eventfd_add(hub.registrations.poller.wakeDescriptor)
-        }
-        // The hub's idle work, such as trimming stacks, is due at a certain time too.
-        let next = idle < 0 ? .max : min(hub.timers.earliest, tandem_monotonic_nanoseconds() + UInt64(idle))
+        let next = hub.loop.sleepAsGuest()
         guard next != armed else { return }
         armed = next
         tandem_timerfd_arm(timer, next == .max ? 0 : next)

@@ -91,7 +91,7 @@ public final class HubGroup: Sendable {
             { context in
                 let hub = Unmanaged<Hub>.fromOpaque(context!).takeRetainedValue()
                 tandem_name_thread("\(hub.configuration.name)-\(hub.index)")
-                hub.runLoop()
+                hub.loop.run()
                 return nil
             }, context)
         guard failed == 0 else {

@@ -13,21 +13,21 @@ public final class HubTimer {
         hub.preconditionOnThread()
         self.hub = hub
         self.handler = handler
-        wait = hub.beginWait(deadline: .never, for: "timer")
+        wait = hub.waits.begin(deadline: .never, for: "timer")
         wait.pointee.timer = Unmanaged.passUnretained(self).toOpaque()
     }
 
     /// Sets the deadline and replaces an earlier one. If it has passed, the timer fires in the next turn at the earliest.
     public func arm(_ deadline: Deadline) {
         disarm()
-        if deadline != .never { hub.arm(wait, deadline) }
+        if deadline != .never { hub.waits.arm(wait, deadline) }
     }
 
     /// Removes the deadline. Does nothing if there is none.
     public func disarm() {
         // After the hub has ended there is nothing to disarm, and the caller may be on another thread.
         guard !hub.hasEnded else { return }
-        if wait.pointee.heap_position != 0 { hub.timers.remove(wait) }
+        hub.waits.disarm(wait)
     }
 
     func fire() { handler() }
@@ -35,6 +35,6 @@ public final class HubTimer {
     deinit {
         guard !hub.hasEnded else { return }
         wait.pointee.timer = nil
-        _ = hub.finishWait(wait)
+        _ = hub.waits.finish(wait)
     }
 }

@@ -5,14 +5,14 @@ internal import CTandem
 /// A task whose reads, writes and gets never have to wait would run for as long as its peer keeps up. So calls that did not have
 /// to wait are charged to the running job. When its share is used up, the next such call first gives way. A job that waits starts
 /// its next job with a full share.
-struct JobShare {
+final class JobShare {
     /// A full share in bytes: 1 MiB, or 64 calls that move no bytes.
     private static let whole = 1024 * 1024
     private static let costOfACall = whole / 64
 
-    private var left = 0
+    @exclusivity(unchecked) private var left = 0
     /// The waits of the tasks that have given way.
-    private var waits: [Wait] = []
+    @exclusivity(unchecked) private var waits: [Wait] = []
 
     /// Whether the running job's share is used up.
     var isUsedUp: Bool { left <= 0 }
@@ -21,15 +21,15 @@ struct JobShare {
     var isWaitedFor: Bool { !waits.isEmpty }
 
     /// Gives a full share to a new job.
-    mutating func beginJob() { left = JobShare.whole }
+    func beginJob() { left = JobShare.whole }
 
-    mutating func charge(bytes: Int) { left -= bytes + JobShare.costOfACall }
+    func charge(bytes: Int) { left -= bytes + JobShare.costOfACall }
 
-    mutating func add(_ wait: Wait) { waits.append(wait) }
+    func add(_ wait: Wait) { waits.append(wait) }
 
-    /// Calls `wake` with each wait. Called after the kernel was asked.
-    mutating func end(_ wake: (Wait) -> Void) {
-        for wait in waits { wake(wait) }
+    /// Wakes the tasks that have given way. Called after the kernel was asked.
+    func wakeAll(on hubWaits: Waits) {
+        for wait in waits { hubWaits.wake(wait, TANDEM_WAKE_READY) }
         waits.removeAll(keepingCapacity: true)
     }
 }
@@ -56,7 +56,7 @@ extension Hub {
         guard isCurrent else { return }
         let wait = beginGivingWay()
         await park(wait)
-        _ = finishWait(wait)
+        _ = waits.finish(wait)
     }
 
     /// Parks the green thread until the hub has finished its turn and asked the kernel. Otherwise the same as the async form.
@@ -66,11 +66,11 @@ extension Hub {
         guard isCurrent, let fiber = tandem_current_fiber(), fiber.pointee.task == tandem_current_task() else { return }
         let wait = beginGivingWay()
         parkGreenThread(fiber, wait)
-        _ = finishWait(wait)
+        _ = waits.finish(wait)
     }
 
     private func beginGivingWay() -> Wait {
-        let wait = beginWait(deadline: .never, for: "the next turn of the hub")
+        let wait = waits.begin(deadline: .never, for: "the next turn of the hub")
         wait.pointee.ignores_cancellation = true
         share.add(wait)
         return wait

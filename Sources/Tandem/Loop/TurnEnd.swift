@@ -39,14 +39,14 @@ package final class TurnEnd {
 }
 
 /// The armed handlers in order, as a list that is linked through the objects and does not retain them.
-struct TurnEndList {
-    private var first: Unmanaged<TurnEnd>?
-    private var last: Unmanaged<TurnEnd>?
-    private(set) var count = 0
+final class TurnEndList {
+    @exclusivity(unchecked) private var first: Unmanaged<TurnEnd>?
+    @exclusivity(unchecked) private var last: Unmanaged<TurnEnd>?
+    @exclusivity(unchecked) private var count = 0
 
     var isEmpty: Bool { first == nil }
 
-    mutating func append(_ end: TurnEnd) {
+    func append(_ end: TurnEnd) {
         let node = Unmanaged.passUnretained(end)
         end.isArmed = true
         end.previous = last
@@ -55,23 +55,21 @@ struct TurnEndList {
         count += 1
     }
 
-    mutating func remove(_ end: TurnEnd) {
+    func remove(_ end: TurnEnd) {
         if let previous = end.previous { previous._withUnsafeGuaranteedRef { $0.next = end.next } } else { first = end.next }
         if let next = end.next { next._withUnsafeGuaranteedRef { $0.previous = end.previous } } else { last = end.previous }
         (end.isArmed, end.previous, end.next) = (false, nil, nil)
         count -= 1
     }
 
-    mutating func popFirst() -> TurnEnd? {
+    private func popFirst() -> TurnEnd? {
         guard let end = first?.takeUnretainedValue() else { return nil }
         remove(end)
         return end
     }
-}
 
-extension Hub {
     /// Calls the armed handlers, without those that they arm meanwhile.
-    func endTurn() {
-        for _ in 0..<turnEnds.count { turnEnds.popFirst()?.fire() }
+    func fire() {
+        for _ in 0..<count { popFirst()?.fire() }
     }
 }

@@ -12,9 +12,9 @@ public func sleep(for duration: Duration) async throws {
         await Task.yield()
         return try checkCancellation()
     }
-    let wait = hub.beginWait(deadline: .after(duration), for: "sleep")
+    let wait = hub.waits.begin(deadline: .after(duration), for: "sleep")
     await park(wait)
-    let cancelled = hub.finishWait(wait) == .cancelled
+    let cancelled = hub.waits.finish(wait) == .cancelled
     // A short sleep may end before the hub has seen an earlier cancellation.
     if cancelled || Task.isCancelled { throw Hub.cancellation }
 }
@@ -29,10 +29,10 @@ public func sleep(for duration: Duration, file: StaticString = #fileID, line: UI
         return try sleepWithoutGreenThread(duration, file, line)
     }
     let fiber = try currentFiber("sleep", file, line)
-    let wait = hub.beginWait(deadline: duration > .zero ? .after(duration) : .never, for: "sleep")
-    if duration <= .zero { hub.wakeAfterJob(wait) }
+    let wait = hub.waits.begin(deadline: duration > .zero ? .after(duration) : .never, for: "sleep")
+    if duration <= .zero { hub.waits.wakeAfterJob(wait) }
     parkGreenThread(fiber, wait)
-    let cancelled = hub.finishWait(wait) == .cancelled
+    let cancelled = hub.waits.finish(wait) == .cancelled
     if cancelled || Task.isCancelled { throw Hub.cancellation }
 }
 

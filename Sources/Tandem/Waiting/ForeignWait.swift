@@ -28,7 +28,8 @@ package enum ForeignWait {
         _ entries: UnsafeBufferPointer<pollfd>, deadline: UInt64, for what: UnsafePointer<CChar>
     ) -> Outcome {
         let (hub, fiber) = current
-        let wait = hub.beginWait(deadline: Deadline(nanoseconds: deadline), named: what, entries.count == 1 ? entries[0].fd : -1)
+        let wait = hub.waits.begin(
+            deadline: Deadline(nanoseconds: deadline), named: what, entries.count == 1 ? entries[0].fd : -1)
         return withUnsafeTemporaryAllocation(of: Registrations.Watch.self, capacity: entries.count) { watches in
             var begun = 0
             var outcome: Outcome?
@@ -49,7 +50,7 @@ package enum ForeignWait {
                 begun -= 1
                 hub.registrations.end(watches.baseAddress! + begun)
             }
-            let reason = hub.finishWait(wait)
+            let reason = hub.waits.finish(wait)
             return outcome ?? Outcome(reason)
         }
     }
@@ -60,11 +61,11 @@ package enum ForeignWait {
     package static func sleep(until deadline: UInt64, for what: UnsafePointer<CChar>) -> Bool {
         let (hub, fiber) = current
         let hasPassed = deadline <= tandem_monotonic_nanoseconds()
-        let wait = hub.beginWait(deadline: hasPassed ? .never : Deadline(nanoseconds: deadline), named: what)
+        let wait = hub.waits.begin(deadline: hasPassed ? .never : Deadline(nanoseconds: deadline), named: what)
         wait.pointee.ignores_cancellation = fiber.pointee.sleep_was_cancelled
-        if hasPassed { hub.wakeAfterJob(wait) }
+        if hasPassed { hub.waits.wakeAfterJob(wait) }
         parkGreenThread(fiber, wait)
-        guard hub.finishWait(wait) == .cancelled else { return true }
+        guard hub.waits.finish(wait) == .cancelled else { return true }
         fiber.pointee.sleep_was_cancelled = true
         return false
     }
@@ -72,7 +73,7 @@ package enum ForeignWait {
     /// Begins a wait that cancelling the task does not end, for locks: their callers are not prepared for it. Until `end`, any
     /// thread may wake it by posting `TANDEM_WAKE_READY`.
     package static func begin(deadline: UInt64, for what: UnsafePointer<CChar>) -> UnsafeMutablePointer<tandem_wait> {
-        let wait = Hub.current!.beginWait(deadline: Deadline(nanoseconds: deadline), named: what)
+        let wait = Hub.current!.waits.begin(deadline: Deadline(nanoseconds: deadline), named: what)
         wait.pointee.ignores_cancellation = true
         return wait
     }
@@ -84,12 +85,12 @@ package enum ForeignWait {
     }
 
     /// Ends a wait, whether or not the green thread has parked on it.
-    package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.finishWait(wait) }
+    package static func end(_ wait: UnsafeMutablePointer<tandem_wait>) { _ = Hub.current!.waits.finish(wait) }
 
     /// Lets other jobs of the hub run if the turn has lasted for a millisecond. For code whose calls do not have to wait.
     package static func giveWayIfDue() {
         let hub = Hub.current!
-        if tandem_real_nanoseconds() - hub.pulse.pointee.turn_began > 1_000_000 { hub.giveWay() }
+        if tandem_real_nanoseconds() - hub.clock.realTurnTime > 1_000_000 { hub.giveWay() }
     }
 
     /// The pool for calls of libc that wait inside it. Its threads only wait, and it is separate so that they take none from jobs that

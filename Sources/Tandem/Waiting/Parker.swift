@@ -22,7 +22,7 @@ public final class Parker {
     public func unpark() {
         // A caller that was already woken, for example by a cancellation, does not use the permit; the next caller does.
         if let parked, parked.pointee.woken_by == 0, let hub = Hub.current {
-            hub.wake(parked, TANDEM_WAKE_READY)
+            hub.waits.wake(parked, TANDEM_WAKE_READY)
         } else {
             permit = true
         }
@@ -58,13 +58,13 @@ public final class Parker {
             permit = false
             return nil
         }
-        let wait = hub.beginWait(deadline: deadline, for: purpose)
+        let wait = hub.waits.begin(deadline: deadline, for: purpose)
         parked = wait
         return (hub, wait)
     }
 
     private func end(_ hub: Hub, _ wait: Wait) throws {
         parked = nil
-        try hub.finishWait(wait).check()
+        try hub.waits.finish(wait).check()
     }
 }

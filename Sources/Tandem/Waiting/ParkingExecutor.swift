@@ -36,7 +36,7 @@ actor ParkingExecutor: SerialExecutor {
         } else if let hub = Hub.current {
             // Swift has run other jobs on the way here, and one of them has woken this task: it checks its wait again.
             job.pointee.kind_and_delay = tandem_job_kind()
-            hub.ready.append(job)
+            hub.loop.accept(job)
         } else {
             (globalConcurrentExecutor as any TaskExecutor).enqueue(unowned)
         }

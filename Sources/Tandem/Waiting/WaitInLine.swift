@@ -18,7 +18,7 @@ extension Mutex where Value: Sendable {
     ) async throws -> Item {
         if let item = try withLock({ try enter(&$0, nil) }) { return item }
         guard let hub = Hub.current else { return try await waitOnSharedHub(deadline, call, enter: enter, leave: leave) }
-        let waiter = Waiter<Item>(wait: hub.beginWait(deadline: deadline, for: call))
+        let waiter = Waiter<Item>(wait: hub.waits.begin(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         await park(waiter.wait)
         return try end(waiter, hub, leave)
@@ -44,7 +44,7 @@ extension Mutex where Value: Sendable {
         }
         let fiber = try currentFiber(call, file, line)
         guard let hub = Hub.current else { throw TandemError.misuse(call, file, line) }
-        let waiter = Waiter<Item>(wait: hub.beginWait(deadline: deadline, for: call))
+        let waiter = Waiter<Item>(wait: hub.waits.begin(deadline: deadline, for: call))
         if let item = try enlist(waiter, hub, enter) { return item }
         parkGreenThread(fiber, waiter.wait)
         return try end(waiter, hub, leave)
@@ -64,7 +64,7 @@ extension Mutex where Value: Sendable {
 
     private func drop<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub) {
         _ = waiter.finish()
-        _ = hub.finishWait(waiter.wait)
+        _ = hub.waits.finish(waiter.wait)
     }
 
     private func end<Item: Sendable>(_ waiter: Waiter<Item>, _ hub: Hub, _ leave: Leave<Item>) throws -> Item {
@@ -72,7 +72,7 @@ extension Mutex where Value: Sendable {
             if waiter.isListed { leave(&value, waiter) }
         }
         let outcome = waiter.finish()
-        let reason = hub.finishWait(waiter.wait)
+        let reason = hub.waits.finish(waiter.wait)
         // The caller may have been served after the cancellation: then it gets its item, so that nothing is lost.
         if let outcome { return try outcome.get() }
         try reason.check()

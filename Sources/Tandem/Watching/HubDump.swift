@@ -1,11 +1,5 @@
 internal import Runtime
 
-/// A local of a hub that contributes lines to the hub's dump.
-package protocol DumpedLocal: AnyObject {
-    /// Returns a line per object that the local holds, at most `limit`. Called on the hub's thread.
-    func dumpLines(limit: Int) -> [String]
-}
-
 /// A snapshot of the green threads and tasks on a hub, made by `Hub.dump`. `description` is its text.
 public struct HubDump: Sendable, CustomStringConvertible {
     /// A green thread: a task that has borrowed a stack.

@@ -71,7 +71,7 @@ struct IdlenessTests {
             #expect(ranges.count == 64)
             #expect(Self.residentPages(ranges) >= 64 * 32)
             // The next trim is due.
-            Hub.current!.idleness.nextTrim = 1
+            Hub.current!.loop.idleness.nextTrim = 1
             try await sleep(for: .milliseconds(1))
             #expect(Self.residentPages(ranges) <= 64 * 5)
             let again = try await Self.goDeep(64)
@@ -85,7 +85,7 @@ struct IdlenessTests {
             let event = Event<Void>()
             let thread = GreenThread { (Self.ownRange(), try Self.useMuch { try event.wait() }) }
             try await turnUntil { event.waiting == 1 }
-            Hub.current!.idleness.nextTrim = 1
+            Hub.current!.loop.idleness.nextTrim = 1
             try await sleep(for: .milliseconds(1))
             event.send(())
             let (range, intact) = try await thread.wait()
@@ -99,7 +99,7 @@ struct IdlenessTests {
         configuration.trimsStacks = false
         try await onHub(configuration) {
             let ranges = try await Self.goDeep(8)
-            Hub.current!.idleness.nextTrim = 1
+            Hub.current!.loop.idleness.nextTrim = 1
             try await sleep(for: .milliseconds(1))
             #expect(Self.residentPages(ranges) >= 8 * 32)
         }
@@ -110,7 +110,7 @@ struct IdlenessTests {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             try await onHub {
                 _ = try await IdlenessTests.goDeep(1)
-                Hub.current!.idleness.nextTrim = 1
+                Hub.current!.loop.idleness.nextTrim = 1
                 try await sleep(for: .milliseconds(1))
                 _ = try await GreenThread(name: "deep-recursion") { StackTests.recurse(.max) }.wait()
             }

@@ -1,27 +1,5 @@
 internal import CTandem
 
-/// A call that was waiting when the snapshot was taken.
-struct WaitSnapshot {
-    let task: UnsafeRawPointer?
-    /// The event that the call waits for, as passed to `beginWait`.
-    let what: String
-    let detail: CInt
-    let time: Duration
-    let isWokenByThread: Bool
-
-    /// The wait as text: "Queue.get, for 1.5 seconds", or "descriptor readable (fd 7), for 0.001 seconds".
-    var description: String { "\(what)\(detail < 0 ? "" : " (fd \(detail))"), for \(time)" }
-
-    init(_ wait: tandem_wait, now: UInt64) {
-        task = wait.task
-        what = String(cString: wait.what!)
-        detail = wait.detail
-        isWokenByThread = wait.is_woken_by_thread
-        // Whole milliseconds: the start is known only to the turn of the loop.
-        time = .milliseconds(Int64(clamping: (now - min(now, wait.began)) / 1_000_000))
-    }
-}
-
 extension Hub {
     /// Lists every green thread with its stack and what it waits for, and every task that waits. Must be called on the hub's
     /// thread.
@@ -32,14 +10,46 @@ extension Hub {
     /// - Parameter limit: The maximum number of green threads, and of tasks, to list.
     public func dump(limit: Int = 1000) -> HubDump {
         preconditionOnThread()
-        let fibers = lentFibers()
+        return HubInspector(self).dump(limit: limit)
+    }
+}
+
+/// Finds out what the tasks and green threads of a hub do. Must be used on the hub's thread, within one job.
+struct HubInspector {
+    private let hub: Hub
+    private let fibers: [Fiber]
+    /// The names of the tasks that the hub has started.
+    private let names: [UnsafeRawPointer: String]
+    /// The fibers that run now, each with the fiber that runs on top of it. The innermost fiber maps to itself.
+    private let running: [Fiber: Fiber]
+
+    init(_ hub: Hub) {
+        self.hub = hub
+        fibers = hub.stacks.fibers
+        names = hub.tasks.running.mapValues { "\($0.name)" }
+        running = HubInspector.runningFibers()
+    }
+
+    private static func runningFibers() -> [Fiber: Fiber] {
+        var running: [Fiber: Fiber] = [:]
+        var inner = tandem_current_fiber()
+        var fiber = inner
+        while let current = fiber {
+            running[current] = inner
+            inner = current
+            fiber = current.pointee.resumer
+        }
+        return running
+    }
+
+    /// Returns what `Hub.dump` does.
+    func dump(limit: Int) -> HubDump {
         let owned = Set(fibers.compactMap { $0.pointee.task })
         var awaited: [UnsafeRawPointer: WaitSnapshot] = [:]
         var waiting: [HubDump.TaskEntry] = []
         var omitted = max(0, fibers.count - limit)
-        let names = taskNames()
         var seen: Set<UnsafeRawPointer> = owned
-        for wait in waitsNow() {
+        for wait in hub.waits.snapshot() {
             if let task = wait.task, owned.contains(task) {
                 awaited[task] = wait
             } else {
@@ -53,59 +63,26 @@ extension Hub {
             if waiting.count == limit { omitted += 1; continue }
             waiting.append(.init(name: name, state: "is ready, or waits for a child task, an actor, or another executor"))
         }
-        let running = runningFibers()
         let threads = fibers.prefix(limit).map { fiber in
             HubDump.GreenThreadEntry(
                 number: Int(fiber.pointee.number), name: fiber.pointee.name.map { String(cString: $0) } ?? "",
                 state: running[fiber] != nil ? "runs" : state(fiber, fiber.pointee.task.flatMap { awaited[$0] }),
-                stack: stack(fiber, running))
+                stack: stack(fiber))
         }
         return HubDump(
-            hubName: configuration.name, hubIndex: index, statistics: statistics, greenThreads: threads, tasks: waiting,
-            locals: dumpLocals(limit: limit), calls: ForeignWait.callLines(), omitted: omitted)
+            hubName: hub.configuration.name, hubIndex: hub.index, statistics: hub.statistics, greenThreads: threads,
+            tasks: waiting,
+            locals: hub.locals.dumpLines(limit: limit), calls: ForeignWait.callLines(), omitted: omitted)
     }
 
-    /// The calls that wait now. A `HubTimer` is not a call.
-    func waitsNow() -> [WaitSnapshot] {
-        let now = tandem_real_nanoseconds()
-        var found: [WaitSnapshot] = []
-        waits.forEachCall { found.append(WaitSnapshot($0.pointee, now: now)) }
-        return found
-    }
-
-    /// The tasks' names with their kind, for messages.
+    /// Returns the names of these tasks with their kind, for messages.
     func owners(of tasks: Set<UnsafeRawPointer>) -> [UnsafeRawPointer: String] {
-        var owners = taskNames().filter { tasks.contains($0.key) }.mapValues { "task \"\($0)\"" }
-        for fiber in lentFibers() {
+        var owners = names.filter { tasks.contains($0.key) }.mapValues { "task \"\($0)\"" }
+        for fiber in fibers {
             guard let task = fiber.pointee.task, tasks.contains(task), let name = fiber.pointee.name else { continue }
             owners[task] = "green thread \(fiber.pointee.number) \"\(String(cString: name))\""
         }
         return owners
-    }
-
-    private func taskNames() -> [UnsafeRawPointer: String] {
-        tasks.running.mapValues { "\($0.name)" }
-    }
-
-    private func lentFibers() -> [Fiber] {
-        let count = Int(stacks.pointee.in_use)
-        return withUnsafeTemporaryAllocation(of: Fiber?.self, capacity: count) { buffer in
-            let found = tandem_stack_pool_lent(stacks, buffer.baseAddress!, count)
-            return buffer[..<found].compactMap { $0 }
-        }
-    }
-
-    /// The fibers that run now, each with the fiber that runs on top of it. The innermost fiber maps to itself.
-    private func runningFibers() -> [Fiber: Fiber] {
-        var running: [Fiber: Fiber] = [:]
-        var inner = tandem_current_fiber()
-        var fiber = inner
-        while let current = fiber {
-            running[current] = inner
-            inner = current
-            fiber = current.pointee.resumer
-        }
-        return running
     }
 
     private func state(_ fiber: Fiber, _ wait: WaitSnapshot?) -> String {
@@ -123,7 +100,7 @@ extension Hub {
         return "waits: \(wait.description)"
     }
 
-    private func stack(_ fiber: Fiber, _ running: [Fiber: Fiber]) -> StackTrace {
+    private func stack(_ fiber: Fiber) -> StackTrace {
         let limit = 64
         return withUnsafeTemporaryAllocation(of: UInt.self, capacity: limit) { buffer in
             let count =

@@ -22,7 +22,7 @@ extension Hub {
             do { outcome.send(try await body()) } catch { outcome.fail(error) }
             hub.requestStop()
         }
-        hub.runLoop()
+        hub.loop.run()
         return try outcome.outcome!.get()
     }
 

@@ -1,0 +1,54 @@
+internal import CTandem
+
+/// The green stacks of a hub: those that fibers use, and free ones. Must be used on the hub's thread.
+struct StackPool {
+    private let pool: UnsafeMutablePointer<tandem_stack_pool>
+
+    /// Creates a pool without stacks.
+    ///
+    /// - Parameter size: The size of a stack in bytes, at least 16 KiB.
+    init(stackSize size: Int) {
+        pool = .allocate(capacity: 1)
+        tandem_stack_pool_init(pool, max(size, 16 * 1024), greenEntry)
+    }
+
+    func deallocate() {
+        tandem_stack_pool_destroy(pool)
+        pool.deallocate()
+    }
+
+    /// Returns a fiber on a free stack. Ends the process if no memory for a stack can be mapped.
+    func take() -> Fiber {
+        guard let fiber = tandem_stack_take(pool) else {
+            fatalError("no memory for another green stack (\(inUse) in use): limit concurrency, or lower the stack size")
+        }
+        return fiber
+    }
+
+    /// Takes back the stack of a fiber that has finished.
+    func giveBack(_ fiber: Fiber) { tandem_stack_give_back(pool, fiber) }
+
+    /// Whether there are free stacks that were used, so that trimming may free memory.
+    var canTrim: Bool { pool.pointee.used != nil }
+
+    /// Gives memory of at most `limit` free stacks back to the kernel. Returns whether there are more.
+    func trim(atMost limit: Int) -> Bool { tandem_stack_pool_trim(pool, limit) }
+
+    /// The number of stacks in use.
+    var inUse: Int { Int(pool.pointee.in_use) }
+
+    /// The maximum number of stacks that were in use at the same time.
+    var highWater: Int { Int(pool.pointee.high_water) }
+
+    /// The number of stacks that are mapped, in use or free.
+    var mapped: Int { Int(pool.pointee.total) }
+
+    /// The fibers whose stacks are in use.
+    var fibers: [Fiber] {
+        let count = inUse
+        return withUnsafeTemporaryAllocation(of: Fiber?.self, capacity: count) { buffer in
+            let found = tandem_stack_pool_lent(pool, buffer.baseAddress!, count)
+            return buffer[..<found].compactMap { $0 }
+        }
+    }
+}
