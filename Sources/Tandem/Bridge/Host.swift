@@ -13,7 +13,7 @@ extension Hub {
         while true {
             switch tandem_fiber_resume(fiber) {
             case .finished:
-                return stacks.giveBack(fiber)
+                return giveBack(fiber)
             case .parked:
                 tandem_pulse_parked(pulse)
                 await park(fiber.pointee.waiting_on!)
@@ -24,6 +24,9 @@ extension Hub {
             if !isCurrent { await abandon(fiber) }
         }
     }
+
+    @inline(never)  // frame
+    private func giveBack(_ fiber: Fiber) { stacks.giveBack(fiber) }
 
     private func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
         let fiber = stacks.take()

@@ -57,7 +57,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         stacks = StackPool(stackSize: configuration.stackSize)
         watch = HubWatch(pulse, configuration, index: index)
         loop = HubLoop(
-            budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds)
+            budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds,
+            Idleness(configuration, pulse, stacks, waits, registrations))
         serialExecutor = HubExecutor(hub: self)
         loop.serve(self)
     }

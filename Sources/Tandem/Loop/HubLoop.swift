@@ -9,14 +9,15 @@ final class HubLoop {
     private let ready: ReadyJobs
     private let waits: Waits
     private let registrations: Registrations
+    private let poller: any Poller
     private let share: JobShare
     private let turnEnds: TurnEndList
+    let idleness: Idleness
     private let budget: Int
     // The hub, which owns the loop. It and what follows are set by `serve`.
     private var owner: Unmanaged<Hub>!
     @exclusivity(unchecked) private var taskExecutor: UnownedTaskExecutor!
     @exclusivity(unchecked) private var serialExecutor: UnownedSerialExecutor!
-    private(set) var idleness: Idleness!
     @exclusivity(unchecked) private var firingLimit = FiringLimit()
     /// The number of turns since the start.
     @exclusivity(unchecked) private(set) var turns: UInt64 = 0
@@ -28,7 +29,8 @@ final class HubLoop {
     /// - Parameter budget: The maximum number of jobs per queue and turn.
     init(
         budget: Int, _ pulse: UnsafeMutablePointer<tandem_pulse>, _ inbox: UnsafeMutablePointer<tandem_inbox>, _ clock: LoopClock,
-        _ ready: ReadyJobs, _ waits: Waits, _ registrations: Registrations, _ share: JobShare, _ turnEnds: TurnEndList
+        _ ready: ReadyJobs, _ waits: Waits, _ registrations: Registrations, _ share: JobShare, _ turnEnds: TurnEndList,
+        _ idleness: Idleness
     ) {
         self.budget = budget
         self.pulse = pulse
@@ -39,6 +41,8 @@ final class HubLoop {
         self.registrations = registrations
         self.share = share
         self.turnEnds = turnEnds
+        self.idleness = idleness
+        poller = registrations.poller
     }
 
     /// Makes this the loop of a hub. Called once, at the end of the hub's init.
@@ -46,7 +50,6 @@ final class HubLoop {
         owner = .passUnretained(hub)
         taskExecutor = hub.asUnownedTaskExecutor()
         serialExecutor = hub.serialExecutor.asUnownedSerialExecutor()
-        idleness = Idleness(of: hub)
     }
 
     private var hub: Hub { owner.takeUnretainedValue() }
@@ -229,10 +232,10 @@ final class HubLoop {
     private func poll(nanoseconds: Int64) {
         let limit = preparePoll(nanoseconds)
         let began = pulse.pointee.turn_began
-        let answer = registrations.poller.wait(nanoseconds: limit)
+        let answer = poller.wait(nanoseconds: limit)
         tandem_pulse_did_poll(pulse)
         jobsSincePoll = 0
-        for index in 0..<answer.count { registrations.deliver(registrations.poller.event(index), on: waits) }
+        for index in 0..<answer.count { registrations.deliver(poller.event(index), on: waits) }
         if share.isWaitedFor { share.wakeAll(on: waits) }
         // If there were events, the kernel may have answered before the time was over. Without events, it looked once more at the
         // end.
@@ -246,7 +249,7 @@ final class HubLoop {
         let now = tandem_real_nanoseconds()
         tandem_pulse_will_poll(pulse, now, nanoseconds != 0)
         guard nanoseconds != 0 else { return 0 }
-        let limit = min(idleness.work(at: now), nanoseconds < 0 ? .max : nanoseconds)
+        let limit = min(idleness.work(at: now, of: owner), nanoseconds < 0 ? .max : nanoseconds)
         return limit == .max ? -1 : limit
     }
 
@@ -289,7 +292,7 @@ final class HubLoop {
     /// is work. Returns the time when a turn is due, in nanoseconds of CLOCK_MONOTONIC; `UInt64.max` if none is.
     func sleepAsGuest() -> UInt64 {
         let idle = preparePoll(hasMore ? 0 : timeToNextTimer())
-        if idle == 0 || !tandem_inbox_prepare_sleep(inbox) { tandem_eventfd_add(registrations.poller.wakeDescriptor) }
+        if idle == 0 || !tandem_inbox_prepare_sleep(inbox) { tandem_eventfd_add(poller.wakeDescriptor) }
         // The hub's idle work, such as trimming stacks, is due at a certain time too.
         return idle < 0 ? .max : min(waits.earliest, clock.now + UInt64(idle))
     }

@@ -8,8 +8,14 @@ final class Idleness {
     /// The maximum number of waited-on descriptors to check in one audit.
     static let descriptorsPerAudit = 1_024
 
-    // Owned by the hub.
-    private unowned(unsafe) let hub: Hub
+    // Parts and settings of the hub.
+    private let stacks: StackPool
+    private let waits: Waits
+    private let registrations: Registrations
+    private let pulse: UnsafeMutablePointer<tandem_pulse>
+    private let trimsStacks: Bool
+    private let auditInterval: Duration?
+    private let stuckThreshold: Duration?
     /// The time when stacks are trimmed next, in nanoseconds of CLOCK_MONOTONIC; 0 before there was anything to trim.
     var nextTrim: UInt64 = 0
     /// The time when descriptors are checked next; 0 before there were any.
@@ -19,42 +25,53 @@ final class Idleness {
     private var jobs: UInt64 = 0
     private var hasReported = false
 
-    init(of hub: Hub) { self.hub = hub }
+    init(
+        _ configuration: HubConfiguration, _ pulse: UnsafeMutablePointer<tandem_pulse>, _ stacks: StackPool, _ waits: Waits,
+        _ registrations: Registrations
+    ) {
+        self.stacks = stacks
+        self.waits = waits
+        self.registrations = registrations
+        self.pulse = pulse
+        trimsStacks = configuration.trimsStacks
+        auditInterval = configuration.auditInterval
+        stuckThreshold = configuration.stuckThreshold
+    }
 
     /// Does the work that is due at `now`, in nanoseconds of CLOCK_MONOTONIC. Returns the nanoseconds until more is due: 0 if at
     /// once, `Int64.max` if never.
-    func work(at now: UInt64) -> Int64 { min(timeToTrim(now), timeToAudit(now), timeToStuckReport(now)) }
+    func work(at now: UInt64, of hub: Unmanaged<Hub>) -> Int64 {
+        min(timeToTrim(now), timeToAudit(now), timeToStuckReport(now, hub))
+    }
 
     private func timeToTrim(_ now: UInt64) -> Int64 {
-        guard hub.stacks.canTrim, hub.configuration.trimsStacks else { return .max }
+        guard stacks.canTrim, trimsStacks else { return .max }
         if nextTrim == 0 { nextTrim = now + 1_000_000_000 }
         guard now >= nextTrim else { return Int64(clamping: nextTrim - now) }
-        if hub.stacks.trim(atMost: Idleness.stacksPerTrim) { return 0 }
+        if stacks.trim(atMost: Idleness.stacksPerTrim) { return 0 }
         nextTrim = now + 1_000_000_000
         return .max
     }
 
     private func timeToAudit(_ now: UInt64) -> Int64 {
-        guard let interval = hub.configuration.auditInterval, hub.registrations.count > 0 else { return .max }
+        guard let interval = auditInterval, registrations.count > 0 else { return .max }
         if nextAudit == 0 { nextAudit = now + interval.nanosecondsClamped }
         if now >= nextAudit {
             nextAudit = now + interval.nanosecondsClamped
             // Tasks that the audit has woken are ready now.
-            if hub.registrations.audit(limit: Idleness.descriptorsPerAudit) { return 0 }
+            if registrations.audit(limit: Idleness.descriptorsPerAudit) { return 0 }
         }
         return Int64(clamping: nextAudit - now)
     }
 
-    private func timeToStuckReport(_ now: UInt64) -> Int64 {
-        guard let threshold = hub.configuration.stuckThreshold, hub.waits.count > 0, hub.waits.timerCount == 0,
-            hub.registrations.count == 0
-        else {
+    private func timeToStuckReport(_ now: UInt64, _ hub: Unmanaged<Hub>) -> Int64 {
+        guard let threshold = stuckThreshold, waits.count > 0, waits.timerCount == 0, registrations.count == 0 else {
             since = 0
             return .max
         }
-        if since == 0 || jobs != hub.pulse.pointee.jobs {
+        if since == 0 || jobs != pulse.pointee.jobs {
             since = now
-            jobs = hub.pulse.pointee.jobs
+            jobs = pulse.pointee.jobs
             hasReported = false
         }
         guard !hasReported else { return .max }
@@ -62,12 +79,12 @@ final class Idleness {
         let limit = threshold.nanosecondsClamped
         guard passed >= limit else { return Int64(clamping: limit - passed) }
         hasReported = true
-        reportStuckWaiters(threshold)
+        reportStuckWaiters(of: hub.takeUnretainedValue(), threshold)
         return .max
     }
 
-    private func reportStuckWaiters(_ threshold: Duration) {
-        let waits = hub.waits.snapshot()
+    private func reportStuckWaiters(of hub: Hub, _ threshold: Duration) {
+        let waits = waits.snapshot()
         // A thread of a pool will wake the callers of `offload`, and these may then wake the others.
         guard !waits.isEmpty, !waits.contains(where: \.isWokenByThread) else { return }
         let shown = waits.prefix(20)
