@@ -23,6 +23,7 @@ void tandem_pulse_enter(tandem_pulse *pulse) {
   pulse->thread = &tandem_this_thread;
   pulse->root = *(const uintptr_t *)__builtin_frame_address(0);
   pulse->turn_began = tandem_real_nanoseconds();
+  __atomic_store_n(&pulse->polling, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&pulse->thread_id, tandem_thread_id(), __ATOMIC_RELEASE);
 }
 

@@ -43,6 +43,9 @@ extension Request {
     /// Reads the whole body as JSON and decodes a value from it; parks the green thread while the body arrives. Throws as the
     /// async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func json<Value: Decodable>(
         as type: Value.Type = Value.self, upTo limit: Int = 1_048_576, file: StaticString = #fileID, line: UInt = #line
     ) throws -> Value {

@@ -83,7 +83,7 @@ static inline void tandem_pulse_did_poll(tandem_pulse *pulse) {
 /// one of Swift's or Dispatch's threads inherit a mask that blocks it. Returns whether it was blocked before.
 bool tandem_pulse_allow_interrupts(bool allowed);
 
-/// Records the calling thread as the hub's thread, and the calling function's frame as that of the hub's loop.
+/// Records the calling thread as the hub's thread, and the calling function's frame as that of the hub's loop. A turn begins.
 void tandem_pulse_enter(tandem_pulse *pulse);
 
 /// The state of a thread as the watchdog has seen it.

@@ -21,6 +21,11 @@ internal import Glibc
 ///   and line, when called directly in async code; `wrongTask` in a task that runs on top of another task's green stack;
 ///   `systemCall` if the kernel refuses the main thread an eventfd. In these three cases `operation` was not called.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(
+    *, deprecated, message: "bridge to async code: make the caller async, and await the operation [migration: bridge to async]"
+)
+#endif
 @inlinable
 public func awaiting<Success>(
     file: StaticString = #fileID, line: UInt = #line, isolation: (any Actor)? = #isolation,
@@ -38,6 +43,11 @@ public func awaiting<Success>(
 ///
 /// `Failure` must be able to represent misuse of the bridge: see ``BridgeFailure``.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(
+    *, deprecated, message: "bridge to async code: make the caller async, and await the operation [migration: bridge to async]"
+)
+#endif
 @inlinable
 public func awaiting<Success, Failure: BridgeFailure>(
     file: StaticString = #fileID, line: UInt = #line, isolation: (any Actor)? = #isolation,
@@ -58,6 +68,11 @@ public func awaiting<Success, Failure: BridgeFailure>(
 /// Calls async code that does not throw. Otherwise the same as the form for any error. Throws `TandemError` if the bridge is
 /// misused: `notOnGreenThread`, `wrongTask` or `systemCall`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(
+    *, deprecated, message: "bridge to async code: make the caller async, and await the operation [migration: bridge to async]"
+)
+#endif
 @inlinable
 public func awaiting<Success>(
     file: StaticString = #fileID, line: UInt = #line, isolation: (any Actor)? = #isolation,

@@ -12,6 +12,9 @@ internal import CTandem
 ///   - name: The name of the green thread, for dumps and for messages about overflow or stalls.
 ///   - body: The blocking code. It does not escape.
 /// - Throws: The error that `body` throws, unchanged.
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "bridge to blocking code: make the code below it async [migration: bridge to blocking]")
+#endif
 @inlinable
 public func blocking<Success, Failure: Error>(
     name: GreenThreadName = "blocking", _ body: () throws(Failure) -> Success

@@ -2,8 +2,8 @@ internal import CTandem
 internal import Synchronization
 
 extension Hub {
-    /// Runs `body` on a borrowed stack in the running task, and awaits for it whatever it waits for. Ends the process if no
-    /// memory for a stack can be mapped.
+    /// Runs `body` on a borrowed stack in the running task. When `body` waits, this function awaits in its place. Ends the process
+    /// if no memory for a stack can be mapped.
     ///
     /// This frame is the green thread's host frame. It stays on the hub's own stack. Each time the green stack returns control,
     /// this function suspends the task or awaits the operation, as any async function would. Keep the frame small: every parked

@@ -19,6 +19,9 @@ public final class GreenThread<Success: Sendable>: Sendable {
     ///   - hub: The hub to run on.
     ///   - delay: The minimum delay before the body starts. Until then the thread holds no stack.
     ///   - body: The blocking code.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+    #endif
     @discardableResult
     @inlinable
     public init(
@@ -94,6 +97,9 @@ public final class GreenThread<Success: Sendable>: Sendable {
     /// Waits until the thread has ended: parks the calling green thread, or blocks the calling OS thread. Otherwise the same as
     /// the async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     @inlinable
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Success {
         try completion.wait(deadline: deadline, file: file, line: line)

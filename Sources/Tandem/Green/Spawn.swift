@@ -11,6 +11,9 @@
 ///   - name: The name of the green thread, for dumps and for messages about overflow, stalls or cancellation.
 ///   - delay: The minimum delay before the body starts. Until then the thread holds no stack.
 ///   - body: The blocking code.
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+#endif
 @discardableResult
 @inlinable
 public func spawn<Success: Sendable>(

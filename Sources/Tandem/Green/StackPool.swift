@@ -1,6 +1,7 @@
 internal import CTandem
 
-/// The green stacks of a hub: those that fibers use, and free ones. Must be used on the hub's thread.
+/// The green stacks of a hub: those that fibers use, and free ones. Must be used on the hub's thread. A value of this type refers to
+/// memory that the hub owns.
 struct StackPool {
     private let pool: UnsafeMutablePointer<tandem_stack_pool>
 
@@ -28,7 +29,7 @@ struct StackPool {
     /// Takes back the stack of a fiber that has finished.
     func giveBack(_ fiber: Fiber) { tandem_stack_give_back(pool, fiber) }
 
-    /// Whether there are free stacks that were used, so that trimming may free memory.
+    /// Whether a stack was given back since the last trim. It may be in use again.
     var canTrim: Bool { pool.pointee.used != nil }
 
     /// Gives memory of at most `limit` free stacks back to the kernel. Returns whether there are more.

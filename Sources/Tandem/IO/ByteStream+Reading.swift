@@ -16,6 +16,9 @@ extension ByteStream {
     /// Reads at least one byte; parks the green thread until one is available. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func read(
         into memory: UnsafeMutableRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> Int {
@@ -35,6 +38,9 @@ extension ByteStream {
     /// Reads at least one byte; parks the green thread until one is available. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func read(
         atMost limit: Int, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> [UInt8]? {
@@ -59,6 +65,9 @@ extension ByteStream {
     /// Reads a line; parks the green thread until its end has arrived. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func readLine(
         limit: Int = 65_536, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> String? {
@@ -81,6 +90,9 @@ extension ByteStream {
     /// Reads exactly `count` bytes; parks the green thread until they have arrived. Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func readExactly(
         _ count: Int, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> [UInt8] {

@@ -20,6 +20,9 @@ extension ByteStream {
     /// Writes all bytes; parks the green thread while the stream takes none. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(
         _ bytes: [UInt8], deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
@@ -34,6 +37,9 @@ extension ByteStream {
     /// Writes a text in UTF-8; parks the green thread while the stream takes nothing. Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(_ text: String, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         var text = text
         try text.withUTF8 { try write(UnsafeRawBufferPointer($0), deadline: deadline, file: file, line: line) }
@@ -48,6 +54,9 @@ extension ByteStream {
     /// Writes all bytes of memory; parks the green thread while the stream takes none. Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(
         _ memory: UnsafeRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
@@ -70,6 +79,9 @@ extension ByteStream {
     /// Ends this side's half of the stream; parks the green thread if it has to wait. Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func finishWriting(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try repeatUntilDone(.writable, "ByteStream.finishWriting", deadline, file, line) {
             try finishSending() ? .done(()) : .wait

@@ -109,6 +109,9 @@ extension Descriptor {
     /// Reads at least one byte; parks the green thread until one is available. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`, on ordinary OS threads too.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func read(
         into buffer: UnsafeMutableRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> Int {
@@ -149,6 +152,9 @@ extension Descriptor {
     /// Writes all bytes; parks the green thread while the kernel accepts none. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`, on ordinary OS threads too.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(
         _ buffer: UnsafeRawBufferPointer, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {

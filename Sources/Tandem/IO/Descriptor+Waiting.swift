@@ -54,6 +54,9 @@ extension Descriptor {
     ///
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy`, `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func wait(
         for direction: Direction, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {

@@ -55,6 +55,9 @@ public final class TCPListener: SocketListener, @unchecked Sendable {
     /// Accepts a connection; parks the green thread until a client has connected. Otherwise the same as the async form. Also throws
     /// `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func accept(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> TCPStream {

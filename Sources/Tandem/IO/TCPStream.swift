@@ -45,6 +45,9 @@ public final class TCPStream: SocketStream, @unchecked Sendable {
     /// Connects to a host; parks the green thread until the connection is established. Otherwise the same as the async form.
     /// Throws `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         host: String, port: UInt16, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> TCPStream {
@@ -62,6 +65,9 @@ public final class TCPStream: SocketStream, @unchecked Sendable {
     /// Connects to an address; parks the green thread until the connection is established. Otherwise the same as the async form.
     /// Throws `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         to endpoint: SocketEndpoint, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> TCPStream {
@@ -83,6 +89,9 @@ public final class TCPStream: SocketStream, @unchecked Sendable {
     /// Connects to one of several addresses; parks the green thread until a connection is established. Otherwise the same as the
     /// async form. Throws `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         toAnyOf endpoints: [SocketEndpoint], deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> TCPStream {

@@ -37,6 +37,9 @@ public final class UnixStream: SocketStream, @unchecked Sendable {
     /// Connects to a unix socket; parks the green thread while the listener's backlog is full. Otherwise the same as the async
     /// form. Throws `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         to address: UnixAddress, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> UnixStream {
@@ -51,6 +54,9 @@ public final class UnixStream: SocketStream, @unchecked Sendable {
 
     /// Connects to the unix socket with this path; the blocking form of `connect(to:deadline:)`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         path: String, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> UnixStream {

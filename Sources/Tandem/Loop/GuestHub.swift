@@ -83,7 +83,7 @@ public final class GuestHub {
 
     /// Makes sure that `fd` becomes readable when other threads hand work to the hub, and when the next deadline passes.
     private func prepareNextTurn() {
-        let next = hub.loop.sleepAsGuest()
+        let next = hub.loop.prepareSleepAsGuest()
         guard next != armed else { return }
         armed = next
         tandem_timerfd_arm(timer, next == .max ? 0 : next)

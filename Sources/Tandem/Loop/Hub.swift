@@ -2,8 +2,8 @@ internal import CTandem
 internal import Glibc
 internal import Synchronization
 
-// @unchecked: `inbox`, the atomics, `ended` and the constants may be used from any thread; everything else belongs to the hub's own
-// thread, and is reached only by calls on that thread.
+// @unchecked: any thread may use `inbox`, `pulse` (`isOnItsThread`, the watchdog), `waits.isClosed`, the atomics, `ended` and the
+// constants. Everything else belongs to the hub's own thread, and is reached only by calls on that thread.
 /// One thread, one poller, and an executor: async jobs, green threads, timers and descriptors all run here, one at a time.
 ///
 /// A hub runs on the thread that calls `Hub.run`, or on a thread of its `HubGroup`. Tasks run on it if they are started by
@@ -27,6 +27,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let turnEnds = TurnEndList()
     let locals = HubLocals()
     @exclusivity(unchecked) var tasks = TaskRegistry()
+    /// The data that the hub records about itself: counters, the times of its turns, and the state that the watchdog reads.
     let pulse: UnsafeMutablePointer<tandem_pulse>
     let watch: HubWatch
     let loop: HubLoop
@@ -60,7 +61,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
             budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds,
             Idleness(configuration, pulse, stacks, waits, registrations))
         serialExecutor = HubExecutor(hub: self)
-        loop.serve(self)
+        loop.attach(to: self)
     }
 
     deinit {

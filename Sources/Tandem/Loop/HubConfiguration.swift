@@ -79,6 +79,6 @@ public enum ReadyOrder: Hashable, Sendable {
     /// Order of arrival. Jobs that timers, descriptors and other threads have woken run before other ready jobs.
     case arrival
     /// A random order from this seed, for tests. The same seed gives the same order, as long as nothing arrives from other
-    /// threads.
+    /// threads. With the real clock, a timer may fire before a job that the kernel woke earlier.
     case seeded(UInt64)
 }

@@ -9,8 +9,8 @@ public final class HubGroup: Sendable {
     private let threads: Mutex<[pthread_t]>
     private let turn = Atomic<Int>(0)
 
-    /// The group for callers that are on no hub, unless hubs have taken over the global executor: ordinary threads that call `awaiting`, and tasks on Swift's own pool that call
-    /// `blocking`. It has one hub per core, is started on first use, and is never stopped.
+    /// The group for ordinary threads that call `awaiting`, and for tasks on Swift's own pool that call `blocking`, unless hubs have
+    /// taken over the global executor. It has one hub per core, starts on first use and never stops.
     public static let shared: HubGroup = {
         do throws(TandemError) {
             return try HubGroup(count: max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))), name: "shared-hub")
@@ -53,6 +53,9 @@ public final class HubGroup: Sendable {
     /// Stops all hubs: cancels the tasks that were spawned and waits for them, at most `stopGrace` per hub. Blocks the calling OS
     /// thread; traps on a thread of one of these hubs. A second call does nothing.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func shutdown() {
         precondition(!hubs.contains { $0.isCurrent }, "a hub cannot wait for its own end: call shutdown from another thread")
         let running = threads.withLock { threads in

@@ -14,7 +14,7 @@ final class HubLoop {
     private let turnEnds: TurnEndList
     let idleness: Idleness
     private let budget: Int
-    // The hub, which owns the loop. It and what follows are set by `serve`.
+    // The hub, which owns the loop. `attach` sets this and the two executors.
     private var owner: Unmanaged<Hub>!
     @exclusivity(unchecked) private var taskExecutor: UnownedTaskExecutor!
     @exclusivity(unchecked) private var serialExecutor: UnownedSerialExecutor!
@@ -45,8 +45,8 @@ final class HubLoop {
         poller = registrations.poller
     }
 
-    /// Makes this the loop of a hub. Called once, at the end of the hub's init.
-    func serve(_ hub: Hub) {
+    /// Makes this the loop of `hub`. Called once, at the end of the hub's init.
+    func attach(to hub: Hub) {
         owner = .passUnretained(hub)
         taskExecutor = hub.asUnownedTaskExecutor()
         serialExecutor = hub.serialExecutor.asUnownedSerialExecutor()
@@ -108,7 +108,8 @@ final class HubLoop {
         }
     }
 
-    /// Ends the hub after its tasks have ended. Jobs that arrive from now on run elsewhere, `GlobalExecutor.handOver`.
+    /// Ends the hub. Tasks that outlived the stop grace may be left. Jobs that arrive from now on run elsewhere: see
+    /// `GlobalExecutor.handOver`.
     private func finish() {
         hub.locals.drop()
         hub.watch.end()
@@ -121,11 +122,11 @@ final class HubLoop {
         hub.ended.send(())
     }
 
-    /// Hands tasks that the hub did not start to Swift's executor. Those that wait for something of the hub are lost, because it
-    /// wakes nobody any more.
+    /// Hands the remaining ready and delayed jobs to Swift's executor. Tasks that wait for something of the hub are lost, because
+    /// the hub wakes nobody any more.
     private func handOverTasks() {
-        // First a look at all waits: a task that is handed over may end its wait meanwhile.
-        let (delayed, lost) = waits.unfinished()
+        // First all waits: a task that is handed over may end its wait meanwhile.
+        let (delayed, lost) = waits.endUnfinished()
         while let job = ready.removeFirst() { GlobalExecutor.shared.handOver(job) }
         for job in delayed { GlobalExecutor.shared.handOver(job) }
         guard hub.configuration.takesOverGlobalExecutor, !lost.isEmpty else { return }
@@ -167,6 +168,7 @@ final class HubLoop {
         firingLimit.beginTurn(jobsAhead: ready.wokenCount)
         let left = run(.woken, atMost: budget)
         firingLimit.didRun(budget - left)
+        // No job runs now, so the jobs that timers wake go into the queue of woken jobs.
         if waits.timerCount > 0, waits.fireTimers(dueAt: firingLimit.time) { _ = run(.woken, atMost: left) }
         _ = run(.others, atMost: budget)
         if !turnEnds.isEmpty { turnEnds.fire() }
@@ -175,7 +177,7 @@ final class HubLoop {
     /// Whether there is work to do before the hub may sleep.
     private var hasMore: Bool { !ready.isEmpty || !turnEnds.isEmpty || share.isWaitedFor }
 
-    /// Takes in jobs and wakes in the order in which they were put in.
+    /// Takes in jobs and wakes in the order in which they were put in. The lowest bit of an item tells a wait from a job (inbox.h).
     private func takeIn(_ list: UInt) {
         var item = list
         while item != 0 {
@@ -196,8 +198,8 @@ final class HubLoop {
 
     // MARK: Jobs
 
-    /// Runs at most `budget` jobs of a queue, so that neither queue starves the other, timers or descriptors. Returns what is
-    /// left of the budget.
+    /// Runs at most `budget` jobs of a queue and returns the rest of the budget. The budget keeps one queue from starving the other
+    /// queue, timers and descriptors.
     private func run(_ queue: ReadyJobs.Queue, atMost budget: Int) -> Int {
         var left = budget
         ready.willRunJobs()
@@ -288,10 +290,13 @@ final class HubLoop {
         unbind()
     }
 
-    /// Lets the other loop sleep: the hub's eventfd becomes readable when other threads hand work to the hub, or at once if there
+    /// Prepares for a sleep of the other loop: the hub's eventfd becomes readable when other threads hand work to the hub, or at once if there
     /// is work. Returns the time when a turn is due, in nanoseconds of CLOCK_MONOTONIC; `UInt64.max` if none is.
-    func sleepAsGuest() -> UInt64 {
+    func prepareSleepAsGuest() -> UInt64 {
+        // An audit of descriptors may wake their waiters, whose handlers run on the hub.
+        bind()
         let idle = preparePoll(hasMore ? 0 : timeToNextTimer())
+        unbind()
         if idle == 0 || !tandem_inbox_prepare_sleep(inbox) { tandem_eventfd_add(poller.wakeDescriptor) }
         // The hub's idle work, such as trimming stacks, is due at a certain time too.
         return idle < 0 ? .max : min(waits.earliest, clock.now + UInt64(idle))
@@ -299,6 +304,7 @@ final class HubLoop {
 
     /// Stops a guest hub. The other loop is blocked meanwhile.
     func stopAsGuest() {
+        tandem_pulse_enter(pulse)
         bind()
         unwind()
         finish()

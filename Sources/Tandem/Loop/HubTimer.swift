@@ -18,7 +18,9 @@ public final class HubTimer {
     }
 
     /// Sets the deadline and replaces an earlier one. If it has passed, the timer fires in the next turn at the earliest.
+    /// Does nothing after the hub has ended.
     public func arm(_ deadline: Deadline) {
+        guard !hub.hasEnded else { return }
         disarm()
         if deadline != .never { hub.waits.arm(wait, deadline) }
     }

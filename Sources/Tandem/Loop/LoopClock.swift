@@ -1,7 +1,7 @@
 internal import CTandem
 
 /// The clock of a hub, in nanoseconds: the real clock, or a virtual one that stands still until the loop moves it to the next
-/// deadline. Must be used on the hub's thread.
+/// deadline. Must be used on the hub's thread. A value of this type refers to memory that the hub owns.
 struct LoopClock {
     /// The time of the virtual clock, which `tandem_monotonic_nanoseconds` reads on the hub's thread; nil for the real clock.
     let virtualTime: UnsafeMutablePointer<UInt64>?

@@ -29,8 +29,8 @@ struct ReadyJobs {
     private struct State {
         var woken = tandem_job_queue()
         var others = tandem_job_queue()
-        /// Whether jobs that become ready go into `others`: so while a job runs. With a seeded order they always do, so that the
-        /// seed decides the whole order.
+        /// Whether jobs that become ready go into `others`. True while a job runs, and always with a seeded order, so that the seed
+        /// decides the whole order.
         var appendsToOthers = true
         var seeded: SeededOrder?
     }
@@ -47,7 +47,7 @@ struct ReadyJobs {
 
     var isEmpty: Bool { state.pointee.woken.head == nil && state.pointee.others.head == nil }
 
-    /// The number of jobs that timers, the kernel or other threads have woken.
+    /// The number of jobs in the queue `woken`.
     var wokenCount: UInt64 { state.pointee.woken.count }
 
     func append(_ job: Job) {
@@ -71,13 +71,13 @@ struct ReadyJobs {
         return tandem_job_queue_take(queue, state.pointee.seeded!.next(below: queue.pointee.count))
     }
 
-    /// Removes and returns the first job, in order of arrival.
+    /// Removes and returns a ready job: first those of `woken`, then the others, each in order of arrival.
     func removeFirst() -> Job? { tandem_job_queue_pop(&state.pointee.woken) ?? tandem_job_queue_pop(&state.pointee.others) }
 
-    /// Called before jobs run.
+    /// Called before jobs run. From now on, jobs that become ready go into `others`.
     func willRunJobs() { state.pointee.appendsToOthers = true }
 
-    /// Called after jobs have run.
+    /// Called after jobs have run. From now on they go into `woken`, unless the order is seeded.
     func didRunJobs() { state.pointee.appendsToOthers = state.pointee.seeded != nil }
 }
 

@@ -20,9 +20,9 @@ package final class TurnEnd {
     }
 
     /// Arms the handler for the end of this turn. Handlers run in the order in which they were armed. Does nothing if already
-    /// armed.
+    /// armed, and after the hub has ended.
     package func arm() {
-        guard !isArmed else { return }
+        guard !isArmed, !hub.hasEnded else { return }
         hub.turnEnds.append(self)
     }
 

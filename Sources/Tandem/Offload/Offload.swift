@@ -18,6 +18,9 @@ public func offload<Success: Sendable>(
 ///
 /// - Throws: The errors of `OffloadPool.run`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+#endif
 public func offload<Success: Sendable>(
     deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,
     _ body: @escaping @Sendable () throws -> Success

@@ -94,6 +94,9 @@ public final class OffloadPool: Sendable {
     /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or
     ///   `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func run<Success: Sendable>(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,
         _ body: @escaping @Sendable () throws -> Success
@@ -125,6 +128,9 @@ public final class OffloadPool: Sendable {
     /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or
     ///   `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func shutdown(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try checkPlace("OffloadPool.shutdown", file, line)
         precondition(!workers.isCurrent, "a job cannot wait for the end of its own pool: call shutdown outside the pool")

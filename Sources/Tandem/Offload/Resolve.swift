@@ -26,6 +26,9 @@ public func resolve(
 ///
 /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+#endif
 public func resolve(
     host: String, port: UInt16, deadline: Deadline = .never, on pool: OffloadPool = .resolver,
     file: StaticString = #fileID, line: UInt = #line

@@ -5,6 +5,12 @@ extension AsyncSequence {
     ///
     /// There is no extra task and no buffer: the loop's own task awaits each element when the loop gets to it. So cancelling the
     /// task cancels the sequence's `next`, and no element is awaited after the loop has ended.
+    #if TANDEM_MIGRATION
+    @available(
+        *, deprecated,
+        message: "bridge to async code: make the caller async, and await the operation [migration: bridge to async]"
+    )
+    #endif
     public func blockingElements(file: StaticString = #fileID, line: UInt = #line) -> BlockingElements<Self> {
         BlockingElements(iterator: makeAsyncIterator(), file: file, line: line)
     }

@@ -21,6 +21,9 @@ public struct BlockingProducer<Element: Sendable>: AsyncSequence, Sendable {
     ///     reader has taken the element.
     ///   - body: The blocking code. It sends elements with the closure that it gets.
     /// - Precondition: `capacity` is not negative.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "bridge to blocking code: make the code below it async [migration: bridge to blocking]")
+    #endif
     public init(capacity: Int = 1, _ body: @escaping @Sendable (Send) throws -> Void) {
         precondition(capacity >= 0, "a BlockingProducer's capacity is 0 or more, not \(capacity)")
         self.capacity = capacity

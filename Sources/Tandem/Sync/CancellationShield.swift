@@ -31,6 +31,9 @@ public func withCancellationShield<Success, Failure: Error>(
 ///
 /// - Throws: The error that `body` throws; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+#endif
 @_disfavoredOverload  // For the same reason as `withTimeout`.
 public func withCancellationShield<Success>(
     file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success

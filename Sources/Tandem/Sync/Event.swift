@@ -85,6 +85,9 @@ public final class Event<Value: Sendable>: Sendable {
     /// Parks the green thread (or blocks the OS thread) until the event has happened. Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Value {
         try state.waitInLine(
             deadline, purpose, file, line, enter: { try $0.get(orEnlist: $1) }, leave: { $0.waiters.remove($1) })

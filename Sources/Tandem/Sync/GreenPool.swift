@@ -68,6 +68,9 @@ public final class GreenPool: Sendable {
     ///   - body: The blocking code.
     /// - Returns: The member. Its `wait` throws the error of `body`.
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, while waiting for a slot; then `body` never runs.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+    #endif
     @discardableResult
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "pool member", deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
@@ -82,6 +85,9 @@ public final class GreenPool: Sendable {
     /// Starts `body` on a green thread; parks the calling green thread (or blocks the OS thread) while the pool is full.
     /// Otherwise the same as the async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+    #endif
     @discardableResult
     public func spawn<Success: Sendable>(
         name: GreenThreadName = "pool member", deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line,
@@ -99,6 +105,9 @@ public final class GreenPool: Sendable {
     }
 
     /// Starts `body` if a slot is free, or returns nil. Never waits. Allowed everywhere, also on a hub's own stack.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+    #endif
     public func trySpawn<Success: Sendable>(
         name: GreenThreadName = "pool member", _ body: @escaping @Sendable () throws -> Success
     ) -> GreenThread<Success>? {
@@ -146,6 +155,9 @@ public final class GreenPool: Sendable {
     /// Waits until no member runs; parks the green thread (or blocks the OS thread). Otherwise the same as the async form. Also
     /// throws `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func waitAll(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try checkNotMember()
         try state.waitInLine(

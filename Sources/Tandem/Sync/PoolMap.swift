@@ -4,6 +4,9 @@ extension GreenPool {
     ///
     /// The map is lazy: it takes inputs as results are requested, at most `limit` ahead, so its memory does not grow with the
     /// number of inputs.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "green thread: start a task instead, with a closure that awaits [migration: green thread]")
+    #endif
     public func map<Inputs: Sequence, Output: Sendable>(
         _ inputs: Inputs, _ transform: @escaping @Sendable (Inputs.Element) throws -> Output
     ) -> PoolMap<Inputs, Output> where Inputs.Element: Sendable {
@@ -58,6 +61,9 @@ where Inputs.Element: Sendable {
     /// Returns the next result, or nil at the end; parks the green thread (or blocks the OS thread). Otherwise the same as the
     /// async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public mutating func next(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws -> Output? {

@@ -37,6 +37,9 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` or `wrongTask`. Then the item is not in the
     ///   queue.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func put(
         _ item: Element, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {
@@ -66,6 +69,9 @@ public final class Queue<Element: Sendable>: Sendable {
     ///
     /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` or `wrongTask`. Then no item was removed.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func get(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws -> Element {
         if let hub = Hub.current, hub.charge() { hub.giveWay() }
         return try state.waitInLine(
@@ -117,6 +123,9 @@ public final class Queue<Element: Sendable>: Sendable {
     /// Waits until `taskDone` was called for every item; parks the green thread (or blocks the OS thread). Otherwise the same as
     /// the async form. Also throws `TandemError` `notOnGreenThread` or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func join(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try state.waitInLine(
             deadline, "Queue.join", file, line, enter: { $0.join(orEnlist: $1) }, leave: { $0.joiners.remove($1) })

@@ -59,6 +59,9 @@ public final class Semaphore: Sendable {
     /// Takes a permit; parks the green thread (or blocks the OS thread) until one is available. Throws `CancellationError`, or
     /// `TandemError` `timedOut`, `notOnGreenThread` or `wrongTask`; then no permit was taken.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func acquire(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         if let hub = Hub.current, hub.charge() { try checkCancellation() }
         try state.waitInLine(
@@ -88,6 +91,9 @@ public final class Semaphore: Sendable {
     /// Takes a permit, runs `body`, and releases the permit; parks the green thread (or blocks the OS thread) until a permit is
     /// available. Otherwise the same as the async form.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func withPermit<Success>(
         deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
     ) throws -> Success {

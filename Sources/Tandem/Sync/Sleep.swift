@@ -24,6 +24,9 @@ public func sleep(for duration: Duration) async throws {
 ///
 /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+#endif
 public func sleep(for duration: Duration, file: StaticString = #fileID, line: UInt = #line) throws {
     guard let hub = Hub.current, tandem_current_fiber() != nil else {
         return try sleepWithoutGreenThread(duration, file, line)

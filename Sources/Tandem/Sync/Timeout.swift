@@ -38,6 +38,9 @@ public func withTimeout<Success>(
 ///
 /// - Throws: The errors of the async form; `TandemError` `notOnGreenThread` when called directly in async code, or `wrongTask`.
 @available(*, noasync)
+#if TANDEM_MIGRATION
+@available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+#endif
 @_disfavoredOverload  // Otherwise a body that never awaits would select this form, also in async code.
 public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success

@@ -43,6 +43,9 @@ public final class Parker {
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `notOnGreenThread` or `wrongTask`.
     /// - Precondition: No other caller is parked here.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func park(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         let fiber = try currentFiber("Parker.park", file, line)
         guard let (hub, wait) = try begin(deadline) else { return }

@@ -92,7 +92,7 @@ struct Waits {
         return wait
     }
 
-    /// Sets a wait's deadline. It is exact under a virtual clock, otherwise rounded up so that timers share wake-ups.
+    /// Sets the deadline of a wait that has none. It is exact under a virtual clock, otherwise rounded up so that timers share wake-ups.
     func arm(_ wait: Wait, _ deadline: Deadline) {
         state.pointee.timers.insert(wait, deadline: deadline.nanoseconds, now: clock.isVirtual ? nil : clock.now)
     }
@@ -102,10 +102,11 @@ struct Waits {
         if wait.pointee.heap_position != 0 { state.pointee.timers.remove(wait) }
     }
 
-    /// Ends the wait and returns why it ended. Its memory is recycled: `wait` must not be used again.
+    /// Ends the wait and returns why it ended. Its memory is recycled: `wait` must not be used again. After the hub has ended, any
+    /// thread may call this.
     func finish(_ wait: Wait) -> WakeReason {
         let reason = WakeReason(wait.pointee.woken_by)
-        // On another thread, in a task that outlived the hub: its waits belong to nobody any more.
+        // The hub has ended. A task that outlived it may be on another thread and must not change the lists.
         guard !isClosed else { return reason }
         disarm(wait)
         state.pointee.pool.giveBack(wait)
@@ -186,14 +187,14 @@ struct Waits {
 
     // MARK: End
 
-    /// Whether the hub has ended, so that nothing is woken here any more. Any thread.
+    /// Whether the hub's loop has ended. Any thread.
     var isClosed: Bool { state.pointee.closed.load(ordering: .relaxed) }
 
     /// Records that the hub has ended.
     func close() { state.pointee.closed.store(true, ordering: .relaxed) }
 
-    /// Returns the delayed jobs with the rest of their delays, and what the other calls wait for that nobody has woken.
-    func unfinished() -> (delayed: [Job], lost: [String]) {
+    /// Returns the delayed jobs, whose delays become the rest of the time, and what the other calls wait for that nobody has woken.
+    func endUnfinished() -> (delayed: [Job], lost: [String]) {
         var (delayed, lost): ([Job], [String]) = ([], [])
         state.pointee.pool.forEachCall { wait in
             if wait.pointee.is_delayed_job, let job = wait.pointee.job {
@@ -246,7 +247,8 @@ func park(_ wait: Wait) async {
     if let handler { tandem_wait_ignore_cancellation(handler) }
 }
 
-/// Parks the current green thread until the wait is woken. Must be called on its green stack.
+/// Parks the current green thread until the wait is woken. Control returns to `Hub.host`, which awaits `park`. Must be called on the
+/// thread's green stack.
 func parkGreenThread(_ fiber: UnsafeMutablePointer<tandem_fiber>, _ wait: Wait) {
     fiber.pointee.waiting_on = wait
     tandem_fiber_suspend(fiber, .parked)

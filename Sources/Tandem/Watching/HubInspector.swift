@@ -14,7 +14,8 @@ extension Hub {
     }
 }
 
-/// Finds out what the tasks and green threads of a hub do. Must be used on the hub's thread, within one job.
+/// Finds out what the tasks and green threads of a hub do. Must be used on the hub's thread. Valid until the hub
+/// runs another job.
 struct HubInspector {
     private let hub: Hub
     private let fibers: [Fiber]

@@ -1,8 +1,8 @@
 internal import CTandem
 
-/// The registration of one hub with the watchdog. Must be used on the hub's thread, unless a comment says otherwise.
+/// The registration of one hub with the watchdog. Must be used on the hub's thread.
 final class HubWatch {
-    /// A hub that is watched.
+    /// The hub's entry in the watchdog.
     private struct Registration {
         let threshold: Duration
         let key: Int

@@ -20,8 +20,9 @@ final class Idleness {
     var nextTrim: UInt64 = 0
     /// The time when descriptors are checked next; 0 before there were any.
     private var nextAudit: UInt64 = 0
-    /// The time when the hub last became idle, and the number of jobs that had run by then.
+    /// The time when the hub last became idle; 0 while it is not.
     private var since: UInt64 = 0
+    /// The number of jobs that had run when the hub became idle.
     private var jobs: UInt64 = 0
     private var hasReported = false
 
@@ -41,10 +42,10 @@ final class Idleness {
     /// Does the work that is due at `now`, in nanoseconds of CLOCK_MONOTONIC. Returns the nanoseconds until more is due: 0 if at
     /// once, `Int64.max` if never.
     func work(at now: UInt64, of hub: Unmanaged<Hub>) -> Int64 {
-        min(timeToTrim(now), timeToAudit(now), timeToStuckReport(now, hub))
+        min(trimIfDue(now), auditIfDue(now), reportStuckIfDue(now, hub))
     }
 
-    private func timeToTrim(_ now: UInt64) -> Int64 {
+    private func trimIfDue(_ now: UInt64) -> Int64 {
         guard stacks.canTrim, trimsStacks else { return .max }
         if nextTrim == 0 { nextTrim = now + 1_000_000_000 }
         guard now >= nextTrim else { return Int64(clamping: nextTrim - now) }
@@ -53,7 +54,7 @@ final class Idleness {
         return .max
     }
 
-    private func timeToAudit(_ now: UInt64) -> Int64 {
+    private func auditIfDue(_ now: UInt64) -> Int64 {
         guard let interval = auditInterval, registrations.count > 0 else { return .max }
         if nextAudit == 0 { nextAudit = now + interval.nanosecondsClamped }
         if now >= nextAudit {
@@ -64,7 +65,7 @@ final class Idleness {
         return Int64(clamping: nextAudit - now)
     }
 
-    private func timeToStuckReport(_ now: UInt64, _ hub: Unmanaged<Hub>) -> Int64 {
+    private func reportStuckIfDue(_ now: UInt64, _ hub: Unmanaged<Hub>) -> Int64 {
         guard let threshold = stuckThreshold, waits.count > 0, waits.timerCount == 0, registrations.count == 0 else {
             since = 0
             return .max

@@ -79,6 +79,9 @@ public final class DaemonContext: Sendable {
 
     /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's style selects the
     /// form: a closure that awaits is async.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
         register { $0.onShutdown(name, hook) }

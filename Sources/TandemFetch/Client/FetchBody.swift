@@ -67,6 +67,9 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
 
     /// Creates a stream that a blocking closure writes, on a green thread. Otherwise like the async form. The closure's own style
     /// selects the form: a closure that awaits is async.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public init(
         contentLength: Int? = nil, isRepeatable: Bool = false,
         streaming body: @escaping @Sendable (FetchBodyWriter) throws -> Void

@@ -25,6 +25,9 @@ public final class FetchBodyWriter: @unchecked Sendable {
     /// Sends these bytes. Parks the green thread while there is no room for them. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(_ bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line) throws {
         guard hub.isCurrent, GreenThreadIdentity.current != nil else {
             return try awaiting(file: file, line: line) { try await self.write(bytes) }

@@ -57,6 +57,9 @@ public final class FetchClient: Sendable {
 
     /// Fetches `url` by GET and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func get(
         _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
     ) throws -> FetchResponse {
@@ -70,6 +73,9 @@ public final class FetchClient: Sendable {
 
     /// Sends `body` to `url` by POST and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func post(
         _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
     ) throws -> FetchResponse {
@@ -83,6 +89,9 @@ public final class FetchClient: Sendable {
 
     /// Sends `body` to `url` by PUT and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func put(
         _ url: String, headers: HTTPFields = [:], body: FetchBody? = nil, file: StaticString = #fileID, line: UInt = #line
     ) throws -> FetchResponse {
@@ -96,6 +105,9 @@ public final class FetchClient: Sendable {
 
     /// Sends DELETE for `url` and returns the response with its whole body, as `execute` does.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func delete(
         _ url: String, headers: HTTPFields = [:], file: StaticString = #fileID, line: UInt = #line
     ) throws -> FetchResponse {
@@ -111,6 +123,9 @@ public final class FetchClient: Sendable {
 
     /// Sends the request and returns the response with its whole body; parks the green thread. As the async form.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func execute(
         _ request: FetchRequest, file: StaticString = #fileID, line: UInt = #line
     ) throws -> FetchResponse {
@@ -131,6 +146,9 @@ public final class FetchClient: Sendable {
 
     /// Sends the request and returns when the head of the response has arrived; parks the green thread. As the async form.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func stream(_ request: FetchRequest, file: StaticString = #fileID, line: UInt = #line) throws -> FetchStream {
         guard let hub = Hub.current, GreenThreadIdentity.current != nil else {
             return try awaiting(file: file, line: line) { try await self.stream(request) }

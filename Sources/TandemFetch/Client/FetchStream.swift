@@ -57,6 +57,9 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
     /// Returns the bytes that have arrived since the last call, or nil at the end of the body. Parks the green thread until
     /// there are any. Throws as the async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
         guard hub.isCurrent, GreenThreadIdentity.current != nil else {
             return try awaiting(file: file, line: line) { try await self.read() }
@@ -80,6 +83,9 @@ public final class FetchStream: AsyncSequence, @unchecked Sendable {
     /// Reads the body to its end, and calls `body` with each piece. Parks the green thread while it waits. Otherwise as the
     /// async form.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func forEachPiece(
         file: StaticString = #fileID, line: UInt = #line, _ body: ([UInt8]) throws -> Void
     ) throws {

@@ -157,9 +157,11 @@ final class Connection: @unchecked Sendable {
                             response = try await blocking(name: exchange.name) { try handler(exchange.request) }
                         }
                     }
+                    if !hub.isCurrent { await abandon() }
                     endHandling()
                     remainder = exchange.put(response)
                 } catch {
+                    if !hub.isCurrent { await abandon() }
                     endHandling()
                     remainder = try put(failure: error, exchange)
                 }
@@ -338,6 +340,14 @@ final class Connection: @unchecked Sendable {
         guard let task else { return drain() }
         task.cancel()
         wire.descriptor.wakeReader()
+    }
+
+    /// Closes the connection and never returns: the handler has outlived the hub, and the task is on another thread, where it must
+    /// not touch what belongs to the hub.
+    @inline(never)  // frame
+    private func abandon() async {
+        wire.descriptor.closeOnHub()
+        await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
     }
 
     private func close() {

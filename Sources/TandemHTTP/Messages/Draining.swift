@@ -24,6 +24,9 @@ public struct Draining: Sendable {
     /// Parks the green thread, or blocks the OS thread, until the server drains. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func wait(deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line) throws {
         try event.wait(deadline: deadline, file: file, line: line)
     }
@@ -56,6 +59,9 @@ public struct Draining: Sendable {
     ///
     /// - Throws: As the async form; `TandemError` `notOnGreenThread` when called directly in async code.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     @_disfavoredOverload  // Otherwise a closure that never awaits would select this form, also in async code.
     public func cancelling<Success: Sendable>(
         file: StaticString = #fileID, line: UInt = #line, _ body: @escaping @Sendable () throws -> Success

@@ -24,6 +24,9 @@ extension Request {
     /// Reads the whole body as a form, `application/x-www-form-urlencoded`, and returns its fields; parks the green thread.
     /// Throws as the async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func form(upTo limit: Int = 1_048_576, file: StaticString = #fileID, line: UInt = #line) throws -> QueryItems {
         try requireMediaType(formType)
         return try formFields(try body.collect(upTo: limit, file: file, line: line))

@@ -74,6 +74,9 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// Returns the next piece, or nil at the end; parks the green thread. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func read(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8]? {
         let source = try begin()
         defer { isReading = false }
@@ -96,6 +99,9 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
     /// Returns the whole body; parks the green thread. Throws `HTTPError` 413 if the body is longer than `limit` bytes, and as
     /// `read`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func collect(upTo limit: Int, file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
         var all = try startCollecting(limit)
         while let piece = try read(file: file, line: line) { try all.add(piece, limit) }

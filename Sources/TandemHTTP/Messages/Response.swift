@@ -94,6 +94,9 @@ public struct Response: Sendable {
 
     /// Creates an answer whose body a blocking closure writes, on a green thread. Otherwise like the async form. The closure's
     /// own style selects the form: a closure that awaits is async.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public init(
         status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], contentLength: Int? = nil,
         streaming body: @escaping @Sendable (ResponseWriter) throws -> Void
@@ -128,6 +131,9 @@ public struct Response: Sendable {
     /// closure writes, this parks the green thread, or blocks the OS thread. Throws as the async form, and `TandemError`
     /// `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func collectBody(file: StaticString = #fileID, line: UInt = #line) throws -> [UInt8] {
         switch body {
         case .bytes(let bytes): return bytes

@@ -62,6 +62,9 @@ public final class ResponseWriter: @unchecked Sendable {
     /// Writes these bytes; parks the green thread while the client takes no more. Throws as the async form, and
     /// `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func write(_ bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line) throws {
         let sink = try sinkTaking(bytes)
         switch try sink.put(bytes) {
@@ -78,6 +81,9 @@ public final class ResponseWriter: @unchecked Sendable {
     /// Sends all written bytes at once, as the async form; parks the green thread while the client takes no more. Throws as the
     /// async form, and `TandemError` `notOnGreenThread`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func flush(file: StaticString = #fileID, line: UInt = #line) throws { try open().flush(file: file, line: line) }
 
     /// Ends the body: nothing can be written any more. Throws `HTTPError` 500 when it is shorter than announced.

@@ -56,6 +56,9 @@ public class RouteGroup {
     }
 
     /// Adds a route with a handler in blocking style, which runs on a green thread. Otherwise like the async form.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping BlockingHandler) {
         storage.table.add(method, path, .blocking(handler), to: index)
     }
@@ -63,22 +66,37 @@ public class RouteGroup {
     /// Adds a route for GET and HEAD with a handler in async style; see `on`.
     public func get(_ path: String, _ handler: @escaping AsyncHandler) { on(.get, path, handler) }
     /// Adds a route for GET and HEAD with a handler in blocking style; see `on`.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func get(_ path: String, _ handler: @escaping BlockingHandler) { on(.get, path, handler) }
     /// Adds a route for POST with a handler in async style; see `on`.
     public func post(_ path: String, _ handler: @escaping AsyncHandler) { on(.post, path, handler) }
     /// Adds a route for POST with a handler in blocking style; see `on`.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func post(_ path: String, _ handler: @escaping BlockingHandler) { on(.post, path, handler) }
     /// Adds a route for PUT with a handler in async style; see `on`.
     public func put(_ path: String, _ handler: @escaping AsyncHandler) { on(.put, path, handler) }
     /// Adds a route for PUT with a handler in blocking style; see `on`.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func put(_ path: String, _ handler: @escaping BlockingHandler) { on(.put, path, handler) }
     /// Adds a route for PATCH with a handler in async style; see `on`.
     public func patch(_ path: String, _ handler: @escaping AsyncHandler) { on(.patch, path, handler) }
     /// Adds a route for PATCH with a handler in blocking style; see `on`.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func patch(_ path: String, _ handler: @escaping BlockingHandler) { on(.patch, path, handler) }
     /// Adds a route for DELETE with a handler in async style; see `on`.
     public func delete(_ path: String, _ handler: @escaping AsyncHandler) { on(.delete, path, handler) }
     /// Adds a route for DELETE with a handler in blocking style; see `on`.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func delete(_ path: String, _ handler: @escaping BlockingHandler) { on(.delete, path, handler) }
 
     // MARK: Middleware
@@ -90,6 +108,9 @@ public class RouteGroup {
     public func use(_ middleware: @escaping AsyncMiddleware) { storage.table.use(.async(middleware), in: index) }
 
     /// Adds a middleware in blocking style, which runs on a green thread. Otherwise like the async form.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func use(_ middleware: @escaping BlockingMiddleware) { storage.table.use(.blocking(middleware), in: index) }
 
     // MARK: Groups

@@ -176,6 +176,9 @@ public final class HTTPServer: Sendable {
     /// Waits until the server listens, and returns the port of the first TCP address, or 0; parks the green thread or blocks the
     /// OS thread.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func waitUntilListening(file: StaticString = #fileID, line: UInt = #line) throws -> Int {
         Self.port(try boundAddresses(file: file, line: line))
     }
@@ -186,6 +189,9 @@ public final class HTTPServer: Sendable {
 
     /// Waits until the server listens, and returns all addresses; parks the green thread or blocks the OS thread.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func boundAddresses(file: StaticString = #fileID, line: UInt = #line) throws -> [ListenAddress] {
         try listening.wait(file: file, line: line)
     }
@@ -287,6 +293,9 @@ public final class HTTPServer: Sendable {
 
     /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's own style selects
     /// the form: a closure that awaits is async.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     @discardableResult
     public func onShutdown(_ name: GreenThreadName, _ hook: @escaping @Sendable () throws -> Void) -> Bool {
         state.withLock { $0.hooks.add(name, .blocking(hook)) }

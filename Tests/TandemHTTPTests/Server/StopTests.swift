@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Tandem
 import TandemHTTP
 import TandemTesting
@@ -53,6 +54,36 @@ extension ServerTests {
                 #expect(summary.requestsEnded == 51)
                 #expect(summary.connectionsCut == 0)
             }
+        }
+
+        @Test
+        func `a handler that ends after its hub closes the connection, and nothing else`() async throws {
+            let (started, release) = (Event<Void>(), Event<Void>())
+            let router = Router()
+            router.get("/deaf") { _ in
+                started.send(())
+                // It does not heed the cancellation of the stopping hub.
+                await Task.detached { try? await release.wait() }.value
+                return Response(text: "too late")
+            }
+            var hubs = HubConfiguration()
+            hubs.stopGrace = .milliseconds(20)
+            let reports = Mutex<[HubReport.Kind]>([])
+            hubs.onReport = { report in reports.withLock { $0.append(report.kind) } }
+            let group = try HubGroup(count: 1, configuration: hubs)
+            var configuration = HTTPServerConfiguration()
+            configuration.port = 0
+            let server = HTTPServer(router: router, configuration: configuration)
+            group.hubs[0].spawn { try await server.run() }
+            let port = try await server.waitUntilListening()
+            let client = try await TestConnection.connect(to: .tcp(port: port))
+            try await client.send(.get, "/deaf")
+            try await started.wait()
+            await group.shutdown()
+            release.send(())
+            #expect(try await client.receiveUntilEnd(orReset: true).isEmpty)
+            #expect(reports.withLock { $0 }.contains(.unfinished))
+            try await client.close()
         }
 
         @Test

@@ -56,6 +56,23 @@ struct GuestHubTests {
         }
     }
 
+    @Test func `a guest that audits its descriptors wakes the waiters of a number that other code has closed`() async throws {
+        var configuration = Self.watchable
+        configuration.auditInterval = .microseconds(1)
+        _ = try await Self.withGuest(configuration) {
+            let (a, b) = try descriptorPair()
+            let waiter = Hub.current!.spawn { [a = Loan(a)] in _ = try await a.value.receive() }
+            while Hub.current!.statistics.waits == 0 { await Task.yield() }
+            close(a.fd)
+            do {
+                try await waiter.value
+                throw Unexpected("the wait for a closed descriptor ended without an error")
+            } catch let error as TandemError where error.code == .closed {}
+            a.close()
+            b.close()
+        }
+    }
+
     @Test func `work from other threads makes the guest's descriptor readable`() async throws {
         _ = try await Self.withGuest {
             for _ in 0..<50 {

@@ -3,8 +3,6 @@ internal import CTandem
 /// A 4-ary heap of waits, ordered by the time when they are due, then by deadline, then by the order in which they were armed.
 /// Each wait has its position, so disarming costs no more than arming.
 struct TimerHeap: ~Copyable {
-    typealias Wait = UnsafeMutablePointer<tandem_wait>
-
     /// A wait and its key. The key is copied because reading it from the wait would cause a cache miss per comparison.
     private struct Slot {
         var due: UInt64
