@@ -10,6 +10,8 @@ internal import CTandem
 ///
 /// - Parameters:
 ///   - name: The name of the green thread, for dumps and for messages about overflow or stalls.
+///   - file: The caller's file, for `Hub.bridgeSites`.
+///   - line: The caller's line, for `Hub.bridgeSites`; 0 to leave the call out there.
 ///   - body: The blocking code. It does not escape.
 /// - Throws: The error that `body` throws, unchanged.
 #if TANDEM_MIGRATION
@@ -17,10 +19,10 @@ internal import CTandem
 #endif
 @inlinable
 public func blocking<Success, Failure: Error>(
-    name: GreenThreadName = "blocking", _ body: () throws(Failure) -> Success
+    name: GreenThreadName = "blocking", file: StaticString = #fileID, line: UInt = #line, _ body: () throws(Failure) -> Success
 ) async throws(Failure) -> Success {
     var outcome: Result<Success, Failure>?
-    await lend(name) {
+    await lend(name, file.utf8Start, line) {
         do throws(Failure) { outcome = .success(try body()) } catch { outcome = .failure(error) }
     }
     return try outcome!.get()
@@ -29,7 +31,10 @@ public func blocking<Success, Failure: Error>(
 /// Holds `body` until it has run on a green stack.
 @inline(never)
 @usableFromInline
-func lend(_ name: GreenThreadName, _ body: () -> Void) async {
+func lend(_ name: GreenThreadName, _ file: UnsafePointer<UInt8>, _ line: UInt, _ body: () -> Void) async {
+    if tandem_counts_bridges() {
+        Hub.current?.bridges.count(.toBlocking, file, line, caller: tandem_current_fiber()?.pointee.name)
+    }
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {
         await hub.host(name, borrowed)

@@ -26,6 +26,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     let share = JobShare()
     let turnEnds = TurnEndList()
     let locals = HubLocals()
+    let bridges: BridgeSites
     @exclusivity(unchecked) var tasks = TaskRegistry()
     /// The data that the hub records about itself: counters, the times of its turns, and the state that the watchdog reads.
     let pulse: UnsafeMutablePointer<tandem_pulse>
@@ -56,6 +57,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         ready = ReadyJobs(configuration.order)
         waits = Waits(inbox: inbox, ready: ready, clock: clock)
         stacks = StackPool(stackSize: configuration.stackSize)
+        bridges = BridgeSites(isOn: configuration.countsBridges)
         watch = HubWatch(pulse, configuration, index: index)
         loop = HubLoop(
             budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds,
@@ -70,6 +72,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         waits.deallocate()
         pulse.deallocate()
         clock.deallocate()
+        bridges.deallocate()
         inbox.deallocate()
     }
 

@@ -39,7 +39,7 @@ public func withCancellationShield<Success>(
     file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
     try awaiting(file: file, line: line) {
-        try await withCancellationShield { try await blocking(body) }
+        try await withCancellationShield { try await blocking(line: 0, body) }
     }
 }
 

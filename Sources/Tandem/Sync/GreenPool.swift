@@ -76,7 +76,7 @@ public final class GreenPool: Sendable {
         name: GreenThreadName = "pool member", deadline: Deadline = .never, _ body: @escaping @Sendable () throws -> Success
     ) async throws -> GreenThread<Success> {
         if let member = trySpawn(name: name, body) { return member }
-        if encloses { return GreenThread(name: name, endedWith: await blocking(name: name) { Result(catching: body) }) }
+        if encloses { return GreenThread(name: name, endedWith: await blocking(name: name, line: 0) { Result(catching: body) }) }
         try await state.waitInLine(
             deadline, "GreenPool.spawn", enter: { $0.enter(orEnlist: $1) }, leave: { $0.spawners.remove($1) })
         return start(name, body)

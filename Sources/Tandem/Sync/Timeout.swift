@@ -46,7 +46,7 @@ public func withTimeout<Success>(
     _ duration: Duration, file: StaticString = #fileID, line: UInt = #line, _ body: () throws -> Success
 ) throws -> Success {
     try awaiting(file: file, line: line) {
-        try await withTimeout(duration, file: file, line: line) { try await blocking(body) }
+        try await withTimeout(duration, file: file, line: line) { try await blocking(line: 0, body) }
     }
 }
 

@@ -75,7 +75,7 @@ public struct FetchBody: Sendable, ExpressibleByArrayLiteral, ExpressibleByStrin
         streaming body: @escaping @Sendable (FetchBodyWriter) throws -> Void
     ) {
         self.init(
-            .stream { writer in try await blocking(name: "upload") { try body(writer) } }, contentLength: contentLength,
+            .stream { writer in try await blocking(name: "upload", line: 0) { try body(writer) } }, contentLength: contentLength,
             isRepeatable: isRepeatable)
     }
 

@@ -154,7 +154,7 @@ final class Connection: @unchecked Sendable {
                         switch exchange.handler {
                         case .async(let handler): response = try await handler(exchange.request)
                         case .blocking(let handler):
-                            response = try await blocking(name: exchange.name) { try handler(exchange.request) }
+                            response = try await blocking(name: exchange.name, line: 0) { try handler(exchange.request) }
                         }
                     }
                     if !hub.isCurrent { await abandon() }

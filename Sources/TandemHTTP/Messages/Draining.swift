@@ -67,7 +67,7 @@ public struct Draining: Sendable {
         file: StaticString = #fileID, line: UInt = #line, _ body: @escaping @Sendable () throws -> Success
     ) throws -> Success? {
         try awaiting(file: file, line: line) {
-            try await cancelling { () async throws -> Success in try await blocking { try body() } }
+            try await cancelling { () async throws -> Success in try await blocking(line: 0) { try body() } }
         }
     }
 }
