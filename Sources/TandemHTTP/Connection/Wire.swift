@@ -2,6 +2,7 @@ internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
+internal import TandemTLS
 
 /// The socket of one connection, plain or under TLS, with its unused input and its unsent output. Used only on its hub.
 ///

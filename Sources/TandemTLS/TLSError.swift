@@ -37,7 +37,7 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
     /// The errno of the system call that failed, or 0.
     public let errno: CInt
 
-    init(_ code: Code, _ message: String, file: String? = nil, errno: CInt = 0) {
+    package init(_ code: Code, _ message: String, file: String? = nil, errno: CInt = 0) {
         self.code = code
         self.message = message
         self.file = file
