@@ -147,7 +147,7 @@ public final class Descriptor {
 
     /// Closes the number from any thread: at once on the hub's thread, otherwise in one of the hub's next turns. If the hub has
     /// stopped, no call waits here any more, and the number is closed on a thread of Swift's own.
-    func closeOnHub() {
+    package func closeOnHub() {
         if hub.isCurrent { return close() }
         // Only the hub uses the descriptor until it has closed it: this call reads constants only.
         nonisolated(unsafe) let descriptor = self

@@ -115,7 +115,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     /// The present time on this hub's clock, in nanoseconds. Reads the clock. Must be used on the hub's thread.
     package var clockTime: UInt64 { tandem_monotonic_nanoseconds() }
 
-    func preconditionOnThread(_ function: StaticString = #function) {
+    package func preconditionOnThread(_ function: StaticString = #function) {
         precondition(isCurrent, "\(function) must be called on its hub's thread")
     }
 
