@@ -1,7 +1,7 @@
 internal import COpenSSL
 
-/// The reason why a certificate of the peer is not accepted.
-struct CertificateRejection {
+/// The reason why a certificate of the peer is not accepted. A class, because nearly no connection has one.
+final class CertificateRejection {
     /// OpenSSL's code, X509_V_ERR_….
     let code: CInt
     /// OpenSSL's words for the code.

@@ -1,11 +1,15 @@
 internal import COpenSSL
 
-/// An error in a `TLSConfiguration` or in a file that it names. The message names the file, the fault and the remedy.
+/// An error in TLS settings or in a file that they name, in a handshake, or in an established connection. The message names the
+/// file or the peer, the fault and the remedy.
 public struct TLSError: Error, Sendable, CustomStringConvertible {
     /// The kind of error. Later versions may add kinds, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case noCertificate, unreadableFile, malformedFile, encryptedKey, keyMismatch, unacceptable, noAuthorities
+            case wrongHost, unknownAuthority, certificateExpired, certificateNotYetValid, invalidCertificate
+            case notTLS, handshakeRefused, refusedByPeer, endedInHandshake
+            case truncated, protocolViolation, unreadBytes
         }
         let value: Value
 
@@ -19,10 +23,38 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
         public static let encryptedKey = Code(value: .encryptedKey)
         /// A private key belongs to another certificate.
         public static let keyMismatch = Code(value: .keyMismatch)
-        /// OpenSSL refuses a certificate or key, for example because it is too weak.
+        /// OpenSSL refuses a certificate, a key or a setting, for example because the key is too weak.
         public static let unacceptable = Code(value: .unacceptable)
         /// Client certificates are requested, but no authority to check them against is configured.
         public static let noAuthorities = Code(value: .noAuthorities)
+
+        /// The certificate of the server is for other hosts than the one that the client connects to.
+        public static let wrongHost = Code(value: .wrongHost)
+        /// The certificate of the peer leads to no authority that this side trusts.
+        public static let unknownAuthority = Code(value: .unknownAuthority)
+        /// The certificate of the peer, or one in its chain, has expired.
+        public static let certificateExpired = Code(value: .certificateExpired)
+        /// The certificate of the peer, or one in its chain, is not valid yet, or a clock is wrong.
+        public static let certificateNotYetValid = Code(value: .certificateNotYetValid)
+        /// The certificate of the peer is not acceptable for another reason, such as its purpose or its key.
+        public static let invalidCertificate = Code(value: .invalidCertificate)
+
+        /// The peer does not speak TLS.
+        public static let notTLS = Code(value: .notTLS)
+        /// This side refuses the peer's handshake, for example because there is no version or cipher in common, or because the client
+        /// has sent no certificate.
+        public static let handshakeRefused = Code(value: .handshakeRefused)
+        /// The peer refuses this side with an alert: in the handshake, or for a client's certificate in TLS 1.3, on a later read.
+        public static let refusedByPeer = Code(value: .refusedByPeer)
+        /// The peer ended the connection in the middle of the handshake.
+        public static let endedInHandshake = Code(value: .endedInHandshake)
+
+        /// The peer ended the connection without close_notify (RFC 8446, 6.1): an attacker may have cut the stream short.
+        public static let truncated = Code(value: .truncated)
+        /// The peer sent something that is not valid TLS, or more messages without data than this side accepts.
+        public static let protocolViolation = Code(value: .protocolViolation)
+        /// The plain stream has bytes that arrived before TLS began and that the application did not read.
+        public static let unreadBytes = Code(value: .unreadBytes)
 
         /// The name of the static member.
         public var description: String { value.rawValue }
