@@ -14,12 +14,12 @@ package final class TLSSession {
     let context: TLSContext?
     private var ssl: OpaquePointer?
     /// Whether the handshake is over, nothing has failed since, and "close notify" was not sent.
-    private(set) package var isOpen = false
+    private(set) var isOpen = false
     /// Whether the handshake was completed.
     private var isEstablished = false
-    /// The direction to wait for before the next read, or write.
-    private(set) package var readWaitsFor = Descriptor.Direction.readable
-    private(set) package var writeWaitsFor = Descriptor.Direction.writable
+    // Stored apart from `readWaitsFor` and `writeWaitsFor`, which other modules can inline without a check for exclusivity.
+    @usableFromInline @exclusivity(unchecked) var directionToRead = Descriptor.Direction.readable
+    @usableFromInline @exclusivity(unchecked) var directionToWrite = Descriptor.Direction.writable
     /// Whether the peer has ended its TCP stream. OpenSSL is not told: it treats an end without "close notify" as fatal for
     /// both directions, but such a client may still read its answer. HTTP's own framing shows whether a message was cut short
     /// (RFC 9112 section 9.8); `TLSStream` uses `hasPeerNotified`.
@@ -124,6 +124,12 @@ package final class TLSSession {
 
     // MARK: Bytes
 
+    /// The direction to wait for before the next read.
+    @inlinable package var readWaitsFor: Descriptor.Direction { directionToRead }
+
+    /// The direction to wait for before the next write.
+    @inlinable package var writeWaitsFor: Descriptor.Direction { directionToWrite }
+
     /// Reads decrypted bytes, as `Descriptor.readAvailable`. Returns nil if the caller has to wait for `readWaitsFor`.
     package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
@@ -140,8 +146,11 @@ package final class TLSSession {
             return 0
         case SSL_ERROR_WANT_READ:
             if hasPeerEnded { return 0 }
-            readWaitsFor = .readable
-        case SSL_ERROR_WANT_WRITE: readWaitsFor = .writable
+            directionToRead = .readable
+        case SSL_ERROR_WANT_WRITE:
+            // The rest that OpenSSL waits for can no longer be sent.
+            if let failure { throw failure }
+            directionToRead = .writable
         default: throw broken("read")
         }
         return nil
@@ -154,16 +163,16 @@ package final class TLSSession {
         OpenSSLErrors.clear()
         let put = SSL_write(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
         if put > 0 {
-            writeWaitsFor = .writable
+            directionToWrite = .writable
             return Int(put)
         }
         switch SSL_get_error(ssl, put) {
-        case SSL_ERROR_WANT_WRITE: writeWaitsFor = .writable
+        case SSL_ERROR_WANT_WRITE: directionToWrite = .writable
         case SSL_ERROR_WANT_READ where hasPeerEnded:
             // The socket stays readable after the end, so a caller that waited for it would loop forever.
             isOpen = false
             throw TandemError(.closed, "TLS write: the peer ended the connection in the middle of a handshake message")
-        case SSL_ERROR_WANT_READ: writeWaitsFor = .readable
+        case SSL_ERROR_WANT_READ: directionToWrite = .readable
         default: throw broken("write")
         }
         return nil
@@ -201,7 +210,7 @@ package final class TLSSession {
                     try descriptor.writeAvailable(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[sent...])))
                 }
                 guard let put else {
-                    writeWaitsFor = .writable
+                    directionToWrite = .writable
                     return false
                 }
                 sent += put
@@ -214,6 +223,14 @@ package final class TLSSession {
     }
 
     // MARK: Ending
+
+    /// Returns whether "close notify" can be sent now. If not, a handshake message is half received, and the caller has to wait for
+    /// `writeWaitsFor`.
+    func canNotify() -> Bool {
+        guard let ssl, SSL_in_init(ssl) == 1, !hasPeerEnded else { return true }
+        directionToWrite = .readable
+        return false
+    }
 
     /// Sends "close notify" if the socket takes it. The caller then shuts down the output, so that both leave in one segment.
     package func sendCloseNotify() {

@@ -110,6 +110,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         guard try flushSending() else { return false }
         if !hasNotified {
             guard !session.isReleased else { throw TandemError(.closed, "TLSStream.finishWriting: the stream is closed") }
+            guard session.canNotify() else { return false }
             session.sendCloseNotify()
             hasNotified = true
             guard try flushSending() else { return false }
@@ -168,6 +169,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         if direction == .readable {
             if session.mayHoldInput { return .now }
             guard session.readWaitsFor == .writable else { return .descriptor }
+            guard session.hasRest else { return .now }
             let parker = try free(waitingReader, "read")
             flushInBackground()
             return .parker(parker)

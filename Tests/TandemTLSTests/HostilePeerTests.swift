@@ -210,43 +210,57 @@ struct HostilePeerTests {
         }
     }
 
+    /// Returns a server's stream with a reader, and its client, which has sent key updates that ask for one until the server read no
+    /// more of them.
+    private func stuckReader(_ style: Style) async throws -> (TLSStream, Task<Void, any Error>, UnixStream) {
+        let (client, server) = try smallPair()
+        let context = try site.server()
+        let accepting = spawn { try await TLSStream.accept(style, over: server, context: context) }
+        let end = TLSClientEnd(TestTLS())
+        try await handshake(end, over: client)
+        let stream = try await accepting.value
+        nonisolated(unsafe) let flooding = end
+        let flood = spawn {
+            while true {
+                var bytes: [UInt8] = []
+                for _ in 0..<100 { bytes += try flooding.keyUpdate(asksForOne: true) + flooding.seal([1]) }
+                try await client.write(bytes, deadline: .after(.milliseconds(300)))
+            }
+        }
+        let reader = spawn {
+            while try await stream.read(style, atMost: 10_000) != nil {}
+        }
+        // The server stops reading when the socket and its own limit are full, so the flood gets stuck.
+        #expect(await tandemError { try await flood.value }?.code == .timedOut)
+        return (stream, reader, client)
+    }
+
     @Test(arguments: Style.allCases)
     func `a peer that asks for key updates and does not read makes the reader wait until it reads`(style: Style) async throws {
         try await onHub {
-            let (client, server) = try smallPair()
-            let context = try site.server()
-            let accepting = spawn { try await TLSStream.accept(style, over: server, context: context) }
-            let end = TLSClientEnd(TestTLS())
-            try await handshake(end, over: client)
-            let stream = try await accepting.value
-            nonisolated(unsafe) let flooding = end
-            let flood = spawn {
-                while true {
-                    var bytes: [UInt8] = []
-                    for _ in 0..<100 { bytes += try flooding.keyUpdate(asksForOne: true) + flooding.seal([1]) }
-                    try await client.write(bytes, deadline: .after(.milliseconds(300)))
-                }
-            }
-            let reader = spawn {
-                while try await stream.read(style, atMost: 10_000) != nil {}
-            }
-            // The server stops reading when the socket and its own limit are full, so the flood gets stuck.
-            #expect(await tandemError { try await flood.value }?.code == .timedOut)
+            let (stream, reader, client) = try await stuckReader(style)
             let turns = Hub.current!.statistics.turns
             try await sleep(for: .milliseconds(50))
             #expect(Hub.current!.statistics.turns - turns < 5)
-            // The server has answered, and reads on. The last record of the flood is incomplete.
             try await client.finishWriting()
             var answers = 0
-            while let bytes = try await client.read(atMost: 65_536, deadline: .after(.milliseconds(300))) {
-                answers += bytes.count
-                if answers > 65_536 { break }
-            }
+            while answers <= 65_536 { answers += try #require(try await client.read(atMost: 65_536)).count }
             let draining = spawn { while try await client.read(atMost: 65_536) != nil {} }
+            // The last record of the flood is incomplete.
             #expect(await tlsError { try await reader.value }?.code == .truncated)
             stream.close()
             try await draining.value
             client.close()
+        }
+    }
+
+    @Test(arguments: Style.allCases)
+    func `a peer that asks for key updates and goes away ends the reader's wait`(style: Style) async throws {
+        try await onHub {
+            let (stream, reader, client) = try await stuckReader(style)
+            client.close()
+            #expect(await failure { try await reader.value } is TandemError)
+            stream.close()
         }
     }
 
@@ -272,6 +286,20 @@ struct HostilePeerTests {
             try await client.write(sealer.seal("more\n".utf8))
             #expect(try await reader.value == "more")
             #expect(try end.open(try #require(try await client.read(atMost: 1_000))) == Array("answer\n".utf8))
+
+            // So does the end of what this side sends.
+            try await client.write(sealer.seal("end\n".utf8) + sealer.seal(keyUpdate.prefix(4), as: .handshake))
+            #expect(try await stream.readLine(style) == "end")
+            let closer = spawn { try await stream.finishWriting(style) }
+            let other = spawn { try await stream.readLine(style) }
+            try await sleep(for: .milliseconds(20))
+            try await client.write(sealer.seal(keyUpdate.suffix(1), as: .handshake))
+            sealer.updateKeys()
+            try await closer.value
+            _ = try end.open(try #require(try await client.read(atMost: 1_000)))
+            #expect(end.hasEnded)
+            try await client.write(sealer.seal("last\n".utf8))
+            #expect(try await other.value == "last")
             stream.close()
             client.close()
         }
