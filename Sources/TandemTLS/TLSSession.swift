@@ -17,9 +17,9 @@ package final class TLSSession {
     private(set) var isOpen = false
     /// Whether the handshake was completed.
     private var isEstablished = false
-    // Stored apart from `readWaitsFor` and `writeWaitsFor`, which other modules can inline without a check for exclusivity.
-    @usableFromInline @exclusivity(unchecked) var directionToRead = Descriptor.Direction.readable
-    @usableFromInline @exclusivity(unchecked) var directionToWrite = Descriptor.Direction.writable
+    // Stored apart from `readWaitsFor` and `writeWaitsFor`: reading a stored property of another module checks for exclusivity.
+    private var directionToRead = Descriptor.Direction.readable
+    private var directionToWrite = Descriptor.Direction.writable
     /// Whether the peer has ended its TCP stream. OpenSSL is not told: it treats an end without "close notify" as fatal for
     /// both directions, but such a client may still read its answer. HTTP's own framing shows whether a message was cut short
     /// (RFC 9112 section 9.8); `TLSStream` uses `hasPeerNotified`.
@@ -124,11 +124,11 @@ package final class TLSSession {
 
     // MARK: Bytes
 
-    /// The direction to wait for before the next read.
-    @inlinable package var readWaitsFor: Descriptor.Direction { directionToRead }
+    /// The direction to wait for after a read that returned nil.
+    package var readWaitsFor: Descriptor.Direction { directionToRead }
 
-    /// The direction to wait for before the next write.
-    @inlinable package var writeWaitsFor: Descriptor.Direction { directionToWrite }
+    /// The direction to wait for after a write that returned nil.
+    package var writeWaitsFor: Descriptor.Direction { directionToWrite }
 
     /// Reads decrypted bytes, as `Descriptor.readAvailable`. Returns nil if the caller has to wait for `readWaitsFor`.
     package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
