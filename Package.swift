@@ -32,6 +32,7 @@ let package = Package(
         .library(name: "Tandem", targets: ["Tandem"]),
         .library(name: "CTandem", targets: ["CTandem"]),
         .library(name: "HTTPWire", targets: ["HTTPWire"]),
+        .library(name: "TandemTLS", targets: ["TandemTLS"]),
         .library(name: "TandemHTTP", targets: ["TandemHTTP"]),
         .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemFetch", targets: ["TandemFetch"]),
@@ -68,9 +69,10 @@ let package = Package(
         .target(name: "CHTTPWire"),
         .target(name: "HTTPWire", dependencies: ["CHTTPWire", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "TandemTLS", dependencies: ["Tandem", "COpenSSL"], swiftSettings: house),
         .target(
             name: "TandemHTTP",
-            dependencies: ["Tandem", "HTTPWire", "COpenSSL", httpTypes, logging, metrics, tracing, lifecycle],
+            dependencies: ["Tandem", "TandemTLS", "HTTPWire", httpTypes, logging, metrics, tracing, lifecycle],
             swiftSettings: house),
         .target(name: "TandemJSON", dependencies: ["HTTPWire", "TandemHTTP", "Tandem", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -81,7 +83,8 @@ let package = Package(
             dependencies: ["Tandem", "HTTPWire", "CTandemCurl", "CCurl", "CZlib", httpTypes, metrics, tracing],
             swiftSettings: house),
         .target(
-            name: "TandemTesting", dependencies: ["Tandem", "HTTPWire", "TandemHTTP", "COpenSSL", httpTypes, logging],
+            name: "TandemTesting",
+            dependencies: ["Tandem", "TandemTLS", "HTTPWire", "TandemHTTP", "COpenSSL", httpTypes, logging],
             swiftSettings: house),
         .target(
             name: "TandemDaemon",
@@ -126,9 +129,12 @@ let package = Package(
             name: "TandemTestingTests", dependencies: ["TandemTesting", "Tandem", "TandemHTTP", logging], swiftSettings: house),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "AllocationCount"], swiftSettings: house),
         .testTarget(
+            name: "TandemTLSTests", dependencies: ["TandemTesting", "TandemTLS", "Tandem", "COpenSSL"], swiftSettings: house),
+        .testTarget(
             name: "TandemHTTPTests",
             dependencies: [
-                "TandemTesting", "TandemHTTP", "Tandem", "COpenSSL", httpTypes, logging, lifecycle, tracing, inMemoryTracing,
+                "TandemTesting", "TandemHTTP", "TandemTLS", "Tandem", "COpenSSL", httpTypes, logging, lifecycle, tracing,
+                inMemoryTracing,
             ],
             swiftSettings: house),
         .testTarget(
@@ -153,8 +159,8 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: [
-                "Tandem", "HTTPWire", "TandemHTTP", "TandemJSON", "TandemFetch", "TandemTesting", "TandemDaemon", httpTypes,
-                logging,
+                "Tandem", "TandemTLS", "HTTPWire", "TandemHTTP", "TandemJSON", "TandemFetch", "TandemTesting", "TandemDaemon",
+                httpTypes, logging,
                 lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],

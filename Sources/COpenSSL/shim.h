@@ -39,6 +39,7 @@ static inline void tandem_ssl_ctx_set_modes(SSL_CTX *context) {
 static inline void tandem_ssl_ctx_set_options(SSL_CTX *context) {
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 }
+static inline void tandem_ssl_ctx_disable_tickets(SSL_CTX *context) { SSL_CTX_set_options(context, SSL_OP_NO_TICKET); }
 static inline void tandem_ssl_ctx_on_server_name(SSL_CTX *context, int (*callback)(SSL *, int *, void *)) {
   SSL_CTX_set_tlsext_servername_callback(context, callback);
 }
@@ -69,9 +70,21 @@ static inline int tandem_ssl_writes_tickets(const SSL *ssl) {
   return SSL_get_state(ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl) == TLS1_3_VERSION;
 }
 
-/// Prints the subject of a certificate as a distinguished name by RFC 4514, in UTF-8.
-static inline int tandem_x509_print_subject(BIO *bio, const X509 *certificate) {
-  return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+/// Whether an error is an alert that the peer has sent.
+static inline int tandem_error_is_alert(unsigned long error) {
+  return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
+}
+
+/// Prints a distinguished name by RFC 4514, in UTF-8.
+static inline int tandem_x509_print_name(BIO *bio, const X509_NAME *name) {
+  return X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+
+/// Prints the names and addresses that a certificate is for, such as "DNS:localhost, IP Address:127.0.0.1". Prints nothing if it
+/// has none.
+static inline void tandem_x509_print_hosts(BIO *bio, X509 *certificate) {
+  int index = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
+  if (index >= 0) X509V3_EXT_print(bio, X509_get_ext(certificate, index), 0, 0);
 }
 
 #endif

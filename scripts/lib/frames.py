@@ -9,14 +9,14 @@ import struct
 # The name in the table, the beginning of the mangled name, and the bound in bytes.
 FRAMES = {
     "Connection.run": ("$s10TandemHTTP10ConnectionC3run", 464),
-    "Connection.serveRequests": ("$s10TandemHTTP10ConnectionC13serveRequests", 528),
+    "Connection.serveRequests": ("$s10TandemHTTP10ConnectionC13serveRequests", 416),
     "Descriptor.waitIgnoringCancellation": ("$s6Tandem10DescriptorC24waitIgnoringCancellation", 80),
     "park": ("$s6Tandem4park", 80),
     "Hub.host": ("$s6Tandem3HubC4host", 112),
     "Exchange.finish": ("$s10TandemHTTP8ExchangeC6finishyyAC9RemainderOYaKFTu", 176),
     "Exchange.run": ("$s10TandemHTTP8ExchangeC3run", 128),
     "AnswerStream.run": ("$s10TandemHTTP12AnswerStreamC3run", 112),
-    "BodyReader.dropUnread": ("$s10TandemHTTP10BodyReaderC10dropUnread", 224),
+    "BodyReader.dropUnread": ("$s10TandemHTTP10BodyReaderC10dropUnread", 128),
 }
 
 

@@ -90,7 +90,7 @@ extension ByteStream {
 
     /// Sends some of the bytes that follow the first `sent`, and counts them.
     private func stepOfWrite(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) throws -> StreamStep<Void> {
-        guard sent < bytes.count else { return .done(()) }
+        guard sent < bytes.count else { return try flushSending() ? .done(()) : .wait }
         guard let put = try sendAvailable(UnsafeRawBufferPointer(rebasing: bytes[sent...])) else { return .wait }
         sent += put
         hub.charge(bytes: put)

@@ -35,12 +35,19 @@ public protocol ByteStream: AnyObject, Sendable {
     /// - Throws: `TandemError` `closed`, `hubStopped`, `wrongHub` or `systemCall`.
     func sendAvailable(_ bytes: UnsafeRawBufferPointer) throws -> Int?
 
+    /// Sends what `sendAvailable` has taken and the kernel has not. Returns false if the call must be repeated when the stream is
+    /// writable. The default returns true: a plain socket keeps nothing.
+    ///
+    /// - Throws: `TandemError` `closed`, `hubStopped`, `wrongHub` or `systemCall`.
+    func flushSending() throws -> Bool
+
     /// Announces the end of what this side sends. Returns false if the call must be repeated when the stream is writable.
     ///
     /// - Throws: `TandemError` `closed`, `hubStopped`, `wrongHub` or `systemCall`.
     func finishSending() throws -> Bool
 
-    /// Suspends until `receiveAvailable` (`.readable`) or `sendAvailable` and `finishSending` (`.writable`) may do more than before.
+    /// Suspends until `receiveAvailable` (`.readable`) or `sendAvailable`, `flushSending` and `finishSending` (`.writable`) may do
+    /// more than before.
     ///
     /// - Throws: `CancellationError`, or `TandemError` `timedOut`, `closed`, `descriptorBusy`, `hubStopped` or `wrongHub`.
     func wait(for direction: Descriptor.Direction, deadline: Deadline) async throws
@@ -54,6 +61,11 @@ public protocol ByteStream: AnyObject, Sendable {
     ///
     /// On the hub's thread the stream is closed when this returns; on any other thread the hub closes it in one of its next turns.
     func close()
+}
+
+extension ByteStream {
+    /// Returns true: the stream keeps nothing that `sendAvailable` has taken.
+    public func flushSending() throws -> Bool { true }
 }
 
 /// The result of a step of a call that does not wait.
@@ -111,7 +123,7 @@ extension ByteStream {
 extension Hub {
     /// Throws unless the caller runs on this hub, to which what it uses belongs: `TandemError` `hubStopped` on a thread without a
     /// hub, `wrongHub` on another hub.
-    func checkIsCurrent(_ call: StaticString) throws(TandemError) {
+    package func checkIsCurrent(_ call: StaticString) throws(TandemError) {
         guard !isCurrent else { return }
         guard let current = Hub.current else {
             throw TandemError(
@@ -127,7 +139,7 @@ extension Hub {
 
     /// Returns the hub of the calling thread, where a new stream or listener will belong. Throws `TandemError` `hubStopped` on a thread
     /// without a hub.
-    static func requireCurrent(_ call: StaticString) throws(TandemError) -> Hub {
+    package static func requireCurrent(_ call: StaticString) throws(TandemError) -> Hub {
         guard let hub = current else {
             throw TandemError(
                 .hubStopped,
@@ -136,6 +148,12 @@ extension Hub {
         }
         return hub
     }
+}
+
+/// Throws unless the caller is a blocking call that may park, on a hub's thread.
+@available(*, noasync)
+package func requireGreenThread(_ call: StaticString, _ file: StaticString, _ line: UInt) throws(TandemError) {
+    _ = try currentFiberOnHub(call, file, line)
 }
 
 /// Returns the green stack that the caller may park. Throws as `currentFiber`; on an OS thread without a hub, the message says so.

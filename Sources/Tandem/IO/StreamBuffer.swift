@@ -37,7 +37,7 @@ public final class StreamBuffer {
     /// Marks the start of a call in one direction.
     ///
     /// - Throws: `TandemError` `descriptorBusy` if another call reads or writes: its line or message would be torn apart.
-    func begin(_ direction: Descriptor.Direction, _ call: StaticString) throws(TandemError) {
+    package func begin(_ direction: Descriptor.Direction, _ call: StaticString) throws(TandemError) {
         let isBusy = direction == .readable ? isReading : isWriting
         guard !isBusy else {
             throw TandemError(
@@ -51,7 +51,7 @@ public final class StreamBuffer {
     }
 
     /// Marks the end of a call.
-    func end(_ direction: Descriptor.Direction) { mark(direction, false) }
+    package func end(_ direction: Descriptor.Direction) { mark(direction, false) }
 
     private func mark(_ direction: Descriptor.Direction, _ isInUse: Bool) {
         if direction == .readable { isReading = isInUse } else { isWriting = isInUse }
@@ -85,7 +85,7 @@ public final class StreamBuffer {
     }
 
     /// Drops all bytes and the memory.
-    func removeAll() {
+    package func removeAll() {
         memory.deallocate()
         memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         (start, end, scanned) = (0, 0, 0)

@@ -99,7 +99,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     /// Whether the caller is on this hub's thread. Any thread.
     public var isCurrent: Bool { tandem_current_hub() == Unmanaged.passUnretained(self).toOpaque() }
 
-    func preconditionOnThread(_ function: StaticString = #function) {
+    package func preconditionOnThread(_ function: StaticString = #function) {
         precondition(isCurrent, "\(function) must be called on its hub's thread")
     }
 

@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import HTTPWire
 internal import Logging
 internal import Tandem
+internal import TandemTLS
 
 // @unchecked: used on one hub, in one task at a time; the Descriptor underneath checks that.
 /// A client's connection. It reads requests one after the other, and answers each through an `Exchange`.

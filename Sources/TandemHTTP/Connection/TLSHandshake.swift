@@ -1,5 +1,6 @@
 internal import Logging
 internal import Tandem
+internal import TandemTLS
 
 /// The TLS handshake of one connection.
 struct TLSHandshake {
@@ -25,7 +26,7 @@ struct TLSHandshake {
 
     /// Runs the handshake and returns its outcome. Throws `CancellationError` if `mayGoOn` returns false before a wait.
     func run(while mayGoOn: () -> Bool) async throws -> Outcome {
-        let deadline = Deadline.after(session.context.handshakeTimeout)
+        let deadline = Deadline.after(session.handshakeTimeout)
         do {
             while let direction = try session.advanceHandshake() {
                 guard mayGoOn() else { throw CancellationError() }
@@ -37,10 +38,10 @@ struct TLSHandshake {
         } catch let error as TLSHandshakeError {
             // The operator may have to correct the cause of a refusal. Most other failures come from scanners and health checks
             // of proxies.
-            report(level: error.kind == .refused ? .info : .debug, error.reason)
-            return error.kind == .refused ? .refused : .ended
+            report(level: error.kind == .ended ? .debug : .info, error.reason)
+            return error.kind == .ended ? .ended : .refused
         } catch let error as TandemError where error.code == .timedOut {
-            report(level: .info, "it took longer than \(session.context.handshakeTimeout)")
+            report(level: .info, "it took longer than \(session.handshakeTimeout)")
             return .ended
         }
     }

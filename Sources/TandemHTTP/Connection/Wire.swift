@@ -2,6 +2,7 @@ internal import Glibc
 internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
+internal import TandemTLS
 
 /// The socket of one connection, plain or under TLS, with its unused input and its unsent output. Used only on its hub.
 ///
@@ -51,22 +52,21 @@ final class Wire {
     func dropTLS() {
         session?.release()
         session = nil
+        (readDirection, writeDirection) = (.readable, .writable)
     }
 
-    /// The direction to wait for before more can be read.
-    var readDirection: Descriptor.Direction {
-        if case .none = session { .readable } else { session!.readWaitsFor }
-    }
+    /// The direction to wait for before more can be read. TLS may have to write first.
+    @exclusivity(unchecked) private(set) var readDirection = Descriptor.Direction.readable
 
-    /// The direction to wait for before more can be written.
-    private var writeDirection: Descriptor.Direction {
-        if case .none = session { .writable } else { session!.writeWaitsFor }
-    }
+    /// The direction to wait for before more can be written. TLS may have to read first.
+    @exclusivity(unchecked) private var writeDirection = Descriptor.Direction.writable
 
     private func readAvailable(into memory: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         do throws(TandemError) {
             if case .none = session { return try descriptor.readAvailable(into: memory) }
-            let got = try session!.readAvailable(into: memory)
+            let session = session!
+            let got = try session.readAvailable(into: memory)
+            if got == nil { readDirection = session.readWaitsFor }
             // The read may have completed the handshake message that the output waits for.
             if writeDirection == .readable { flushInBackground() }
             return got
@@ -78,7 +78,11 @@ final class Wire {
 
     private func writeAvailable(_ bytes: UnsafeRawBufferPointer) throws(TandemError) -> Int? {
         do throws(TandemError) {
-            return if case .none = session { try descriptor.writeAvailable(bytes) } else { try session!.writeAvailable(bytes) }
+            if case .none = session { return try descriptor.writeAvailable(bytes) }
+            let session = session!
+            let put = try session.writeAvailable(bytes)
+            writeDirection = put == nil ? session.writeWaitsFor : .writable
+            return put
         } catch {
             failure = error
             throw error

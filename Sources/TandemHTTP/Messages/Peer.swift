@@ -1,4 +1,5 @@
 internal import Tandem
+internal import TandemTLS
 
 /// The client at the other end of a connection. One per connection, shared by its requests; used from any thread.
 final class Peer: Sendable {

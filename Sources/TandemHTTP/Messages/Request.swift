@@ -1,6 +1,7 @@
 public import HTTPTypes
 public import HTTPWire
 internal import Tandem
+public import TandemTLS
 
 /// A request for a handler. It is cheap to copy. Each access to a string or to `headers` creates the value again.
 ///

@@ -3,6 +3,7 @@ public import Logging
 public import ServiceLifecycle
 internal import Synchronization
 public import Tandem
+internal import TandemTLS
 
 /// An HTTP/1.1 server: a router, served on one hub or several.
 ///

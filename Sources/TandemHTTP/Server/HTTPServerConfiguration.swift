@@ -1,5 +1,6 @@
 public import HTTPWire
 public import Tandem
+public import TandemTLS
 
 /// The configuration of a server. Every limit has a default and a reason.
 public struct HTTPServerConfiguration: Sendable {

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import Tandem
+internal import TandemTLS
 
 // @unchecked: used on one hub only.
 /// A server's part on one hub: its listeners and its connections, from accepting to stopping.

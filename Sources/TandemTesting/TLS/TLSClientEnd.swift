@@ -127,8 +127,10 @@ package final class TLSClientEnd {
     }
 
     /// Returns a KeyUpdate (RFC 8446, 4.6.3).
-    package func keyUpdate() throws -> [UInt8] {
-        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+    ///
+    /// - Parameter asksForOne: Whether the server must answer with one.
+    package func keyUpdate(asksForOne: Bool = false) throws -> [UInt8] {
+        SSL_key_update(ssl, asksForOne ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)
         _ = try advanceHandshake()
         return taken()
     }

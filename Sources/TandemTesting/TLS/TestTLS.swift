@@ -1,5 +1,5 @@
 internal import COpenSSL
-package import TandemHTTP
+package import TandemTLS
 
 /// The client's end of TLS in a test.
 public struct TestTLS: Sendable {

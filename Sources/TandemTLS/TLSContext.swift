@@ -1,25 +1,52 @@
 internal import COpenSSL
-internal import Logging
 
 // @unchecked: nothing changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
-/// The certificates and keys of a `TLSConfiguration`, read and checked. A connection keeps the context that it began with.
-final class TLSContext: @unchecked Sendable {
+/// The certificates and keys of a `TLSConfiguration`, read and checked: what a server needs for its connections. Any thread.
+///
+/// Create one, and use it for all connections. To reload changed files create another: open connections keep the context that
+/// they began with.
+public final class TLSContext: @unchecked Sendable {
     let handshakeTimeout: Duration
-    let ticketKeys: TLSTicketKeys
-    /// Warnings for the operator about certificates that have expired or are not valid yet.
-    let warnings: [String]
+    /// The protocols offered by ALPN, the preferred one first; empty to ignore what clients offer.
+    let protocols: [[UInt8]]
+    /// The keys for session tickets; nil to issue none.
+    let ticketKeys: TLSTicketKeys?
+    /// Warnings for the operator about certificates that clients will refuse, because they have expired or are not valid yet.
+    public let warnings: [String]
     /// One context per certificate. The first is for clients that ask for no name, or for an unknown one.
     private let contexts: [SSLContextHandle]
 
-    /// Reads the files. Throws `TLSError`, which names the file.
-    init(_ configuration: TLSConfiguration, ticketKeys: TLSTicketKeys) throws(TLSError) {
+    /// Reads and checks the files. Blocks while it reads.
+    ///
+    /// Clients cannot resume sessions: a connection for a line protocol is rarely reopened, and a client that only writes would
+    /// reset the connection by closing it with an unread ticket.
+    ///
+    /// - Parameters:
+    ///   - configuration: The certificates, and the requirements for clients.
+    ///   - protocols: The protocols that the server speaks (ALPN, RFC 7301), the preferred one first, such as "postgresql". A
+    ///     client that offers only others is refused; one that offers none is accepted. Empty: the server does not take part.
+    /// - Throws: `TLSError`, which names the file: `noCertificate`, `unreadableFile`, `malformedFile`, `encryptedKey`,
+    ///   `keyMismatch`, `unacceptable` or `noAuthorities`.
+    public convenience init(_ configuration: TLSConfiguration, protocols: [String] = []) throws(TLSError) {
+        try self.init(configuration, protocols: protocols, ticketKeys: nil)
+    }
+
+    /// Reads and checks the files.
+    ///
+    /// - Parameter ticketKeys: The keys for session tickets; nil to issue none.
+    package init(
+        _ configuration: TLSConfiguration, protocols: [String], ticketKeys: TLSTicketKeys?
+    ) throws(TLSError) {
         guard !configuration.certificates.isEmpty else {
             throw TLSError(.noCertificate, "TLS needs a certificate: name at least one certificate file and its key")
         }
+        self.protocols = try protocols.map { name throws(TLSError) in try ProtocolNames.checked(name) }
         let clients = try ClientVerification(configuration)
         var (contexts, warnings) = ([SSLContextHandle](), [String]())
         for certificate in configuration.certificates {
-            let context = try SSLContextHandle(configuration.minimumVersion)
+            let context = try SSLContextHandle(.server, minimum: configuration.minimumVersion)
+            if ticketKeys != nil { context.issueTickets() } else { context.issueNoTickets() }
+            if !protocols.isEmpty { context.chooseProtocols() }
             try context.use(certificate)
             context.verify(clients)
             if let warning = context.validityWarning { warnings.append("the certificate in \(certificate.chain) \(warning)") }
@@ -49,6 +76,18 @@ final class TLSContext: @unchecked Sendable {
         else { return false }
         SSL_set_SSL_CTX(ssl, context.pointer)
         return true
+    }
+}
+
+/// The names of protocols in ALPN.
+enum ProtocolNames {
+    /// Returns the bytes of a name. Throws `TLSError` `unacceptable` unless it has 1 to 255 bytes (RFC 7301, 3.1).
+    static func checked(_ name: String) throws(TLSError) -> [UInt8] {
+        let bytes = Array(name.utf8)
+        guard (1...255).contains(bytes.count) else {
+            throw TLSError(.unacceptable, "the name of an ALPN protocol has 1 to 255 bytes, not \(bytes.count)")
+        }
+        return bytes
     }
 }
 

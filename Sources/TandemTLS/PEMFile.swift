@@ -85,7 +85,7 @@ enum PEMFile {
     }
 
     private static func unreadable(_ path: String, _ error: CInt) -> TLSError {
-        let what = error == ENOENT ? "does not exist" : "cannot be read: \(text(of: error))"
+        let what = error == ENOENT ? "does not exist" : "cannot be read: \(String(cString: strerror(error)))"
         return TLSError(.unreadableFile, "\(path) \(what)", file: path, errno: error)
     }
 }

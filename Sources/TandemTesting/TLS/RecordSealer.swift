@@ -1,15 +1,15 @@
-import COpenSSL
+internal import COpenSSL
 
 /// Seals the records that a client sends over TLS 1.3 with `suite` (RFC 8446, 5.2).
 ///
 /// OpenSSL's client always puts a whole handshake message into one record. This type lets a test choose the content of each
 /// record. Once a test seals records of a connection, the client's OpenSSL must send nothing more on it; it can still read.
-struct RecordSealer {
+package struct RecordSealer {
     /// The content type of a record, which is encrypted.
-    enum ContentType: UInt8 { case handshake = 22, applicationData = 23 }
+    package enum ContentType: UInt8 { case handshake = 22, applicationData = 23 }
 
     /// The cipher suite that the client must offer, and no other.
-    static let suite = "TLS_AES_128_GCM_SHA256"
+    package static let suite = "TLS_AES_128_GCM_SHA256"
     private static let (keyLength, ivLength, tagLength) = (16, 12, 16)
 
     private var secret: [UInt8]
@@ -18,14 +18,14 @@ struct RecordSealer {
     private var sequenceNumber: UInt64 = 0
 
     /// - Parameter secret: The client's first application traffic secret. No record has been sealed with it yet.
-    init(secret: [UInt8]) {
+    package init(secret: [UInt8]) {
         self.secret = secret
         key = Self.expand(secret, label: "key", count: Self.keyLength)
         iv = Self.expand(secret, label: "iv", count: Self.ivLength)
     }
 
     /// Returns one record with this content.
-    mutating func seal(_ content: some Collection<UInt8>, as type: ContentType = .applicationData) -> [UInt8] {
+    package mutating func seal(_ content: some Collection<UInt8>, as type: ContentType = .applicationData) -> [UInt8] {
         let plaintext = Array(content) + [type.rawValue]
         let length = plaintext.count + Self.tagLength
         let header: [UInt8] = [ContentType.applicationData.rawValue, 3, 3, UInt8(length >> 8), UInt8(length & 0xFF)]
@@ -49,7 +49,9 @@ struct RecordSealer {
     }
 
     /// Changes to the next keys. A client does this after a record that completes a KeyUpdate (RFC 8446, 7.2).
-    mutating func updateKeys() { self = RecordSealer(secret: Self.expand(secret, label: "traffic upd", count: secret.count)) }
+    package mutating func updateKeys() {
+        self = RecordSealer(secret: Self.expand(secret, label: "traffic upd", count: secret.count))
+    }
 
     /// HKDF-Expand-Label with SHA-256 and an empty context (RFC 8446, 7.1), for at most 32 bytes.
     private static func expand(_ secret: [UInt8], label: String, count: Int) -> [UInt8] {

@@ -4,7 +4,7 @@ internal import Synchronization
 /// The keys that encrypt session tickets (RFC 5077, RFC 8446 section 4.6.1). A server keeps them through a reload, so that
 /// clients can resume their sessions afterwards.
 // @unchecked: `algorithm` never changes, and OpenSSL shares it between threads.
-final class TLSTicketKeys: @unchecked Sendable {
+package final class TLSTicketKeys: @unchecked Sendable {
     /// The time in seconds for which a session can be resumed, and for which a key encrypts new tickets. An hour: an attacker
     /// who steals the keys can read TLS 1.2 sessions of at most two hours, and a client that returns later can afford a full
     /// handshake.
@@ -26,6 +26,8 @@ final class TLSTicketKeys: @unchecked Sendable {
 
     /// AES-256-CBC. It is fetched once, because OpenSSL would otherwise fetch it for each ticket.
     let algorithm = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
+
+    package init() {}
 
     deinit { EVP_CIPHER_free(algorithm) }
 

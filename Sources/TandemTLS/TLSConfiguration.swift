@@ -5,8 +5,9 @@
 /// - TLS 1.2 and 1.3 only; in TLS 1.2 only ECDHE with AES-GCM or ChaCha20.
 /// - The groups X25519, P-256 and P-384. Larger groups would let a client choose how much work the server has.
 /// - No renegotiation, no compression and no early data.
-/// - ALPN offers http/1.1 and http/1.0.
-/// - Clients can resume sessions by tickets for an hour. The ticket keys exist only in this process and change every hour.
+/// - The program decides which protocols are offered by ALPN: an HTTP server offers http/1.1 and http/1.0.
+/// - Clients of an HTTP server can resume sessions by tickets for an hour. The ticket keys exist only in this process and change
+///   every hour.
 public struct TLSConfiguration: Hashable, Sendable {
     /// The files of a certificate and its key.
     public struct Certificate: Hashable, Sendable {
@@ -59,12 +60,12 @@ public struct TLSConfiguration: Hashable, Sendable {
     /// Reads and checks the files, as a starting server does. Blocks while it reads. Throws `TLSError`, which names the file.
     ///
     /// - Returns: Warnings about certificates that clients will refuse.
-    public func check() throws(TLSError) -> [String] { try TLSContext(self, ticketKeys: TLSTicketKeys()).warnings }
+    public func check() throws(TLSError) -> [String] { try TLSContext(self).warnings }
 
     /// Reads the files and returns the time until each certificate ends; negative when it has ended, nil if it has no readable
     /// end. Blocks while it reads. Throws `TLSError`, which names the file.
     public func certificateLifetimes() throws(TLSError) -> [(certificate: Certificate, remaining: Duration?)] {
-        let lifetimes = try TLSContext(self, ticketKeys: TLSTicketKeys()).remainingLifetimes
+        let lifetimes = try TLSContext(self).remainingLifetimes
         return Array(zip(certificates, lifetimes))
     }
 }
