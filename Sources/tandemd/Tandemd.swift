@@ -22,6 +22,7 @@ struct Tandemd: DaemonService {
         FanOut(client: context.client).addRoutes(to: router)
         Bridge().addRoutes(to: router)
         WhoAmI().addRoutes(to: router)
+        Moved().addRoutes(to: router)
         Legacy(context).addRoutes(to: router)
     }
 }

@@ -2,7 +2,8 @@ internal import Tandem
 internal import TandemHTTP
 internal import TandemPatch
 
-/// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics` and `/debug/hub`.
+/// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics`, `/debug/hub` and
+/// `/debug/migration`.
 ///
 /// A separate server on the supervising hub answers them, so they work even while the serving hubs are busy.
 struct AdminRoutes: Sendable {
@@ -21,17 +22,20 @@ struct AdminRoutes: Sendable {
     let hubs: @Sendable () -> [Hub]
     /// Returns all metrics except those of the hubs.
     let metrics: @Sendable () -> [MetricFamily]
+    /// Returns the state of the service's migrating routes.
+    let migrations: @Sendable () async -> MigrationReport
     private let inquiry = HubInquiry()
 
     init(
         readiness: @escaping @Sendable () -> Readiness, deadHubs: @escaping @Sendable () -> [Hub],
         hubs: @escaping @Sendable () -> [Hub],
-        metrics: @escaping @Sendable () -> [MetricFamily]
+        metrics: @escaping @Sendable () -> [MetricFamily], migrations: @escaping @Sendable () async -> MigrationReport
     ) {
         self.readiness = readiness
         self.deadHubs = deadHubs
         self.hubs = hubs
         self.metrics = metrics
+        self.migrations = migrations
     }
 
     func addRoutes(to router: Router) {
@@ -40,6 +44,7 @@ struct AdminRoutes: Sendable {
         router.get("/readyz", isReady)
         router.get("/metrics", exposition)
         router.get("/debug/hub", dump)
+        router.get("/debug/migration", migration)
     }
 
     /// The response of a healthy process.
@@ -63,8 +68,16 @@ struct AdminRoutes: Sendable {
     @Sendable private func exposition(_ request: Request) async throws -> Response {
         let format = Exposition.Format(accepting: request[.accept])
         let statistics = await inquiry.ask(hubs(), within: .milliseconds(250)) { $0.statistics }
-        let families = metrics() + HubMetrics.families(statistics.map { ($0.hub.shownName, $0.answer) })
+        let families =
+            metrics() + HubMetrics.families(statistics.map { ($0.hub.shownName, $0.answer) })
+            + MigrationMetrics.families(await migrations())
         return Response(headers: [.contentType: format.contentType], body: Exposition.text(families, format))
+    }
+
+    @Sendable private func migration(_ request: Request) async throws -> Response {
+        Response(
+            headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: MigrationText.json(await migrations()).bytes)
     }
 
     @Sendable private func dump(_ request: Request) async throws -> Response {

@@ -1,5 +1,8 @@
 internal import ArgumentParser
 internal import Glibc
+internal import Logging
+internal import Tandem
+internal import TandemHTTP
 
 /// `check-config`
 struct CheckConfigCommand<Service: DaemonService>: ParsableCommand {
@@ -19,12 +22,25 @@ struct CheckConfigCommand<Service: DaemonService>: ParsableCommand {
         let configured = try options.load()
         do {
             for warning in try configured.checkFiles() { complain(Service.name, warning) }
+            try checkMigrations(configured)
         } catch {
             complain(Service.name, "\(error)")
             throw ExitCode(EX_CONFIG)
         }
         print("# \(Service.name) \(Service.version), \(configured.file ?? "no configuration file")")
         print(configured.yaml)
+    }
+}
+
+extension CheckConfigCommand {
+    /// Checks `migrate.routes` against the routes of the service. Only then the command creates a service, as `routes` does.
+    private func checkMigrations(_ configured: Configured) throws {
+        guard !configured.values.http.migrations.routes.isEmpty else { return }
+        let service = try Hub.run {
+            try await Service(DaemonContext(for: Service.self, configured, logger: Logger(label: Service.name)))
+        }
+        let router = Router(service, configured.values)
+        try configured.checkMigrations(router.routes, router.check)
     }
 }
 

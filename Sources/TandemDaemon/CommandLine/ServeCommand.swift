@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 
 /// `serve`
 struct ServeCommand<Service: DaemonService>: ParsableCommand {
@@ -23,6 +24,9 @@ struct ServeCommand<Service: DaemonService>: ParsableCommand {
         let daemon = Daemon<Service>(try options.load(), options.loader())
         do {
             try daemon.run()
+        } catch let error as ConfigurationError {
+            complain(Service.name, "\(error)")
+            throw ExitCode(EX_CONFIG)
         } catch {
             complain(Service.name, "\(error)")
             throw ExitCode.failure

@@ -25,6 +25,12 @@ enum DaemonSettings {
                 """),
         Group(key: "hub", note: "The hubs: the threads that run the handlers."),
         Group(key: "legacy", note: "Handlers that call libc, or libraries that do."),
+        Group(
+            key: "migrate",
+            note: """
+                Routes with an old and a new handler: which of the two answers, and how they are compared. The code has a mode for \
+                each such route.
+                """),
         Group(key: "fetch", note: "The client that handlers fetch with."),
         Group(
             key: "shutdown",
@@ -36,8 +42,8 @@ enum DaemonSettings {
         Group(
             key: "admin",
             note: """
-                The admin listener: /livez, /healthz, /readyz, /metrics and /debug/hub. It answers also while code holds the hubs that \
-                serve. Without it nothing is counted, and the service itself answers /healthz.
+                The admin listener: /livez, /healthz, /readyz, /metrics, /debug/hub and /debug/migration. It answers also while code \
+                holds the hubs that serve. Without it nothing is counted, and the service itself answers /healthz.
                 """),
         Group(
             key: "trace", note: "Tracing by W3C Trace Context: the fields traceparent and tracestate, in requests and in fetches."
@@ -48,7 +54,7 @@ enum DaemonSettings {
     private static let timeouts = 1...day
 
     /// The keys, in the order of the file.
-    static let all: [Setting] = http + limits + tls + hub + legacy + fetch + shutdown + log + admin + trace
+    static let all: [Setting] = http + limits + tls + hub + legacy + migrate + fetch + shutdown + log + admin + trace
 
     private static let http: [Setting] = [
         .text(
@@ -257,6 +263,65 @@ enum DaemonSettings {
             Whether such calls also wait on the hub while they read or write regular files that are not in memory, and in fsync. Each \
             then takes an OS thread. Without legacy.patch it has no effect.
             """),
+    ]
+
+    private static let migrate: [Setting] = [
+        .boolean(
+            "migrate.enabled", \.http.migrations.isEnabled, .nextRequest,
+            "Whether routes migrate. False sends every request to its old handler and runs no shadow: the way back from all trouble."
+        ),
+        .list(
+            "migrate.routes", \.http.migrations.routes,
+            expecting:
+                "a list of routes with their modes, each like GET /users/{id} shadow 5, POST /orders percent 12.5 by=header:X-Tenant, GET /report new verify=0.1 or GET /report old",
+            .nextRequest,
+            """
+            Modes in place of those in the code; numbers are percent. old and new send all requests to one handler. shadow runs \
+            the new one afterwards on copies of a share of the requests (1 if none is given), new verify= the old one; control= \
+            is the share of these that run the answering handler again, to see what differs by itself (10 if none is given). \
+            percent divides requests by=request, by=peer, by=header:NAME or by=cookie:NAME. Methods other than GET, HEAD, OPTIONS \
+            and TRACE have no shadows unless the code permits them.
+            """, parse: { RouteMigration($0) }, render: \.description),
+        .integer(
+            "migrate.shadow-max-in-flight", \.http.migrations.shadowMaxInFlight, 0...10_000, unit: "requests", .nextRequest,
+            "Sampled requests per hub that are answered or whose shadow runs. Further requests are not sampled; none waits in a line."
+        ),
+        .milliseconds(
+            "migrate.shadow-timeout-ms", \.http.migrations.shadowTimeout, timeouts, .nextRequest,
+            "The longest run of a shadow, which is then cancelled, and the longest answer that is sampled."),
+        .integer(
+            "migrate.shadow-max-body-bytes", \.http.migrations.shadowMaxBodyBytes, 0...16_777_216, unit: "bytes", .nextRequest,
+            "The longest body of a request that is sampled. It is copied while the handler reads it."),
+        .integer(
+            "migrate.compare-max-bytes", \.http.migrations.compareMaxBytes, 0...67_108_864, unit: "bytes", .nextRequest,
+            """
+            The longest body of an answer that is compared. Both answers are in memory, so this times twice \
+            shadow-max-in-flight is the most that a hub holds: 32 MiB.
+            """),
+        .integer(
+            "migrate.guard-error-points", \.http.migrations.guardErrorPoints, 0...100, unit: "percentage points", .nextRequest,
+            """
+            How much more often than the old handler the new one may fail (5xx, or an answer that is cut) within a minute. Beyond \
+            it the route falls back to the old handler, until a reload changes its item. 0 for no such guard.
+            """),
+        .integer(
+            "migrate.guard-min-requests", \.http.migrations.guardMinRequests, 1...1_000_000_000, unit: "requests", .nextRequest,
+            "Requests of a route in the minute that begins with an error, before its guard acts. Fewer say little."),
+        .choice(
+            "migrate.samples", \.http.migrations.samples, .nextRequest,
+            """
+            The details of differences that /debug/migration shows: none; shape, which are statuses, sizes and offsets; or body, \
+            with excerpts of fields and bodies, which may be personal data.
+            """),
+        .text(
+            "migrate.override-field", \.http.migrations.overrideField, expecting: "the name of a header field, or nothing",
+            .nextRequest,
+            """
+            A header field whose value old or new selects the handler of its request, such as Tandem-Migrate, for smoke tests. "" \
+            for none: any client can send the field, unless a proxy in front removes it.
+            """,
+            parse: { text in text.isEmpty ? .some(nil) : HTTPField.Name(text).map { .some($0) } },
+            render: { $0?.rawName ?? "" }),
     ]
 
     private static let fetch: [Setting] = [

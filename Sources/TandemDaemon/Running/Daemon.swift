@@ -32,11 +32,11 @@ struct Daemon<Service: DaemonService> {
     /// configuration, SIGUSR1 writes what each hub is doing to standard error. Call it once, on the main thread, before the
     /// process starts other threads.
     ///
-    /// - Throws: `DaemonError` when the daemon cannot start.
+    /// - Throws: `DaemonError` when the daemon cannot start; `ConfigurationError` when the configuration does not fit the service.
     func run() throws {
         do {
             try serve()
-        } catch let error where !(error is DaemonError) {
+        } catch let error where !(error is DaemonError || error is ConfigurationError) {
             throw DaemonError(cannotStart: error, loader.schema)
         }
     }
@@ -78,11 +78,14 @@ struct Daemon<Service: DaemonService> {
     private func start(_ observability: Observability, _ supervisor: Supervisor) async throws -> Supervisor.Parts {
         let context = DaemonContext(for: Service.self, configured, logger: logger)
         let service = try await Service(context)
-        let server = HTTPServer(
-            router: Router(service, values), configuration: http(values, observability), logger: logger)
+        let router = Router(service, values)
+        let routes = router.routes
+        let server = HTTPServer(router: router, configuration: http(values, observability), logger: logger)
+        try configured.checkMigrations(routes, server.check)
         server.onListening { context.outbound.serverListens(on: $0) }
         context.use(server)
         let reloader = Reloader(loader, configured, logger: logger) { [self] new in
+            try new.checkMigrations(routes, server.check)
             _ = try await offload { try new.checkFiles() }
             try await context.reload(new) { try server.reload(http(new.values, observability)) }
             level.value = new.values.logLevel
@@ -90,7 +93,8 @@ struct Daemon<Service: DaemonService> {
         let admin = values.adminListen.map { address in
             let routes = AdminRoutes(
                 readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) },
-                deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, metrics: { observability.metrics() })
+                deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, metrics: { observability.metrics() },
+                migrations: { await server.migrationReport() })
             return AdminServer(address, routes, logger: logger)
         }
         return Supervisor.Parts(server: server, admin: admin, reloader: reloader)

@@ -1,5 +1,6 @@
 /// A JSON value to encode, as the service's responses need it. Objects keep the order of their members.
 enum JSON: Sendable, Equatable {
+    case boolean(Bool)
     case integer(Int)
     case string(String)
     case array([JSON])
@@ -22,6 +23,7 @@ enum JSON: Sendable, Equatable {
 
     private func write(to output: inout [UInt8]) {
         switch self {
+        case .boolean(let value): output += String(value).utf8
         case .integer(let value): output += String(value).utf8
         case .string(let value): LogText.appendQuoted(value, to: &output)
         case .array(let values):

@@ -11,6 +11,9 @@ internal import Tandem
 /// call on an ordinary OS thread blocks that thread. A call from a task that is not on a hub runs on a hub of
 /// `HubGroup.shared`.
 ///
+/// In a shadow (`Shadow.isActive`), calls with an unsafe method throw `FetchError` `shadowed`. Others make one attempt, do not wait
+/// for a turn with their origin, and send the field `Tandem-Shadow: 1`.
+///
 /// All calls throw `FetchError`; `CancellationError` if the task is cancelled, which closes the connection at once; and
 /// `TandemError` `notOnGreenThread` for a blocking call directly in async code.
 public final class FetchClient: Sendable {

@@ -8,6 +8,7 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
                 tooManyRedirects
             case transfer, closed, busy, unavailable
             case connectTimedOut, tlsTimedOut, responseTimedOut, idleTimedOut, queueTimedOut, overloaded, bodyNotRepeatable
+            case shadowed
         }
         let value: Value
 
@@ -43,6 +44,9 @@ public struct FetchError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let overloaded = Code(value: .overloaded)
         /// A redirect needs the request's body again, but the body is not repeatable.
         public static let bodyNotRepeatable = Code(value: .bodyNotRepeatable)
+        /// The caller runs in a shadow (`Shadow.isActive`), where a fetch must have a safe method (RFC 9110 section 9.2.1) and does not
+        /// wait for a turn.
+        public static let shadowed = Code(value: .shadowed)
         /// The body exceeds `maxResponseBytes`, or the head or the trailers exceed a limit of the client.
         public static let tooLarge = Code(value: .tooLarge)
         /// There were more redirects than `followRedirects` or `maxRedirects` allows.

@@ -78,6 +78,17 @@ extension FetchRequest {
         }
     }
 
+    /// Prepares the request for a shadow: throws `shadowed` unless its method is safe, and marks it, so that upstreams can tell.
+    mutating func becomeShadow() throws(FetchError) {
+        guard method.isSafe else {
+            throw FetchError(
+                .shadowed, "\(method.rawValue) is not a safe method, and this code runs in a shadow: see `Shadow.isActive`")
+        }
+        headers[FetchRequest.shadow] = "1"
+    }
+
+    private static let shadow = HTTPField.Name("Tandem-Shadow")!
+
     /// Changes the request into the one that follows a redirect with this status.
     mutating func redirect(status: Int, toOtherOrigin: Bool) {
         let becomesGet = status == 303 ? method != .head : (status == 301 || status == 302) && method == .post
@@ -96,6 +107,9 @@ extension FetchRequest {
 }
 
 extension HTTPRequest.Method {
+    /// Whether the method is safe: it asks for no change (RFC 9110 section 9.2.1).
+    var isSafe: Bool { [.get, .head, .options, .trace].contains(self) }
+
     /// Whether the method is idempotent: two requests have the same effect as one (RFC 9110 section 9.2.2).
     var isIdempotent: Bool {
         switch self {

@@ -26,6 +26,8 @@ final class Exchange {
     private let settings: FetchSettings
     private let deadline: FetchDeadline
     private let capacity: Int
+    /// Whether the caller runs in a shadow. The fetch then makes one attempt, and does not wait for a turn.
+    private let isShadow: Bool
     /// The parker on which the caller waits.
     private let parker = Parker(for: "fetch")
     @exclusivity(unchecked) private var request: FetchRequest
@@ -50,12 +52,16 @@ final class Exchange {
         self.hub = hub
         self.settings = settings
         self.capacity = capacity
+        isShadow = Shadow.isActive
         self.request = request
+        if isShadow { try self.request.becomeShadow() }
         pool = try UpstreamPool.on(hub)
         deadline = FetchDeadline(request.deadline, settings, on: hub)
         url = try TargetURL(settings.configuration.canonicalTarget(of: request.url))
         origin = pool.origin(of: url, settings.configuration.retry)
-        if settings.configuration.retry.attempts > 1 { origin.gate.budget.earn(settings.configuration.retry, now: hub.now) }
+        if !isShadow, settings.configuration.retry.attempts > 1 {
+            origin.gate.budget.earn(settings.configuration.retry, now: hub.now)
+        }
         try queue()
     }
 
@@ -198,6 +204,11 @@ final class Exchange {
             throw error
         }
         if ticket.state == .inFlight { return try send(ticket) }
+        guard !isShadow else {
+            ticket.leave()
+            pool.metrics?.turnWasRefused()
+            throw FetchError(.shadowed, "\(origin.text): no turn at once, and a shadow does not wait for one")
+        }
         phase = .queued(ticket, since: now)
         pool.counts.queued += 1
         wake(after: configuration.queueTimeout)
@@ -288,7 +299,8 @@ final class Exchange {
     }
 
     private func isWorthARetry(_ head: FetchHead, _ transfer: Transfer) -> Bool {
-        head.code >= 400 && configuration.retry.attempts > attempts && configuration.retry.statuses.contains(head.code)
+        !isShadow && head.code >= 400 && configuration.retry.attempts > attempts
+            && configuration.retry.statuses.contains(head.code)
             && transfer.mayRepeat
     }
 
@@ -303,7 +315,9 @@ final class Exchange {
             return true
         }
         let causes: [FetchError.Code] = [.couldNotConnect, .connectTimedOut, .couldNotResolve, .transfer]
-        guard attempts < configuration.retry.attempts, causes.contains(error.code), !transfer.isAnswered else { return false }
+        guard !isShadow, attempts < configuration.retry.attempts, causes.contains(error.code), !transfer.isAnswered else {
+            return false
+        }
         return pause(atLeast: .zero)
     }
 

@@ -34,6 +34,7 @@ final class Exchange: @unchecked Sendable {
     private let hub: Hub
     private let dispatcher: Dispatcher
     private let observer: RequestObserver
+    private let migrations: HubMigrations
     private let wire: Wire
     private let peer: Peer
     private let observation: RequestObservation
@@ -44,6 +45,11 @@ final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private var route: Unretained<Route>?
     /// An answer of the server's own; nil when a route answers.
     @exclusivity(unchecked) private var ownAnswer: Dispatcher.Target?
+    /// The migration of the request's route; nil for a route with one handler, and between requests.
+    @exclusivity(unchecked) private var migration: Unretained<MigrationState>?
+    @exclusivity(unchecked) private var choice = MigrationState.Choice(isNew: false, chooser: .share)
+    /// The sample, if the request is sampled.
+    @exclusivity(unchecked) private var sample: ShadowSample?
     @exclusivity(unchecked) private var parameters = PathParameters() { didSet { hasParameters = !parameters.isEmpty } }
     @exclusivity(unchecked) private var hasParameters = false
     /// The request's body, and the handler's view of it; nil for a request without one, and between requests.
@@ -66,6 +72,7 @@ final class Exchange: @unchecked Sendable {
         hub = context.hub
         dispatcher = context.dispatcher
         observer = context.observer
+        migrations = context.migrations
         wire = connection.wire
         peer = connection.peer
         observation = RequestObservation(context.logger, peer)
@@ -99,6 +106,7 @@ final class Exchange: @unchecked Sendable {
         version = head.version
         asksForKeepAlive = head.asksForKeepAlive
         route = dispatcher.literalRoute(of: head, maxBodyBytes: context.maxBodyBytes) ?? dispatch(head)
+        if let index = route.map({ $0 { $0.migrationIndex } }), index >= 0 { chooseHandler(index, head) }
         if !head.framing.isEmpty { beginBody(head) }
         observer.begin(observation, head, route: route, peer: peer, trustsID: context.trustsRequestID, now: now)
     }
@@ -109,6 +117,22 @@ final class Exchange: @unchecked Sendable {
         parameters = target.parameters
         ownAnswer = target.route == nil ? target : nil
         return target.route.map(Unretained.init)
+    }
+
+    /// Replaces the route of a migrating route's request by the variant that answers.
+    @inline(never)
+    private func chooseHandler(_ index: Int, _ head: RequestHead) {
+        let state = migrations[index]
+        migration = state
+        choice = state { $0.choose(head, peer, observer, trustsID: context.trustsRequestID) }
+        route = choice.isNew ? state { $0.new } : state { $0.old }
+        if choice.isSampled { addSample(state.object, head) }
+    }
+
+    @inline(never)
+    private func addSample(_ state: MigrationState, _ head: RequestHead) {
+        sample = migrations.sample(state, head, peer, answeredByNew: choice.isNew)
+        if sample != nil { route = Unretained(choice.isNew ? state.route.sampledNew : state.route.sampledOld) }
     }
 
     private func beginBody(_ head: RequestHead) {
@@ -340,6 +364,11 @@ final class Exchange: @unchecked Sendable {
     /// Counts and logs the request, and releases its resources.
     private func record(_ outcome: AccessLogEntry.Outcome) {
         isUnderWay = false
+        if case .some(let state) = migration {
+            migration = nil
+            if observation.status >= 500 || outcome == .failed { countError(state, outcome) }
+            if choice.isSampled { endSample(outcome) }
+        }
         if case .some = ownAnswer { ownAnswer = nil }
         if hasParameters { parameters = PathParameters() }
         var received = 0
@@ -353,6 +382,23 @@ final class Exchange: @unchecked Sendable {
             .init(received: received, sent: wire.bytesPut - bytesPutBefore, sentHead: bytesPutWithHead - bytesPutBefore),
             peer: peer, hub: hub.index, log: context.logsAccess ? context.settings.accessLog : nil, now: hub.clockTime)
         if let head { context.spareHead = head }
+    }
+
+    /// Counts an error of a migrating route's handler.
+    @inline(never)
+    private func countError(_ state: Unretained<MigrationState>, _ outcome: AccessLogEntry.Outcome) {
+        // Whoever sets the override field tests, and expects errors. An answer may also fail because of its client.
+        guard choice.chooser == .share, observation.status >= 500 || wire.failure == nil else { return }
+        if state({ $0.failed(isNew: choice.isNew, now: hub.turnTime) }) { migrations.reportTrip(state.object.route) }
+    }
+
+    /// Lets the shadow of a sampled request run.
+    @inline(never)
+    private func endSample(_ outcome: AccessLogEntry.Outcome) {
+        guard let sample else { return }
+        self.sample = nil
+        peer.offer(nil)
+        sample.answered(outcome, maxGreenThreads: context.settings.maxGreenThreads, isDraining: context.isDraining)
     }
 
     /// Writes a line about the request to the server's log.

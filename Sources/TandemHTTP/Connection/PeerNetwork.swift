@@ -1,8 +1,11 @@
 internal import Tandem
 
 /// The unit that counts as one peer: an IPv4 address, or the /64 network of an IPv6 address, which one subscriber gets.
-struct PeerNetwork: Hashable, Sendable {
+struct PeerNetwork: Hashable, Sendable, CustomStringConvertible {
     private let network: IPAddress
+
+    /// The address as text; of a network, its first address.
+    var description: String { network.description }
 
     /// Returns nil for a unix socket, whose peers have no address.
     init?(_ address: SocketAddress) {

@@ -15,6 +15,7 @@ final class ServingContext {
     @exclusivity(unchecked) private(set) var maxBodyBytes = 0
     @exclusivity(unchecked) private(set) var idleNanoseconds: UInt64 = 0
     let dispatcher: Dispatcher
+    let migrations: HubMigrations
     let observer: RequestObserver
     let logger: Logger
     let draining: Draining
@@ -42,6 +43,7 @@ final class ServingContext {
         self.hub = hub
         self.settings = settings
         self.dispatcher = dispatcher
+        migrations = HubMigrations(dispatcher.routes.migrating, hub: hub, logger: logger)
         self.observer = observer
         self.logger = logger
         self.draining = draining

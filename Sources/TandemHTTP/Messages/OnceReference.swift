@@ -31,3 +31,19 @@ struct OnceReference<Object: AnyObject & Sendable>: ~Copyable, Sendable {
         return self.object!
     }
 }
+
+/// A reference that one thread puts down and another may take, once.
+struct ReferenceSlot<Object: AnyObject & Sendable>: ~Copyable, Sendable {
+    /// The address of a retained object; 0 for none.
+    private let bits = Atomic<UInt>(0)
+
+    deinit { _ = exchange(nil) }
+
+    /// Stores an object, or nil. Returns what was stored before.
+    @discardableResult
+    func exchange(_ object: Object?) -> Object? {
+        let new = object.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
+        let old = bits.exchange(new, ordering: .acquiringAndReleasing)
+        return UnsafeRawPointer(bitPattern: old).map { Unmanaged<Object>.fromOpaque($0).takeRetainedValue() }
+    }
+}

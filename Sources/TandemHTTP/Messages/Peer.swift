@@ -17,6 +17,12 @@ final class Peer: Sendable {
         init(_ text: String) { self.text = text }
     }
     private let text = OnceReference<Text>()
+    /// The sample that the handler of the current request takes, if the request is sampled.
+    private let offered = ReferenceSlot<Offered>()
+    private final class Offered: Sendable {
+        let sample: any AnswerSample
+        init(_ sample: any AnswerSample) { self.sample = sample }
+    }
 
     /// - Parameter tls: The TLS under the connection; nil without TLS.
     init(_ address: SocketAddress, draining: Draining, tls: TLSSession? = nil) {
@@ -27,6 +33,12 @@ final class Peer: Sendable {
 
     /// Address and port as text, formatted once.
     var description: String { (text.object ?? text.store(Text(address.description))).text }
+
+    /// Puts a sample down for the handler of the current request; nil withdraws it.
+    func offer(_ sample: (any AnswerSample)?) { offered.exchange(sample.map(Offered.init)) }
+
+    /// Returns the sample that was put down for the current request, once.
+    func takeSample() -> (any AnswerSample)? { offered.exchange(nil)?.sample }
 
     /// Whether the connection is under TLS.
     var isSecure: Bool { session.tls != nil }

@@ -31,6 +31,12 @@ public struct Request: Sendable {
         Request(head: head, parameters: parameters, body: body, peer: peer)
     }
 
+    /// Returns the same request with another body.
+    func with(_ body: RequestBody) -> Request { Request(head: head, parameters: parameters, body: body, peer: peer) }
+
+    /// Returns the sample of this request, once, if the server has sampled it.
+    func takeSample() -> (any AnswerSample)? { peer.takeSample() }
+
     /// Creates a request without a connection, for calling a handler in a test.
     ///
     /// The server's own parser reads these values, so the handler sees the request as if a client had sent it. `Host` is

@@ -108,10 +108,14 @@ public final class RequestBody: AsyncSequence, @unchecked Sendable {
         return all
     }
 
+    /// The source, for a body that copies this one. Throws `closed` when the request is over.
+    func openSource() throws(TandemError) -> any BodySource {
+        if let source { return source }
+        throw TandemError(.closed, "this request is over: its body can be read until the handler, or its stream, returns")
+    }
+
     private func begin() throws(TandemError) -> any BodySource {
-        guard let source else {
-            throw TandemError(.closed, "this request is over: its body can be read until the handler, or its stream, returns")
-        }
+        let source = try openSource()
         guard !isReading else {
             throw TandemError(.descriptorBusy, "another task already reads this request's body; one reader at a time")
         }

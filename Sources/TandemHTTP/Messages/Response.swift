@@ -186,6 +186,12 @@ public struct Response: Sendable {
         return fields
     }
 
+    /// Returns this response with a stream that is copied to `kept` while it runs. A body in memory stays as it is.
+    func recorded(by kept: KeptStream) -> Response {
+        guard case .stream(let length, let stream) = body else { return self }
+        return Response(status, headers, .stream(length: length, stream.recorded(by: kept)))
+    }
+
     /// Returns this response with the request's id among its fields.
     func adding(requestID: String) -> Response {
         var response = self
@@ -212,6 +218,34 @@ public struct Response: Sendable {
 enum ResponseStream: Sendable {
     case async(@Sendable (ResponseWriter) async throws -> Void)
     case blocking(@Sendable (ResponseWriter) throws -> Void)
+
+    /// Returns the same code, whose writer copies to `kept`. The copy is made on the hub of the answer.
+    func recorded(by kept: KeptStream) -> ResponseStream {
+        // Used by the task that runs the stream, and afterwards by code of the same hub.
+        nonisolated(unsafe) let kept = kept
+        switch self {
+        case .async(let body):
+            return .async { writer in
+                writer.kept = kept
+                do {
+                    try await body(writer)
+                } catch {
+                    kept.end(error)
+                    throw error
+                }
+            }
+        case .blocking(let body):
+            return .blocking { writer in
+                writer.kept = kept
+                do {
+                    try body(writer)
+                } catch {
+                    kept.end(error)
+                    throw error
+                }
+            }
+        }
+    }
 
     /// Writes the body. Blocking code borrows a green stack for the length of the call.
     func write(to writer: ResponseWriter, name: GreenThreadName) async throws {

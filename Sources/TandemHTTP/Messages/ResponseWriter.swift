@@ -39,6 +39,8 @@ public final class ResponseWriter: @unchecked Sendable {
     private var sink: (any AnswerSink)?
     /// The number of bytes that were announced and have not been written; nil when no length was announced.
     private var left: Int?
+    /// Gets a copy of what is written; nil for none.
+    var kept: KeptStream?
 
     init(_ sink: any AnswerSink, contentLength: Int?, draining: Draining) {
         self.sink = sink
@@ -105,6 +107,7 @@ public final class ResponseWriter: @unchecked Sendable {
             }
             self.left = left - bytes.count
         }
+        kept?.add(bytes)
         return sink
     }
 }

@@ -46,6 +46,12 @@ extension HTTPField.Name {
 struct RequestNumbers {
     private var state = UInt64.random(in: 0 ... .max)
 
+    /// The number that `next` will return.
+    var upcoming: UInt64 {
+        var copy = self
+        return copy.next()
+    }
+
     /// Returns the next number. SplitMix64 is one-to-one, so a generator repeats no number within 2^64 calls.
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

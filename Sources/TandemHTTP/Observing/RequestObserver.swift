@@ -16,12 +16,18 @@ final class RequestObserver {
         spans = configuration.tracesRequests ? RequestSpans(routes) : nil
     }
 
+    /// Returns the id that the next request will have.
+    func upcomingID(of head: RequestHead, trustsID: Bool) -> RequestID {
+        if trustsID, let given = head[.xRequestID].flatMap(RequestID.init) { return given }
+        return RequestID(number: numbers.upcoming)
+    }
+
     /// Begins the observation of a request. `now` is the hub's time in nanoseconds.
     func begin(
         _ observation: RequestObservation, _ head: RequestHead, route: Unretained<Route>?, peer: Peer, trustsID: Bool, now: UInt64
     ) {
-        var id = RequestID(number: numbers.next())
-        if trustsID, let given = head[.xRequestID].flatMap(RequestID.init) { id = given }
+        let id = upcomingID(of: head, trustsID: trustsID)
+        _ = numbers.next()
         observation.begin(head, route: route, id: id, now: now)
         observation.active = metrics?.requestBegan(head, route: route, isSecure: peer.isSecure)
         if let spans { observation.span = spans.start(head, route: route?.object, peer: peer.address, isSecure: peer.isSecure) }

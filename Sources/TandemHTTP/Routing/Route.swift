@@ -19,11 +19,18 @@ final class Route: Sendable, CustomStringConvertible {
     let name: GreenThreadName
     /// The index of the group that the route was added to.
     let group: Int
+    /// The two handlers of a migrating route; nil for a route with one handler.
+    let pair: MigratingPair?
+    /// The index of a migrating route among those of its server; -1 for a route that answers by `handler`.
+    let migrationIndex: Int
 
     init(
         index: Int, method: HTTPRequest.Method, pattern: PathPattern, handler: Handler, name: GreenThreadName, group: Int,
-        style: RouteDescription.Style? = nil, needsGreenThread: Bool = false
+        style: RouteDescription.Style? = nil, needsGreenThread: Bool = false, pair: MigratingPair? = nil,
+        migrationIndex: Int = -1
     ) {
+        self.pair = pair
+        self.migrationIndex = migrationIndex
         self.style = style ?? handler.style
         self.needsGreenThread = needsGreenThread || handler.style == .blocking
         self.index = index
@@ -39,14 +46,28 @@ final class Route: Sendable, CustomStringConvertible {
     func wrapped(by middleware: Middleware) -> Route {
         Route(
             index: index, method: method, pattern: pattern, handler: middleware.wrapping(handler, name: name), name: name,
-            group: group, style: style, needsGreenThread: needsGreenThread || middleware.isBlocking)
+            group: group, style: style, needsGreenThread: needsGreenThread || middleware.isBlocking, pair: pair)
+    }
+
+    /// Returns the same route with one handler.
+    func with(_ handler: Handler) -> Route {
+        Route(index: index, method: method, pattern: pattern, handler: handler, name: name, group: group)
+    }
+
+    /// Returns the same route with this index among the migrating routes.
+    func migrating(as migrationIndex: Int) -> Route {
+        Route(
+            index: index, method: method, pattern: pattern, handler: handler, name: name, group: group, style: style,
+            needsGreenThread: needsGreenThread, pair: pair, migrationIndex: migrationIndex)
     }
 
     var description: String { "\(method.rawValue) \(pattern)" }
 
     /// The route's entry in `Router.routes`.
     var listing: RouteDescription {
-        RouteDescription(method: method, path: pattern.description, style: style)
+        RouteDescription(
+            method: method, path: pattern.description, style: style,
+            migration: pair.map { .init(old: $0.old.style, new: $0.new.style, mode: $0.migration) })
     }
 }
 

@@ -99,6 +99,54 @@ public class RouteGroup {
     #endif
     public func delete(_ path: String, _ handler: @escaping BlockingHandler) { on(.delete, path, handler) }
 
+    // MARK: Migrating routes
+
+    /// Adds a route with two handlers, between which `migration` or the configuration divides the requests. Each handler has the
+    /// style of its closure. To middleware the two are one handler.
+    ///
+    ///     router.migrate(.get, "/users/{id}", from: oldUser, to: newUser, .shadow(sample: 1))
+    ///
+    /// Traps as `on` does, and if the mode runs shadows of an unsafe method without `unsafe`.
+    ///
+    /// - Parameters:
+    ///   - method: The method. HEAD follows its GET.
+    ///   - path: The path after the group's prefix.
+    ///   - old: The handler that is to be replaced.
+    ///   - new: The handler that replaces it.
+    ///   - migration: The mode; `HTTPServerConfiguration.migrations` may override it.
+    ///   - comparison: How answers are compared.
+    ///   - unsafe: The permission to run shadows although the method is not safe.
+    public func migrate(
+        _ method: HTTPRequest.Method, _ path: String, from old: @escaping AsyncHandler, to new: @escaping AsyncHandler,
+        _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
+    ) { migrate(method, path, .async(old), .async(new), migration, comparison, unsafe) }
+
+    /// Adds a route with an old handler in blocking style and a new one in async style; see the first form.
+    public func migrate(
+        _ method: HTTPRequest.Method, _ path: String, from old: @escaping BlockingHandler, to new: @escaping AsyncHandler,
+        _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
+    ) { migrate(method, path, .blocking(old), .async(new), migration, comparison, unsafe) }
+
+    /// Adds a route with an old handler in async style and a new one in blocking style; see the first form.
+    public func migrate(
+        _ method: HTTPRequest.Method, _ path: String, from old: @escaping AsyncHandler, to new: @escaping BlockingHandler,
+        _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
+    ) { migrate(method, path, .async(old), .blocking(new), migration, comparison, unsafe) }
+
+    /// Adds a route with two handlers in blocking style; see the first form.
+    public func migrate(
+        _ method: HTTPRequest.Method, _ path: String, from old: @escaping BlockingHandler, to new: @escaping BlockingHandler,
+        _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
+    ) { migrate(method, path, .blocking(old), .blocking(new), migration, comparison, unsafe) }
+
+    private func migrate(
+        _ method: HTTPRequest.Method, _ path: String, _ old: Handler, _ new: Handler, _ migration: Migration,
+        _ comparison: AnswerComparison, _ unsafe: UnsafeShadow?
+    ) {
+        let pair = MigratingPair(old: old, new: new, migration: migration, comparison: comparison, unsafe: unsafe)
+        storage.table.add(method, path, pair, to: index)
+    }
+
     // MARK: Middleware
 
     /// Adds a middleware around every handler of this group and its nested groups, including handlers that were added earlier.

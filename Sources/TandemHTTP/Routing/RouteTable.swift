@@ -20,17 +20,31 @@ struct RouteTable: Sendable {
     }
 
     private(set) var routes: [Route] = []
+    /// The migrating routes of a compiled table.
+    private(set) var migrating: [MigratingRoute] = []
     /// All groups. The first is the router itself.
     private var groups = [Group(prefix: "", parent: nil)]
     private var literals = LiteralPaths()
     private var tree = PathTree()
 
+    /// Adds a migrating route to a group. Also traps on a mode that the method does not permit.
+    mutating func add(_ method: HTTPRequest.Method, _ path: String, _ pair: MigratingPair, to group: Int) {
+        guard pair.permits(pair.migration, method) else {
+            fatalError("\(method.rawValue) \(path): \(method.rawValue) is not a safe method: shadows need an UnsafeShadow")
+        }
+        let isNew = if case .new = pair.migration.mode { true } else { false }
+        add(method, path, isNew ? pair.new : pair.old, to: group, pair)
+    }
+
     /// Adds a route to a group. Traps on a malformed path and on a second handler for the same requests.
-    mutating func add(_ method: HTTPRequest.Method, _ path: String, _ handler: Handler, to group: Int) {
+    mutating func add(
+        _ method: HTTPRequest.Method, _ path: String, _ handler: Handler, to group: Int, _ pair: MigratingPair? = nil
+    ) {
         let pattern = RouteTable.pattern(path, in: groups[group].prefix, as: .route)
         let name = GreenThreadName(permanent: "\(method.rawValue) \(pattern)")
         let index = routes.count
-        routes.append(Route(index: index, method: method, pattern: pattern, handler: handler, name: name, group: group))
+        routes.append(
+            Route(index: index, method: method, pattern: pattern, handler: handler, name: name, group: group, pair: pair))
         let added = tree.add(pattern.segments[...], index, method)
         // An optimized build would drop the message of a precondition.
         guard added else { fatalError("there is a route for \(method.rawValue) \(pattern) already") }
@@ -57,13 +71,23 @@ struct RouteTable: Sendable {
     func compiled() -> RouteTable {
         var table = self
         for (index, route) in routes.enumerated() {
-            var group = Optional(route.group)
-            while let inner = group {
-                for layer in groups[inner].middleware.reversed() { table.routes[index] = table.routes[index].wrapped(by: layer) }
-                group = groups[inner].parent
-            }
+            table.routes[index] = wrapped(route)
+            guard let pair = route.pair else { continue }
+            table.routes[index] = table.routes[index].migrating(as: table.migrating.count)
+            table.migrating.append(MigratingRoute(route, pair) { wrapped(route.with($0)) })
         }
         return table
+    }
+
+    /// Returns the route with all its middleware around its handler.
+    private func wrapped(_ route: Route) -> Route {
+        var route = route
+        var group = Optional(route.group)
+        while let inner = group {
+            for layer in groups[inner].middleware.reversed() { route = route.wrapped(by: layer) }
+            group = groups[inner].parent
+        }
+        return route
     }
 
     /// Returns one of the server's own handlers, such as the one that answers 404, wrapped in the router's middleware.

@@ -33,9 +33,21 @@ public struct RouteDescription: Sendable, Hashable, CustomStringConvertible {
     public let method: HTTPRequest.Method
     /// The whole path, with the prefixes of its groups, such as "/users/{id}".
     public let path: String
-    /// The style of the handler.
+    /// The style of the handler; of a migrating route, of the handler that the code's mode selects.
     public let style: Style
+    /// The two handlers and the mode of a migrating route; nil for a route with one handler.
+    public let migration: MigrationDescription?
 
     /// The method, the path and the style, such as "GET /users/{id} (async)".
     public var description: String { "\(method.rawValue) \(path) (\(style.rawValue))" }
+}
+
+/// The description of a migrating route: the styles of its handlers, and the mode in code.
+public struct MigrationDescription: Sendable, Hashable {
+    /// The style of the old handler.
+    public let old: RouteDescription.Style
+    /// The style of the new handler.
+    public let new: RouteDescription.Style
+    /// The mode in code, which configuration may override.
+    public let mode: Migration
 }

@@ -59,7 +59,8 @@ public final class HTTPServer: Sendable {
     /// runs once.
     ///
     /// - Throws: `TandemError` `cannotListen` if the server cannot listen on an address; the message names the address. `TLSError` if it
-    ///   cannot use a certificate or key; the message names the file.
+    ///   cannot use a certificate or key; the message names the file. `MigrationError` if the configuration names a route that does
+    ///   not migrate.
     public func run() async throws {
         try await withGracefulShutdownHandler {
             try await runOnce()
@@ -112,6 +113,7 @@ public final class HTTPServer: Sendable {
 
     private func open(_ configuration: HTTPServerConfiguration, hubs: Int) throws -> Listeners {
         // The checks without side effects come first.
+        try dispatcher.routes.check(configuration.migrations.routes)
         let addresses = configuration.listenAddresses
         if let configured = configuration.tls { try prepareTLS(configured)() }
         if tls.current == nil, let address = addresses.first(where: \.isTLS) {
@@ -228,11 +230,12 @@ public final class HTTPServer: Sendable {
     ///
     /// - Returns: The names of the properties that differ but cannot change while the server runs; they keep their values.
     ///   These are the addresses and the backlog, `observing`, and the configuration of the hubs except `hub.stallThreshold`.
-    /// - Throws: `TLSError`, which names the file. Nothing has changed then.
+    /// - Throws: `TLSError`, which names the file; `MigrationError`, which names the route. Nothing has changed then.
     @discardableResult
     public func reload(_ configuration: HTTPServerConfiguration) throws -> [String] {
+        try dispatcher.routes.check(configuration.migrations.routes)
         let useTLS = try configuration.tls.map { try prepareTLS($0) }
-        let (fixed, _, parts) = state.withLock { state in
+        let (fixed, old, parts) = state.withLock { state in
             var merged = configuration
             let fixed = merged.keepFixed(of: state.configuration)
             swap(&merged, &state.configuration)
@@ -240,6 +243,10 @@ public final class HTTPServer: Sendable {
             return (fixed, merged, state.parts)
         }
         useTLS?()
+        for route in dispatcher.routes.migrating {
+            let isChanged = old.migrations.migration(of: route) != configuration.migrations.migration(of: route)
+            if isChanged { route.guard.reset() }
+        }
         for part in parts {
             // Always apply the latest configuration, because several reloads may reach the hub in any order.
             part.hub.spawn(name: "server reload") { [self] in part.reload(state.withLock { $0.configuration }) }
@@ -329,7 +336,26 @@ public final class HTTPServer: Sendable {
         drained.send(())
     }
 
+    /// Checks that these modes fit the server's routes, as `run` and `reload` do. Throws the first `MigrationError`.
+    package func check(_ migrations: [RouteMigration]) throws(MigrationError) { try dispatcher.routes.check(migrations) }
+
     // MARK: Counting
+
+    /// Returns the state of the migrating routes, added up over the hubs. Call it from any thread.
+    ///
+    /// - Parameter patience: The time that the hubs have to answer. The report has the last known numbers of a hub that does not,
+    ///   because code holds it.
+    public func migrationReport(within patience: Duration = .milliseconds(250)) async -> MigrationReport {
+        let (parts, configuration) = state.withLock { ($0.parts, $0.configuration.migrations) }
+        let answers = parts.map { part in
+            part.migrations.refresh { part.hub.spawn(name: "migration report") { part.publishMigrations() } }
+        }
+        let deadline = Deadline.after(patience)
+        var silent = 0
+        for answer in answers where (try? await answer.wait(deadline: deadline)) == nil { silent += 1 }
+        return MigrationReport(
+            dispatcher.routes.migrating, configuration, parts.compactMap(\.migrations.snapshot), silent: silent)
+    }
 
     /// Returns the number of open connections on all hubs. It asks one hub after the other, so the sum is not exact on a busy
     /// server.

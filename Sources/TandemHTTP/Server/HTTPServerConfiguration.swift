@@ -79,6 +79,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var accessLog: (any AccessLog)?
     /// The metrics, spans and ids of requests.
     public var observing = ObservingConfiguration()
+    /// The configuration of migrating routes: see `RouteGroup.migrate`.
+    public var migrations = MigrationConfiguration()
     /// The configuration of the hubs that `run` starts.
     public var hub = HubConfiguration()
 

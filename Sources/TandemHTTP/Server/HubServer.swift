@@ -51,6 +51,7 @@ final class HubServer: @unchecked Sendable {
             hub: hub, settings: ConnectionSettings(configuration), dispatcher: dispatcher,
             observer: RequestObserver(configuration.observing, routes: dispatcher.routes.routes), logger: logger,
             draining: Draining(drained))
+        context.migrations.use(configuration.migrations)
         gate = Gate(admission, context)
         for (index, socket) in sockets.enumerated() {
             do throws(TandemError) {
@@ -65,6 +66,12 @@ final class HubServer: @unchecked Sendable {
     }
 
     var connectionCount: Int { connections.count }
+
+    /// The state of the migrating routes on this hub. Any thread.
+    let migrations = PublishedMigrations()
+
+    /// Publishes the state of the migrating routes.
+    func publishMigrations() { migrations.publish(context.migrations.snapshot) }
 
     // MARK: Life
 
@@ -85,6 +92,8 @@ final class HubServer: @unchecked Sendable {
         hasEnded = true
         hasWoken.unpark()
         await waker.value
+        // In a task of its own: this one may be cancelled.
+        await Task(executorPreference: hub) { [context] in await context.migrations.end() }.value
         stopTimer = nil
     }
 
@@ -93,6 +102,7 @@ final class HubServer: @unchecked Sendable {
         let old = self.configuration
         self.configuration = configuration
         context.settings = ConnectionSettings(configuration)
+        context.migrations.use(configuration.migrations)
         let stallThreshold = configuration.hub.stallThreshold
         if stallThreshold != old.hub.stallThreshold { hub.stallThreshold = stallThreshold }
     }
@@ -203,6 +213,7 @@ final class HubServer: @unchecked Sendable {
         context.isDraining = true
         for acceptor in acceptors { acceptor.close() }
         drained.send(())
+        context.migrations.drain()
         drainingBegins()
         stopped.idleConnections += connections.values.count { $0.isIdle }
         for connection in connections.values { connection.drain() }

@@ -5,6 +5,7 @@ import Synchronization
 import Tandem
 import TandemFetch
 import TandemHTTP
+import TandemJSON
 import Testing
 
 private let client = FetchClient()
@@ -12,8 +13,6 @@ private let ratesURL = "http://127.0.0.1:9/rates/"
 
 /// The samples of docs/migrating.md: an application.
 struct ApplicationMigration {
-    let migrated = false
-
     func oldUser(_ request: Request) throws -> Response { Response(text: request.parameters["id"]!) }
     func newUser(_ request: Request) async throws -> Response { Response(text: request.parameters["id"]!) }
 
@@ -64,10 +63,40 @@ struct ApplicationMigration {
     }
 
     func fourthStep(_ router: Router) {
-        router.get("/users/{id}") { request in
-            if migrated { return try await newUser(request) }
-            return try await blocking { try oldUser(request) }
-        }
+        router.migrate(.get, "/users/{id}", from: oldUser, to: newUser, .shadow(sample: 1))
+    }
+
+    func report(_ router: Router) {
+        let oldReport: RouteGroup.BlockingHandler = { _ in Response() }
+        let newReport: RouteGroup.AsyncHandler = { _ in Response() }
+        router.migrate(
+            .get, "/report", from: oldReport, to: newReport, .shadow(sample: 5),
+            comparing: .json
+                .json(ignoring: "/generatedAt", because: "clock")
+                .json(ignoring: "/items/*/id", because: "random")
+                .ignoring(.cacheControl, because: "the new handler allows caching")
+                .comparing(.eTag))
+    }
+
+    func search(_ router: Router) {
+        let oldSearch: RouteGroup.BlockingHandler = { _ in Response() }
+        let newSearch: RouteGroup.AsyncHandler = { _ in Response() }
+        router.migrate(
+            .post, "/search", from: oldSearch, to: newSearch, .shadow(sample: 5),
+            unsafe: UnsafeShadow(because: "a search changes nothing"))
+    }
+}
+
+/// The samples of docs/migrating.md: code that asks whether it runs in a shadow.
+struct Visits {
+    struct Counts {
+        func increment(_ page: String) {}
+    }
+    let visits = Counts()
+
+    func visited(_ page: String) {
+        guard !Shadow.isActive else { return }
+        visits.increment(page)
     }
 }
 

@@ -30,7 +30,7 @@ final class AdminRoutesTests: Sendable {
                 let admin = Router()
                 AdminRoutes(
                     readiness: { [self] in isServing.readiness }, deadHubs: { [self] in dead.withLock { $0 } ? server.hubs : [] },
-                    hubs: { server.hubs }, metrics: { registry.snapshot() }
+                    hubs: { server.hubs }, metrics: { registry.snapshot() }, migrations: { await server.migrationReport() }
                 ).addRoutes(to: admin)
                 var configuration = HTTPServerConfiguration()
                 configuration.observing.recordsMetrics = false
@@ -128,6 +128,38 @@ final class AdminRoutesTests: Sendable {
                 #expect(families["tandem_hub_responding"]?.value("", ["hub": "serving-0"]) == 0)
                 #expect(families["tandem_hub_turns"]?.samples.isEmpty ?? true)
             }
+        }
+    }
+
+    @Test func `a route that has fallen back shows in the metrics and in the report on migration`() async throws {
+        struct Broken: Error {}
+        try await withAdmin(routes: { router in
+            router.migrate(.get, "/users/{id}", from: { _ in ok }, to: { _ async throws in throw Broken() }, .new)
+        }) { service, admin in
+            for _ in 0..<200 { #expect(try await service.get("/users/7").status == .internalServerError) }
+            #expect(try await service.get("/users/7").status == .ok)
+            let families = try parsePrometheus(try await admin.get("/metrics").body)
+            let route = ["http_route": "/users/{id}", "http_request_method": "GET"]
+            #expect(families["tandem_migration_rollbacks"]?.value("_total", route) == 1)
+            #expect(families["tandem_migration_share_ratio"]?.value("", route) == 0)
+            let fallback = route.merging(["handler": "old", "style": "blocking", "chosen_by": "guard"]) { $1 }
+            #expect(families["tandem_migration_requests"]?.value("_total", fallback) == 1)
+            let answer = try await admin.get("/debug/migration")
+            #expect(answer.headers[.cacheControl] == "no-store")
+            let text = answer.text
+            #expect(text.contains(#""mode":"new","oldStyle":"blocking","newStyle":"async""#), "\(text)")
+            #expect(
+                text.contains(#""rolledBack":true,"rollbacks":1,"requests":{"old":{"guard":1},"new":{"share":200}}"#), "\(text)")
+        }
+    }
+
+    @Test func `a service without migrating routes has no metrics of them`() async throws {
+        try await withAdmin { _, admin in
+            let metrics = try await admin.get("/metrics").text
+            #expect(!metrics.contains("tandem_migration"))
+            #expect(
+                try await admin.get("/debug/migration").text
+                    == #"{"enabled":true,"inFlight":0,"hubsWithoutAnswer":0,"routes":[]}"#)
         }
     }
 

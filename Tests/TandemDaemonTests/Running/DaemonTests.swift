@@ -127,6 +127,7 @@ struct DaemonTests {
         // The columns are aligned.
         #expect(routes.output.contains("GET   /blocking/sleep              blocking\n"))
         #expect(routes.output.contains("POST  /async/echo                  async\n"))
+        #expect(routes.output.contains("GET   /moved/plaintext             blocking to async: old\n"))
         for endpoint in ["sleep     ", "foundation", "curl-easy "] {
             #expect(routes.output.contains("GET   /blocking/legacy/\(endpoint)  blocking\n"))
         }

@@ -99,7 +99,8 @@ struct ReloaderTests {
         let candidates = [
             "1", "2", "5000", "1000", "true", "false", "::1", "http://a.example", "a.example", "1.3", "2", "poll", "epoll",
             "debug",
-            "json", "join", "optional", "127.0.0.1:1", "a.pem", packageRoot + "README.md",
+            "json", "join", "optional", "127.0.0.1:1", "a.pem", packageRoot + "README.md", "none",
+            "GET / new",
         ]
         return candidates.first { setting.canonical($0) != nil && [$0] != setting.defaultTexts }.map { [$0] }
     }
@@ -108,7 +109,9 @@ struct ReloaderTests {
     func `the server agrees when a change of a key takes effect`(key: String) async throws {
         let setting = try #require(schema[key])
         let texts = try #require(otherValue(of: setting), "no other value for \(key)")
-        let server = HTTPServer(router: Router(), configuration: DaemonConfiguration().http)
+        let router = Router()
+        router.migrate(.get, "/", from: { _ in Response() }, to: { _ in Response() })
+        let server = HTTPServer(router: router, configuration: DaemonConfiguration().http)
         var values = DaemonConfiguration()
         setting.store(texts, &values)
         // Without files the server refuses TLS settings; they take effect for the next connection.
