@@ -33,7 +33,7 @@ public func blocking<Success, Failure: Error>(
 @usableFromInline
 func lend(_ name: GreenThreadName, _ file: UnsafePointer<UInt8>, _ line: UInt, _ body: () -> Void) async {
     if tandem_counts_bridges() {
-        Hub.current?.bridges.count(.toBlocking, file, line, caller: tandem_current_fiber()?.pointee.name)
+        Hub.current?.bridges.count(.toBlocking, file, line, name.pointer)
     }
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {

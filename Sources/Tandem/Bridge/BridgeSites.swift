@@ -16,13 +16,14 @@ public struct BridgeSite: Hashable, Sendable {
     public let file: String
     /// The line of the call.
     public let line: Int
-    /// The name of the green thread that called, which in a handler of `TandemHTTP` is the route; nil if async code called.
-    public let caller: String?
+    /// The name of the green thread: of the one that called async code, which in a blocking handler of `TandemHTTP` is the route, or
+    /// of the one that the call of blocking code made.
+    public let greenThread: String
     /// The number of calls since the hub began.
     public var calls: UInt64
 }
 
-/// The calls across both bridges on one hub, by call site and caller: a table with open addressing. Must be used on the hub's thread.
+/// The calls across both bridges on one hub, by call site and green thread: a table with open addressing. Must be used on the hub's thread.
 ///
 /// A value of this type refers to memory that the hub owns. A count takes some 25 instructions.
 struct BridgeSites {
@@ -33,7 +34,7 @@ struct BridgeSites {
         var file: UnsafePointer<UInt8>?
         var line: UInt32 = 0
         var isToAsync = false
-        var caller: UnsafePointer<CChar>?
+        var greenThread: UnsafePointer<CChar>?
         var calls: UInt64 = 0
     }
 
@@ -67,9 +68,11 @@ struct BridgeSites {
     }
 
     /// Counts a call. Line 0 stands for calls of the server, which are not counted.
-    func count(_ direction: BridgeSite.Direction, _ file: UnsafePointer<UInt8>, _ line: UInt, caller: UnsafePointer<CChar>?) {
+    func count(
+        _ direction: BridgeSite.Direction, _ file: UnsafePointer<UInt8>, _ line: UInt, _ greenThread: UnsafePointer<CChar>?
+    ) {
         guard state.pointee.isOn, line != 0 else { return }
-        var key = Entry(file: file, line: UInt32(clamping: line), isToAsync: direction == .toAsync, caller: caller)
+        var key = Entry(file: file, line: UInt32(clamping: line), isToAsync: direction == .toAsync, greenThread: greenThread)
         let entry = slot(for: key)
         if entry.pointee.file == nil {
             guard state.pointee.count < BridgeSites.limit else { return }
@@ -86,14 +89,14 @@ struct BridgeSites {
     private func slot(for key: Entry) -> UnsafeMutablePointer<Entry> {
         let mask = UInt(state.pointee.capacity - 1)
         let words =
-            UInt(bitPattern: key.file) ^ UInt(bitPattern: key.caller) << 1 ^ UInt(key.line) << 20 ^ (key.isToAsync ? 1 : 0)
+            UInt(bitPattern: key.file) ^ UInt(bitPattern: key.greenThread) << 1 ^ UInt(key.line) << 20 ^ (key.isToAsync ? 1 : 0)
         var index = (words &* 0x9e37_79b9_7f4a_7c15) >> 32 & mask
         while true {
             let entry = state.pointee.entries + Int(index)
             let found = entry.pointee
             if found.file == nil
                 || found.file == key.file && found.line == key.line && found.isToAsync == key.isToAsync
-                    && found.caller == key.caller
+                    && found.greenThread == key.greenThread
             {
                 return entry
             }
@@ -116,13 +119,13 @@ struct BridgeSites {
             BridgeSite(
                 direction: entry.isToAsync ? .toAsync : .toBlocking,
                 file: String(cString: UnsafeRawPointer(entry.file!).assumingMemoryBound(to: CChar.self)), line: Int(entry.line),
-                caller: entry.caller.map { String(cString: $0) }, calls: entry.calls)
-        }.sorted { ($1.calls, $0.file, $0.line, $0.caller ?? "") < ($0.calls, $1.file, $1.line, $1.caller ?? "") }
+                greenThread: entry.greenThread.map { String(cString: $0) } ?? "", calls: entry.calls)
+        }.sorted { ($1.calls, $0.file, $0.line, $0.greenThread) < ($0.calls, $1.file, $1.line, $1.greenThread) }
     }
 }
 
 extension Hub {
-    /// The places where one style called the other on this hub, by call site and calling green thread, most called first. Empty
+    /// The places where one style called the other on this hub, by call site and green thread, most called first. Empty
     /// unless `HubConfiguration.countsBridges` is set. At most 4,096 of them. Must be used on the hub's thread.
     public var bridgeSites: [BridgeSite] {
         preconditionOnThread()

@@ -10,7 +10,7 @@ struct BridgeSitesTests {
         return configuration
     }()
 
-    @Test func `calls across both bridges are counted by call site and by the green thread that calls`() async throws {
+    @Test func `calls across both bridges are counted by call site and green thread`() async throws {
         try await onHub(Self.counting, hubs: .one("each hub has its own counts")) {
             let (inner, outer) = (#line + 3, #line + 2)
             for _ in 0..<3 {
@@ -23,23 +23,25 @@ struct BridgeSitesTests {
                 sites
                     == [
                         BridgeSite(
-                            direction: .toAsync, file: "TandemTests/BridgeSitesTests.swift", line: inner, caller: "GET /price",
+                            direction: .toAsync, file: "TandemTests/BridgeSitesTests.swift", line: inner,
+                            greenThread: "GET /price",
                             calls: 3),
                         BridgeSite(
-                            direction: .toBlocking, file: "TandemTests/BridgeSitesTests.swift", line: outer, caller: nil, calls: 3
+                            direction: .toBlocking, file: "TandemTests/BridgeSitesTests.swift", line: outer,
+                            greenThread: "GET /price", calls: 3
                         ),
                     ].sorted { $0.line < $1.line })
         }
     }
 
-    @Test func `one call site has an entry per caller, and a nested call names the green thread around it`() async throws {
+    @Test func `a call site has an entry per green thread, and calls at line 0 have none`() async throws {
         try await onHub(Self.counting, hubs: .one("each hub has its own counts")) {
-            @Sendable func nest() throws { try awaiting { await blocking {} } }
-            for name in ["a", "b", "b"] { try await GreenThread(name: GreenThreadName(permanent: name)) { try nest() }.wait() }
+            for name in ["a", "b", "b"] {
+                try await blocking(name: GreenThreadName(permanent: name), line: 0) { try awaiting { await Task.yield() } }
+            }
             let sites = Hub.current!.bridgeSites
-            #expect(sites.count == 6, "names that are made at run time are told apart")
-            #expect(sites.filter { $0.direction == .toBlocking }.compactMap(\.caller).sorted() == ["a", "b", "b"])
-            #expect(sites.allSatisfy { $0.calls == 1 })
+            #expect(sites.map(\.greenThread) == ["a", "b", "b"], "names that are made at run time are told apart")
+            #expect(sites.allSatisfy { $0.direction == .toAsync && $0.calls == 1 })
         }
     }
 
@@ -48,12 +50,12 @@ struct BridgeSitesTests {
             let names = (0..<BridgeSites.limit + 100).map { GreenThreadName(permanent: "\($0)") }
             for _ in 0..<2 {
                 for name in names {
-                    Hub.current!.bridges.count(.toAsync, (#fileID as StaticString).utf8Start, 7, caller: name.pointer)
+                    Hub.current!.bridges.count(.toAsync, (#fileID as StaticString).utf8Start, 7, name.pointer)
                 }
             }
             let sites = Hub.current!.bridgeSites
             #expect(sites.count == BridgeSites.limit)
-            #expect(Set(sites.map(\.caller)).count == BridgeSites.limit)
+            #expect(Set(sites.map(\.greenThread)).count == BridgeSites.limit)
             #expect(sites.allSatisfy { $0.calls == 2 })
         }
     }
