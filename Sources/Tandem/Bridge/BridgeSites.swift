@@ -21,6 +21,14 @@ public struct BridgeSite: Hashable, Sendable {
     public let greenThread: String
     /// The number of calls since the hub began.
     public var calls: UInt64
+
+    /// Whether this site comes before another in a list: the one that was called more often comes first.
+    package func precedes(_ other: BridgeSite) -> Bool {
+        if calls != other.calls { return calls > other.calls }
+        return (file, line, direction.rawValue, greenThread) < (
+            other.file, other.line, other.direction.rawValue, other.greenThread
+        )
+    }
 }
 
 /// The calls across both bridges on one hub, by call site and green thread: a table with open addressing. Must be used on the hub's thread.
@@ -120,7 +128,7 @@ struct BridgeSites {
                 direction: entry.isToAsync ? .toAsync : .toBlocking,
                 file: String(cString: UnsafeRawPointer(entry.file!).assumingMemoryBound(to: CChar.self)), line: Int(entry.line),
                 greenThread: entry.greenThread.map { String(cString: $0) } ?? "", calls: entry.calls)
-        }.sorted { ($1.calls, $0.file, $0.line, $0.greenThread) < ($0.calls, $1.file, $1.line, $1.greenThread) }
+        }.sorted { $0.precedes($1) }
     }
 }
 

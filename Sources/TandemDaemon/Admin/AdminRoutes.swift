@@ -2,8 +2,8 @@ internal import Tandem
 internal import TandemHTTP
 internal import TandemPatch
 
-/// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics`, `/debug/hub` and
-/// `/debug/migration`.
+/// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics`, `/debug/hub`,
+/// `/debug/bridges` and `/debug/migration`.
 ///
 /// A separate server on the supervising hub answers them, so they work even while the serving hubs are busy.
 struct AdminRoutes: Sendable {
@@ -44,6 +44,7 @@ struct AdminRoutes: Sendable {
         router.get("/readyz", isReady)
         router.get("/metrics", exposition)
         router.get("/debug/hub", dump)
+        router.get("/debug/bridges", bridges)
         router.get("/debug/migration", migration)
     }
 
@@ -80,17 +81,28 @@ struct AdminRoutes: Sendable {
             body: MigrationText.json(await migrations()).bytes)
     }
 
-    @Sendable private func dump(_ request: Request) async throws -> Response {
-        let asJSON = try request.query["format"].map { format in
-            guard format == "json" || format == "text" else {
-                throw HTTPError(.badRequest, "format: expected text or json, found \(quoted(format))")
-            }
-            return format == "json"
+    @Sendable private func bridges(_ request: Request) async throws -> Response {
+        let asJSON = try wantsJSON(request)
+        let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.bridgeSites }
+        let bridges = BridgesText(answers.map { ($0.hub.shownName, $0.answer) })
+        return asJSON ? Response(jsonBytes: bridges.json.bytes) : Response(text: bridges.text)
+    }
+
+    /// Whether the query asks for JSON instead of text.
+    private func wantsJSON(_ request: Request) throws -> Bool {
+        guard let format = try request.query["format"] else { return false }
+        guard format == "json" || format == "text" else {
+            throw HTTPError(.badRequest, "format: expected text or json, found \(quoted(format))")
         }
+        return format == "json"
+    }
+
+    @Sendable private func dump(_ request: Request) async throws -> Response {
+        let asJSON = try wantsJSON(request)
         let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
         let dumps = answers.map { ($0.hub.shownName, $0.answer) }
         // Symbol lookup takes milliseconds, so it must not run on a hub.
-        if asJSON ?? false { return Response(jsonBytes: try await offload { DumpText.json(dumps, TandemPatch.report()).bytes }) }
+        if asJSON { return Response(jsonBytes: try await offload { DumpText.json(dumps, TandemPatch.report()).bytes }) }
         return Response(text: try await offload { DumpText.text(dumps, TandemPatch.report(), upTo: Self.longestDump) })
     }
 }

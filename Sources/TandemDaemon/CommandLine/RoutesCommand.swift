@@ -7,10 +7,18 @@ internal import TandemHTTP
 /// `routes`
 struct RoutesCommand<Service: DaemonService>: ParsableCommand {
     static var configuration: CommandConfiguration {
-        CommandConfiguration(commandName: "routes", abstract: "Print every route: method, path, style and mode of migration.")
+        CommandConfiguration(
+            commandName: "routes", abstract: "Print every route: method, path, style and mode of migration.",
+            discussion: """
+                With --left: only the routes that are not async yet, then what the running daemon has counted at its admin listener: \
+                the calls across both bridges since its start, by place in the code, with the green thread, which is the route.
+                """)
     }
 
     @OptionGroup var options: ConfigurationOptions<Service>
+
+    @Flag(name: .long, help: "Print what is left to migrate.")
+    var left = false
 
     func run() throws {
         let configured = try options.load()
@@ -20,7 +28,9 @@ struct RoutesCommand<Service: DaemonService>: ParsableCommand {
             }
             let router = Router(service, configured.values)
             try configured.checkMigrations(router.routes, router.check)
-            print(Self.table(router.routes, configured.values.http.migrations), terminator: "")
+            let routes = router.routes.filter { !left || $0.style == .blocking || $0.migration != nil }
+            print(Self.table(routes, configured.values.http.migrations), terminator: "")
+            if left { print("\n" + (try Self.bridges(configured.values)), terminator: "") }
         } catch let error as ConfigurationError {
             complain(Service.name, "\(error)")
             throw ExitCode(EX_CONFIG)
@@ -28,6 +38,14 @@ struct RoutesCommand<Service: DaemonService>: ParsableCommand {
             complain(Service.name, "\(error)")
             throw ExitCode.failure
         }
+    }
+
+    /// Returns the calls across the bridges that the running daemon has counted, as text.
+    private static func bridges(_ values: DaemonConfiguration) throws -> String {
+        guard let address = values.adminListen else {
+            throw DaemonError("calls across the bridges are counted by a daemon with an admin listener: set admin.listen")
+        }
+        return try RunningService(at: address).get("/debug/bridges")
     }
 
     private static func table(_ routes: [RouteDescription], _ migrations: MigrationConfiguration) -> String {

@@ -105,6 +105,7 @@ struct Daemon<Service: DaemonService> {
         var http = values.http
         observability.observe(&http, logsAccess: values.logsAccess)
         http.hub.name = Service.name
+        http.hub.countsBridges = values.adminListen != nil
         http.hub.stallThreshold = values.stallThreshold > .zero ? values.stallThreshold : nil
         http.hub.onReport = report
         return http

@@ -251,7 +251,7 @@ enum ResponseStream: Sendable {
     func write(to writer: ResponseWriter, name: GreenThreadName) async throws {
         switch self {
         case .async(let body): try await body(writer)
-        case .blocking(let body): try await Tandem.blocking(name: name) { try body(writer) }
+        case .blocking(let body): try await Tandem.blocking(name: name, line: 0) { try body(writer) }
         }
     }
 }

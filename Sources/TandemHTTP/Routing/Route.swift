@@ -87,7 +87,7 @@ enum Handler: Sendable {
     func answer(_ request: Request, name: GreenThreadName) async throws -> Response {
         switch self {
         case .async(let handler): try await handler(request)
-        case .blocking(let handler): try await Tandem.blocking(name: name) { try handler(request) }
+        case .blocking(let handler): try await Tandem.blocking(name: name, line: 0) { try handler(request) }
         }
     }
 }

@@ -122,18 +122,27 @@ public class RouteGroup {
     ) { migrate(method, path, .async(old), .async(new), migration, comparison, unsafe) }
 
     /// Adds a route with an old handler in blocking style and a new one in async style; see the first form.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func migrate(
         _ method: HTTPRequest.Method, _ path: String, from old: @escaping BlockingHandler, to new: @escaping AsyncHandler,
         _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
     ) { migrate(method, path, .blocking(old), .async(new), migration, comparison, unsafe) }
 
     /// Adds a route with an old handler in async style and a new one in blocking style; see the first form.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func migrate(
         _ method: HTTPRequest.Method, _ path: String, from old: @escaping AsyncHandler, to new: @escaping BlockingHandler,
         _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil
     ) { migrate(method, path, .async(old), .blocking(new), migration, comparison, unsafe) }
 
     /// Adds a route with two handlers in blocking style; see the first form.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func migrate(
         _ method: HTTPRequest.Method, _ path: String, from old: @escaping BlockingHandler, to new: @escaping BlockingHandler,
         _ migration: Migration = .old, comparing comparison: AnswerComparison = .exact, unsafe: UnsafeShadow? = nil

@@ -15,7 +15,7 @@ struct ShutdownHooks: Sendable {
         func run() async throws {
             switch body {
             case .async(let body): try await body()
-            case .blocking(let body): try await Tandem.blocking(name: name) { try body() }
+            case .blocking(let body): try await Tandem.blocking(name: name, line: 0) { try body() }
             }
         }
     }

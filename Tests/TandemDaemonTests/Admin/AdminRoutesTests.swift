@@ -25,6 +25,7 @@ final class AdminRoutesTests: Sendable {
         var configuration = HTTPServerConfiguration()
         configuration.port = 0
         configuration.hub.name = "serving"
+        configuration.hub.countsBridges = true
         try await withMetricsFactory(registry) {
             try await withServer(router, configuration) { port, server in
                 let admin = Router()
@@ -55,6 +56,38 @@ final class AdminRoutesTests: Sendable {
             try await check(503, #"{"phase":"draining"}"#)
             #expect(try await admin.get("/healthz").status == .ok)
         }
+    }
+
+    @Test func `the calls across both bridges are listed by place in the code`() async throws {
+        let line = #line + 3
+        try await withAdmin { router in
+            router.get("/legacy") { _ in
+                Response(text: try awaiting { try await Self.text() })
+            }
+            router.get("/modern") { _ async throws in
+                Response(text: try await blocking(name: "old price") { try awaiting { try await Self.text() } })
+            }
+        } _: { service, admin in
+            #expect(try await admin.get("/debug/bridges").text == "no call has crossed a bridge\n")
+            for path in ["/legacy", "/legacy", "/modern"] { #expect(try await service.get(path).status == .ok) }
+            let text = try await admin.get("/debug/bridges").text
+            #expect(
+                text == """
+                    2  to async     TandemDaemonTests/AdminRoutesTests.swift:\(line)  GET /legacy
+                    1  to async     TandemDaemonTests/AdminRoutesTests.swift:\(line + 3)  old price
+                    1  to blocking  TandemDaemonTests/AdminRoutesTests.swift:\(line + 3)  old price
+
+                    """)
+            let json = try await admin.get("/debug/bridges?format=json").text
+            #expect(json.contains(#"{"direction":"to async","file":"TandemDaemonTests/AdminRoutesTests.swift","line":\#(line),"#))
+            #expect(json.contains(#""greenThread":"GET /legacy","calls":2}"#) && json.hasSuffix(#""hubsWithoutAnswer":[]}"#))
+            #expect(try await admin.get("/debug/bridges?format=xml").status == .badRequest)
+        }
+    }
+
+    private static func text() async throws -> String {
+        await Task.yield()
+        return "ok"
     }
 
     @Test func `liveness fails while a hub is dead, and names it`() async throws {

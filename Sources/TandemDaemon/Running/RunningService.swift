@@ -1,0 +1,102 @@
+internal import Tandem
+internal import TandemFetch
+internal import TandemHTTP
+
+/// A service that runs on this machine, at one of the addresses of its configuration. For commands that ask it something.
+struct RunningService: Sendable {
+    /// The time limit of an answer.
+    private static let patience = Duration.seconds(2)
+
+    private enum Address {
+        /// The beginning of a URL.
+        case origin(String)
+        /// The path of a unix socket.
+        case unix(String)
+    }
+
+    private let address: Address
+
+    /// Creates the service at an address.
+    ///
+    /// - Throws: `DaemonError` if the address is a socket that the service inherits.
+    init(at address: ListenAddress) throws(DaemonError) {
+        if let path = address.path {
+            self.address = .unix(path)
+        } else if let host = address.host, let port = address.port {
+            self.address = .origin("\(address.isTLS ? "https" : "http")://\(Self.reachable(host)):\(port)")
+        } else {
+            throw DaemonError(
+                "\(address) is a socket that the service inherits: say where that is, as --url http://127.0.0.1:8080/healthz")
+        }
+    }
+
+    /// Creates the service at an origin, such as http://127.0.0.1:8080.
+    init(origin: String) { address = .origin(origin) }
+
+    /// Returns the host to connect to: the loopback address if the service listens on every address.
+    private static func reachable(_ host: String) -> String {
+        switch host {
+        case "0.0.0.0": "127.0.0.1"
+        case "::": "[::1]"
+        case let host: host.contains(":") ? "[\(host)]" : host
+        }
+    }
+
+    /// The place of a target, for messages: a URL, or the path of a unix socket.
+    func place(of target: String) -> String {
+        switch address {
+        case .origin(let origin): origin + target
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// Asks for a target. Certificates are not verified, because they do not name the loopback address. Blocks the calling thread,
+    /// which becomes a hub for that time.
+    ///
+    /// - Throws: `DaemonError` if there is no answer with status 200 within two seconds.
+    @available(*, noasync)
+    func get(_ target: String) throws -> String {
+        let place = place(of: target)
+        return try Hub.run { [address] in
+            let answer: (status: Int, text: String)
+            do {
+                switch address {
+                case .origin(let origin): answer = try await Self.fetch(origin + target)
+                case .unix(let path): answer = try await Self.ask(target, at: path)
+                }
+            } catch {
+                throw DaemonError("\(place) does not answer: \(error)")
+            }
+            guard answer.status == 200 else {
+                let hint = answer.status == 404 ? ": if the daemon has an admin listener, this configuration must name it" : ""
+                throw DaemonError("\(place) answers \(answer.status)\(hint)")
+            }
+            return answer.text
+        }
+    }
+
+    private static func fetch(_ url: String) async throws -> (status: Int, text: String) {
+        var request = FetchRequest(url: url)
+        request.deadline = .after(patience)
+        var configuration = FetchConfiguration()
+        configuration.verifiesCertificates = false
+        let answer = try await FetchClient(configuration: configuration).execute(request)
+        return (answer.status.code, answer.text)
+    }
+
+    /// Sends a GET request over a unix socket.
+    private static func ask(_ target: String, at path: String) async throws -> (status: Int, text: String) {
+        let deadline = Deadline.after(patience)
+        let stream = try await UnixStream.connect(path: path, deadline: deadline)
+        defer { stream.close() }
+        try await stream.write("GET \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n", deadline: deadline)
+        // "HTTP/1.1 200 OK"
+        guard let line = try await stream.readLine(limit: 4_096, deadline: deadline), line.hasPrefix("HTTP/1."),
+            let status = Int(line.dropFirst(9).prefix(3))
+        else { throw TandemError(.closed, "the answer is no HTTP") }
+        while let field = try await stream.readLine(deadline: deadline), !field.isEmpty {}
+        var text: [UInt8] = []
+        while let bytes = try await stream.read(atMost: 65_536, deadline: deadline) { text += bytes }
+        return (status, String(decoding: text, as: UTF8.self))
+    }
+}
