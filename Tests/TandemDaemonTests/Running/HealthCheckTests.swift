@@ -25,10 +25,10 @@ struct HealthCheckTests {
         }
     }
 
-    /// Runs the check on a new thread, which becomes a hub.
-    private func run(_ check: HealthCheck) async throws {
+    /// Checks the service on a new thread, which becomes a hub.
+    private func run(_ service: DaemonConfiguration) async throws {
         let ended = Event<Void>()
-        Thread.detachNewThread { ended.settle(with: Result { try check.run() }) }
+        Thread.detachNewThread { ended.settle(with: Result { try HealthCheck(of: service).run() }) }
         try await ended.wait()
     }
 
@@ -37,10 +37,10 @@ struct HealthCheckTests {
 
     @Test func `the check reaches TCP, unix sockets and TLS`() async throws {
         let tls = TLSConfiguration.with([.localhost], in: directory)
-        try await check([.tcp("127.0.0.1", port: 0)]) { try await run(HealthCheck(of: $0)) }
-        try await check([.tcp("::1", port: 0)]) { try await run(HealthCheck(of: $0)) }
-        try await check([.unix(socket)]) { try await run(HealthCheck(of: $0)) }
-        try await check([.tcp("127.0.0.1", port: 0, tls: true)], tls: tls) { try await run(HealthCheck(of: $0)) }
+        try await check([.tcp("127.0.0.1", port: 0)]) { try await run($0) }
+        try await check([.tcp("::1", port: 0)]) { try await run($0) }
+        try await check([.unix(socket)]) { try await run($0) }
+        try await check([.tcp("127.0.0.1", port: 0, tls: true)], tls: tls) { try await run($0) }
     }
 
     @Test func `the check prefers an address without TLS`() async throws {
@@ -57,12 +57,12 @@ struct HealthCheckTests {
 
     @Test func `anything except 200 is unhealthy`() async throws {
         try await check([.unix(socket)], status: .serviceUnavailable) { service in
-            await #expect { try await run(HealthCheck(of: service)) } throws: { "\($0)" == "unix:\(socket) answers 503" }
+            await #expect { try await run(service) } throws: { "\($0)" == "unix:\(socket) answers 503" }
         }
         await #expect(throws: DaemonError.self) {
             var service = DaemonConfiguration()
             service.http.addresses = [.unix(socket)]
-            try await run(HealthCheck(of: service))
+            try await run(service)
         }
     }
 }
