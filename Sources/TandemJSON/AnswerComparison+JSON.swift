@@ -88,8 +88,11 @@ struct JSONBodies: BodyComparing {
         case .object: return nil
         case .number:
             let (one, other) = (old.text, new.text)
-            return one == other || Double(one) == Double(other) && one.count <= 15 && other.count <= 15 ? nil : .value
-        default: return old.text == new.text ? nil : .value
+            if one.utf8.elementsEqual(other.utf8) { return nil }
+            guard let first = Double(one), let second = Double(other), first.isFinite, first != 0 else { return .value }
+            return first == second && one.utf8.count <= 15 && other.utf8.count <= 15 ? nil : .value
+        // By bytes: Swift's == takes different encodings of one character for equal.
+        default: return old.text.utf8.elementsEqual(new.text.utf8) ? nil : .value
         }
     }
 

@@ -268,7 +268,7 @@ enum DaemonSettings {
     private static let migrate: [Setting] = [
         .boolean(
             "migrate.enabled", \.http.migrations.isEnabled, .nextRequest,
-            "Whether routes migrate. False sends every request to its old handler and runs no shadow: the way back from all trouble."
+            "Whether routes migrate. False sends every request to its old handler and runs no shadow."
         ),
         .list(
             "migrate.routes", \.http.migrations.routes,
@@ -284,7 +284,7 @@ enum DaemonSettings {
             """, parse: { RouteMigration($0) }, render: \.description),
         .integer(
             "migrate.shadow-max-in-flight", \.http.migrations.shadowMaxInFlight, 0...10_000, unit: "requests", .nextRequest,
-            "Sampled requests per hub that are answered or whose shadow runs. Further requests are not sampled; none waits in a line."
+            "Sampled requests per hub, until their shadows have ended. Further requests are not sampled; none waits in a line."
         ),
         .milliseconds(
             "migrate.shadow-timeout-ms", \.http.migrations.shadowTimeout, timeouts, .nextRequest,
@@ -301,12 +301,12 @@ enum DaemonSettings {
         .integer(
             "migrate.guard-error-points", \.http.migrations.guardErrorPoints, 0...100, unit: "percentage points", .nextRequest,
             """
-            How much more often than the old handler the new one may fail (5xx, or an answer that is cut) within a minute. Beyond \
-            it the route falls back to the old handler, until a reload changes its item. 0 for no such guard.
+            Percentage points by which the new handler's error rate (5xx, or an answer that is cut) may exceed the old one's within \
+            a minute. Beyond it the route falls back to the old handler, until a reload changes its item. 0 turns the guard off.
             """),
         .integer(
             "migrate.guard-min-requests", \.http.migrations.guardMinRequests, 1...1_000_000_000, unit: "requests", .nextRequest,
-            "Requests of a route in the minute that begins with an error, before its guard acts. Fewer say little."),
+            "Requests of a route in the minute that begins with an error, before its guard acts."),
         .choice(
             "migrate.samples", \.http.migrations.samples, .nextRequest,
             """

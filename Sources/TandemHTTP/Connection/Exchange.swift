@@ -329,6 +329,7 @@ final class Exchange: @unchecked Sendable {
         // Not an error in the log: a client could fill it by not reading, or by a body that is malformed, too long or too slow.
         let isClients = wire.failure != nil || (error as? HTTPError)?.status.kind == .clientError
         log(isClients ? .info : .error, "streamed answer cut short", ["error": "\(error)"])
+        if isClients { observation.error = error }
         _ = try? wire.flushAvailable()
         // The missing end tells the client of the failure. A second answer must not follow.
         throw TandemError(.closed, "the answer was cut short")
@@ -387,8 +388,9 @@ final class Exchange: @unchecked Sendable {
     /// Counts an error of a migrating route's handler.
     @inline(never)
     private func countError(_ state: Unretained<MigrationState>, _ outcome: AccessLogEntry.Outcome) {
-        // Whoever sets the override field tests, and expects errors. An answer may also fail because of its client.
-        guard choice.chooser == .share, observation.status >= 500 || wire.failure == nil else { return }
+        // Requests with the override field are tests, and do not count. An answer may also fail because of its client.
+        let isClients = wire.failure != nil || (observation.error as? HTTPError)?.status.kind == .clientError
+        guard choice.chooser == .share, observation.status >= 500 || !isClients else { return }
         if state({ $0.failed(isNew: choice.isNew, now: hub.turnTime) }) { migrations.reportTrip(state.object.route) }
     }
 

@@ -17,6 +17,8 @@ final class KeptStream {
     private(set) var bytes: [UInt8] = []
     /// Whether the stream has written more than the limit. Then `bytes` is empty.
     private(set) var isTooLong = false
+    /// Whether the stream has ended.
+    private(set) var hasEnded = false
     /// The error with which the stream ended.
     private(set) var error: (any Error)?
     /// Called when the stream becomes too long.
@@ -37,7 +39,13 @@ final class KeptStream {
         self.bytes += bytes
     }
 
-    func end(_ error: any Error) { self.error = error }
+    func end(_ error: (any Error)? = nil) {
+        hasEnded = true
+        self.error = error
+    }
+
+    /// Drops the bytes and keeps no more, while the stream goes on.
+    func stop() { (isTooLong, bytes) = (true, []) }
 }
 
 /// The destination of a shadow's stream. It takes no part in flow control, but lets others run like a connection.
@@ -91,6 +99,9 @@ final class KeptBody: BodySource {
         }
         return piece
     }
+
+    /// Drops the bytes and keeps no more, while the handler goes on reading.
+    func stop() { (isTooLong, bytes) = (true, []) }
 
     func waitForPiece(_ reason: BodyPiece) async throws { try await original.openSource().waitForPiece(reason) }
 

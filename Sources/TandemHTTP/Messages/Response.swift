@@ -229,6 +229,7 @@ enum ResponseStream: Sendable {
                 writer.kept = kept
                 do {
                     try await body(writer)
+                    kept.end()
                 } catch {
                     kept.end(error)
                     throw error
@@ -239,6 +240,7 @@ enum ResponseStream: Sendable {
                 writer.kept = kept
                 do {
                     try body(writer)
+                    kept.end()
                 } catch {
                     kept.end(error)
                     throw error

@@ -17,7 +17,7 @@ public struct AnswerComparison: Sendable {
         .contentType, .location, .cacheControl, .vary, .contentEncoding, .wwwAuthenticate, .allow,
     ]
     private var ignoredFields: [HTTPField.Name: String] = [:]
-    /// The comparison of bodies; a type of its own, so that another module can add rules to the one that it has made.
+    /// The comparison of bodies. A protocol, so that `TandemJSON` can extend its comparison.
     package var bodies: any BodyComparing = ExactBodies()
 
     /// The comparison without exceptions: bodies are equal if all bytes are.

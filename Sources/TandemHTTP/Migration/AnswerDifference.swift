@@ -19,10 +19,10 @@ public struct AnswerDifference: Sendable, Hashable {
         /// The name of a field; the place in a body, such as "/items/*/price". Empty if the part has no name.
         public let name: String
 
-        /// Creates the name of a part.
+        /// Creates the name of a part. Of a long name it takes the first 200 characters.
         public init(_ kind: Kind, _ name: String = "") {
             self.kind = kind
-            self.name = name
+            self.name = name.utf8.count <= 200 ? name : String(name.unicodeScalars.prefix(200)) + "…"
         }
 
         /// The kind and the name: "header Location", "body /items/*/price".
@@ -76,8 +76,12 @@ public struct AnswerDifference: Sendable, Hashable {
 
 /// The result of comparing two answers, or two bodies.
 public struct ComparisonResult: Sendable, Hashable {
-    /// The differences that count, one per part.
+    /// The maximum number of differences that a result has. Bodies whose members have names that clients choose may have any number.
+    private static let most = 100
+
+    /// The differences that count, one per part; at most 100.
     public private(set) var differences: [AnswerDifference] = []
+    private var parts: Set<AnswerDifference.Part> = []
     /// The number of differences that were ignored, by the part and the reason that the comparison gives.
     public private(set) var ignored: [Ignored: Int] = [:]
 
@@ -98,9 +102,9 @@ public struct ComparisonResult: Sendable, Hashable {
     /// Creates a result without differences.
     public init() {}
 
-    /// Adds a difference, unless the result has one of the same part.
+    /// Adds a difference, unless the result has one of the same part, or 100.
     public mutating func add(_ difference: AnswerDifference) {
-        guard !differences.contains(where: { $0.part == difference.part }) else { return }
+        guard differences.count < Self.most, parts.insert(difference.part).inserted else { return }
         differences.append(difference)
     }
 

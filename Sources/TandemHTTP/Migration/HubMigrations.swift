@@ -31,6 +31,7 @@ final class HubMigrations {
     func use(_ configuration: MigrationConfiguration) {
         self.configuration = configuration
         for state in states { state.use(configuration) }
+        if !configuration.isEnabled { for sample in samples.values { sample.skip(.cancelled) } }
     }
 
     // MARK: One request
@@ -73,7 +74,7 @@ final class HubMigrations {
     /// latest.
     func start(_ sample: ShadowSample, maxGreenThreads: Int, isDraining: Bool) {
         if isDraining { return sample.skip(.draining) }
-        guard hub.greenThreadCount * 5 <= maxGreenThreads * 4, !busy.isBusy(hub) else { return sample.skip(.busy) }
+        guard hub.greenThreadCount <= maxGreenThreads - maxGreenThreads / 5, !busy.isBusy(hub) else { return sample.skip(.busy) }
         starting.append(sample)
         turnEnd.arm()
     }
@@ -94,8 +95,8 @@ final class HubMigrations {
         for sample in samples.values { sample.skip(.draining) }
     }
 
-    /// Cancels all shadows, and waits until they have ended. A shadow that ignores its cancellation does not hold up a stop for
-    /// longer than a second.
+    /// Cancels all shadows, and waits until they have ended. A shadow that ignores its cancellation holds up the stop of the server for
+    /// a second, and that of the hub for `HubConfiguration.stopGrace`.
     func end() async {
         drain()
         let deadline = Deadline.after(.seconds(1))

@@ -60,7 +60,7 @@ final class MigratingRoute: Sendable {
 }
 
 extension Handler {
-    /// The handler of a sampled request: it has a shadow wait for the answer. It runs inside the middleware, so that the shadow gets
+    /// The handler of a sampled request: it begins the sample and keeps the answer. It runs inside the middleware, so that the shadow gets
     /// the task-locals that middleware binds.
     fileprivate var sampled: Handler {
         switch self {

@@ -6,7 +6,8 @@ public struct MigrationConfiguration: Sendable, Hashable {
     public enum Samples: String, Sendable, Hashable, CaseIterable {
         /// None.
         case none
-        /// Statuses, sizes, and the offset of the first byte that differs: nothing that a client sent or got.
+        /// Statuses, sizes, and the offset of the first byte that differs. No values that a client sent or got; but the report names the
+        /// parts that differ, and so the members of JSON objects.
         case shape
         /// Also excerpts of field values and bodies, which may be personal data.
         case body
@@ -16,8 +17,8 @@ public struct MigrationConfiguration: Sendable, Hashable {
     public var isEnabled = true
     /// The modes that replace those in code. For two items of one route the last one counts.
     public var routes: [RouteMigration] = []
-    /// The maximum number of sampled requests per hub whose answers wait for a shadow, or whose shadow runs. Further requests are
-    /// not sampled. 16: they may hold 32 answers of `maxCompareBytes`.
+    /// The maximum number of sampled requests per hub, from the head of a request until its shadow has ended. Further requests are not
+    /// sampled. 16: they may hold 32 answers of `maxCompareBytes`.
     public var shadowMaxInFlight = 16
     /// The maximum time of a shadow, after which the server cancels it, and of the answer that it waits for.
     public var shadowTimeout: Duration = .seconds(30)

@@ -17,10 +17,10 @@ final class MigrationGuard: Sendable {
     static let excess = 5.0
     /// The length of a window, in nanoseconds.
     static let window: UInt64 = 60_000_000_000
-    /// The number of requests of the old handler from which on a window says how often it errs.
+    /// The least number of requests of the old handler in a window for its error rate to count.
     private static let enough = 20
 
-    /// Requests and errors of one handler since the last reset, and those of them before the present window.
+    /// Requests and errors of one handler, and those of them before the present window.
     private struct Counts: ~Copyable {
         let requests = Atomic(0)
         let errors = Atomic(0)
@@ -63,9 +63,10 @@ final class MigrationGuard: Sendable {
     /// How often the route has fallen back.
     var tripCount: Int { trips.load(ordering: .relaxed) }
 
-    /// Forgets everything except the number of trips.
+    /// Forgets everything except the number of trips, and how often the old handler has failed: that is the measure for the new one
+    /// when it answers all requests.
     func reset() {
-        old.reset()
+        old.beginWindow(after: 0)
         new.reset()
         hasBegun.store(false, ordering: .relaxed)
         latched.store(false, ordering: .relaxed)
@@ -97,8 +98,11 @@ final class MigrationGuard: Sendable {
 
     private func errsMore(_ limits: Limits) -> Bool {
         let (new, old) = (new.inWindow, old.inWindow)
-        guard new.requests > 0, new.requests + old.requests >= Double(limits.minimum) else { return false }
-        // Few requests of the old handler in this window say less than all of them since the route's mode changed.
+        // More errors than requests: some belong to requests that began before the last reset.
+        guard new.requests > 0, new.errors <= new.requests, new.requests + old.requests >= Double(limits.minimum) else {
+            return false
+        }
+        // Few requests of the old handler in this window say less than all of them.
         let base = old.requests >= Double(Self.enough) ? old : self.old.all
         let usual = base.requests > 0 ? base.errors / base.requests : 0
         return new.errors / new.requests - usual > limits.points / 100 && new.errors - usual * new.requests >= Self.excess

@@ -143,10 +143,8 @@ public struct MigrationReport: Sendable {
         /// with controls: both run after the answer, with what the first run has left in caches.
         public let durations: [Run: Durations]
 
-        /// The number of comparisons of one kind that had an outcome other than a time-out.
-        public func compared(_ run: Run) -> UInt64 {
-            (comparisons[run] ?? [:]).filter { $0.key != .timeout }.reduce(0) { $0 + $1.value }
-        }
+        /// The number of comparisons of one kind. A run that had no answer in time is one; it differs.
+        public func compared(_ run: Run) -> UInt64 { (comparisons[run] ?? [:]).values.reduce(0, +) }
 
         /// The verdict on the route: `differs` if a part does, `needsData` if there are too few comparisons, otherwise `same`.
         public var verdict: MigrationVerdict {
@@ -167,9 +165,9 @@ public struct MigrationReport: Sendable {
 
 /// Whether the two handlers of a route answer alike.
 public enum MigrationVerdict: String, Sendable, Hashable, CaseIterable {
-    /// They do, or what differs also differs between two runs of one handler.
+    /// The answers are equal, or the parts that differ also differ between two runs of one handler.
     case same
-    /// They do not.
+    /// The answers differ.
     case differs
     /// There are too few comparisons to tell.
     case needsData = "needs-data"

@@ -106,9 +106,7 @@ struct MigrationTally: Sendable {
 
 extension MigrationReport.Route {
     init(_ route: MigratingRoute, _ migration: Migration, _ tally: MigrationTally) {
-        func compared(_ run: MigrationReport.Run) -> UInt64 {
-            (tally.comparisons[run] ?? [:]).filter { $0.key != .timeout }.reduce(0) { $0 + $1.value }
-        }
+        func compared(_ run: MigrationReport.Run) -> UInt64 { (tally.comparisons[run] ?? [:]).values.reduce(0, +) }
         let compared = (candidates: compared(.candidate), controls: compared(.control))
         let parts = tally.parts.map { part, tally in
             MigrationReport.PartReport(

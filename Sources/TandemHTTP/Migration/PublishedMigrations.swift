@@ -15,7 +15,7 @@ final class PublishedMigrations: Sendable {
     /// The last published state.
     var snapshot: HubMigrations.Snapshot? { state.withLock { $0.snapshot } }
 
-    /// Makes the hub publish its state: `ask` has it call `publish`. Returns the event that it has.
+    /// Asks the hub by `ask` to publish its state. Returns an event that is sent when it has.
     func refresh(asking ask: () -> Void) -> Event<Void> {
         let (awaited, isNew) = state.withLock { state in
             if let awaited = state.awaited { return (awaited, false) }

@@ -102,6 +102,8 @@ final class ShadowSample: AnswerSample, @unchecked Sendable {
         guard answer != nil, outcome == .completed || streamFailed else { return skip(.cancelled) }
         if let body, !body.isComplete || body.isTooLong { return skip(.body) }
         if let stream {
+            // A middleware has replaced the answer.
+            guard stream.hasEnded else { return skip(.middleware) }
             answer?.body = stream.bytes
             answer?.error = stream.error.map { "\(type(of: $0))" }
         }
@@ -120,20 +122,33 @@ final class ShadowSample: AnswerSample, @unchecked Sendable {
     func skip(_ reason: MigrationReport.SkipReason) {
         guard phase != .ended, !hasTimedOut else { return }
         state.count { $0.skip(reason) }
-        if phase == .running { hasTimedOut = true } else { end() }
+        if phase == .running, isTaskRunning { hasTimedOut = true } else { end() }
         task?.cancel()
     }
 
     private func timeIsOver() {
         guard phase == .running else { return skip(.cancelled) }
         hasTimedOut = true
-        state.count { $0.count(run, .timeout) }
+        state.count {
+            $0.count(run, .timeout)
+            $0.add(Self.timeout, run, samples: limits.samples)
+        }
+        if !isTaskRunning { end() }
         task?.cancel()
     }
+
+    /// The difference between an answer and none in time.
+    private static let timeout: ComparisonResult = {
+        var result = ComparisonResult()
+        result.add(AnswerDifference(.init(.error, "timeout"), .missing, shape: "no answer in time"))
+        return result
+    }()
 
     private func end() {
         phase = .ended
         timer = nil
+        stream?.stop()
+        body?.stop()
         (request, body, answer, stream) = (nil, nil, nil, nil)
         // The task keeps the sample's place until it has unwound. One that is cancelled before its first step never runs.
         if !isTaskRunning { migrations.ended(self) }
@@ -189,9 +204,9 @@ final class ShadowSample: AnswerSample, @unchecked Sendable {
         let (old, new) = answeredByNew && run == .candidate ? (second, answer) : (answer, second)
         let comparison = state.route.pair.comparison
         let result: ComparisonResult
-        if (old.body?.count ?? 0) + (new.body?.count ?? 0) > Self.longestOnHub, old.body != new.body {
+        if let oldBody = old.body, let newBody = new.body, oldBody.count + newBody.count > Self.longestOnHub, oldBody != newBody {
             // Parsing takes long enough for other requests to notice.
-            guard let compared = try? await offload({ comparison.compare(old, new) }) else { return }
+            guard let compared = try? await offload({ comparison.compare(old, new) }) else { return skip(.busy) }
             result = compared
         } else {
             result = comparison.compare(old, new)
