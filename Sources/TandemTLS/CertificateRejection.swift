@@ -38,13 +38,13 @@ enum CertificateText {
         printed { _ = tandem_x509_print_name($0, X509_get_subject_name(certificate)) }
     }
 
-    /// Returns what `body` prints, at most 4,096 bytes.
+    /// Returns what `body` prints, at most 1,024 bytes, without control characters: the certificate may be anybody's.
     static func printed(_ body: (OpaquePointer) -> Void) -> String {
         guard let bio = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(bio) }
         body(bio)
-        var text = [UInt8](repeating: 0, count: 4_096)
+        var text = [UInt8](repeating: 0, count: 1_024)
         let count = BIO_read(bio, &text, CInt(text.count))
-        return String(decoding: text.prefix(max(0, Int(count))), as: UTF8.self)
+        return String(decoding: text.prefix(max(0, Int(count))).map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
     }
 }

@@ -1,5 +1,6 @@
 internal import COpenSSL
 internal import Synchronization
+internal import Tandem
 
 // @unchecked: nothing changes after `init`, and OpenSSL counts references to an SSL_CTX atomically.
 /// The files of a `TLSClientConfiguration`, read and checked: what a client needs for its connections. Any thread.
@@ -26,10 +27,11 @@ public final class TLSClientContext: @unchecked Sendable {
 
     private static let cached = Mutex<TLSClientContext?>(nil)
 
-    /// Returns the context of the default configuration, which is created once per process.
-    static func standard() throws(TLSError) -> TLSClientContext {
+    /// Returns the context of the default configuration, which is created once per process. Reads the system's store on a thread of the
+    /// shared pool.
+    static func standard(_ deadline: Deadline) async throws -> TLSClientContext {
         if let cached = cached.withLock({ $0 }) { return cached }
-        let created = try TLSClientContext()
+        let created = try await offload(deadline: deadline) { try TLSClientContext() }
         return cached.withLock { cached in
             if let cached { return cached }
             cached = created
@@ -47,7 +49,8 @@ public final class TLSClientContext: @unchecked Sendable {
         guard let ssl = SSL_new(context.pointer) else { return nil }
         SSL_set_connect_state(ssl)
         let parameters = SSL_get0_param(ssl)
-        X509_VERIFY_PARAM_set_hostflags(parameters, CUnsignedInt(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        X509_VERIFY_PARAM_set_hostflags(
+            parameters, CUnsignedInt(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         var name = Array(host.utf8CString)
         let isSet =
             isAddress

@@ -31,6 +31,14 @@ package final class TLSSession {
     private var messagesWithoutData = 0
     /// The maximum of `messagesWithoutData`, the same as in BoringSSL.
     private static let mostMessagesWithoutData = 32
+    /// The number of bytes that have arrived since the peer last sent data.
+    private var bytesWithoutData = 0
+    /// The maximum of `bytesWithoutData`, far more than the longest message.
+    private static let mostBytesWithoutData = 1 << 20
+    /// The number of bytes that the present call into OpenSSL has received, and the number after which it returns. Otherwise a call would
+    /// last for as long as the peer sends records without data.
+    private var received = 0
+    private static let mostReceived = 65_536
     /// The reason why the last system call under OpenSSL failed, or why the session had to end.
     private var failure: TandemError?
     /// Whether OpenSSL may hold received bytes that the last read did not return.
@@ -61,9 +69,11 @@ package final class TLSSession {
 
     /// Creates the client's end, which accepts only a certificate for `host`. It keeps the rest of records.
     convenience init(_ descriptor: Descriptor, _ context: TLSClientContext, host: String) throws(TandemError) {
-        try self.init(
-            descriptor, context.newSession(host: host, isAddress: IPAddress(host) != nil), server: nil,
-            handshakeTimeout: context.handshakeTimeout, keepsRest: true)
+        OpenSSLErrors.clear()
+        guard let ssl = context.newSession(host: host, isAddress: IPAddress(host) != nil) else {
+            throw TandemError(.invalidArgument, "OpenSSL cannot check certificates for this host: \(OpenSSLErrors.take().reason)")
+        }
+        try self.init(descriptor, ssl, server: nil, handshakeTimeout: context.handshakeTimeout, keepsRest: true)
     }
 
     private init(
@@ -98,6 +108,7 @@ package final class TLSSession {
     package func advanceHandshake() throws(TLSHandshakeError) -> Descriptor.Direction? {
         guard let ssl else { throw TLSHandshakeError(.ended, "closed") }
         OpenSSLErrors.clear()
+        received = 0
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             isOpen = true
@@ -133,16 +144,18 @@ package final class TLSSession {
     /// Reads decrypted bytes, as `Descriptor.readAvailable`. Returns nil if the caller has to wait for `readWaitsFor`.
     package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws(TandemError) -> Int? {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
+        guard !buffer.isEmpty else { return 0 }
         OpenSSLErrors.clear()
+        received = 0
         let got = SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
-        mayHoldInput = got > 0
+        mayHoldInput = got > 0 || received >= TLSSession.mostReceived
         if got > 0 {
-            messagesWithoutData = 0
+            (messagesWithoutData, bytesWithoutData) = (0, 0)
             return Int(got)
         }
         switch SSL_get_error(ssl, got) {
         case SSL_ERROR_ZERO_RETURN:
-            if violation != nil, let failure { throw failure }
+            if violation != nil { throw failure ?? TandemError(.closed, "TLS read: the session has failed") }
             return 0
         case SSL_ERROR_WANT_READ:
             if hasPeerEnded { return 0 }
@@ -161,7 +174,9 @@ package final class TLSSession {
         guard let ssl else { throw TandemError(.closed, "this connection is closed") }
         guard !buffer.isEmpty else { return 0 }
         OpenSSLErrors.clear()
+        received = 0
         let put = SSL_write(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
+        noticeInput()
         if put > 0 {
             directionToWrite = .writable
             return Int(put)
@@ -178,11 +193,18 @@ package final class TLSSession {
         return nil
     }
 
+    /// Wakes a reader if the call into OpenSSL, which was not a read, has received something: the bytes are not in the socket any more.
+    private func noticeInput() {
+        guard received > 0 else { return }
+        mayHoldInput = true
+        descriptor.wakeReader()
+    }
+
     private func broken(_ call: String) -> TandemError {
         isOpen = false
         let (code, reason) = OpenSSLErrors.take()
+        if violation == nil, code != 0 || failure == nil { violation = (tandem_error_is_alert(code) == 1, reason) }
         if let failure { return failure }
-        if violation == nil { violation = (tandem_error_is_alert(code) == 1, reason) }
         return TandemError(.closed, "TLS \(call): \(reason)")
     }
 
@@ -224,11 +246,22 @@ package final class TLSSession {
 
     // MARK: Ending
 
-    /// Returns whether "close notify" can be sent now. If not, a handshake message is half received, and the caller has to wait for
-    /// `writeWaitsFor`.
-    func canNotify() -> Bool {
+    /// Receives the rest of a handshake message, without which "close notify" cannot be sent. Returns false if the caller has to wait for
+    /// `writeWaitsFor`. Throws if the session has failed.
+    func prepareNotify() throws(TandemError) -> Bool {
+        if violation != nil { throw failure ?? TandemError(.closed, "TLS close: the session has failed") }
         guard let ssl, SSL_in_init(ssl) == 1, !hasPeerEnded else { return true }
-        directionToWrite = .readable
+        OpenSSLErrors.clear()
+        received = 0
+        let result = SSL_do_handshake(ssl)
+        noticeInput()
+        if result == 1 { return true }
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ where hasPeerEnded: return true
+        case SSL_ERROR_WANT_READ: directionToWrite = .readable
+        case SSL_ERROR_WANT_WRITE: directionToWrite = .writable
+        default: throw broken("close")
+        }
         return false
     }
 
@@ -263,13 +296,18 @@ package final class TLSSession {
     fileprivate func messageArrived() {
         guard isEstablished, let ssl else { return }
         messagesWithoutData += 1
+        // A message takes as long as it takes to read some data.
+        descriptor.hub.charge(bytes: 65_536)
         guard messagesWithoutData > TLSSession.mostMessagesWithoutData else { return }
-        isOpen = false
-        let reason = "\(messagesWithoutData) messages in a row without data"
-        violation = (false, reason)
-        failure = TandemError(.closed, "TLS read: \(reason)")
+        refuse("\(messagesWithoutData) messages in a row without data")
         // OpenSSL looks at this before the next record, and returns from SSL_read.
         SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN)
+    }
+
+    private func refuse(_ reason: String) {
+        isOpen = false
+        violation = (false, reason)
+        failure = TandemError(.closed, "TLS read: \(reason)")
     }
 
     /// Counts the messages that arrive on sessions of this context.
@@ -283,9 +321,21 @@ package final class TLSSession {
     }
 
     fileprivate func receive(_ bio: OpaquePointer, into buffer: UnsafeMutableRawBufferPointer) -> CInt {
+        guard received < TLSSession.mostReceived else {
+            tandem_bio_retry_read(bio)
+            return -1
+        }
         do throws(TandemError) {
             if let got = try descriptor.readAvailable(into: buffer) {
-                if got > 0 { return CInt(got) }
+                if got > 0 {
+                    received += got
+                    bytesWithoutData += got
+                    if isEstablished, bytesWithoutData > TLSSession.mostBytesWithoutData {
+                        refuse("\(bytesWithoutData) bytes in a row without data")
+                        return -1
+                    }
+                    return CInt(got)
+                }
                 hasPeerEnded = true
             }
             tandem_bio_retry_read(bio)
@@ -296,7 +346,7 @@ package final class TLSSession {
     }
 
     fileprivate func send(_ bio: OpaquePointer, _ buffer: UnsafeRawBufferPointer) -> CInt {
-        if moreFollows && !hasRest || !isOpen && ssl.map(tandem_ssl_writes_tickets) == 1 {
+        if !hasRest, !descriptor.isClosed, moreFollows || !isOpen && ssl.map(tandem_ssl_writes_tickets) == 1 {
             // The kernel holds these bytes back for the next segment, for at most 200 ms. The call below reports a failure.
             let put = Glibc.send(descriptor.fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL | MSG_MORE))
             if put > 0 { return CInt(put) }

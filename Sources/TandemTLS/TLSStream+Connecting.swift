@@ -80,10 +80,13 @@ extension TLSStream {
         do {
             // A name may end with a dot, and certificates have none.
             let name = host.hasSuffix(".") ? String(host.dropLast()) : host
-            guard (1...255).contains(name.utf8.count), !name.utf8.contains(0) else {
-                throw TandemError(.invalidArgument, "TLSStream.connect needs a host name of 1 to 255 bytes")
+            // OpenSSL takes a name that begins with a dot for all names below it.
+            guard (1...255).contains(name.utf8.count), !name.utf8.contains(0), !name.hasPrefix(".") else {
+                throw TandemError(
+                    .invalidArgument, "TLSStream.connect needs a host name of 1 to 255 bytes that does not begin with a dot")
             }
-            let context = try context ?? .standard()
+            let given = context
+            let context: TLSClientContext = if let given { given } else { try await .standard(deadline) }
             return try await Handshake(target, isClient: true, host: name, trusted: context.trusted)
                 .run(over: stream, "TLSStream.connect", deadline) { descriptor throws(TandemError) in
                     try TLSSession(descriptor, context, host: name)

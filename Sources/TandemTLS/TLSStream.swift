@@ -110,7 +110,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         guard try flushSending() else { return false }
         if !hasNotified {
             guard !session.isReleased else { throw TandemError(.closed, "TLSStream.finishWriting: the stream is closed") }
-            guard session.canNotify() else { return false }
+            guard try explaining({ () throws(TandemError) in try session.prepareNotify() }) else { return false }
             session.sendCloseNotify()
             hasNotified = true
             guard try flushSending() else { return false }
@@ -128,7 +128,9 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         switch try way(to: direction) {
         case .now: if hub.charge() { await hub.giveWay() }
         case .descriptor: try await session.descriptor.wait(for: direction, deadline: deadline)
-        case .parker(let parker): try await parker.park(deadline: deadline)
+        case .parker(let parker):
+            if hub.charge() { await hub.giveWay() }
+            try await parker.park(deadline: deadline)
         }
     }
 
@@ -142,7 +144,9 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         switch try way(to: direction) {
         case .now: if hub.charge() { hub.giveWay() }
         case .descriptor: try session.descriptor.wait(for: direction, deadline: deadline, file: file, line: line)
-        case .parker(let parker): try parker.park(deadline: deadline, file: file, line: line)
+        case .parker(let parker):
+            if hub.charge() { hub.giveWay() }
+            try parker.park(deadline: deadline, file: file, line: line)
         }
     }
 

@@ -102,6 +102,28 @@ struct HandshakeTests {
         }
     }
 
+    @Test func `the subject of a certificate is no name of its host`() async throws {
+        try await onHub {
+            let context = try site.server([TestCertificate([], subject: "localhost", issuer: .authority)])
+            try await withServer(context) { port in
+                let error = await tlsError {
+                    _ = try await TLSStream.connect(host: "localhost", port: port, context: try site.client())
+                }
+                #expect(error?.code == .wrongHost)
+            }
+        }
+    }
+
+    @Test func `a host that begins with a dot is refused, because it would stand for all names below it`() async throws {
+        try await onHub {
+            let (client, server) = try await tcpPair()
+            await #expect(throws: TandemError(.invalidArgument, "")) {
+                _ = try await TLSStream.connect(over: client, host: ".localhost", context: try site.client())
+            }
+            server.close()
+        }
+    }
+
     @Test func `a file of authorities may hold the certificate itself, or an intermediate authority`() async throws {
         try await onHub {
             let middle = TestCertificate(["middle"], issuer: .authority, isAuthority: true)
@@ -207,7 +229,9 @@ struct HandshakeTests {
                 let error = await tlsError {
                     let stream = try await TLSStream.connect(over: client, host: "localhost", context: ours)
                     defer { stream.close() }
-                    _ = try await stream.readLine()
+                    #expect(await tlsError { _ = try await stream.readLine() }?.code == .refusedByPeer)
+                    // A cleanup that ends the stream does not wait for the peer.
+                    try await stream.finishWriting()
                 }
                 #expect(error?.code == .refusedByPeer)
                 let refusal = try await accepting.value

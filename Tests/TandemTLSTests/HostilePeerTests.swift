@@ -96,8 +96,12 @@ struct HostilePeerTests {
                     #expect(error?.code == .protocolViolation)
                     #expect(error?.message.hasPrefix("localhost sent something that is not valid TLS: ") == true)
                 }
+                #expect(await tlsError { try await client.finishWriting(style) }?.code == .protocolViolation)
                 // The server gets an alert.
-                #expect(await tlsError { _ = try await server.readLine(style) }?.code == .refusedByPeer)
+                for _ in 0..<2 {
+                    #expect(await tlsError { _ = try await server.readLine(style) }?.code == .refusedByPeer)
+                }
+                #expect(await tlsError { try await server.finishWriting(style) }?.code == .refusedByPeer)
                 client.close()
                 server.close()
                 await relay.cut()

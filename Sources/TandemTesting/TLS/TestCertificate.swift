@@ -18,7 +18,7 @@ public final class TestCertificate: @unchecked Sendable {
     /// Creates a certificate and its key.
     ///
     /// - Parameters:
-    ///   - names: DNS names and numeric addresses.
+    ///   - names: DNS names and numeric addresses. If empty, the certificate has only its `subject`.
     ///   - subject: The common name; nil for the first name.
     ///   - issuer: The authority that signs it; nil for a self-signed certificate.
     ///   - isAuthority: Whether it may sign other certificates. An authority has no DNS names.
@@ -41,7 +41,7 @@ public final class TestCertificate: @unchecked Sendable {
         X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_FLAG, subject ?? names[0], -1, -1, 0)
         X509_set_issuer_name(certificate, X509_get_subject_name(issuer?.certificate ?? certificate))
         extend(NID_basic_constraints, isAuthority ? "critical,CA:TRUE" : "CA:FALSE")
-        if !isAuthority {
+        if !isAuthority, !names.isEmpty {
             extend(NID_subject_alt_name, names.map { "\(IPAddress($0) == nil ? "DNS" : "IP"):\($0)" }.joined(separator: ","))
         }
         precondition(X509_sign(certificate, issuer?.key ?? key, EVP_sha256()) > 0)
