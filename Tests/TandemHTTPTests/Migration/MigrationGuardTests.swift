@@ -37,6 +37,18 @@ struct MigrationGuardTests {
     }
 
     @Test
+    func `after a reset the old handler's earlier rate is the measure, and errors of earlier requests do not count`() {
+        let guarding = MigrationGuard()
+        #expect(!count(guarding, isNew: false, 1_000, errors: 20))
+        guarding.reset()
+        #expect(!count(guarding, isNew: true, 300, errors: 6, at: 100 * second), "as often as the old one")
+        #expect(count(guarding, isNew: true, 300, errors: 30, at: 101 * second))
+        guarding.reset()
+        #expect(!count(guarding, isNew: false, 300, errors: 0, at: 200 * second))
+        for _ in 0..<20 { #expect(!guarding.requestFailed(isNew: true, now: 200 * second, limits)) }
+    }
+
+    @Test
     func `it needs enough requests in one window`() {
         let guarding = MigrationGuard()
         #expect(!count(guarding, isNew: true, 199, errors: 199, at: 100 * second))

@@ -20,9 +20,9 @@ extension ServerTests {
                 let expected = [
                     ("/old", "old"), ("/new", "new"), ("/shadow", "old"), ("/none", "old"), ("/all", "new"),
                 ]
-                for (path, text) in expected {
+                for (index, (path, text)) in expected.enumerated() {
                     #expect(try live.texts(path) == [text])
-                    let logged = try #require(live.logged(1).last { $0.route == path })
+                    let logged = try #require(live.logged(index + 1).last { $0.route == path })
                     #expect(logged.style == (text == "old" ? styles.old : styles.new).logged)
                     #expect(logged.target == path)
                 }
@@ -140,6 +140,26 @@ extension ServerTests {
                 #expect(runs.value == 0)
                 try live.migrate { $0.isEnabled = true }
                 #expect(try live.texts("/new") == ["new"])
+            }
+        }
+
+        @Test
+        func `the kill switch cancels shadows that run`() async throws {
+            let (begun, never) = (Event<Void>(), Event<Void>())
+            try await withServer(routes: { router in
+                router.migrate(
+                    .get, "/", from: { _ in Response(text: "old") },
+                    to: { _ in
+                        begun.send(())
+                        try await never.wait()
+                        return Response(text: "new")
+                    }, .shadow(sample: 100, control: 0))
+            }) { live in
+                #expect(try live.texts("/") == ["old"])
+                try begun.wait()
+                try live.migrate { $0.isEnabled = false }
+                #expect(try live.shadowsEnded())
+                #expect(try live.migration().skipped == [.cancelled: 1])
             }
         }
 

@@ -261,6 +261,7 @@ extension ServerTests {
                 #expect(try live.shadowsEnded())
                 let report = try live.migration()
                 #expect(report.requests == [.old: [.share: 200]])
+                if kind == .hanging { #expect(report.parts.contains { "\($0.part)" == "error timeout" }) }
                 if kind == .throwing { #expect(report.comparisons[.candidate]?[.failed] == UInt64(begun.value)) }
                 #expect(live.logged(200).allSatisfy { $0.status == 200 && $0.style == .blocking })
                 #expect(live.access.entries.count == 200)
