@@ -116,6 +116,7 @@ final class Connection: @unchecked Sendable {
                 }
             }
         } catch {
+            if !hub.isCurrent { await abandon() }
             if let refusal = Refusal(to: error) { await refuse(refusal) }
         }
         close()
@@ -158,11 +159,12 @@ final class Connection: @unchecked Sendable {
                             response = try await blocking(name: exchange.name, line: 0) { try handler(exchange.request) }
                         }
                     }
-                    if !hub.isCurrent { await abandon() }
+                    // `run` abandons a connection whose handler has outlived the hub.
+                    guard hub.isCurrent else { throw CancellationError() }
                     endHandling()
                     remainder = exchange.put(response)
                 } catch {
-                    if !hub.isCurrent { await abandon() }
+                    guard hub.isCurrent else { throw error }
                     endHandling()
                     remainder = try put(failure: error, exchange)
                 }

@@ -32,6 +32,8 @@ final class MigrationState {
     @exclusivity(unchecked) private var position = UInt64.random(in: 0 ... .max)
     @exclusivity(unchecked) private var control: UInt32 = 0
     @exclusivity(unchecked) private var controlsDue: UInt32 = 0
+    /// Whether all requests go to the old handler, and none is sampled.
+    @exclusivity(unchecked) private var isIdle = true
     /// Whether the new handler answers some requests, so that the guard has to count.
     @exclusivity(unchecked) private var isGuarded = false
     @exclusivity(unchecked) private var limits = MigrationGuard.Limits(points: 0, minimum: 0)
@@ -63,6 +65,7 @@ final class MigrationState {
         samplesBelow = sample == .all ? .max : UInt64(sample.thousandths) * (.max / MigrationBucket.count)
         if configuration.guardErrorPoints == 0 { isGuarded = false }
         if !configuration.isEnabled { (plan, isGuarded, samplesBelow) = (.off, false, 0) }
+        isIdle = plan == .old && !hasOverride && samplesBelow == 0
     }
 
     // MARK: One request
@@ -70,6 +73,10 @@ final class MigrationState {
     /// Chooses the handler of a request, and counts it.
     @inline(__always)
     func choose(_ head: RequestHead, _ peer: Peer, _ observer: RequestObserver, trustsID: Bool) -> Choice {
+        if isIdle {
+            requests.count(isNew: false, .share)
+            return Choice(isNew: false, chooser: .share)
+        }
         var choice = Choice(isNew: plan == .new, chooser: .share)
         if hasOverride || plan == .share || plan == .off { choice = decide(head, peer, observer, trustsID) }
         if choice.isNew, choice.chooser == .share, guarding({ $0.isLatched }) { choice = Choice(isNew: false, chooser: .guard) }
