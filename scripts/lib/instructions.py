@@ -259,10 +259,17 @@ def main():
                         measured = daemon.measure(row)
                         if not exceeded(row, measured):
                             break
+                    # A count contains the work of each second, so one that took longer is higher: the lowest of several of both.
+                    like = next((other for other in rows if other.name == row.like and other.name in instructions), None)
+                    for _ in range(2 * ATTEMPTS):
+                        if not like or measured[0] <= 1.01 * instructions[like.name]:
+                            break
+                        measured = min(measured, daemon.measure(row))
+                        instructions[like.name] = min(instructions[like.name], daemon.measure(like)[0])
                     print(line(row, measured), flush=True)
                     failures += [f"{row.name}: {name}" for name in exceeded(row, measured)]
                     instructions[row.name] = measured[0]
-                    if measured[0] > 1.01 * instructions.get(row.like, measured[0]):
+                    if like and measured[0] > 1.01 * instructions[like.name]:
                         failures.append(f"{row.name}: instructions, compared with {row.like}")
             finally:
                 daemon.stop()

@@ -23,11 +23,11 @@ public struct HubConfiguration: Sendable {
     /// most 1,024 of them. nil turns audits off.
     public var auditInterval: Duration? = .seconds(5)
 
-    /// The clock for deadlines, sleeps and timers on the hub.
-    public var clock = HubClock.monotonic
+    /// The clock for deadlines, sleeps and timers on the hub. `TandemTesting` sets it.
+    package var clock = HubClock.monotonic
 
-    /// The order in which ready jobs run.
-    public var order = ReadyOrder.arrival
+    /// The order in which ready jobs run. `TandemTesting` sets it.
+    package var order = ReadyOrder.arrival
 
     /// The maximum time for which one piece of code may hold the hub before the watchdog thread reports it with its stack; at
     /// least 2 ms. nil, the default, means no watchdog. `Hub.stallThreshold` changes the value while the hub runs.
@@ -68,7 +68,7 @@ public struct HubConfiguration: Sendable {
 }
 
 /// The clock of a hub.
-public enum HubClock: Sendable {
+package enum HubClock: Sendable {
     /// The kernel's CLOCK_MONOTONIC.
     case monotonic
     /// A clock of the hub's own, for tests. It stands still while anything is ready, and jumps to the next deadline when nothing
@@ -78,7 +78,7 @@ public enum HubClock: Sendable {
 }
 
 /// The order in which a hub runs ready jobs.
-public enum ReadyOrder: Hashable, Sendable {
+package enum ReadyOrder: Hashable, Sendable {
     /// Order of arrival. Jobs that timers, descriptors and other threads have woken run before other ready jobs.
     case arrival
     /// A random order from this seed, for tests. The same seed gives the same order, as long as nothing arrives from other

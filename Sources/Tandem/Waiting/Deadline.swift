@@ -3,7 +3,7 @@ internal import CTandem
 /// The time at which a wait gives up.
 ///
 /// The clock is the kernel's CLOCK_MONOTONIC, clock_gettime(2), which does not advance while the machine is suspended. On the
-/// thread of a hub with `HubClock.virtual` it is that hub's virtual clock. A deadline knows which of the two it was made from. A
+/// thread of a hub with a virtual clock it is that hub's virtual clock. A deadline knows which of the two it was made from. A
 /// deadline of the kernel's clock may be used on a hub with a virtual clock: the time that is left then counts on that clock. A
 /// deadline of a virtual clock is valid on that hub only, and using it elsewhere is a programming error, which traps.
 ///
