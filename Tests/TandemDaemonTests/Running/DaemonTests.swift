@@ -133,6 +133,35 @@ struct DaemonTests {
         }
     }
 
+    @Test func `routes --left prints the routes that are not async, and the calls across the bridges of the running daemon`()
+        async throws
+    {
+        let directory = TemporaryDirectory()
+        let environment = ["TANDEM_ADMIN_LISTEN": "unix:\(directory.path)/admin"]
+        let without = try Daemon("routes", "--left")
+        #expect(try await without.wait() == 1)
+        #expect(without.errors.hasSuffix(" are counted by a daemon with an admin listener: set admin.listen\n"))
+        let early = try Daemon("routes", "--left", environment: environment)
+        #expect(try await early.wait() == 1)
+        #expect(early.errors.hasPrefix("tandemd: unix:\(directory.path)/admin does not answer: "))
+
+        let daemon = try Daemon("serve", "--port", "0", environment: environment)
+        let client = try await daemon.client()
+        for _ in 0..<3 { #expect(try await client.get("/blocking/bridge").status == .ok) }
+        #expect(try await client.get("/async/bridge").status == .ok)
+        let left = try Daemon("routes", "--left", environment: environment)
+        #expect(try await left.wait() == 0)
+        #expect(left.output.contains("GET   /blocking/sleep ") && !left.output.contains("/async/sleep"))
+        #expect(left.output.contains("GET   /moved/plaintext "))
+        let calls = left.output.components(separatedBy: "\n\n").last?.split(separator: "\n").map(String.init) ?? []
+        let first = calls.first ?? ""
+        #expect(first.contains(/^ *3  to async     tandemd\/Bridge\.swift:\d+ +GET \/blocking\/bridge$/), "\(calls)")
+        #expect(calls.contains { $0.contains(/^ *1  to blocking  tandemd\/Bridge\.swift:\d+ +blocking$/) }, "\(calls)")
+        await client.close()
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+
     @Test func `every option of the configuration sets its key`() async throws {
         let options = ["http.host": "::1", "http.port": "1234", "http.hubs": "7", "fetch.allow": "http://a.example"]
         let settings = schema.settings.filter { $0.flag != nil }
