@@ -124,6 +124,13 @@ final class Exchange: @unchecked Sendable {
     private func chooseHandler(_ index: Int, _ head: RequestHead) {
         let state = migrations[index]
         migration = state
+        guard let isNew = state({ $0.chooseFixed() }) else { return chooseHandler(by: state, head) }
+        choice = MigrationState.Choice(isNew: isNew, chooser: .share)
+        route = isNew ? state { $0.new } : state { $0.old }
+    }
+
+    @inline(never)
+    private func chooseHandler(by state: Unretained<MigrationState>, _ head: RequestHead) {
         choice = state { $0.choose(head, peer, observer, trustsID: context.trustsRequestID) }
         route = choice.isNew ? state { $0.new } : state { $0.old }
         if choice.isSampled { addSample(state.object, head) }

@@ -32,8 +32,10 @@ final class MigrationState {
     @exclusivity(unchecked) private var position = UInt64.random(in: 0 ... .max)
     @exclusivity(unchecked) private var control: UInt32 = 0
     @exclusivity(unchecked) private var controlsDue: UInt32 = 0
-    /// Whether all requests go to the old handler, and none is sampled.
-    @exclusivity(unchecked) private var isIdle = true
+    /// Whether all requests go to one handler, so that no request has to be looked at.
+    @exclusivity(unchecked) private var isFixed = true
+    /// The requests that went to a handler without a look at them.
+    @exclusivity(unchecked) private var fixedRequests: (old: UInt64, new: UInt64) = (0, 0)
     /// Whether the new handler answers some requests, so that the guard has to count.
     @exclusivity(unchecked) private var isGuarded = false
     @exclusivity(unchecked) private var limits = MigrationGuard.Limits(points: 0, minimum: 0)
@@ -65,18 +67,27 @@ final class MigrationState {
         samplesBelow = sample == .all ? .max : UInt64(sample.thousandths) * (.max / MigrationBucket.count)
         if configuration.guardErrorPoints == 0 { isGuarded = false }
         if !configuration.isEnabled { (plan, isGuarded, samplesBelow) = (.off, false, 0) }
-        isIdle = plan == .old && !hasOverride && samplesBelow == 0
+        isFixed = !hasOverride && (plan == .old || plan == .new)
     }
 
     // MARK: One request
 
-    /// Chooses the handler of a request, and counts it.
+    /// Returns the handler of a request, and counts it; nil if `choose` has to look at the request. Most requests need no more.
     @inline(__always)
+    func chooseFixed() -> Bool? {
+        let isNew = plan == .new
+        guard isFixed, !(isNew && guarding({ $0.isLatched })), position &+ Self.step >= samplesBelow else { return nil }
+        position &+= Self.step
+        if isGuarded { guarding { $0.requestBegins(isNew: isNew) } }
+        if isNew { fixedRequests.new &+= 1 } else { fixedRequests.old &+= 1 }
+        return isNew
+    }
+
+    /// The golden ratio of all numbers.
+    private static var step: UInt64 { 0x9e37_79b9_7f4a_7c15 }
+
+    /// Chooses the handler of a request, and counts it.
     func choose(_ head: RequestHead, _ peer: Peer, _ observer: RequestObserver, trustsID: Bool) -> Choice {
-        if isIdle {
-            requests.count(isNew: false, .share)
-            return Choice(isNew: false, chooser: .share)
-        }
         var choice = Choice(isNew: plan == .new, chooser: .share)
         if hasOverride || plan == .share || plan == .off { choice = decide(head, peer, observer, trustsID) }
         if choice.isNew, choice.chooser == .share, guarding({ $0.isLatched }) { choice = Choice(isNew: false, chooser: .guard) }
@@ -84,7 +95,7 @@ final class MigrationState {
         guard choice.chooser == .share else { return choice }
         if isGuarded { guarding { $0.requestBegins(isNew: choice.isNew) } }
         if samplesBelow > 0 {
-            position &+= 0x9e37_79b9_7f4a_7c15
+            position &+= Self.step
             choice.isSampled = position < samplesBelow
         }
         return choice
@@ -126,6 +137,8 @@ final class MigrationState {
     var tally: MigrationTally {
         var tally = counts
         tally.requests = requests
+        tally.requests.add(fixedRequests.old, isNew: false)
+        tally.requests.add(fixedRequests.new, isNew: true)
         return tally
     }
 }

@@ -24,6 +24,9 @@ struct MigrationTally: Sendable {
 
         mutating func count(isNew: Bool, _ chooser: Chooser) { numbers[(isNew ? 4 : 0) + chooser.rawValue] &+= 1 }
 
+        /// Counts this many requests that were chosen by share.
+        mutating func add(_ count: UInt64, isNew: Bool) { numbers[(isNew ? 4 : 0) + Chooser.share.rawValue] &+= count }
+
         mutating func add(_ other: Requests) {
             for index in numbers.indices { numbers[index] &+= other.numbers[index] }
         }
