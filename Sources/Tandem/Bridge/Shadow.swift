@@ -1,7 +1,7 @@
 /// The mark of code whose answer nobody gets: a shadow.
 ///
-/// A server that migrates a route runs a second handler on a copy of a request, after the client has its answer, and compares the
-/// two. That run is a shadow. It must not change anything that others can see.
+/// A migrating route may run a second handler on a copy of a request, to compare its answer with the one that was sent. That run is a
+/// shadow. It must not change anything that others can see.
 ///
 ///     func visit(_ page: String) {
 ///         guard !Shadow.isActive else { return }

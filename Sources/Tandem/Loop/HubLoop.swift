@@ -262,7 +262,7 @@ final class HubLoop {
         firingLimit.asked(at: clock.jump(to: waits.earliest))
     }
 
-    /// Returns the nanoseconds until the next timer is due; 0 if it is overdue, -1 if there is none.
+    /// Returns the nanoseconds until the next timer is due; 0 if it is overdue, -1 without timers.
     private func timeToNextTimer() -> Int64 {
         let earliest = waits.earliest
         guard earliest != .max else { return -1 }

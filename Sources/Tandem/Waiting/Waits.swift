@@ -166,7 +166,7 @@ struct Waits {
         return hasFired
     }
 
-    /// The time when the first timer is due, in nanoseconds of the hub's clock; `UInt64.max` if there is none.
+    /// The time when the first timer is due, in nanoseconds of the hub's clock; `UInt64.max` without timers.
     var earliest: UInt64 { state.pointee.timers.earliest }
 
     // MARK: What waits
