@@ -19,9 +19,6 @@
 /* For code that reads memory that another thread may be writing: the thread under observation may have continued. */
 #define UNSANITIZED __attribute__((no_sanitize("address", "thread")))
 
-bool tandem_bridges_are_counted;
-void tandem_count_bridges(void) { __atomic_store_n(&tandem_bridges_are_counted, true, __ATOMIC_RELAXED); }
-
 void tandem_pulse_enter(tandem_pulse *pulse) {
   pulse->thread = &tandem_this_thread;
   pulse->root = *(const uintptr_t *)__builtin_frame_address(0);

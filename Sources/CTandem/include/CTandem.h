@@ -8,6 +8,7 @@
 #include "linux.h"
 #include "main_queue.h"
 #include "pulse.h"
+#include "recorder.h"
 #include "stack.h"
 #include "system_calls.h"
 #include "trace.h"

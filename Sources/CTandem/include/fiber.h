@@ -28,6 +28,7 @@ typedef enum __attribute__((enum_extensibility(closed))) tandem_signal : uint32_
 } tandem_signal;
 
 struct tandem_wait;
+struct tandem_recorder;
 
 /// A fiber's state. It is at the top of the fiber's own stack, so that a parked green thread touches one page.
 typedef struct tandem_fiber {
@@ -83,6 +84,8 @@ typedef struct tandem_thread {
   void *_Nullable hub;
   /// The clock of a hub with a virtual clock, in nanoseconds; null for all other threads.
   const uint64_t *_Nullable virtual_now;
+  /// The hub's flight recorder; null if the thread has no hub.
+  struct tandem_recorder *_Nullable recorder;
   /// The wait on which the running task is about to suspend.
   struct tandem_wait *_Nullable parking;
   /// The executor for which the hub runs the present job: a TANDEM_JOB_ value of inbox.h.
@@ -99,9 +102,11 @@ static inline void tandem_set_parking(struct tandem_wait *_Nullable wait) { tand
 static inline uintptr_t tandem_job_kind(void) { return tandem_this_thread.job_kind; }
 static inline void tandem_set_job_kind(uintptr_t kind) { tandem_this_thread.job_kind = kind; }
 static inline void *_Nullable tandem_current_hub(void) { return tandem_this_thread.hub; }
-static inline void tandem_set_current_hub(void *_Nullable hub, const uint64_t *_Nullable virtual_now) {
+static inline void tandem_set_current_hub(
+    void *_Nullable hub, const uint64_t *_Nullable virtual_now, struct tandem_recorder *_Nullable recorder) {
   tandem_this_thread.hub = hub;
   tandem_this_thread.virtual_now = virtual_now;
+  tandem_this_thread.recorder = recorder;
 }
 
 /// Prepares `fiber` to be resumed for the first time: it will call `entry(fiber)`. When `entry` returns, the fiber signals

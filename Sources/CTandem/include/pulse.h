@@ -83,13 +83,6 @@ static inline void tandem_pulse_did_poll(tandem_pulse *pulse) {
 /// one of Swift's or Dispatch's threads inherit a mask that blocks it. Returns whether it was blocked before.
 bool tandem_pulse_allow_interrupts(bool allowed);
 
-/// Whether any hub of the process counts calls across the bridges by call site. Once it does, the answer stays true. Any thread.
-static inline bool tandem_counts_bridges(void) {
-  extern bool tandem_bridges_are_counted;
-  return __atomic_load_n(&tandem_bridges_are_counted, __ATOMIC_RELAXED);
-}
-void tandem_count_bridges(void);
-
 /// Records the calling thread as the hub's thread, and the calling function's frame as that of the hub's loop. A turn begins.
 void tandem_pulse_enter(tandem_pulse *pulse);
 

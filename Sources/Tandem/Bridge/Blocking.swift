@@ -32,9 +32,7 @@ public func blocking<Success, Failure: Error>(
 @inline(never)
 @usableFromInline
 func lend(_ name: GreenThreadName, _ file: UnsafePointer<UInt8>, _ line: UInt, _ body: () -> Void) async {
-    if tandem_counts_bridges() {
-        Hub.current?.bridges.count(.toBlocking, file, line, name.pointer)
-    }
+    if tandem_watches_bridges() { Hub.current?.watchBridge(.toBlocking, file, line, name.pointer) }
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {
         await hub.host(name, borrowed)

@@ -75,11 +75,11 @@ struct BridgeSites {
         return entries
     }
 
-    /// Counts a call. Line 0 stands for calls of the server, which are not counted.
+    /// Counts a call, if the table is on.
     func count(
         _ direction: BridgeSite.Direction, _ file: UnsafePointer<UInt8>, _ line: UInt, _ greenThread: UnsafePointer<CChar>?
     ) {
-        guard state.pointee.isOn, line != 0 else { return }
+        guard state.pointee.isOn else { return }
         var key = Entry(file: file, line: UInt32(clamping: line), isToAsync: direction == .toAsync, greenThread: greenThread)
         let entry = slot(for: key)
         if entry.pointee.file == nil {
@@ -133,6 +133,19 @@ struct BridgeSites {
 }
 
 extension Hub {
+    /// Counts and records a call of a bridge, as far as anybody wants to know. Line 0 stands for calls of the server, which are left out.
+    @inline(never)
+    func watchBridge(
+        _ direction: BridgeSite.Direction, _ file: UnsafePointer<UInt8>, _ line: UInt, _ greenThread: UnsafePointer<CChar>?
+    ) {
+        guard line != 0 else { return }
+        bridges.count(direction, file, line, greenThread)
+        guard tandem_is_recording() else { return }
+        tandem_record_mark(
+            direction == .toAsync ? TANDEM_EVENT_TO_ASYNC : TANDEM_EVENT_TO_BLOCKING, tandem_current_task(),
+            UnsafeRawPointer(file).assumingMemoryBound(to: CChar.self), UInt64(line))
+    }
+
     /// The places where one style called the other on this hub, by call site and green thread, most called first. Empty
     /// unless `HubConfiguration.countsBridges` is set. At most 4,096 of them. Must be used on the hub's thread.
     public var bridgeSites: [BridgeSite] {

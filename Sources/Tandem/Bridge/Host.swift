@@ -11,7 +11,7 @@ extension Hub {
     func host(_ name: GreenThreadName, _ body: BorrowedClosure) async {
         let fiber = takeStack(name, body)
         while true {
-            switch tandem_fiber_resume(fiber) {
+            switch tandem_is_recording() ? recordSlice(fiber) : tandem_fiber_resume(fiber) {
             case .finished:
                 return giveBack(fiber)
             case .parked:
@@ -23,6 +23,15 @@ extension Hub {
             }
             if !isCurrent { await abandon(fiber) }
         }
+    }
+
+    /// Runs the green thread as `tandem_fiber_resume` does, and records when it ran.
+    @inline(never)  // frame
+    private func recordSlice(_ fiber: Fiber) -> tandem_signal {
+        let began = tandem_ticks()
+        let signal = tandem_fiber_resume(fiber)
+        tandem_record_slice(fiber, began)
+        return signal
     }
 
     @inline(never)  // frame

@@ -75,10 +75,14 @@ extension Hub {
         try Task.checkCancellation()
         guard isCurrent, !isStopping else { throw TandemError(.hubStopped, "the hub stopped before this task started") }
         tasks.add(tandem_current_task()!, name: name, reason: reason)
+        if tandem_is_recording() { tandem_record_mark(TANDEM_EVENT_TASK, tandem_current_task(), name.pointer, 0) }
     }
 
     /// Unregisters the running task. A task that outlived its hub runs on another thread and must not touch the hub's list.
     private func unregister() {
-        if isCurrent { tasks.remove(tandem_current_task()!) }
+        guard isCurrent else { return }
+        tasks.remove(tandem_current_task()!)
+        // Another task may get this address.
+        if tandem_is_recording() { tandem_record_mark(TANDEM_EVENT_TASK, tandem_current_task(), nil, 0) }
     }
 }

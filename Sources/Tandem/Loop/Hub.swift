@@ -31,6 +31,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     /// The data that the hub records about itself: counters, the times of its turns, and the state that the watchdog reads.
     let pulse: UnsafeMutablePointer<tandem_pulse>
     let watch: HubWatch
+    let recorder: FlightRecorder
     let loop: HubLoop
     private let ready: ReadyJobs
     private let inbox: UnsafeMutablePointer<tandem_inbox>
@@ -58,7 +59,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         waits = Waits(inbox: inbox, ready: ready, clock: clock)
         stacks = StackPool(stackSize: configuration.stackSize)
         bridges = BridgeSites(isOn: configuration.countsBridges)
-        watch = HubWatch(pulse, configuration, index: index)
+        recorder = FlightRecorder(isAlwaysOn: configuration.recordsAlways)
+        watch = HubWatch(pulse, recorder, configuration, index: index)
         loop = HubLoop(
             budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds,
             Idleness(configuration, pulse, stacks, waits, registrations))
@@ -73,6 +75,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         pulse.deallocate()
         clock.deallocate()
         bridges.deallocate()
+        recorder.deallocate()
         inbox.deallocate()
     }
 

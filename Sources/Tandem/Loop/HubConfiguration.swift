@@ -44,6 +44,10 @@ public struct HubConfiguration: Sendable {
     /// Whether the hub counts the calls across both bridges by call site, for `Hub.bridgeSites`. A count takes some 25 instructions.
     public var countsBridges = false
 
+    /// Whether hubs record what they do all the time, so that the report of a stall says what happened in the second before. As long as
+    /// a hub with this setting exists, all hubs of the process record. A hub's ring takes 3 MiB, and a record some 30 instructions.
+    public var recordsAlways = false
+
     /// Whether the hub, or all hubs of a `HubGroup`, take over Swift's global executor until they end, so that the hub is the
     /// process's loop: every `Task { }`, `Task.detached`, child task and actor without an executor of its own runs on these hubs,
     /// and `Task.sleep` waits there. On the thread of such a hub a task stays on that hub; elsewhere the hubs take turns. If a hub,

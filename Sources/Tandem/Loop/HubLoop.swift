@@ -80,11 +80,11 @@ final class HubLoop {
     /// Makes the hub the calling thread's current hub. The thread must have no other hub.
     private func bind() {
         precondition(tandem_current_hub() == nil, "this thread already runs a hub")
-        tandem_set_current_hub(Unmanaged.passUnretained(hub).toOpaque(), clock.virtualTime)
+        tandem_set_current_hub(Unmanaged.passUnretained(hub).toOpaque(), clock.virtualTime, hub.recorder.ring)
     }
 
     /// Ends `bind`: the thread runs code outside the hub until the next `bind`.
-    private func unbind() { tandem_set_current_hub(nil, nil) }
+    private func unbind() { tandem_set_current_hub(nil, nil, nil) }
 
     /// Cancels the tasks that were spawned and runs turns until they have ended, or until `stopGrace` is over.
     private func unwind() {
@@ -214,6 +214,21 @@ final class HubLoop {
     }
 
     private func run(_ job: Job) {
+        guard !tandem_is_recording() else { return record(job) }
+        perform(job)
+    }
+
+    /// Runs a job, and records when it ran.
+    @inline(never)
+    private func record(_ job: Job) {
+        let stalls = tandem_pulse_stalls(pulse)
+        let began = tandem_record_job_begins(job)
+        perform(job)
+        tandem_record_job_ended(job, began, tandem_pulse_stalls(pulse) != stalls)
+    }
+
+    @inline(__always)
+    private func perform(_ job: Job) {
         tandem_pulse_job(pulse)
         share.beginJob()
         let unowned = unsafeBitCast(job, to: UnownedJob.self)
@@ -236,6 +251,7 @@ final class HubLoop {
         let began = pulse.pointee.turn_began
         let answer = poller.wait(nanoseconds: limit)
         tandem_pulse_did_poll(pulse)
+        if tandem_is_recording() { tandem_record_poll(began, UInt64(answer.count), nanoseconds != 0) }
         jobsSincePoll = 0
         for index in 0..<answer.count { registrations.deliver(poller.event(index), on: waits) }
         if share.isWaitedFor { share.wakeAll(on: waits) }

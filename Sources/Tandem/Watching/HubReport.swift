@@ -38,19 +38,26 @@ public struct HubReport: Sendable, CustomStringConvertible {
     public let message: String
     /// The stack of the code that holds the hub; nil for other kinds, and if it could not be read.
     public let stack: StackTrace?
+    /// What the hub did in the second before the stall, a line each: first the job that holds it, then the jobs and green threads that
+    /// ran longest. Empty for other kinds, and while hubs do not record (`HubConfiguration.recordsAlways`).
+    public let before: [String]
 
-    /// The hub, the message, and the stack below it. Looks up symbols, which takes milliseconds the first time.
+    /// The hub, the message, and below it the stack and what happened before. Looks up symbols, which takes milliseconds the first time.
     public var description: String {
-        let lines = stack?.description.split(separator: "\n") ?? []
+        let lines = (stack?.description.split(separator: "\n").map(String.init) ?? []) + before
         return "\(hubName)-\(hubIndex): \(message)" + lines.map { "\n    \($0)" }.joined()
     }
 
-    init(_ kind: Kind, _ configuration: HubConfiguration, index: Int, _ message: String, stack: StackTrace? = nil) {
+    init(
+        _ kind: Kind, _ configuration: HubConfiguration, index: Int, _ message: String, stack: StackTrace? = nil,
+        before: [String] = []
+    ) {
         self.kind = kind
         hubName = configuration.name
         hubIndex = index
         self.message = message
         self.stack = stack
+        self.before = before
     }
 
     /// Passes the report to `onReport`, or writes it to standard error. Any thread.

@@ -10,12 +10,16 @@ final class HubWatch {
     }
 
     private let pulse: UnsafeMutablePointer<tandem_pulse>
+    private let recorder: FlightRecorder
     private let configuration: HubConfiguration
     private let index: Int
     private var registration: Registration?
 
-    init(_ pulse: UnsafeMutablePointer<tandem_pulse>, _ configuration: HubConfiguration, index: Int) {
+    init(
+        _ pulse: UnsafeMutablePointer<tandem_pulse>, _ recorder: FlightRecorder, _ configuration: HubConfiguration, index: Int
+    ) {
         self.pulse = pulse
+        self.recorder = recorder
         self.configuration = configuration
         self.index = index
     }
@@ -33,8 +37,9 @@ final class HubWatch {
     private func begin(_ threshold: Duration) {
         let (configuration, index) = (configuration, index)
         let forbadeInterrupts = tandem_pulse_allow_interrupts(true)
-        let key = Watchdog.shared.add(pulse, threshold: threshold) { kind, message, stack in
-            HubReport(kind, configuration, index: index, message, stack: stack).deliver(configuration)
+        let key = Watchdog.shared.add(pulse, recorder, threshold: threshold) { kind, message, stack, before in
+            HubReport(kind, configuration, index: index, message, stack: stack, before: before?.lines ?? []).deliver(
+                configuration)
         }
         registration = Registration(threshold: threshold, key: key, forbadeInterrupts: forbadeInterrupts)
     }

@@ -8,11 +8,12 @@ internal import Synchronization
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
-    typealias Report = @Sendable (HubReport.Kind, String, StackTrace?) -> Void
+    typealias Report = @Sendable (HubReport.Kind, String, StackTrace?, FlightSnapshot?) -> Void
 
-    // @unchecked: `pulse` is valid until `remove` has returned, and is used only under the lock.
+    // @unchecked: `pulse` and `recorder` are valid until `remove` has returned, and are used only under the lock.
     private struct Subject: @unchecked Sendable {
         let pulse: UnsafeMutablePointer<tandem_pulse>
+        let recorder: FlightRecorder
         let threshold: UInt64
         let report: Report
         var beats: UInt64 = 0
@@ -32,15 +33,14 @@ final class Watchdog: Sendable {
 
     /// Starts to watch a hub. Returns the key for `remove`.
     func add(
-        _ pulse: UnsafeMutablePointer<tandem_pulse>, threshold: Duration,
-        report: @escaping Report
+        _ pulse: UnsafeMutablePointer<tandem_pulse>, _ recorder: FlightRecorder, threshold: Duration, report: @escaping Report
     ) -> Int {
         // The pointer goes into the list, where it is used only under the lock.
         nonisolated(unsafe) let pulse = pulse
         return state.withLock { state in
             state.nextKey += 1
             state.subjects[state.nextKey] = Subject(
-                pulse: pulse, threshold: max(threshold.nanosecondsClamped, 2_000_000), report: report,
+                pulse: pulse, recorder: recorder, threshold: max(threshold.nanosecondsClamped, 2_000_000), report: report,
                 alive: tandem_real_nanoseconds())
             if !state.isRunning {
                 // If the thread cannot be started, there are no reports, and the hub runs without them.
@@ -94,7 +94,7 @@ final class Watchdog: Sendable {
             subject.beats = beats
             subject.alive = now
             guard let holder = subject.holder.take() else { return [] }
-            return [{ report(.stallEnded, "\(holder) released the hub after \(held)", nil) }]
+            return [{ report(.stallEnded, "\(holder) released the hub after \(held)", nil, nil) }]
         }
         if overslept, subject.holder == nil { subject.alive = now }
         guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
@@ -103,8 +103,9 @@ final class Watchdog: Sendable {
         guard tandem_pulse_beats(subject.pulse) == beats else { return [] }
         tandem_pulse_count_stall(subject.pulse)
         subject.holder = seen.holder
+        let before = FlightRecorder.isRecording ? FlightSnapshot(of: subject.recorder) : nil
         return [
-            { report(.stalled, "\(seen.holder) has held the hub for \(held) and \(seen.doing)", seen.stack) }
+            { report(.stalled, "\(seen.holder) has held the hub for \(held) and \(seen.doing)", seen.stack, before) }
         ]
     }
 

@@ -103,10 +103,14 @@ struct WatchdogTests {
                     tasks.addTask {
                         let pulse = UnsafeMutablePointer<tandem_pulse>.allocate(capacity: 1)
                         pulse.initialize(to: tandem_pulse())
-                        defer { pulse.deallocate() }
+                        let recorder = FlightRecorder(isAlwaysOn: false)
+                        defer {
+                            recorder.deallocate()
+                            pulse.deallocate()
+                        }
                         var keys: [Int] = []
                         for _ in 0..<100_000 {
-                            keys.append(Watchdog.shared.add(pulse, threshold: .milliseconds(2)) { _, _, _ in })
+                            keys.append(Watchdog.shared.add(pulse, recorder, threshold: .milliseconds(2)) { _, _, _, _ in })
                             if keys.count == 4 { Watchdog.shared.remove(keys.removeFirst()) }
                         }
                         keys.forEach(Watchdog.shared.remove)
@@ -134,7 +138,7 @@ struct WatchdogTests {
 }
 
 extension Recorder<HubReport> {
-    fileprivate func first(_ kind: HubReport.Kind, _ text: String) -> HubReport? {
+    func first(_ kind: HubReport.Kind, _ text: String) -> HubReport? {
         all.first { $0.kind == kind && $0.message.contains(text) }
     }
     fileprivate func contain(_ kind: HubReport.Kind, _ text: String) -> Bool { first(kind, text) != nil }

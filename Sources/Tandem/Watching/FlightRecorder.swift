@@ -1,0 +1,153 @@
+internal import CTandem
+
+/// The flight recorder of a hub: a ring into which the hub's thread writes what it does, while somebody watches.
+///
+/// A value of this type refers to memory that the hub owns. Only the hub's thread writes; any thread may read, as long as it holds the
+/// hub.
+package struct FlightRecorder: @unchecked Sendable {
+    // @unchecked: the ring has one writer, the hub's thread, and its words are read and written atomically.
+    let ring: UnsafeMutablePointer<tandem_recorder>
+    private let isAlwaysOn: Bool
+
+    init(isAlwaysOn: Bool) {
+        self.isAlwaysOn = isAlwaysOn
+        ring = .allocate(capacity: 1)
+        ring.initialize(to: tandem_recorder())
+        if isAlwaysOn { FlightRecorder.start() }
+    }
+
+    func deallocate() {
+        if isAlwaysOn { FlightRecorder.stop() }
+        tandem_recorder_free(ring)
+        ring.deallocate()
+    }
+
+    /// The number of events that the ring keeps.
+    package static let capacity = Int(TANDEM_RECORDS)
+
+    // MARK: Recording
+
+    /// Starts recording on all hubs of the process. Each call needs a `stop`. Any thread.
+    package static func start() {
+        FlightClock.prepare()
+        tandem_start_recording()
+    }
+
+    /// Ends what one `start` began. Any thread.
+    package static func stop() { tandem_stop_recording() }
+
+    /// Whether hubs record. Any thread.
+    package static var isRecording: Bool { tandem_is_recording() }
+
+    /// Records the event of the running task on the hub of the calling thread; on no hub does nothing. Call it only if
+    /// `isRecording`.
+    package static func mark(_ event: FlightEvent.Kind, named name: GreenThreadName? = nil, _ detail: UInt64 = 0) {
+        tandem_record_mark(event.rawValue, tandem_current_task(), name?.pointer, detail)
+    }
+
+    // MARK: Reading
+
+    /// The number of events that the hub has recorded since it was created.
+    package var count: UInt64 { tandem_recorder_written(ring) }
+
+    /// Returns the events from number `position` on, at most `limit`, and moves `position` behind them. `lost` is the number of events
+    /// that were overwritten before they could be read.
+    package func read(from position: inout UInt64, atMost limit: Int = 16_384) -> (events: [FlightEvent], lost: UInt64) {
+        var first: UInt64 = 0
+        let start = position
+        let events = [FlightEvent](unsafeUninitializedCapacity: limit) { buffer, count in
+            count = buffer.withMemoryRebound(to: tandem_record.self) {
+                tandem_recorder_read(ring, start, $0.baseAddress!, limit, &first)
+            }
+        }
+        position = first + UInt64(events.count)
+        return (events, first - start)
+    }
+
+    /// The job that runs, which no event tells yet, and the ticks at which it began; nil between jobs.
+    package var runningJob: (job: UInt64, began: UInt64)? {
+        var job: UInt64 = 0
+        let began = tandem_recorder_running(ring, &job)
+        return began == 0 ? nil : (job, began)
+    }
+}
+
+/// An event that a hub has recorded: a `tandem_record`, whose comment explains the fields.
+package struct FlightEvent: Sendable {
+    /// The kind of an event.
+    package enum Kind: UInt32, Sendable {
+        case poll = 1
+        case job, slice, toAsync, toBlocking, wait, wake, task, request, answer, fetch, fetched, stall
+    }
+
+    private let record: tandem_record
+
+    /// The time at which the event was recorded, in ticks of `FlightClock`.
+    package var ticks: UInt64 { record.ticks }
+    /// The beginning: for a job and a slice in ticks, for a poll and a wait in nanoseconds of CLOCK_MONOTONIC.
+    package var began: UInt64 { record.began }
+    /// The task, or the job.
+    package var subject: UInt64 { record.subject }
+    package var detail: UInt64 { record.detail }
+
+    /// The kind; nil for a kind that this type does not know.
+    package var kind: Kind? { Kind(rawValue: UInt32(truncatingIfNeeded: record.event)) }
+
+    /// The address of the name; 0 without one. Equal addresses are equal names.
+    package var nameAddress: UInt64 { record.name }
+
+    /// The name; nil without one.
+    package var name: String? {
+        UnsafePointer<CChar>(bitPattern: UInt(record.name)).map { String(cString: $0) }
+    }
+}
+
+/// Converts the ticks of recorded events to nanoseconds of CLOCK_MONOTONIC.
+package struct FlightClock: Sendable {
+    private let first: tandem_instant
+    private let last: tandem_instant
+
+    /// The process's first reading of both clocks.
+    private static let start = tandem_instant_now()
+
+    /// Reads both clocks once, so that later conversions have a long base. Any thread.
+    fileprivate static func prepare() { _ = start }
+
+    /// Creates a clock from a reading at the first `FlightRecorder.start` and one of now. A few milliseconds after the former it is exact to
+    /// some ten nanoseconds.
+    package init() {
+        first = Self.start
+        last = tandem_instant_now()
+    }
+
+    /// Returns the time in nanoseconds of CLOCK_MONOTONIC.
+    package func nanoseconds(_ ticks: UInt64) -> UInt64 {
+        let (span, time) = (Double(last.ticks &- first.ticks), Double(last.nanoseconds &- first.nanoseconds))
+        guard span > 0 else { return last.nanoseconds }
+        let distance = Double(Int64(bitPattern: ticks &- last.ticks)) * (time / span)
+        return UInt64(max(0, Int64(last.nanoseconds) + Int64(distance.rounded())))
+    }
+
+    /// The present time in nanoseconds of CLOCK_MONOTONIC, whichever clock the hub has.
+    package static var now: UInt64 { tandem_real_nanoseconds() }
+}
+
+extension Hub {
+    /// The hub's flight recorder. Any thread.
+    package var flightRecorder: FlightRecorder { recorder }
+
+    /// The kernel's id of the hub's thread; 0 before the hub has run. Must be used on the hub's thread.
+    package var threadID: Int {
+        preconditionOnThread()
+        return Int(pulse.pointee.thread_id)
+    }
+
+    /// The names of the tasks that the hub has started, by their addresses; of at most 10,000 of them. Must be used on the hub's thread.
+    package var taskNames: [UInt64: String] {
+        preconditionOnThread()
+        return Dictionary(
+            uniqueKeysWithValues: tasks.running.prefix(10_000).map {
+                (UInt64(UInt(bitPattern: $0.key)), $0.value.name.description)
+            })
+    }
+}

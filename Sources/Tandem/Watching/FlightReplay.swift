@@ -1,0 +1,113 @@
+/// A piece of time of a hub's thread: a call of the kernel, a job, or the time in which a green thread ran.
+package struct FlightSlice: Sendable {
+    /// What the thread did.
+    package enum Kind: Sendable {
+        /// It asked the kernel, and waited there if there was nothing to do.
+        case poll
+        /// It ran a job. The slices of green threads that the job ran come before it in a replay, and lie within it.
+        case job
+        /// It ran a green thread.
+        case green
+    }
+
+    package let kind: Kind
+    /// The beginning and the end, in nanoseconds of CLOCK_MONOTONIC.
+    package let began: UInt64
+    package let ended: UInt64
+    /// What it was for: a route, a task or a green thread; nil if no event says so.
+    package let name: String?
+    /// The task, or the job.
+    package let subject: UInt64
+
+    /// The length in nanoseconds.
+    package var length: UInt64 { ended - began }
+}
+
+/// Turns the events of one hub, in the order in which they were recorded, into slices with names.
+///
+/// An event has the address of its task. The replay knows from earlier events which request a task serves, and the name with which it was
+/// spawned.
+package struct FlightReplay {
+    private struct Subject {
+        /// The name with which the task was spawned.
+        var name: UInt64 = 0
+        /// The route of the request that the task serves; 0 between requests.
+        var request: UInt64 = 0
+        /// The route that the task served last since its last job.
+        var served: UInt64 = 0
+    }
+
+    /// The key of the text that names a task which serves requests and has no name. No address of a string is so small.
+    private static let connection: UInt64 = 1
+
+    private let clock: FlightClock
+    private var subjects: [UInt64: Subject] = [:]
+    private var texts: [UInt64: String] = [connection: "connection"]
+    /// The end of the last job or poll. The next one does not begin before it.
+    private var lastEnd: UInt64 = 0
+
+    /// Creates a replay.
+    ///
+    /// - Parameters:
+    ///   - clock: Converts the ticks of the events.
+    ///   - names: The names of tasks that began before the events did, by their addresses.
+    package init(_ clock: FlightClock, names: [UInt64: String] = [:]) {
+        self.clock = clock
+        for (task, name) in names {
+            // No address of a string: a task's own address cannot be one, because it is aligned.
+            let key = task | 1
+            texts[key] = name
+            subjects[task] = Subject(name: key)
+        }
+    }
+
+    /// Returns the slice that ends with `event`, or nil if none does.
+    package mutating func slice(endingWith event: FlightEvent) -> FlightSlice? {
+        switch event.kind {
+        case .task: subjects[event.subject] = Subject(name: event.nameAddress)
+        case .request:
+            var subject = subjects[event.subject] ?? Subject(name: Self.connection)
+            subject.request = event.nameAddress
+            subject.served = event.nameAddress
+            subjects[event.subject] = subject
+        case .answer: subjects[event.subject]?.request = 0
+        case .poll:
+            let ended = clock.nanoseconds(event.ticks)
+            defer { lastEnd = max(lastEnd, ended) }
+            // The beginning was read from the other clock.
+            return FlightSlice(
+                kind: .poll, began: min(max(event.began, lastEnd), ended), ended: ended, name: nil, subject: 0)
+        case .job:
+            let name = name(of: event.subject)
+            if let request = subjects[event.subject]?.request { subjects[event.subject]!.served = request }
+            let ended = clock.nanoseconds(event.ticks)
+            defer { lastEnd = max(lastEnd, ended) }
+            let began = min(max(clock.nanoseconds(event.began), lastEnd), ended)
+            return FlightSlice(kind: .job, began: began, ended: ended, name: name, subject: event.subject)
+        case .slice:
+            let ended = clock.nanoseconds(event.ticks)
+            let began = min(clock.nanoseconds(event.began), ended)
+            return FlightSlice(kind: .green, began: began, ended: ended, name: text(at: event), subject: event.subject)
+        default: break
+        }
+        return nil
+    }
+
+    /// Returns what a task does as far as the events say: the request that it serves, or else its own name.
+    package mutating func name(of subject: UInt64) -> String? {
+        guard let known = subjects[subject] else { return nil }
+        let address = known.request != 0 ? known.request : known.served != 0 ? known.served : known.name
+        return text(at: address)
+    }
+
+    /// Returns the name that an event carries.
+    package mutating func text(at event: FlightEvent) -> String? { text(at: event.nameAddress) }
+
+    private mutating func text(at address: UInt64) -> String? {
+        guard address != 0 else { return nil }
+        if let text = texts[address] { return text }
+        let text = UnsafePointer<CChar>(bitPattern: UInt(address)).map { String(cString: $0) }
+        texts[address] = text
+        return text
+    }
+}
