@@ -72,7 +72,7 @@ let package = Package(
         .target(name: "TandemTLS", dependencies: ["Tandem", "COpenSSL"], swiftSettings: house),
         .target(
             name: "TandemHTTP",
-            dependencies: ["Tandem", "TandemTLS", "HTTPWire", httpTypes, logging, metrics, tracing, lifecycle],
+            dependencies: ["CTandem", "Tandem", "TandemTLS", "HTTPWire", httpTypes, logging, metrics, tracing, lifecycle],
             swiftSettings: house),
         .target(name: "TandemJSON", dependencies: ["HTTPWire", "TandemHTTP", "Tandem", httpTypes], swiftSettings: memorySafe),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),

@@ -13,6 +13,7 @@ struct FetchObservation {
         span = FetchSpan(request, url, resend: resend)
         began = origin.series == nil ? 0 : origin.hub.clockTime
         origin.series?.requestBegan(method)
+        if FlightRecorder.isRecording { FlightRecorder.mark(.fetch, named: .interned("\(origin.origin)")) }
     }
 
     /// Adds the fields that tell the upstream about the span.
@@ -30,6 +31,9 @@ struct FetchObservation {
             if isRecorded {
                 series.record(method, status: status, error: failure, nanoseconds: origin.hub.clockTime - began)
             }
+        }
+        if FlightRecorder.isRecording {
+            FlightRecorder.mark(.fetched, named: .interned("\(origin.origin)"), UInt64(status ?? 0))
         }
         span?.end(status: status, error: failure)
     }

@@ -7,9 +7,11 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
     public static let longest = 128
 
     private var given: String?
-    private var number: UInt64
+    /// The number of an id that the server made; 0 for an id from a client.
+    private(set) var number: UInt64
 
-    init(number: UInt64) {
+    /// Creates an id that is a number.
+    package init(number: UInt64) {
         self.number = number
         given = nil
     }

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import HTTPWire
 internal import Logging
+internal import Tandem
 internal import Tracing
 
 /// The logger, the span and the outcome so far of one request. An exchange reuses one observation for request after request.
@@ -17,7 +18,12 @@ final class RequestObservation {
 
     /// The status of the answer, for the log; 499 until there is an answer, for example when the client has gone.
     @exclusivity(unchecked) var status = 499
-    @exclusivity(unchecked) var span: (any Span)? { didSet { isTraced = span != nil } }
+    @exclusivity(unchecked) var span: (any Span)? {
+        didSet {
+            isTraced = span != nil
+            if isTraced { hasExtras = true }
+        }
+    }
     /// Whether the request has a span. Stored, because every request reads it, and reading an existential copies it.
     @exclusivity(unchecked) private(set) var isTraced = false
     /// The counter of requests under way that includes this one. The metrics own it, and no reload replaces the metrics.
@@ -25,8 +31,11 @@ final class RequestObservation {
     /// The time when the request began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
     /// The error that the handler threw, or that cut the answer.
-    @exclusivity(unchecked) var error: (any Error)? { didSet { hasFailed = error != nil } }
-    @exclusivity(unchecked) private var hasFailed = false
+    @exclusivity(unchecked) var error: (any Error)? { didSet { if error != nil { hasExtras = true } } }
+    /// Whether the flight recorder has the beginning of the request.
+    @exclusivity(unchecked) private var isRecorded = false
+    /// Whether the request has a span, an error or a recorded beginning, which most requests do not.
+    @exclusivity(unchecked) private var hasExtras = false
 
     /// Creates an observation for the requests of `peer`, which are logged to `server`.
     init(_ server: Logger, _ peer: Peer) {
@@ -66,15 +75,26 @@ final class RequestObservation {
         scope.begin(head, route: route, id: id)
     }
 
+    /// Records the beginning of the request, and that its end is to be recorded, with the hub's flight recorder.
+    @inline(never)
+    func recordBeginning() {
+        isRecorded = true
+        hasExtras = true
+        FlightRecorder.mark(.request, named: scope.route?.name, scope.id.number)
+    }
+
     /// Ends the observation of the request. Returns its head unless something holds the logger; the holder keeps the scope too.
     func end() -> RequestHead? {
-        if isTraced || hasFailed { dropSpanAndError() }
+        if hasExtras { endExtras() }
         // Without a reference count the logger must be assumed to be kept, which costs a new exchange for each request.
         isKept = !Self.hasCount || references != ownReferences
         return isKept ? nil : scope.end()
     }
 
-    private func dropSpanAndError() {
+    private func endExtras() {
+        if isRecorded { FlightRecorder.mark(.answer, named: scope.route?.name, UInt64(status)) }
+        isRecorded = false
+        hasExtras = false
         // Moved out first: these objects must not be released during an access to the properties.
         let (span, error) = (span, error)
         self.span = nil

@@ -1,3 +1,4 @@
+internal import CTandem
 internal import HTTPTypes
 internal import HTTPWire
 internal import Tandem
@@ -30,6 +31,7 @@ final class RequestObserver {
         _ = numbers.next()
         observation.begin(head, route: route, id: id, now: now)
         observation.active = metrics?.requestBegan(head, route: route, isSecure: peer.isSecure)
+        if tandem_is_recording() { observation.recordBeginning() }
         if let spans { observation.span = spans.start(head, route: route?.object, peer: peer.address, isSecure: peer.isSecure) }
     }
 
