@@ -3,7 +3,7 @@ internal import TandemHTTP
 internal import TandemPatch
 
 /// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics`, `/debug/hub`,
-/// `/debug/bridges` and `/debug/migration`.
+/// `/debug/bridges`, `/debug/migration` and `/debug/trace`.
 ///
 /// A separate server on the supervising hub answers them, so they work even while the serving hubs are busy.
 struct AdminRoutes: Sendable {
@@ -24,10 +24,12 @@ struct AdminRoutes: Sendable {
     let metrics: @Sendable () -> [MetricFamily]
     /// Returns the state of the service's migrating routes.
     let migrations: @Sendable () async -> MigrationReport
-    private let inquiry = HubInquiry()
+    private let inquiry: HubInquiry
+    private let trace: TraceRoute
 
+    /// Creates the endpoints of `service`, its name and version.
     init(
-        readiness: @escaping @Sendable () -> Readiness, deadHubs: @escaping @Sendable () -> [Hub],
+        of service: String, readiness: @escaping @Sendable () -> Readiness, deadHubs: @escaping @Sendable () -> [Hub],
         hubs: @escaping @Sendable () -> [Hub],
         metrics: @escaping @Sendable () -> [MetricFamily], migrations: @escaping @Sendable () async -> MigrationReport
     ) {
@@ -36,6 +38,8 @@ struct AdminRoutes: Sendable {
         self.hubs = hubs
         self.metrics = metrics
         self.migrations = migrations
+        inquiry = HubInquiry()
+        trace = TraceRoute(service: service, hubs: hubs, asking: inquiry)
     }
 
     func addRoutes(to router: Router) {
@@ -46,6 +50,7 @@ struct AdminRoutes: Sendable {
         router.get("/debug/hub", dump)
         router.get("/debug/bridges", bridges)
         router.get("/debug/migration", migration)
+        router.get("/debug/trace", trace.answer)
     }
 
     /// The response of a healthy process.

@@ -241,6 +241,12 @@ enum DaemonSettings {
             "hub.poller", \.http.hub.poller, .restart,
             "The system call that a hub waits in. The cost of poll grows with the number of connections."),
         .boolean(
+            "hub.flight-recorder", \.http.hub.recordsAlways, .restart,
+            """
+            Whether the hubs always record what they do, so that the report of a stall says what happened in the second before. It takes 3 \
+            MiB per hub, and some percent of a request. False: they record only while somebody asks for /debug/trace.
+            """),
+        .boolean(
             "hub.runs-all-tasks", \.http.hub.takesOverGlobalExecutor, .restart,
             """
             Whether all Swift tasks of the process run on the hubs: also Task { }, Task.detached and those of libraries, which otherwise \

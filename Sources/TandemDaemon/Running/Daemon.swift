@@ -92,6 +92,7 @@ struct Daemon<Service: DaemonService> {
         }
         let admin = values.adminListen.map { address in
             let routes = AdminRoutes(
+                of: "\(Service.name) \(Service.version)",
                 readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) },
                 deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, metrics: { observability.metrics() },
                 migrations: { await server.migrationReport() })

@@ -4,8 +4,10 @@ internal import TandemHTTP
 
 /// A service that runs on this machine, at one of the addresses of its configuration. For commands that ask it something.
 struct RunningService: Sendable {
-    /// The time limit of an answer.
-    private static let patience = Duration.seconds(2)
+    /// The time limit of an answer that takes the service no time.
+    static let patience = Duration.seconds(2)
+    /// The maximum length of an answer in bytes.
+    private static let longestAnswer = 128 << 20
 
     private enum Address {
         /// The beginning of a URL.
@@ -53,16 +55,16 @@ struct RunningService: Sendable {
     /// Asks for a target. Certificates are not verified, because they do not name the loopback address. Blocks the calling thread,
     /// which becomes a hub for that time.
     ///
-    /// - Throws: `DaemonError` if there is no answer with status 200 within two seconds.
+    /// - Throws: `DaemonError` if there is no answer with status 200 in time.
     @available(*, noasync)
-    func get(_ target: String) throws -> String {
+    func get(_ target: String, within patience: Duration = patience) throws -> String {
         let place = place(of: target)
         return try Hub.run { [address] in
             let answer: (status: Int, text: String)
             do {
                 switch address {
-                case .origin(let origin): answer = try await Self.fetch(origin + target)
-                case .unix(let path): answer = try await Self.ask(target, at: path)
+                case .origin(let origin): answer = try await Self.fetch(origin + target, within: patience)
+                case .unix(let path): answer = try await Self.ask(target, at: path, within: patience)
                 }
             } catch {
                 throw DaemonError("\(place) does not answer: \(error)")
@@ -75,17 +77,21 @@ struct RunningService: Sendable {
         }
     }
 
-    private static func fetch(_ url: String) async throws -> (status: Int, text: String) {
+    private static func fetch(_ url: String, within patience: Duration) async throws -> (status: Int, text: String) {
         var request = FetchRequest(url: url)
         request.deadline = .after(patience)
         var configuration = FetchConfiguration()
         configuration.verifiesCertificates = false
+        configuration.maxResponseBytes = longestAnswer
+        configuration.responseTimeout = nil
         let answer = try await FetchClient(configuration: configuration).execute(request)
         return (answer.status.code, answer.text)
     }
 
     /// Sends a GET request over a unix socket.
-    private static func ask(_ target: String, at path: String) async throws -> (status: Int, text: String) {
+    private static func ask(_ target: String, at path: String, within patience: Duration) async throws -> (
+        status: Int, text: String
+    ) {
         let deadline = Deadline.after(patience)
         let stream = try await UnixStream.connect(path: path, deadline: deadline)
         defer { stream.close() }

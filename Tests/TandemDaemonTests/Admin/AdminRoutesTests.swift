@@ -30,7 +30,8 @@ final class AdminRoutesTests: Sendable {
             try await withServer(router, configuration) { port, server in
                 let admin = Router()
                 AdminRoutes(
-                    readiness: { [self] in isServing.readiness }, deadHubs: { [self] in dead.withLock { $0 } ? server.hubs : [] },
+                    of: "a service", readiness: { [self] in isServing.readiness },
+                    deadHubs: { [self] in dead.withLock { $0 } ? server.hubs : [] },
                     hubs: { server.hubs }, metrics: { registry.snapshot() }, migrations: { await server.migrationReport() }
                 ).addRoutes(to: admin)
                 var configuration = HTTPServerConfiguration()
