@@ -10,11 +10,11 @@
 #include <cpuid.h>
 #endif
 
-uint32_t tandem_watched;
+bool tandem_hubs_record, tandem_bridges_are_counted;
 
-void tandem_count_bridges(void) { __atomic_fetch_or(&tandem_watched, TANDEM_WATCHES_BRIDGES, __ATOMIC_RELAXED); }
+void tandem_count_bridges(void) { __atomic_store_n(&tandem_bridges_are_counted, true, __ATOMIC_RELAXED); }
 
-/* The number of calls of tandem_start_recording without a stop. It changes together with the bit in tandem_watched, under a lock. */
+/* The number of calls of tandem_start_recording without a stop. It changes together with tandem_hubs_record, under a lock. */
 static int watchers;
 static bool watchers_locked;
 
@@ -22,10 +22,7 @@ static void change_watchers(int change) {
   while (__atomic_test_and_set(&watchers_locked, __ATOMIC_ACQUIRE)) {
   }
   watchers += change;
-  if (watchers > 0)
-    __atomic_fetch_or(&tandem_watched, TANDEM_WATCHES_HUBS, __ATOMIC_RELAXED);
-  else
-    __atomic_fetch_and(&tandem_watched, ~TANDEM_WATCHES_HUBS, __ATOMIC_RELAXED);
+  __atomic_store_n(&tandem_hubs_record, watchers > 0, __ATOMIC_RELAXED);
   __atomic_clear(&watchers_locked, __ATOMIC_RELEASE);
 }
 
@@ -119,14 +116,8 @@ void tandem_record_slice(const tandem_fiber *fiber, uint64_t began) {
 void tandem_record_wait(const tandem_wait *wait) {
   tandem_recorder *recorder = own();
   if (recorder)
-    put(recorder, TANDEM_EVENT_WAIT, ticks(), wait->began, (uintptr_t)wait->task, (uintptr_t)wait->what,
-        (uint64_t)(int64_t)wait->detail);
-}
-
-void tandem_record_wake(const tandem_wait *wait) {
-  tandem_recorder *recorder = own();
-  if (recorder)
-    put(recorder, TANDEM_EVENT_WAKE, ticks(), 0, (uintptr_t)wait->task, (uintptr_t)wait->what, (uintptr_t)tandem_current_task());
+    put(recorder, TANDEM_EVENT_WAIT | (uint64_t)(uint32_t)wait->detail << 32, ticks(), wait->began, (uintptr_t)wait->task,
+        (uintptr_t)wait->what, (uintptr_t)tandem_current_task());
 }
 
 void tandem_record_mark(uint32_t event, const void *subject, const char *name, uint64_t detail) {

@@ -17,8 +17,7 @@ TANDEM_NONNULL_BEGIN
 /// | JOB | after a job | ticks | job, which is the task if a task was resumed | | |
 /// | SLICE | after a green thread ran | ticks | task | name of the green thread | `tandem_signal`, and the stack's number << 8 |
 /// | TO_ASYNC, TO_BLOCKING | at a call of a bridge | | task | file | line |
-/// | WAIT | at the end of a wait | nanoseconds, turn's precision | task | what it waited for | descriptor, -1 for none |
-/// | WAKE | when a wait is woken | | task that is woken | what it waits for | task that wakes it; 0 for the kernel, a timer or another thread |
+/// | WAIT | when a wait is woken | nanoseconds, turn's precision | task that waits | what it waits for | task that wakes it; 0 for the kernel, a timer or another thread |
 /// | TASK | when a task that the hub knows begins, and ends | | task | name of the task; null at its end | |
 /// | REQUEST, ANSWER | when a request begins, and ends | | task | route; null if it has none | for REQUEST the number of its id, 0 if the client gave the id; for ANSWER the status |
 /// | FETCH, FETCHED | when a fetch begins, and ends | | task | origin | for FETCHED the status, 0 without an answer |
@@ -30,7 +29,6 @@ enum : uint32_t {
   TANDEM_EVENT_TO_ASYNC,
   TANDEM_EVENT_TO_BLOCKING,
   TANDEM_EVENT_WAIT,
-  TANDEM_EVENT_WAKE,
   TANDEM_EVENT_TASK,
   TANDEM_EVENT_REQUEST,
   TANDEM_EVENT_ANSWER,
@@ -46,6 +44,7 @@ typedef struct tandem_record {
   /// A string that is never freed, as an address; or 0.
   uint64_t name;
   uint64_t detail;
+  /// The event in the lower half; in the upper half, for WAIT, the descriptor; -1 for none.
   uint64_t event;
 } tandem_record;
 
@@ -61,18 +60,24 @@ typedef struct tandem_recorder {
   uint64_t job, job_began;
 } tandem_recorder;
 
-/// What the process watches: a bit set of TANDEM_WATCHES_.
-extern uint32_t tandem_watched __attribute__((visibility("hidden")));
-enum : uint32_t { TANDEM_WATCHES_BRIDGES = 1, TANDEM_WATCHES_HUBS = 2 };
+/// Whether hubs record, and whether any hub counts calls of bridges. Use the functions below.
+extern bool tandem_hubs_record __attribute__((visibility("hidden")));
+extern bool tandem_bridges_are_counted __attribute__((visibility("hidden")));
 
-/// Whether hubs record. Any thread.
+/// Whether hubs record. Any thread. Two instructions: compilers load an atomic into a register before they compare it.
 static inline bool tandem_is_recording(void) {
-  return __builtin_expect(__atomic_load_n(&tandem_watched, __ATOMIC_RELAXED) & TANDEM_WATCHES_HUBS, 0);
+#if defined(__x86_64__)
+  bool is_recording;
+  __asm__ volatile("cmpb $0, %1" : "=@ccne"(is_recording) : "m"(tandem_hubs_record));
+  return __builtin_expect(is_recording, 0);
+#else
+  return __builtin_expect(__atomic_load_n(&tandem_hubs_record, __ATOMIC_RELAXED), 0);
+#endif
 }
 
 /// Whether calls of bridges are recorded, or counted by any hub. Any thread.
 static inline bool tandem_watches_bridges(void) {
-  return __builtin_expect(__atomic_load_n(&tandem_watched, __ATOMIC_RELAXED), 0);
+  return __atomic_load_n(&tandem_bridges_are_counted, __ATOMIC_RELAXED) || tandem_is_recording();
 }
 
 /// Has calls of bridges counted from now on. Any thread.
@@ -117,7 +122,6 @@ size_t tandem_recorder_read(const tandem_recorder *recorder, uint64_t from, tand
 void tandem_record_poll(uint64_t began, uint64_t events, bool could_wait);
 void tandem_record_slice(const tandem_fiber *fiber, uint64_t began);
 void tandem_record_wait(const tandem_wait *wait);
-void tandem_record_wake(const tandem_wait *wait);
 /// Writes a record of an event that has no beginning.
 void tandem_record_mark(uint32_t event, const void *_Nullable subject, const char *_Nullable name, uint64_t detail);
 

@@ -32,7 +32,8 @@ public func blocking<Success, Failure: Error>(
 @inline(never)
 @usableFromInline
 func lend(_ name: GreenThreadName, _ file: UnsafePointer<UInt8>, _ line: UInt, _ body: () -> Void) async {
-    if tandem_watches_bridges() { Hub.current?.watchBridge(.toBlocking, file, line, name.pointer) }
+    // Line 0 stands for calls of the server, which are left out.
+    if line != 0, tandem_watches_bridges() { Hub.current?.watchBridge(.toBlocking, file, line, name.pointer) }
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {
         await hub.host(name, borrowed)

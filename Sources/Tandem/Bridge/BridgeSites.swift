@@ -133,12 +133,11 @@ struct BridgeSites {
 }
 
 extension Hub {
-    /// Counts and records a call of a bridge, as far as anybody wants to know. Line 0 stands for calls of the server, which are left out.
+    /// Counts and records a call of a bridge, as far as anybody wants to know.
     @inline(never)
     func watchBridge(
         _ direction: BridgeSite.Direction, _ file: UnsafePointer<UInt8>, _ line: UInt, _ greenThread: UnsafePointer<CChar>?
     ) {
-        guard line != 0 else { return }
         bridges.count(direction, file, line, greenThread)
         guard tandem_is_recording() else { return }
         tandem_record_mark(

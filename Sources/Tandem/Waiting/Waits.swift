@@ -108,7 +108,6 @@ struct Waits {
         let reason = WakeReason(wait.pointee.woken_by)
         // The hub has ended. A task that outlived it may be on another thread and must not change the lists.
         guard !isClosed else { return reason }
-        if tandem_is_recording() { tandem_record_wait(wait) }
         disarm(wait)
         state.pointee.pool.giveBack(wait)
         return reason
@@ -128,7 +127,7 @@ struct Waits {
     func wake(_ wait: Wait, _ reason: UInt32) {
         guard wait.pointee.woken_by == 0 else { return }
         wait.pointee.woken_by = reason
-        if tandem_is_recording() { tandem_record_wake(wait) }
+        if tandem_is_recording() { tandem_record_wait(wait) }
         disarm(wait)
         if let job = wait.pointee.job { ready.append(job) }
     }

@@ -77,7 +77,7 @@ package struct FlightEvent: Sendable {
     /// The kind of an event.
     package enum Kind: UInt32, Sendable {
         case poll = 1
-        case job, slice, toAsync, toBlocking, wait, wake, task, request, answer, fetch, fetched, stall
+        case job, slice, toAsync, toBlocking, wait, task, request, answer, fetch, fetched, stall
     }
 
     private let record: tandem_record
@@ -89,6 +89,8 @@ package struct FlightEvent: Sendable {
     /// The task, or the job.
     package var subject: UInt64 { record.subject }
     package var detail: UInt64 { record.detail }
+    /// The descriptor of a wait; -1 for none.
+    package var descriptor: CInt { CInt(truncatingIfNeeded: record.event >> 32) }
 
     /// The kind; nil for a kind that this type does not know.
     package var kind: Kind? { Kind(rawValue: UInt32(truncatingIfNeeded: record.event)) }

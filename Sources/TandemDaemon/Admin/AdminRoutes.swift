@@ -66,8 +66,12 @@ struct AdminRoutes: Sendable {
 
     @Sendable private func isReady(_ request: Request) async throws -> Response {
         let readiness = readiness()
-        var response = Response(jsonBytes: JSON.object([.init(name: "phase", value: .string(readiness.phase))]).bytes)
-        response.status = readiness.isReady ? .ok : .serviceUnavailable
+        var members = [JSON.Member(name: "phase", value: .string(readiness.phase))]
+        // Connections to such a hub get no answer, so a load balancer must stop sending them until the process has been restarted.
+        let dead = deadHubs().map(\.shownName).sorted()
+        if !dead.isEmpty { members.append(.init(name: "dead", value: .array(dead.map(JSON.string)))) }
+        var response = Response(jsonBytes: JSON.object(members).bytes)
+        response.status = readiness.isReady && dead.isEmpty ? .ok : .serviceUnavailable
         return response
     }
 

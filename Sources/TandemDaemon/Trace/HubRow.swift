@@ -126,7 +126,6 @@ struct HubRow {
         case .toBlocking: append(.instant, "→ blocking", "bridge", time, Self.site(name, event.detail))
         case .stall: append(.instant, "held", "stall", time)
         case .wait: addWait(name ?? "wait", event, until: time, &replay)
-        case .wake: wakes[event.subject] = Wake(time: time, id: nextID())
         case .poll, .job, .slice, .task: break
         }
     }
@@ -140,10 +139,10 @@ struct HubRow {
         let id = nextID()
         var arguments: [JSON.Member] = []
         if let task = replay.name(of: event.subject) { arguments.append(.init(name: "task", value: .string(task))) }
-        let descriptor = Int64(bitPattern: event.detail)
-        if descriptor >= 0 { arguments.append(.init(name: "descriptor", value: .integer(Int(descriptor)))) }
+        if event.descriptor >= 0 { arguments.append(.init(name: "descriptor", value: .integer(Int(event.descriptor)))) }
         append(.begin, what, "wait", min(max(event.began, from), time), id: id, arguments)
         append(.end, what, "wait", time, id: id)
+        wakes[event.subject] = Wake(time: time, id: nextID())
     }
 
     /// Adds the arrow from the code that woke a task to the job in which it went on.

@@ -91,6 +91,18 @@ final class AdminRoutesTests: Sendable {
         return "ok"
     }
 
+    @Test func `a service with a dead hub is not ready, and names the hub`() async throws {
+        try await withAdmin { _, admin in
+            isServing.set(true)
+            dead.withLock { $0 = true }
+            let answer = try await admin.get("/readyz")
+            #expect(answer.status == .serviceUnavailable)
+            #expect(answer.text.hasPrefix(#"{"phase":"serving","dead":["serving-0""#), "\(answer.text)")
+            dead.withLock { $0 = false }
+            #expect(try await admin.get("/readyz").status == .ok)
+        }
+    }
+
     @Test func `liveness fails while a hub is dead, and names it`() async throws {
         try await withAdmin { _, admin in
             #expect(try await admin.get("/livez").text == "ok")
