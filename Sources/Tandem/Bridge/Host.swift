@@ -2,14 +2,13 @@ internal import CTandem
 internal import Synchronization
 
 extension Hub {
-    /// Runs `body` on a borrowed stack in the running task. When `body` waits, this function awaits in its place. Ends the process
-    /// if no memory for a stack can be mapped.
+    /// Runs a green stack, as `takeStack` returns it, in the running task, and gives it back. When its code waits, this function
+    /// awaits in its place.
     ///
     /// This frame is the green thread's host frame. It stays on the hub's own stack. Each time the green stack returns control,
     /// this function suspends the task or awaits the operation, as any async function would. Keep the frame small: every parked
     /// green thread has one.
-    func host(_ name: GreenThreadName, _ body: BorrowedClosure) async {
-        let fiber = takeStack(name, body)
+    func host(_ fiber: Fiber) async {
         while true {
             switch tandem_is_recording() ? recordSlice(fiber) : tandem_fiber_resume(fiber) {
             case .finished:
@@ -21,7 +20,18 @@ extension Hub {
                 tandem_pulse_awaited(pulse)
                 await fiber.operation.pointee.callAsync()
             }
-            if !isCurrent { await abandon(fiber) }
+            if !isCurrent { return await comeBack(fiber) }
+        }
+    }
+
+    /// Continues on this hub when the task was resumed elsewhere. A task that prefers no executor is: hubs that have taken over the
+    /// global executor take turns with the tasks that other threads resume. From here on the task prefers this hub.
+    @inline(never)  // frame
+    private func comeBack(_ fiber: Fiber) async {
+        await visit {
+            // Another hub runs the task if this one has ended.
+            guard isCurrent else { return await abandon(fiber) }
+            await host(fiber)
         }
     }
 
@@ -37,7 +47,8 @@ extension Hub {
     @inline(never)  // frame
     private func giveBack(_ fiber: Fiber) { stacks.giveBack(fiber) }
 
-    private func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
+    /// Takes a stack for `body`, which the running task must then `host`. Ends the process if no memory for a stack can be mapped.
+    func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
         let fiber = stacks.take()
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
@@ -64,9 +75,9 @@ extension Hub {
         report(
             .leftHub,
             """
-            \(call) was called in a task that runs on no hub, so the blocking code runs on this hub, which is another thread. A task \
-            leaves its hub with Task { } or Task.detached: start it with spawn { }, or set HubConfiguration.takesOverGlobalExecutor. \
-            Further calls are not reported.
+            \(call) was called in a task that runs on no hub, so the blocking code runs on this hub, which is another thread. Task { }, \
+            Task.detached and frameworks such as SwiftNIO start their tasks on no hub: use spawn { }, or set \
+            HubConfiguration.takesOverGlobalExecutor. Further calls are not reported.
             """)
     }
 
@@ -81,7 +92,7 @@ extension Hub {
             let hasRun = await hub.visit {
                 // The hub may have ended before the task arrived.
                 guard hub.isCurrent else { return false }
-                await hub.host(name, body)
+                await hub.host(hub.takeStack(name, body))
                 return true
             }
             if hasRun { return }

@@ -64,7 +64,7 @@ extension Hub {
             try register(name, reason)
             defer { unregister() }
             if delay > .zero { try await sleep(for: delay) }
-            await host(name, borrowed)
+            await host(takeStack(name, borrowed))
             return nil
         } catch {
             return error

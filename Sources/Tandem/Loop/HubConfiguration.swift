@@ -50,8 +50,8 @@ public struct HubConfiguration: Sendable {
 
     /// Whether the hub, or all hubs of a `HubGroup`, take over Swift's global executor until they end, so that the hub is the
     /// process's loop: every `Task { }`, `Task.detached`, child task and actor without an executor of its own runs on these hubs,
-    /// and `Task.sleep` waits there. On the thread of such a hub a task stays on that hub; elsewhere the hubs take turns. If a hub,
-    /// this one or another, owns the main thread, the main actor runs there.
+    /// and `Task.sleep` waits there. What the thread of such a hub starts or resumes runs on that hub; of what other threads start or
+    /// resume, the hubs take turns. If a hub, this one or another, owns the main thread, the main actor runs there.
     ///
     /// Code that blocks its thread then holds a hub: the watchdog reports it. The hub neither cancels such tasks when it stops nor
     /// waits for them, as Swift's executor does not; those that can run go on there.

@@ -64,6 +64,27 @@ actor Stopper {
 
 @MainActor func stopOnMainActor(_ group: HubGroup) async { await group.shutdown() }
 
+/// Whether blocking code stays on its hub and its thread while it awaits what other threads resume.
+nonisolated(nonsending) func staysInBlockingCode(_ threads: Threads) async throws -> Bool {
+    try await blocking {
+        let (hub, thread) = (Hub.current, GreenThreadIdentity.osThread)
+        for _ in 0..<5 {
+            try awaiting { await viaContinuation(threads) }
+            try sleep(for: .milliseconds(1))
+            guard hub != nil, Hub.current === hub, GreenThreadIdentity.osThread == thread else { return false }
+        }
+        return true
+    }
+}
+
+actor Accountant {
+    func staysInBlockingCode(_ threads: Threads) async throws -> Bool {
+        let result = try await GlobalTasks.staysInBlockingCode(threads)
+        preconditionIsolated()
+        return result
+    }
+}
+
 func taking(_ change: (inout HubConfiguration) -> Void = { _ in }) -> HubConfiguration {
     var configuration = HubConfiguration()
     configuration.takesOverGlobalExecutor = true
@@ -267,6 +288,27 @@ let programs: [(name: String, run: @Sendable () throws -> Void)] = [
                 done.signal()
             }
             done.wait()
+            group.shutdown()
+        }
+    ),
+    (
+        "group-awaiting",
+        {
+            // Other threads resume tasks on the hubs in turn. Blocking code that awaits such a task continues on its own hub.
+            let group = try HubGroup(count: 2, configuration: taking())
+            let (threads, accountant) = (Threads(), Accountant())
+            let done = DispatchSemaphore(value: 0)
+            for number in 0..<100 {
+                Task.detached {
+                    let isOnItsHub =
+                        try await number % 2 == 0 ? accountant.staysInBlockingCode(threads) : staysInBlockingCode(threads)
+                    if !isOnItsHub { print("blocking code changed hubs") }
+                    done.signal()
+                }
+            }
+            for number in 0..<100 {
+                try check(done.wait(timeout: .now() + 10) == .success, "\(number) of 100 tasks ended")
+            }
             group.shutdown()
         }
     ),

@@ -5,9 +5,9 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct GlobalExecutorTests {
     static let directory = CommandLine.arguments[0][...CommandLine.arguments[0].lastIndex(of: "/")!]
     static let programs = [
-        "tasks", "one-thread", "sleep", "virtual-clock", "main-actor", "both-styles", "group", "shutdown", "shutdown-in-actor",
-        "shutdown-cancelled", "main-actor-after-group", "serves-main-actor", "guest", "spinner", "given-back",
-        "refused", "late", "not-taken", "left-hub", "watchdog", "third-party", "stragglers", "os-threads",
+        "tasks", "one-thread", "sleep", "virtual-clock", "main-actor", "both-styles", "group", "group-awaiting", "shutdown",
+        "shutdown-in-actor", "shutdown-cancelled", "main-actor-after-group", "serves-main-actor", "guest", "spinner",
+        "given-back", "refused", "late", "not-taken", "left-hub", "watchdog", "third-party", "stragglers", "os-threads",
     ]
 
     @Test(arguments: programs) func `a program whose tasks run on hubs passes`(name: String) async throws {
