@@ -39,7 +39,6 @@ let package = Package(
         .library(name: "TandemPatch", targets: ["TandemPatch"]),
         .library(name: "TandemTesting", targets: ["TandemTesting"]),
         .library(name: "TandemDaemon", targets: ["TandemDaemon"]),
-        .library(name: "AsyncioGuest", type: .dynamic, targets: ["AsyncioGuest"]),
         .executable(name: "tandemd", targets: ["tandemd"]),
     ],
     traits: [
@@ -101,9 +100,6 @@ let package = Package(
         .executableTarget(
             name: "hello", dependencies: ["Tandem", "TandemHTTP", "TandemFetch"], path: "Examples/Hello", swiftSettings: house),
         .executableTarget(name: "lines", dependencies: ["Tandem"], path: "Examples/Lines", swiftSettings: house),
-        .target(
-            name: "AsyncioGuest", dependencies: ["Tandem"], path: "Examples/AsyncioGuest", exclude: ["guest.py"],
-            swiftSettings: house),
         // Linked into tests only: it replaces malloc.
         .target(name: "AllocationCount", path: "Tests/Support/AllocationCount"),
         // Likewise: it stands before getaddrinfo.

@@ -1,4 +1,5 @@
 // A hub as a guest on Python's asyncio: see guest.py, which loads this as a library and runs it.
+import GuestWork
 import Tandem
 
 // Python calls all of these on one thread, its event loop's.
@@ -31,7 +32,7 @@ public func stop() {
     guest = nil
 }
 
-/// Blocking code, years old, and none the wiser: it sleeps, and calls an async function, which calls blocking code. It adds
+/// Blocking code, years old, which knows no asyncio: it sleeps, and calls an async function, which calls blocking code. It adds
 /// up `count` numbers, one each 10 ms, and hands the sum and its OS thread to `done`.
 @c(tandem_guest_add)
 public func add(_ count: CInt, _ context: CInt, _ done: @convention(c) (CInt, CInt, CInt) -> Void) {
@@ -49,5 +50,20 @@ private func slow(_ value: CInt) async throws -> CInt {
     try await blocking {
         try sleep(for: .milliseconds(5))
         return value
+    }
+}
+
+/// Does one piece of `GuestWork`, by its number, and hands 1 to `done` if it went well, 0 if not, and its OS thread.
+@c(tandem_guest_work)
+public func work(_ number: CInt, _ context: CInt, _ done: @convention(c) (CInt, CInt, CInt) -> Void) {
+    guest!.hub.spawn {
+        var isDone: CInt = 0
+        do {
+            try await GuestWork(rawValue: Int(number))!.run()
+            isDone = 1
+        } catch {
+            print("failed: \(error)")
+        }
+        done(context, isDone, CInt(GreenThreadIdentity.osThread))
     }
 }
