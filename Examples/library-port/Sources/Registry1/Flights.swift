@@ -4,7 +4,8 @@ internal import Tandem
 
 /// The loads in flight, at most one per resource. All callers of a resource wait for the same one.
 ///
-/// Each load is a task on the hub of its first caller. A flight that all its callers have left is cancelled.
+/// Each load is a task on the hub of its first caller. A flight that all its callers have left is cancelled, and one whose hub
+/// stops.
 final class Flights: Sendable {
     private struct Flight {
         var callers: [Event<RegistryValue>]

@@ -4,7 +4,8 @@ internal import Tandem
 
 /// A client of a package registry. Any thread may call it, and all calls share its cache and its limit of requests.
 ///
-/// Each call waits until the value is there. The blocking forms are deprecated. It throws `RegistryError`, or `CancellationError` if it was cancelled.
+/// Each call waits until the value is there. It throws `RegistryError`, or `CancellationError` if it was cancelled. The blocking
+/// forms are deprecated.
 public final class Registry: Sendable {
     private let configuration: RegistryConfiguration
     private let rules: RetryRules
