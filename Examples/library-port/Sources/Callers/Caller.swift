@@ -71,8 +71,16 @@ public struct Call<Success: Sendable>: Sendable {
     fileprivate let wait: @Sendable () async throws -> Success
     fileprivate let stop: @Sendable () -> Void
 
-    /// The value of the call.
-    public var value: Success { get async throws { try await wait() } }
+    /// The value of the call. Throws `TandemError` `timedOut` after 30 seconds, so that no test waits for ever.
+    public var value: Success {
+        get async throws {
+            let outcome = Event<Success>()
+            Task.detached { [wait] in
+                do { outcome.send(try await wait()) } catch { outcome.fail(error) }
+            }
+            return try await outcome.wait(deadline: .after(.seconds(30)))
+        }
+    }
 
     /// Cancels the call, by the means of its caller.
     public func cancel() { stop() }

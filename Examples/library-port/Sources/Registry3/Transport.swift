@@ -11,6 +11,7 @@ final class Transport: Sendable {
         self.configuration = configuration
         var fetching = FetchConfiguration()
         fetching.timeout = configuration.requestTimeout
+        (fetching.responseTimeout, fetching.idleTimeout) = (nil, nil)
         client = FetchClient(configuration: fetching)
     }
 
