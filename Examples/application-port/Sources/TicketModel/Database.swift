@@ -3,28 +3,32 @@ import Foundation
 
 /// The tickets in a file of SQLite, over one connection. No stage changes this type: its calls block, as SQLite's do.
 ///
-/// One thread at a time may use it. While another process writes, a call waits for up to 10 seconds, sleeping in between. In WAL mode
-/// with `synchronous = NORMAL` a commit does not wait for the disk; a checkpoint, after about 4 MB of writes, does.
+/// One thread at a time may use it. The first call opens the file. While another process writes, a call waits for up to 10 seconds,
+/// sleeping in between. In WAL mode with `synchronous = NORMAL` a commit does not wait for the disk; a checkpoint, after about 4 MB of
+/// writes, does.
 package final class Database {
-    private let connection: OpaquePointer
+    private let file: String
+    private var connection: OpaquePointer?
 
-    package init(file: String) throws(TicketError) {
-        var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX
-        let status = sqlite3_open_v2(file, &opened, flags, nil)
-        guard status == SQLITE_OK, let opened else {
-            sqlite3_close(opened)
-            throw .database("\(file): \(String(cString: sqlite3_errstr(status)))")
-        }
-        connection = opened
-        sqlite3_busy_timeout(opened, 10_000)
-        for statement in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"] { try query(statement) { _ in } }
-        try transaction { () throws(TicketError) in
-            for statement in Self.schema { try query(statement) { _ in } }
-        }
-    }
+    package init(file: String) { self.file = file }
 
     deinit { sqlite3_close(connection) }
+
+    private func open() throws(TicketError) {
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX
+        do {
+            try check(sqlite3_open_v2(file, &connection, flags, nil), SQLITE_OK)
+            sqlite3_busy_timeout(connection, 10_000)
+            for statement in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"] { try query(statement) { _ in } }
+            try transaction { () throws(TicketError) in
+                for statement in Self.schema { try query(statement) { _ in } }
+            }
+        } catch {
+            sqlite3_close(connection)
+            connection = nil
+            throw error
+        }
+    }
 
     private static let schema = [
         """
@@ -160,6 +164,7 @@ package final class Database {
 
     @discardableResult
     private func query<Element>(_ sql: String, _ values: Value..., row: (Row) -> Element) throws(TicketError) -> [Element] {
+        if connection == nil { try open() }
         var statement: OpaquePointer?
         defer { sqlite3_finalize(statement) }
         try check(sqlite3_prepare_v2(connection, sql, -1, &statement, nil), SQLITE_OK)

@@ -5,7 +5,7 @@ import TicketModel
 final class TicketStore: Sendable {
     private let database: Mutex<Database>
 
-    init(file: String) throws { database = Mutex(try Database(file: file)) }
+    init(file: String) { database = Mutex(Database(file: file)) }
 
     func newest(_ limit: Int, before end: Int) throws -> [Ticket] {
         try database.withLock { try $0.newest(limit, before: end) }

@@ -6,7 +6,7 @@ struct Tickets {
     static func main() {
         do {
             let settings = try Settings(ProcessInfo.processInfo.environment)
-            let store = try TicketStore(file: settings.databaseFile)
+            let store = TicketStore(file: settings.databaseFile)
             let rates = Rates(url: settings.ratesURL, timeout: settings.ratesTimeout)
             let router = Router()
             Handlers(store: store, rates: rates).addRoutes(to: router)

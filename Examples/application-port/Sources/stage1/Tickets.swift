@@ -10,7 +10,7 @@ struct Tickets: DaemonService {
 
     init(_ context: DaemonContext) throws {
         let config = context.config
-        let store = try TicketStore(file: config.requiredString(forKey: "database.file"))
+        let store = TicketStore(file: try config.requiredString(forKey: "database.file"))
         let rates = Rates(
             url: try config.requiredString(forKey: "rates.url"), timeout: try config.requiredInt(forKey: "rates.timeout-ms"))
         handlers = Handlers(store: store, rates: rates)

@@ -7,8 +7,8 @@ final class TicketStore: Sendable {
     private let database: Mutex<Database>
     private let pool: OffloadPool
 
-    init(file: String, pool: OffloadPool) throws {
-        database = Mutex(try Database(file: file))
+    init(file: String, pool: OffloadPool) {
+        database = Mutex(Database(file: file))
         self.pool = pool
     }
 

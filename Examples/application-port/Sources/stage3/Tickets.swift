@@ -10,8 +10,8 @@ struct Tickets: DaemonService {
 
     init(_ context: DaemonContext) throws {
         let config = context.config
-        let store = try TicketStore(
-            file: config.requiredString(forKey: "database.file"), pool: context.makeOffloadPool("sqlite", threads: 1))
+        let store = TicketStore(
+            file: try config.requiredString(forKey: "database.file"), pool: try context.makeOffloadPool("sqlite", threads: 1))
         let rates = Rates(
             url: try config.requiredString(forKey: "rates.url"), timeout: try config.requiredInt(forKey: "rates.timeout-ms"))
         newHandlers = NewHandlers(store: store, rates: rates)

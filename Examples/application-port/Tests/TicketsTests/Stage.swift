@@ -8,9 +8,6 @@ enum Stage: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
     var executable: String { self == .stage2New ? "stage2" : rawValue }
 
-    /// Whether an admin listener says how many green threads there have been.
-    var hasMetrics: Bool { self != .stage0 }
-
     /// Environment variables beside those that all stages share.
     var environment: [String: String] {
         guard self == .stage2New else { return [:] }
