@@ -144,6 +144,13 @@ class Report:
             files[use.path][use.kind] += 1
         return dict(sorted(files.items()))
 
+    def directories(self):
+        """Returns the counts by kind of each directory that holds a target, also of those without any."""
+        directories = {directory(self.relative(file)): collections.Counter() for file in self.sources()}
+        for use in self.uses:
+            directories.setdefault(directory(use.path), collections.Counter())[use.kind] += 1
+        return dict(sorted(directories.items()))
+
     def totals(self):
         return collections.Counter(use.kind for use in self.uses)
 
@@ -152,6 +159,7 @@ class Report:
             "package": self.package.name,
             "total": len(self.uses),
             "kinds": {kind: self.totals()[kind] for kind in KINDS},
+            "directories": {path: sum(counts.values()) for path, counts in self.directories().items()},
             "files": {path: dict(counts) for path, counts in self.files().items()},
             "uses": [{"file": use.path, "line": use.line, "column": use.column, "name": use.name, "kind": use.kind,
                       "function": self.names.get(use.function, TOP_LEVEL)} for use in self.uses],
@@ -168,6 +176,11 @@ class Report:
             lines += table(["file", *KINDS.values(), "all"],
                            [[path, *(counts[kind] for kind in KINDS), sum(counts.values())] for path, counts in self.files().items()]
                            + [["**all**", *(totals[kind] for kind in KINDS), len(self.uses)]])
+            if len(self.directories()) > 1:
+                lines += ["", "## By directory", ""]
+                lines += table(["directory", *KINDS.values(), "all"],
+                               [[path, *(counts[kind] for kind in KINDS), sum(counts.values())]
+                                for path, counts in self.directories().items()])
             lines += ["", "## In which order", "", "Leaves first: port the functions of one step before those of the next, which call them.", ""]
             rows = [[number, f"`{entry['function']}`", f"{entry['file']}:{entry['line']}" if entry["file"] else "", entry["uses"]]
                     for number, level in enumerate(self.levels, 1) for entry in level]
@@ -184,7 +197,9 @@ class Report:
         return "\n".join(lines)
 
 
-
+def directory(path):
+    """Returns the directory of a file's target: Sources/Shop for Sources/Shop/Old/Prices.swift."""
+    return "/".join(pathlib.PurePath(path).parts[:-1][:2])
 
 
 def table(head, rows):
