@@ -83,8 +83,7 @@ class Exchange:
 
     def attempt(self, method, target, body, headers):
         # A POST that meets a connection on its end may not be sent again, so it has a connection of its own. Any other request
-        # may, and is, once: RFC 9110 section 9.2.2. This is between the client and nginx; whatever goes wrong behind nginx is
-        # a status of nginx.
+        # is sent again once: RFC 9110 section 9.2.2. What goes wrong behind nginx is a status of nginx, and is not repeated.
         if method == "POST":
             self.close()
         reused = self.connection is not None

@@ -84,7 +84,8 @@ class Stage:
         self.number = number
         self.port, self.admin = processes.free_port(), processes.free_port()
         self.configuration = os.path.join(work, "tickets.yaml")
-        environment = {
+        environment = {name: value for name, value in os.environ.items() if name.startswith("TICKETS_")}
+        environment |= {
             "PATH": "/usr/bin:/bin", "TICKETS_HTTP_PORT": str(self.port), "TICKETS_DATABASE_FILE": f"{work}/tickets.sqlite",
             "TICKETS_RATES_URL": f"http://127.0.0.1:{exchange}/rates", "TICKETS_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
             "TICKETS_LOG_ACCESS": "false",
