@@ -3,9 +3,7 @@
 import http.client
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,67 +12,18 @@ import time
 
 import arguments
 import port_clients
-import processes
-
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {work}/nginx.pid;
-error_log {work}/error.log warn;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_max_body_size 32m;
-    # nginx sends a body that it has written to a file 40 ms after the head.
-    client_body_buffer_size 1m;
-    client_body_temp_path {work}/body;
-    proxy_temp_path {work}/proxy;
-    fastcgi_temp_path {work}/fastcgi;
-    uwsgi_temp_path {work}/uwsgi;
-    scgi_temp_path {work}/scgi;
-    upstream tickets {{
-        server 127.0.0.1:{port} max_fails=0;
-        keepalive 64;
-    }}
-    server {{
-        listen 127.0.0.1:{front};
-        location / {{
-            proxy_pass http://tickets;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-        }}
-    }}
-}}
-"""
+import port_in_flight
+from port_proxy import Failure, Proxy, free_port, listens, wait_until
 
 SAFE = ["GET /tickets", "GET /tickets/{id}", "GET /tickets/{id}/price", "GET /tickets/{id}/attachment"]
 UNSAFE = ["POST /tickets", "PUT /tickets/{id}/attachment"]
 # The phases: what the table calls them, the stage, and in stage 2 the mode of the safe and of the other routes.
 PHASES = [
     ("0", 0, None), ("1", 1, None), ("2, old", 2, ("old", "old")), ("2, shadow", 2, ("shadow 100 control=10", "old")),
-    ("2, 5 %", 2, ("percent 5 by=request", "percent 5 by=request")), ("2, 50 %", 2, ("percent 50 by=request", "percent 50 by=request")), ("2, new", 2, ("new", "new")),
+    ("2, 5 %", 2, ("percent 5 by=request", "percent 5 by=request")),
+    ("2, 50 %", 2, ("percent 50 by=request", "percent 50 by=request")), ("2, new", 2, ("new", "new")),
     ("3", 3, None), ("2 again, old", 2, ("old", "old")), ("1 again", 1, None),
 ]
-
-
-class Failure(Exception):
-    pass
-
-
-def wait_until(what, condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise Failure(f"not after {seconds} s: {what}")
-        time.sleep(0.01)
-
-
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 class Stage:
@@ -82,7 +31,7 @@ class Stage:
 
     def __init__(self, programs, number, work, exchange):
         self.number = number
-        self.port, self.admin = processes.free_port(), processes.free_port()
+        self.port, self.admin = free_port(), free_port()
         self.configuration = os.path.join(work, "tickets.yaml")
         environment = {name: value for name, value in os.environ.items() if name.startswith("TICKETS_")}
         environment |= {
@@ -125,7 +74,11 @@ class Stage:
 
     def migration(self):
         """Returns the report of each migrating route."""
-        return {f"{route['method']} {route['route']}": route for route in json.loads(self.admin_get("/debug/migration"))["routes"]}
+        while True:
+            report = json.loads(self.admin_get("/debug/migration"))
+            # A hub that the disk holds answers late.
+            if not report["hubsWithoutAnswer"]:
+                return {f"{route['method']} {route['route']}": route for route in report["routes"]}
 
     def comparisons(self, name):
         """Returns the number of comparisons of a route."""
@@ -147,10 +100,15 @@ class Stage:
 
     def green_threads(self):
         """Returns the most green threads at once, over all hubs."""
-        lines = [line for line in self.admin_get("/metrics").splitlines() if line.startswith("tandem_hub_green_threads_high_water")]
-        if not lines:
-            raise Failure("/metrics has no high water of green threads")
-        return sum(int(float(line.split()[-1])) for line in lines)
+        prefix, values = "tandem_hub_green_threads_high_water", []
+
+        def read():
+            # A hub that the disk holds is not in this answer.
+            values[:] = [int(float(line.split()[-1])) for line in self.admin_get("/metrics").splitlines() if line.startswith(prefix)]
+            return values
+
+        wait_until("/metrics has the high water of green threads", read)
+        return sum(values)
 
     def figures(self):
         """Returns the resident memory in MiB, the OS threads, and the most green threads, which stage 0 does not have."""
@@ -161,7 +119,7 @@ class Stage:
 
     def stop(self, ledger):
         """Ends the stage by SIGTERM while it has requests in flight, which it must answer."""
-        in_flight = port_clients.InFlight(ledger, self.port)
+        in_flight = port_in_flight.InFlight(ledger, self.port)
         self.process.send_signal(signal.SIGTERM)
         wait_until(f"stage {self.number} accepts no more", lambda: not listens(self.port))
         in_flight.finish()
@@ -170,43 +128,10 @@ class Stage:
             raise Failure(f"stage {self.number} ended with status {code}: {self.read_log()}")
 
 
-class Proxy:
-    """nginx before the stages."""
-
-    def __init__(self, work, port):
-        self.work, self.front = work, processes.free_port()
-        self.configuration = os.path.join(work, "nginx.conf")
-        self.write(port)
-        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if not program:
-            raise Failure("nginx is not installed: run scripts/setup nginx-light")
-        self.process = subprocess.Popen([program, "-p", work, "-c", self.configuration, "-e", f"{work}/error.log"])
-        wait_until("nginx listens", lambda: listens(self.front))
-
-    def write(self, port):
-        with open(self.configuration, "w", encoding="ascii") as file:
-            file.write(NGINX.format(work=self.work, front=self.front, port=port))
-
-    def workers(self):
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-            return set(file.read().split())
-
-    def switch(self, port):
-        """Sends new requests to another port. Returns when the workers for the former one have ended their requests."""
-        former = self.workers()
-        self.write(port)
-        self.process.send_signal(signal.SIGHUP)
-        wait_until("nginx has reloaded", lambda: self.workers() and not self.workers() & former)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
-
-
 def run(options, work):
     """Runs all phases. Returns them with their figures, and a line about the tickets."""
     ledger, stop, started = port_clients.Ledger(), threading.Event(), []
-    exchange_port = processes.free_port()
+    exchange_port = free_port()
     program = os.path.join(os.path.dirname(__file__), "../../Examples/application-port/exchange.py")
     exchange = subprocess.Popen([sys.executable, program, str(exchange_port)], stdout=subprocess.DEVNULL)
     proxy, clients, rows, stage = None, [], [], None
@@ -232,7 +157,7 @@ def run(options, work):
             if name == "2, shadow":
                 # A hub that is busy runs no shadows.
                 wait_until("each safe route was compared 20 times", lambda: all(stage.comparisons(name) >= 20 for name in SAFE))
-            crowd = port_clients.Crowd(ledger, proxy.front)
+            crowd = port_in_flight.Crowd(ledger, proxy.front)
             figures = stage.figures()
             crowd.finish()
             compared = stage.check_migration() if number == 2 else None

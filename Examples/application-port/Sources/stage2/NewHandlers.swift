@@ -1,4 +1,3 @@
-import Tandem
 import TandemHTTP
 import TandemJSON
 import TicketModel

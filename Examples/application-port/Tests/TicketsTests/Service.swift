@@ -54,11 +54,18 @@ final class Service: @unchecked Sendable {
 
     /// Returns the most green threads that each hub has had at once.
     func greenThreads() async throws -> [Int] {
-        let metrics = try await admin.get("/metrics").text
-        await admin.close()
-        let lines = metrics.split(separator: "\n").filter { $0.hasPrefix("tandem_hub_green_threads_high_water") }
-        try #require(!lines.isEmpty)
-        return lines.compactMap { Int($0.split(separator: " ")[1]) }
+        let end = ContinuousClock.now + .seconds(20)
+        while true {
+            let metrics = try await admin.get("/metrics").text
+            let lines = metrics.split(separator: "\n").filter { $0.hasPrefix("tandem_hub_green_threads_high_water") }
+            if !lines.isEmpty {
+                await admin.close()
+                return lines.compactMap { Int($0.split(separator: " ")[1]) }
+            }
+            // A hub that did not answer in time is not among the metrics.
+            try #require(.now < end)
+            try await sleep(for: .milliseconds(50))
+        }
     }
 
     /// Sends SIGTERM, and returns at once. In stage 3 no green thread may have been made.
