@@ -76,7 +76,7 @@ struct PitfallsPage {
 
         func pollUntilCancelled() throws {
             while true {
-                do { try poll() } catch where !(error is CancellationError) { report(error) }
+                do { try poll() } catch  where !(error is CancellationError) { report(error) }
                 try sleep(for: .seconds(1))
             }
         }
@@ -145,7 +145,11 @@ struct PitfallsPage {
         let router = Router()
         addTenant(to: router)
         router.get("/tenant") { _ in
-            Response(text: Tenant.current + (try awaiting { await Task.yield(); return Tenant.current }))
+            Response(
+                text: Tenant.current
+                    + (try awaiting {
+                        await Task.yield(); return Tenant.current
+                    }))
         }
         try await withTestServer(router) { client async throws in
             #expect(try await client.get("/tenant", headers: [tenantField: "a"]).text == "aa")
