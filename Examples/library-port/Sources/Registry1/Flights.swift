@@ -4,8 +4,8 @@ internal import Tandem
 
 /// The loads in flight, at most one per resource. All callers of a resource wait for the same one.
 ///
-/// Each load is a task on the hub of its first caller. A flight that all its callers have left is cancelled, and one whose hub
-/// stops.
+/// Each load is a task on the hub of its first caller. A flight that all its callers have left is cancelled. If its hub stops, its
+/// other callers start another one.
 final class Flights: Sendable {
     private struct Flight {
         var callers: [Event<RegistryValue>]
@@ -38,7 +38,12 @@ final class Flights: Sendable {
         defer { if let handler { cancellation?.remove(handler) } }
         // A caller that was cancelled leaves. After the landing this does nothing.
         defer { leave(resource, arrival) }
-        return try await arrival.wait()
+        do {
+            return try await arrival.wait()
+        } catch is CancellationError where !Task.isCancelled && cancellation?.isCancelled != true {
+            // The hub of the load has stopped.
+            return try await join(resource, cancellation, load: load)
+        }
     }
 
     private func fly(_ resource: Resource, _ flight: Int, _ load: () async throws -> RegistryValue) async {

@@ -1,5 +1,6 @@
 import Callers
 import RegistryModel
+import Tandem
 import Testing
 import Upstream
 
@@ -71,6 +72,23 @@ extension RegistrySuite {
                 trial.upstream.release()
                 for call in calls { #expect(try await call.value == .versions(["1"])) }
                 #expect(trial.requests == ["/tea"])
+            }
+        }
+
+        /// Stage 0 has no hub: its first caller stays until the end of the load.
+        @Test(arguments: Stage.allCases.dropFirst())
+        func `callers outlive the hub of their load`(_ stage: Stage) async throws {
+            try await withTrial(Pair(stage: stage, caller: .osThread), ["/tea": [versions("1").held]]) { trial in
+                let group = try HubGroup(count: 1)
+                let first = Caller.hub.call(trial.subject, .versions("tea"), on: group.hubs[0])
+                try await trial.untilHeld(1)
+                let second = trial.start(.versions("tea"))
+                try await trial.until { $0.callers == 2 }
+                await group.shutdown()
+                await #expect(throws: CancellationError.self) { try await first.value }
+                try await trial.untilHeld(1)
+                trial.upstream.release()
+                #expect(try await second.value == .versions(["1"]))
             }
         }
 
