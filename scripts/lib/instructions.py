@@ -48,6 +48,7 @@ class Row:
     path: str
     posts: bool = False  # sends 1 KB by POST
     logs: bool = False  # with an access log
+    records: bool = False  # with the flight recorder on
     connections: int = 1  # that send requests at the same time
     most: tuple | None = None  # the bounds per request, in the order of COUNTS
     like: str | None = None  # another row; this one has at most 1 % more instructions
@@ -55,7 +56,8 @@ class Row:
     @property
     def name(self):
         many = f", {self.connections} connections" if self.connections > 1 else ""
-        return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "") + many
+        return ("POST " if self.posts else "") + self.path + (", access log" if self.logs else "") + (
+            ", flight recorder" if self.records else "") + many
 
 
 # The bounds for x86-64: instructions, retains and releases are 3 % above the count, the others exactly the count.
@@ -65,6 +67,8 @@ ROWS = [
     Row("/blocking/plaintext", most=(7_900, 2, 0, 40, 1)),
     # A request on a migrating route, when it is not sampled.
     Row("/moved/plaintext", most=(7_575, 3, 0, 38, 1), like="/async/plaintext"),
+    # The flight recorder costs at most 3 % of a request.
+    Row("/async/plaintext", records=True, most=(7_600, 3, 0, 38, 1)),
     Row("/async/plaintext", logs=True, most=(9_680, 3, 0, 75, 1)),
     Row("/async/sleep?ms=1", most=(15_000, 5, 2, 81, 1)),
     Row("/blocking/sleep?ms=1", most=(15_200, 4, 2, 83, 1)),
@@ -113,12 +117,13 @@ class Upstream:
 class Daemon:
     """tandemd under callgrind, which counts only between --instr=on and --instr=off."""
 
-    def __init__(self, binary, work, logs, upstream):
+    def __init__(self, binary, work, logs, records, upstream):
         self.work, self.log, self.upstream = work, work / "log", upstream
         self.port = processes.free_port()
         environment = {
             **os.environ, "TANDEM_FETCH_ALLOW": upstream.origin, "TANDEM_LOG_ACCESS": "true" if logs else "false",
             "TANDEM_ADMIN_LISTEN": "127.0.0.1:0", "TANDEM_MIGRATE_ROUTES": "GET /moved/plaintext new verify=0.001",
+            "TANDEM_HUB_FLIGHT_RECORDER": "true" if records else "false",
             "TANDEM_HUB_STALL_THRESHOLD_MS": "60000"}  # valgrind is slow
         # The access log goes to a pipe, as under systemd and in a container.
         self.sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -258,12 +263,12 @@ def main():
     print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
     failures = []
     upstream = Upstream()
-    for logs in sorted({row.logs for row in rows}):
+    for logs, records in sorted({(row.logs, row.records) for row in rows}):
         with tempfile.TemporaryDirectory() as work:
-            daemon = Daemon(options.binary, pathlib.Path(work), logs, upstream)
+            daemon = Daemon(options.binary, pathlib.Path(work), logs, records, upstream)
             try:
                 daemon.wait_until_ready()
-                for row in (row for row in rows if row.logs == logs):
+                for row in (row for row in rows if (row.logs, row.records) == (logs, records)):
                     for _ in range(ATTEMPTS):
                         measured = daemon.measure(row)
                         if not exceeded(row, measured):
