@@ -15,7 +15,7 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CEasyCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CChecksum", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        // What no stage changes: the database, in SQLite's C library, and the shapes of the JSON.
+        // Code that no stage changes: the database, in SQLite's C library, and the shapes of the JSON.
         .target(name: "TicketModel", dependencies: ["CSQLite", "CChecksum"], swiftSettings: house),
         // An HTTP GET by libcurl's easy interface, for the two stages that block.
         .target(name: "CEasyGet", dependencies: ["CEasyCurl"]),

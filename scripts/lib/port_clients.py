@@ -9,7 +9,7 @@ import zlib
 
 # The rates of Examples/application-port/exchange.py. The prices of the clients are multiples of 1000 cents, so no price is rounded.
 RATES = {"CHF": 0.95, "USD": 1.1, "JPY": 162.5, "SLW": 2}
-# What a client meets when nginx has closed a kept connection, as it may at any time between two requests.
+# The errors of a request on a kept connection that nginx has closed, as it may at any time between two requests.
 STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
@@ -32,7 +32,7 @@ class Phase:
 
 
 class Ledger:
-    """What the clients know: the tickets that were acknowledged, and their attachments. Shared by all clients."""
+    """The tickets that were acknowledged, and their attachments. Shared by all clients."""
 
     def __init__(self):
         self.lock = threading.Lock()

@@ -37,7 +37,7 @@ class Stage:
         environment |= {
             "PATH": "/usr/bin:/bin", "TICKETS_HTTP_PORT": str(self.port), "TICKETS_DATABASE_FILE": f"{work}/tickets.sqlite",
             "TICKETS_RATES_URL": f"http://127.0.0.1:{exchange}/rates", "TICKETS_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
-            "TICKETS_LOG_ACCESS": "false",
+            "TICKETS_LOG_ACCESS": "false", "TICKETS_RATES_TIMEOUT_MS": "30000",
         }
         if number == 2:
             self.write_modes(("old", "old"))

@@ -1,4 +1,4 @@
-"""nginx before the stages of scripts/port-demo, and what the script waits for. Python's standard library only."""
+"""nginx before the stages of scripts/port-demo, and helpers that wait. Python's standard library only."""
 
 import os
 import random

@@ -4,7 +4,7 @@ import TandemTesting
 import Testing
 import TicketModel
 
-/// What clients see of tickets, in every stage.
+/// Tickets over HTTP, in every stage.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct TicketTests {
     @Test(arguments: Stage.allCases)
