@@ -32,6 +32,9 @@ extension TLSStream {
     /// Connects to a host and completes the TLS handshake; parks the green thread until then. Otherwise the same as the async form.
     /// Throws `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         host: String, port: UInt16, context: TLSClientContext? = nil, deadline: Deadline = .never,
         file: StaticString = #fileID, line: UInt = #line
@@ -64,6 +67,9 @@ extension TLSStream {
     /// Starts TLS as the client; parks the green thread until the handshake is complete. Otherwise the same as the async form. Throws
     /// `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func connect(
         over stream: SocketStream, host: String, context: TLSClientContext? = nil, deadline: Deadline = .never,
         file: StaticString = #fileID, line: UInt = #line
@@ -131,6 +137,9 @@ extension TLSStream {
     /// Starts TLS as the server; parks the green thread until the handshake is complete. Otherwise the same as the async form. Throws
     /// `TandemError` `notOnGreenThread` in place of `hubStopped`, or `wrongTask`.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public static func accept(
         over stream: SocketStream, context: TLSContext, deadline: Deadline = .never, file: StaticString = #fileID,
         line: UInt = #line

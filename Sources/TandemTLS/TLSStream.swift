@@ -136,6 +136,9 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
 
     /// Parks the green thread until the stream may have something to read, its end included, or room to write.
     @available(*, noasync)
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking call: make the caller async, and await this [migration: blocking call]")
+    #endif
     public func wait(
         for direction: Descriptor.Direction, deadline: Deadline = .never, file: StaticString = #fileID, line: UInt = #line
     ) throws {

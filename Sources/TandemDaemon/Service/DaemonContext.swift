@@ -111,6 +111,9 @@ public final class DaemonContext: Sendable {
 
     /// Registers a blocking hook, which runs on a green thread. Otherwise like the async form. The closure's style selects the
     /// form: a closure that awaits is async.
+    #if TANDEM_MIGRATION
+    @available(*, deprecated, message: "blocking handler: await in the closure [migration: blocking handler]")
+    #endif
     public func onReload(
         _ name: GreenThreadName, _ hook: @escaping @Sendable (ConfigReader) throws -> @Sendable () -> Void
     ) {
