@@ -1,14 +1,13 @@
 #define _GNU_SOURCE
 #include "recorder.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "linux.h"
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 bool tandem_hubs_record, tandem_bridges_are_counted;
 
@@ -26,34 +25,57 @@ static void change_watchers(int change) {
   __atomic_clear(&watchers_locked, __ATOMIC_RELEASE);
 }
 
-void tandem_start_recording(void) { change_watchers(1); }
+static void choose_clock_once(void);
+
+void tandem_start_recording(void) {
+  choose_clock_once();
+  change_watchers(1);
+}
+
 void tandem_stop_recording(void) { change_watchers(-1); }
 
 /* MARK: the clock */
 
 #if defined(__x86_64__)
-/* Whether the time-stamp counter runs at a constant rate in all states of the CPU: CPUID 80000007h, EDX bit 8. */
-static bool counter_is_constant(void) {
-  unsigned a, b, c, d;
-  return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1 << 8);
+/* Whether the time-stamp counter runs at the same constant rate on all CPUs: the kernel lists it only then. */
+static bool uses_counter;
+
+static void choose_clock(void) {
+  char sources[256];
+  int fd = open("/sys/devices/system/clocksource/clocksource0/available_clocksource", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t length = read(fd, sources, sizeof sources - 1);
+  close(fd);
+  sources[length > 0 ? length : 0] = 0;
+  for (char *rest, *source = strtok_r(sources, " \n", &rest); source; source = strtok_r(NULL, " \n", &rest))
+    if (strcmp(source, "tsc") == 0) uses_counter = true;
 }
 
-static bool uses_counter;
-__attribute__((constructor)) static void choose_clock(void) { uses_counter = counter_is_constant(); }
-
-static inline uint64_t ticks(void) { return uses_counter ? __builtin_ia32_rdtsc() : tandem_real_nanoseconds(); }
+static inline bool has_counter(void) { return __builtin_expect(uses_counter, 1); }
+static inline uint64_t counter(void) { return __builtin_ia32_rdtsc(); }
 #elif defined(__aarch64__)
-static inline uint64_t ticks(void) {
+static void choose_clock(void) {}
+
+static inline bool has_counter(void) { return true; }
+static inline uint64_t counter(void) {
   uint64_t count;
   __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
   return count;
 }
 #endif
 
+static inline uint64_t ticks(void) { return has_counter() ? counter() : tandem_real_nanoseconds(); }
+
+static void choose_clock_once(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, choose_clock);
+}
+
 uint64_t tandem_ticks(void) { return ticks(); }
 
 /* Of several tries the one whose two readings of the counter are closest together. */
 tandem_instant tandem_instant_now(void) {
+  choose_clock_once();
   tandem_instant best = {0};
   uint64_t closest = UINT64_MAX;
   for (int tries = 0; tries < 8; tries++) {
@@ -69,23 +91,13 @@ tandem_instant tandem_instant_now(void) {
 
 /* MARK: writing */
 
-__attribute__((noinline)) static bool map_ring(tandem_recorder *recorder) {
-  void *records = mmap(NULL, TANDEM_RECORDS * sizeof(tandem_record), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (records == MAP_FAILED) return false; /* without memory nothing is recorded */
-  __atomic_store_n(&recorder->records, records, __ATOMIC_RELEASE);
-  return true;
-}
-
-void tandem_recorder_free(tandem_recorder *recorder) {
-  if (recorder->records) munmap(recorder->records, TANDEM_RECORDS * sizeof(tandem_record));
-  recorder->records = NULL;
-}
+/* The functions below have no frame of their own on their usual path: what is rare is a tail call. */
+#define RARE __attribute__((noinline, cold))
 
 #define STORE(field, value) __atomic_store_n(&record->field, (value), __ATOMIC_RELAXED)
 
-static inline void put(
+static inline void store(
     tandem_recorder *recorder, uint64_t event, uint64_t time, uint64_t began, uint64_t subject, uint64_t name, uint64_t detail) {
-  if (__builtin_expect(!recorder->records, 0) && !map_ring(recorder)) return;
   uint64_t number = recorder->written;
   tandem_record *record = recorder->records + (number & (TANDEM_RECORDS - 1));
   /* The words of this record become visible after the number of the last one: see tandem_recorder_read. */
@@ -99,49 +111,76 @@ static inline void put(
   __atomic_store_n(&recorder->written, number + 1, __ATOMIC_RELEASE);
 }
 
+RARE static void store_with_kernels_clock(
+    tandem_recorder *recorder, uint64_t event, uint64_t began, uint64_t subject, uint64_t name, uint64_t detail) {
+  store(recorder, event, ticks(), began, subject, name, detail);
+}
+
+/* Writes a record, if the hub has a ring. */
+static inline void put(
+    tandem_recorder *recorder, uint64_t event, uint64_t began, uint64_t subject, uint64_t name, uint64_t detail) {
+  if (!recorder || !recorder->records) return;
+  if (!has_counter()) return store_with_kernels_clock(recorder, event, began, subject, name, detail);
+  store(recorder, event, counter(), began, subject, name, detail);
+}
+
 static inline tandem_recorder *own(void) { return tandem_this_thread.recorder; }
 
 void tandem_record_poll(uint64_t began, uint64_t events, bool could_wait) {
-  tandem_recorder *recorder = own();
-  if (recorder) put(recorder, TANDEM_EVENT_POLL, ticks(), began, 0, 0, events << 1 | could_wait);
+  put(own(), TANDEM_EVENT_POLL, began, 0, 0, events << 1 | could_wait);
 }
 
 void tandem_record_slice(const tandem_fiber *fiber, uint64_t began) {
-  tandem_recorder *recorder = own();
-  if (recorder)
-    put(recorder, TANDEM_EVENT_SLICE, ticks(), began, (uintptr_t)fiber->task, (uintptr_t)fiber->name,
-        fiber->signal | fiber->number << 8);
+  put(own(), TANDEM_EVENT_SLICE, began, (uintptr_t)fiber->task, (uintptr_t)fiber->name, fiber->signal | fiber->number << 8);
 }
 
 void tandem_record_wait(const tandem_wait *wait) {
   tandem_recorder *recorder = own();
-  if (recorder)
-    put(recorder, TANDEM_EVENT_WAIT | (uint64_t)(uint32_t)wait->detail << 32, ticks(), wait->began, (uintptr_t)wait->task,
-        (uintptr_t)wait->what, (uintptr_t)tandem_current_task());
+  if (!recorder) return;
+  put(recorder, TANDEM_EVENT_WAIT | (uint64_t)(uint32_t)wait->detail << 32, wait->began, (uintptr_t)wait->task,
+      (uintptr_t)wait->what, recorder->job);
 }
 
 void tandem_record_mark(uint32_t event, const void *subject, const char *name, uint64_t detail) {
-  tandem_recorder *recorder = own();
-  if (recorder) put(recorder, event, ticks(), 0, (uintptr_t)subject, (uintptr_t)name, detail);
+  put(own(), event, 0, (uintptr_t)subject, (uintptr_t)name, detail);
 }
 
-uint64_t tandem_record_job_begins(const void *job) {
-  uint64_t now = ticks();
+void tandem_record_mark_of_job(uint32_t event, const char *name, uint64_t detail) {
   tandem_recorder *recorder = own();
-  if (recorder) {
-    __atomic_store_n(&recorder->job, (uintptr_t)job, __ATOMIC_RELAXED);
-    __atomic_store_n(&recorder->job_began, now, __ATOMIC_RELAXED);
-  }
-  return now;
+  if (recorder) put(recorder, event, 0, recorder->job, (uintptr_t)name, detail);
 }
 
-void tandem_record_job_ended(const void *job, uint64_t began, bool stalled) {
+RARE static void map_ring(tandem_recorder *recorder) {
+  void *records = mmap(NULL, TANDEM_RECORDS * sizeof(tandem_record), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (records != MAP_FAILED) __atomic_store_n(&recorder->records, records, __ATOMIC_RELEASE); /* else nothing is recorded */
+}
+
+void tandem_record_job_begins(const void *job) {
   tandem_recorder *recorder = own();
   if (!recorder) return;
-  uint64_t now = ticks();
-  __atomic_store_n(&recorder->job_began, 0, __ATOMIC_RELAXED);
-  put(recorder, TANDEM_EVENT_JOB, now, began, (uintptr_t)job, 0, 0);
-  if (stalled) put(recorder, TANDEM_EVENT_STALL, now, began, (uintptr_t)job, 0, 0);
+  if (__builtin_expect(!recorder->records, 0)) map_ring(recorder);
+  __atomic_store_n(&recorder->job, (uintptr_t)job, __ATOMIC_RELAXED);
+  __atomic_store_n(&recorder->job_began, ticks(), __ATOMIC_RELAXED);
+}
+
+RARE static void write_stall(tandem_recorder *recorder, uint64_t stalls) {
+  recorder->stalls = stalls;
+  put(recorder, TANDEM_EVENT_STALL, recorder->job_began, recorder->job, 0, 0);
+}
+
+void tandem_record_job_ended(uint64_t stalls) {
+  tandem_recorder *recorder = own();
+  if (!recorder) return;
+  if (__builtin_expect(recorder->stalls != stalls, 0)) write_stall(recorder, stalls);
+  uint64_t job = recorder->job;
+  uint64_t began = recorder->job_began;
+  __atomic_store_n(&recorder->job, 0, __ATOMIC_RELAXED);
+  put(recorder, TANDEM_EVENT_JOB, began, job, 0, 0);
+}
+
+void tandem_recorder_free(tandem_recorder *recorder) {
+  if (recorder->records) munmap(recorder->records, TANDEM_RECORDS * sizeof(tandem_record));
+  recorder->records = NULL;
 }
 
 /* MARK: reading */

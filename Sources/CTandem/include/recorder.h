@@ -17,10 +17,10 @@ TANDEM_NONNULL_BEGIN
 /// | JOB | after a job | ticks | job, which is the task if a task was resumed | | |
 /// | SLICE | after a green thread ran | ticks | task | name of the green thread | `tandem_signal`, and the stack's number << 8 |
 /// | TO_ASYNC, TO_BLOCKING | at a call of a bridge | | task | file | line |
-/// | WAIT | when a wait is woken | nanoseconds, turn's precision | task that waits | what it waits for | task that wakes it; 0 for the kernel, a timer or another thread |
+/// | WAIT | when a wait is woken | nanoseconds, turn's precision | task that waits | what it waits for | job that wakes it; 0 for the kernel, a timer or another thread |
 /// | TASK | when a task that the hub knows begins, and ends | | task | name of the task; null at its end | |
-/// | REQUEST, ANSWER | when a request begins, and ends | | task | route; null if it has none | for REQUEST the number of its id, 0 if the client gave the id; for ANSWER the status |
-/// | FETCH, FETCHED | when a fetch begins, and ends | | task | origin | for FETCHED the status, 0 without an answer |
+/// | REQUEST, ANSWER | when a request begins, and ends | | job | route; null if it has none | for REQUEST the number of its id, 0 if the client gave the id; for ANSWER the status |
+/// | FETCH, FETCHED | when a fetch begins, and ends | | job | origin | for FETCHED the status, 0 without an answer |
 /// | STALL | after a job that the watchdog has reported | ticks | job | | |
 enum : uint32_t {
   TANDEM_EVENT_POLL = 1,
@@ -52,12 +52,14 @@ typedef struct tandem_record {
 enum { TANDEM_RECORDS = 65536 };
 
 typedef struct tandem_recorder {
-  /// Mapped by the hub's thread with its first record.
+  /// Mapped by the hub's thread before the first job that is recorded.
   tandem_record *_Nullable records;
   /// The number of records written since the start. A reader may use it on any thread, atomically.
   uint64_t written;
-  /// The job that runs, and the ticks at which it began; 0 between jobs, and for a job that began before recording did. Atomic.
+  /// The job that runs, and the ticks at which it began. The job is 0 between jobs, and for one that began before recording did. Atomic.
   uint64_t job, job_began;
+  /// The number of stalls at the end of the last job.
+  uint64_t stalls;
 } tandem_recorder;
 
 /// Whether hubs record, and whether any hub counts calls of bridges. Use the functions below.
@@ -87,8 +89,8 @@ void tandem_count_bridges(void);
 void tandem_start_recording(void);
 void tandem_stop_recording(void);
 
-/// The time on a clock that is cheap to read and does not go backwards: the CPU's counter, or CLOCK_MONOTONIC if the counter does
-/// not run at a constant rate.
+/// Returns the time on the clock of records: the CPU's counter, or CLOCK_MONOTONIC where the kernel does not trust the counter. It may
+/// be used once `tandem_start_recording` or `tandem_instant_now` has been called.
 uint64_t tandem_ticks(void);
 
 /// The present time on both clocks.
@@ -103,10 +105,10 @@ static inline uint64_t tandem_recorder_written(const tandem_recorder *recorder) 
   return __atomic_load_n(&recorder->written, __ATOMIC_ACQUIRE);
 }
 
-/// Returns the ticks at which the running job began, and sets `*job`; 0 between jobs. Any thread.
-static inline uint64_t tandem_recorder_running(const tandem_recorder *recorder, uint64_t *job) {
-  *job = __atomic_load_n(&recorder->job, __ATOMIC_RELAXED);
-  return __atomic_load_n(&recorder->job_began, __ATOMIC_RELAXED);
+/// Returns the running job, and sets `*began` to the ticks at which it began; 0 between jobs. Any thread.
+static inline uint64_t tandem_recorder_running(const tandem_recorder *recorder, uint64_t *began) {
+  *began = __atomic_load_n(&recorder->job_began, __ATOMIC_RELAXED);
+  return __atomic_load_n(&recorder->job, __ATOMIC_RELAXED);
 }
 
 /// Frees the ring. No reader may be left.
@@ -124,11 +126,13 @@ void tandem_record_slice(const tandem_fiber *fiber, uint64_t began);
 void tandem_record_wait(const tandem_wait *wait);
 /// Writes a record of an event that has no beginning.
 void tandem_record_mark(uint32_t event, const void *_Nullable subject, const char *_Nullable name, uint64_t detail);
+/// Writes such a record for the running job.
+void tandem_record_mark_of_job(uint32_t event, const char *_Nullable name, uint64_t detail);
 
-/// Called before a job runs. Returns the time.
-uint64_t tandem_record_job_begins(const void *job);
-/// Called when the job has ended; `stalled` if the watchdog has reported it.
-void tandem_record_job_ended(const void *job, uint64_t began, bool stalled);
+/// Called before a job runs.
+void tandem_record_job_begins(const void *job);
+/// Called when the job has ended. `stalls` is the number of stalls of the hub so far.
+void tandem_record_job_ended(uint64_t stalls);
 
 TANDEM_NONNULL_END
 #endif

@@ -221,10 +221,9 @@ final class HubLoop {
     /// Runs a job, and records when it ran.
     @inline(never)
     private func record(_ job: Job) {
-        let stalls = tandem_pulse_stalls(pulse)
-        let began = tandem_record_job_begins(job)
+        tandem_record_job_begins(job)
         perform(job)
-        tandem_record_job_ended(job, began, tandem_pulse_stalls(pulse) != stalls)
+        tandem_record_job_ended(tandem_pulse_stalls(pulse))
     }
 
     @inline(__always)

@@ -39,10 +39,9 @@ package struct FlightRecorder: @unchecked Sendable {
     /// Whether hubs record. Any thread.
     package static var isRecording: Bool { tandem_is_recording() }
 
-    /// Records the event of the running task on the hub of the calling thread; on no hub does nothing. Call it only if
-    /// `isRecording`.
+    /// Records an event of the running job on the hub of the calling thread; on no hub does nothing. Call it only if `isRecording`.
     package static func mark(_ event: FlightEvent.Kind, named name: GreenThreadName? = nil, _ detail: UInt64 = 0) {
-        tandem_record_mark(event.rawValue, tandem_current_task(), name?.pointer, detail)
+        tandem_record_mark_of_job(event.rawValue, name?.pointer, detail)
     }
 
     // MARK: Reading
@@ -66,9 +65,9 @@ package struct FlightRecorder: @unchecked Sendable {
 
     /// The job that runs, which no event tells yet, and the ticks at which it began; nil between jobs.
     package var runningJob: (job: UInt64, began: UInt64)? {
-        var job: UInt64 = 0
-        let began = tandem_recorder_running(ring, &job)
-        return began == 0 ? nil : (job, began)
+        var began: UInt64 = 0
+        let job = tandem_recorder_running(ring, &began)
+        return job == 0 ? nil : (job, began)
     }
 }
 

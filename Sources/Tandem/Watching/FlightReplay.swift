@@ -64,6 +64,7 @@ package struct FlightReplay {
     /// Returns the slice that ends with `event`, or nil if none does.
     package mutating func slice(endingWith event: FlightEvent) -> FlightSlice? {
         switch event.kind {
+        case .request where event.subject == 0: break
         case .task: subjects[event.subject] = Subject(name: event.nameAddress)
         case .request:
             var subject = subjects[event.subject] ?? Subject(name: Self.connection)

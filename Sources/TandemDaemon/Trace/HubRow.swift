@@ -106,7 +106,8 @@ struct HubRow {
 
     private mutating func add(_ event: FlightEvent, _ replay: inout FlightReplay) {
         let time = clock.nanoseconds(event.ticks)
-        guard let kind = event.kind, from <= time, time < to else { return }
+        // A job that began before recording did is not known, so neither are the events of its task.
+        guard let kind = event.kind, event.subject != 0, from <= time, time < to else { return }
         let name = replay.text(at: event)
         switch kind {
         case .request:

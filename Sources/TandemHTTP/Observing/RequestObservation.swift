@@ -31,7 +31,13 @@ final class RequestObservation {
     /// The time when the request began, in nanoseconds of the hub's clock.
     @exclusivity(unchecked) var began: UInt64 = 0
     /// The error that the handler threw, or that cut the answer.
-    @exclusivity(unchecked) var error: (any Error)? { didSet { if error != nil { hasExtras = true } } }
+    @exclusivity(unchecked) var error: (any Error)? {
+        didSet {
+            hasFailed = error != nil
+            if hasFailed { hasExtras = true }
+        }
+    }
+    @exclusivity(unchecked) private var hasFailed = false
     /// Whether the flight recorder has the beginning of the request.
     @exclusivity(unchecked) private var isRecorded = false
     /// Whether the request has a span, an error or a recorded beginning, which most requests do not.
@@ -95,6 +101,11 @@ final class RequestObservation {
         if isRecorded { FlightRecorder.mark(.answer, named: scope.route?.name, UInt64(status)) }
         isRecorded = false
         hasExtras = false
+        if isTraced || hasFailed { dropSpanAndError() }
+    }
+
+    @inline(never)
+    private func dropSpanAndError() {
         // Moved out first: these objects must not be released during an access to the properties.
         let (span, error) = (span, error)
         self.span = nil

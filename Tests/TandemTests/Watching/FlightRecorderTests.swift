@@ -149,9 +149,10 @@ struct FlightRecorderTests {
     @Test func `a reader that is too slow gets the newest events, and the number of those that it lost`() async throws {
         try await onHub(hubs: Self.alone) {
             let recorder = Hub.current!.flightRecorder
+            FlightRecorder.start()
+            await Task.yield()
             let start = recorder.count
             var position = start
-            FlightRecorder.start()
             let total = UInt64(FlightRecorder.capacity) * 2 + 1_000
             for number in 0..<total { FlightRecorder.mark(.fetch, number) }
             FlightRecorder.stop()
@@ -181,6 +182,7 @@ struct FlightRecorderTests {
                 reader.send((read, torn))
             }
             FlightRecorder.start()
+            await Task.yield()
             let start = tandem_real_nanoseconds()
             var number: UInt = 1
             while tandem_real_nanoseconds() < start + 300_000_000 {

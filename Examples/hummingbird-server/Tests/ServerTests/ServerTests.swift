@@ -127,8 +127,10 @@ struct ServerTests {
             server.partner.hold()
             async let answers = server.get("/pool/nested/CHF", times: 2)
             try await server.partner.wait { $0.waiting == 2 }
-            // Both threads now wait for work that no thread is left to do.
-            server.partner.release()
+            // Both threads now wait for work that no thread is left to do. When the first gives up, its thread begins that work, which
+            // is held: it cannot end before the other gives up too.
+            server.partner.releaseOne()
+            server.partner.releaseOne()
             let exhausted = Answer(status: 503, text: "every thread of the pool waits for the pool\n")
             #expect(try await answers == [exhausted, exhausted])
         }
