@@ -33,6 +33,11 @@ typedef struct tandem_pulse {
   uint64_t delay_total, delay_maximum;
 } tandem_pulse;
 
+/// Returns the kernel's id of the hub's thread; 0 before the hub has run. Any thread.
+static inline int32_t tandem_pulse_thread_id(const tandem_pulse *pulse) {
+  return __atomic_load_n(&pulse->thread_id, __ATOMIC_ACQUIRE);
+}
+
 /// Whether the calling thread is the hub's. Any thread.
 bool tandem_pulse_is_of_this_thread(const tandem_pulse *pulse);
 

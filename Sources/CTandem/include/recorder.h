@@ -20,7 +20,7 @@ TANDEM_NONNULL_BEGIN
 /// | WAIT | when a wait is woken | nanoseconds, turn's precision | task that waits | what it waits for | job that wakes it; 0 for the kernel, a timer or another thread |
 /// | TASK | when a task that the hub knows begins, and ends | | task | name of the task; null at its end | |
 /// | REQUEST, ANSWER | when a request begins, and ends | | job | route; null if it has none | for REQUEST the number of its id, 0 if the client gave the id; for ANSWER the status |
-/// | FETCH, FETCHED | when a fetch begins, and ends | | job | origin | for FETCHED the status, 0 without an answer |
+/// | FETCH, FETCHED | when a fetch begins, and ends | | | origin; null for FETCHED | number of the fetch; for FETCHED also the status << 48, 0 without an answer |
 /// | STALL | after a job that the watchdog has reported | ticks | job | | |
 enum : uint32_t {
   TANDEM_EVENT_POLL = 1,
@@ -82,7 +82,7 @@ static inline bool tandem_watches_bridges(void) {
   return __atomic_load_n(&tandem_bridges_are_counted, __ATOMIC_RELAXED) || tandem_is_recording();
 }
 
-/// Has calls of bridges counted from now on. Any thread.
+/// Starts counting bridge calls. Any thread.
 void tandem_count_bridges(void);
 
 /// Starts recording on all hubs. Each call needs a `tandem_stop_recording`. Any thread.

@@ -36,7 +36,7 @@ func lend(_ name: GreenThreadName, _ file: UnsafePointer<UInt8>, _ line: UInt, _
     if line != 0, tandem_watches_bridges() { Hub.current?.watchBridge(.toBlocking, file, line, name.pointer) }
     let borrowed = BorrowedClosure.borrow(body)
     if let hub = Hub.current {
-        await hub.host(hub.takeStack(name, borrowed))
+        if hub.mayLoseTask { await hub.hostFromElsewhere(name, borrowed) } else { await hub.host(name, borrowed) }
     } else {
         let hub = Hub.forCaller
         hub.reportCallFromElsewhere("blocking(name: \"\(name)\")")

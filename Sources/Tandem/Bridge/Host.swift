@@ -2,13 +2,14 @@ internal import CTandem
 internal import Synchronization
 
 extension Hub {
-    /// Runs a green stack, as `takeStack` returns it, in the running task, and gives it back. When its code waits, this function
-    /// awaits in its place.
+    /// Runs `body` on a borrowed stack in the running task. When `body` waits, this function awaits in its place. Ends the process
+    /// if no memory for a stack can be mapped.
     ///
     /// This frame is the green thread's host frame. It stays on the hub's own stack. Each time the green stack returns control,
     /// this function suspends the task or awaits the operation, as any async function would. Keep the frame small: every parked
     /// green thread has one.
-    func host(_ fiber: Fiber) async {
+    func host(_ name: GreenThreadName, _ body: BorrowedClosure) async {
+        let fiber = takeStack(name, body)
         while true {
             switch tandem_is_recording() ? recordSlice(fiber) : tandem_fiber_resume(fiber) {
             case .finished:
@@ -20,19 +21,14 @@ extension Hub {
                 tandem_pulse_awaited(pulse)
                 await fiber.operation.pointee.callAsync()
             }
-            if !isCurrent { return await comeBack(fiber) }
+            if !isCurrent { await abandon(fiber) }
         }
     }
 
-    /// Continues on this hub when the task was resumed elsewhere. A task that prefers no executor is: hubs that have taken over the
-    /// global executor take turns with the tasks that other threads resume. From here on the task prefers this hub.
-    @inline(never)  // frame
-    private func comeBack(_ fiber: Fiber) async {
-        await visit {
-            // Another hub runs the task if this one has ended.
-            guard isCurrent else { return await abandon(fiber) }
-            await host(fiber)
-        }
+    /// Whether the running task may be resumed on another hub: it prefers no executor, and several hubs run such tasks.
+    var mayLoseTask: Bool {
+        guard sharesGlobalTasks.load(ordering: .relaxed) else { return false }
+        return withUnsafeCurrentTask { $0?.unownedTaskExecutor == nil }
     }
 
     /// Runs the green thread as `tandem_fiber_resume` does, and records when it ran.
@@ -47,8 +43,7 @@ extension Hub {
     @inline(never)  // frame
     private func giveBack(_ fiber: Fiber) { stacks.giveBack(fiber) }
 
-    /// Takes a stack for `body`, which the running task must then `host`. Ends the process if no memory for a stack can be mapped.
-    func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
+    private func takeStack(_ name: GreenThreadName, _ body: BorrowedClosure) -> Fiber {
         let fiber = stacks.take()
         fiber.body.initialize(to: body)
         fiber.pointee.name = name.pointer
@@ -83,7 +78,8 @@ extension Hub {
 
     private static let hasReportedCall = Atomic<Bool>(false)
 
-    /// Runs `body` for a task that is not on a hub: the task moves to this hub for the length of the call.
+    /// Runs `body` for a task that is not on a hub, or that may leave this one: the task prefers this hub for the length of the call.
+    /// The preference must come before the stack, because a task frees what it has allocated in reverse order, also what `body` has.
     func hostFromElsewhere(_ name: GreenThreadName, _ body: BorrowedClosure) async {
         // The caller is suspended until the body has ended, so the closure is never used by both.
         nonisolated(unsafe) let body = body
@@ -92,7 +88,7 @@ extension Hub {
             let hasRun = await hub.visit {
                 // The hub may have ended before the task arrived.
                 guard hub.isCurrent else { return false }
-                await hub.host(hub.takeStack(name, body))
+                await hub.host(name, body)
                 return true
             }
             if hasRun { return }

@@ -50,7 +50,10 @@ final class GlobalExecutor: TaskExecutor, SchedulingExecutor, Sendable {
                 .executorTaken,
                 "other hubs have taken over Swift's global executor already: only one hub or group of a process can")
         }
-        for hub in hubs { hub.runsGlobalTasks.store(true, ordering: .relaxed) }
+        for hub in hubs {
+            hub.sharesGlobalTasks.store(hubs.count > 1, ordering: .relaxed)
+            hub.runsGlobalTasks.store(true, ordering: .relaxed)
+        }
         GlobalExecutor.installed
     }
 

@@ -64,7 +64,7 @@ extension Hub {
             try register(name, reason)
             defer { unregister() }
             if delay > .zero { try await sleep(for: delay) }
-            await host(takeStack(name, borrowed))
+            await host(name, borrowed)
             return nil
         } catch {
             return error

@@ -41,6 +41,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
     private let stopRequested = Atomic<Bool>(false)
     /// Whether tasks that are enqueued on Swift's global executor, on this hub's thread, run here. Set by `GlobalExecutor`.
     let runsGlobalTasks = Atomic<Bool>(false)
+    /// Whether other hubs run such tasks, too. Set by `GlobalExecutor`.
+    let sharesGlobalTasks = Atomic<Bool>(false)
 
     /// Creates a hub that does not run yet. Throws `TandemError` `systemCall` if the kernel refuses a poller or an eventfd, or
     /// `invalidArgument` for an unknown name in `TANDEM_HUB_POLLER`.

@@ -44,14 +44,14 @@ public struct HubConfiguration: Sendable {
     /// Whether the hub counts the calls across both bridges by call site, for `Hub.bridgeSites`. A count takes some 25 instructions.
     public var countsBridges = false
 
-    /// Whether hubs record what they do all the time, so that the report of a stall says what happened in the second before. As long as
-    /// a hub with this setting exists, all hubs of the process record. A hub's ring takes 3 MiB, and a record some 30 instructions.
+    /// Whether hubs always record what they do, so that the report of a stall says what happened in the second before. As long as
+    /// a hub with this setting exists, all hubs of the process record. A hub's ring takes 3 MiB, and a record about 45 instructions.
     public var recordsAlways = false
 
     /// Whether the hub, or all hubs of a `HubGroup`, take over Swift's global executor until they end, so that the hub is the
     /// process's loop: every `Task { }`, `Task.detached`, child task and actor without an executor of its own runs on these hubs,
-    /// and `Task.sleep` waits there. What the thread of such a hub starts or resumes runs on that hub; of what other threads start or
-    /// resume, the hubs take turns. If a hub, this one or another, owns the main thread, the main actor runs there.
+    /// and `Task.sleep` waits there. What the thread of such a hub starts or resumes runs on that hub; tasks that other threads start
+    /// or resume are spread over the hubs in turn. If a hub, this one or another, owns the main thread, the main actor runs there.
     ///
     /// Code that blocks its thread then holds a hub: the watchdog reports it. The hub neither cancels such tasks when it stops nor
     /// waits for them, as Swift's executor does not; those that can run go on there.

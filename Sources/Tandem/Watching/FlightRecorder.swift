@@ -33,7 +33,7 @@ package struct FlightRecorder: @unchecked Sendable {
         tandem_start_recording()
     }
 
-    /// Ends what one `start` began. Any thread.
+    /// Reverses one call of `start`. Any thread.
     package static func stop() { tandem_stop_recording() }
 
     /// Whether hubs record. Any thread.
@@ -63,7 +63,7 @@ package struct FlightRecorder: @unchecked Sendable {
         return (events, first - start)
     }
 
-    /// The job that runs, which no event tells yet, and the ticks at which it began; nil between jobs.
+    /// The job that runs now, and the ticks at which it began; nil between jobs. It has no event before its end.
     package var runningJob: (job: UInt64, began: UInt64)? {
         var began: UInt64 = 0
         let job = tandem_recorder_running(ring, &began)
@@ -114,8 +114,8 @@ package struct FlightClock: Sendable {
     /// Reads both clocks once, so that later conversions have a long base. Any thread.
     fileprivate static func prepare() { _ = start }
 
-    /// Creates a clock from a reading at the first `FlightRecorder.start` and one of now. A few milliseconds after the former it is exact to
-    /// some ten nanoseconds.
+    /// Creates a clock from a reading at the first `FlightRecorder.start` and one of now. A few milliseconds after the former the
+    /// error is about 10 ns.
     package init() {
         first = Self.start
         last = tandem_instant_now()
@@ -137,11 +137,8 @@ extension Hub {
     /// The hub's flight recorder. Any thread.
     package var flightRecorder: FlightRecorder { recorder }
 
-    /// The kernel's id of the hub's thread; 0 before the hub has run. Must be used on the hub's thread.
-    package var threadID: Int {
-        preconditionOnThread()
-        return Int(pulse.pointee.thread_id)
-    }
+    /// The kernel's id of the hub's thread; 0 before the hub has run. Any thread.
+    package var threadID: Int { Int(tandem_pulse_thread_id(pulse)) }
 
     /// The names of the tasks that the hub has started, by their addresses; of at most 10,000 of them. Must be used on the hub's thread.
     package var taskNames: [UInt64: String] {

@@ -1,8 +1,8 @@
-/// A piece of time of a hub's thread: a call of the kernel, a job, or the time in which a green thread ran.
+/// What a hub's thread did for some time: it waited in the kernel, ran a job, or ran a green thread.
 package struct FlightSlice: Sendable {
     /// What the thread did.
     package enum Kind: Sendable {
-        /// It asked the kernel, and waited there if there was nothing to do.
+        /// It asked the kernel for events, and slept if there was nothing to do.
         case poll
         /// It ran a job. The slices of green threads that the job ran come before it in a replay, and lie within it.
         case job
@@ -14,7 +14,7 @@ package struct FlightSlice: Sendable {
     /// The beginning and the end, in nanoseconds of CLOCK_MONOTONIC.
     package let began: UInt64
     package let ended: UInt64
-    /// What it was for: a route, a task or a green thread; nil if no event says so.
+    /// The route, the task or the green thread; nil if no event names it.
     package let name: String?
     /// The task, or the job.
     package let subject: UInt64
@@ -35,6 +35,8 @@ package struct FlightReplay {
         var request: UInt64 = 0
         /// The route that the task served last since its last job.
         var served: UInt64 = 0
+        /// Whether the task ends in its present job.
+        var ends = false
     }
 
     /// The key of the text that names a task which serves requests and has no name. No address of a string is so small.
@@ -54,7 +56,7 @@ package struct FlightReplay {
     package init(_ clock: FlightClock, names: [UInt64: String] = [:]) {
         self.clock = clock
         for (task, name) in names {
-            // No address of a string: a task's own address cannot be one, because it is aligned.
+            // A key that is not the address of another name: tasks are aligned, and no name begins inside a task.
             let key = task | 1
             texts[key] = name
             subjects[task] = Subject(name: key)
@@ -65,6 +67,7 @@ package struct FlightReplay {
     package mutating func slice(endingWith event: FlightEvent) -> FlightSlice? {
         switch event.kind {
         case .request where event.subject == 0: break
+        case .task where event.nameAddress == 0: subjects[event.subject]?.ends = true
         case .task: subjects[event.subject] = Subject(name: event.nameAddress)
         case .request:
             var subject = subjects[event.subject] ?? Subject(name: Self.connection)
@@ -80,7 +83,10 @@ package struct FlightReplay {
                 kind: .poll, began: min(max(event.began, lastEnd), ended), ended: ended, name: nil, subject: 0)
         case .job:
             let name = name(of: event.subject)
-            if let request = subjects[event.subject]?.request { subjects[event.subject]!.served = request }
+            if var subject = subjects[event.subject] {
+                subject.served = subject.request
+                subjects[event.subject] = subject.ends ? nil : subject
+            }
             let ended = clock.nanoseconds(event.ticks)
             defer { lastEnd = max(lastEnd, ended) }
             let began = min(max(clock.nanoseconds(event.began), lastEnd), ended)
@@ -94,7 +100,7 @@ package struct FlightReplay {
         return nil
     }
 
-    /// Returns what a task does as far as the events say: the request that it serves, or else its own name.
+    /// Returns the route of the request that a task serves, or else the name of the task; nil if no event names either.
     package mutating func name(of subject: UInt64) -> String? {
         guard let known = subjects[subject] else { return nil }
         let address = known.request != 0 ? known.request : known.served != 0 ? known.served : known.name

@@ -28,7 +28,7 @@ struct FlightSnapshot: Sendable {
         return ["the job that holds it: \(replay.name(of: running.job) ?? Self.nameless), for \(Self.milliseconds(held, taken))"]
             + recent.sorted { $0.length > $1.length }.prefix(Self.shown).map { slice in
                 """
-                \(Self.milliseconds(slice.began, taken)) before: \(slice.name ?? Self.nameless), \
+                \(Self.milliseconds(slice.began, taken)) before the report: \(slice.name ?? Self.nameless), \
                 \(slice.kind == .green ? "blocking" : "async"), ran \(Self.milliseconds(slice.began, slice.ended))
                 """
             }

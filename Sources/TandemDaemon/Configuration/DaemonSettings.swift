@@ -244,7 +244,7 @@ enum DaemonSettings {
             "hub.flight-recorder", \.http.hub.recordsAlways, .restart,
             """
             Whether the hubs always record what they do, so that the report of a stall says what happened in the second before. It takes 3 \
-            MiB per hub, and some percent of a request. False: they record only while somebody asks for /debug/trace.
+            MiB per hub, and a few percent of the time of each request. False: they record only while somebody asks for /debug/trace.
             """),
         .boolean(
             "hub.runs-all-tasks", \.http.hub.takesOverGlobalExecutor, .restart,

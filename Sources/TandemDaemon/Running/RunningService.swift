@@ -71,7 +71,8 @@ struct RunningService: Sendable {
             }
             guard answer.status == 200 else {
                 let hint = answer.status == 404 ? ": if the daemon has an admin listener, this configuration must name it" : ""
-                throw DaemonError("\(place) answers \(answer.status)\(hint)")
+                let reason = answer.status == 503 ? ": \(answer.text)" : ""
+                throw DaemonError("\(place) answers \(answer.status)\(hint)\(reason)")
             }
             return answer.text
         }
@@ -95,14 +96,29 @@ struct RunningService: Sendable {
         let deadline = Deadline.after(patience)
         let stream = try await UnixStream.connect(path: path, deadline: deadline)
         defer { stream.close() }
-        try await stream.write("GET \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n", deadline: deadline)
+        try await stream.write("GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", deadline: deadline)
         // "HTTP/1.1 200 OK"
         guard let line = try await stream.readLine(limit: 4_096, deadline: deadline), line.hasPrefix("HTTP/1."),
             let status = Int(line.dropFirst(9).prefix(3))
         else { throw TandemError(.closed, "the answer is no HTTP") }
-        while let field = try await stream.readLine(deadline: deadline), !field.isEmpty {}
+        var length = 0
+        var isChunked = false
+        while let field = try await stream.readLine(deadline: deadline)?.lowercased(), !field.isEmpty {
+            if field.hasPrefix("content-length: ") { length = Int(field.dropFirst(16)) ?? 0 }
+            if field == "transfer-encoding: chunked" { isChunked = true }
+        }
+        guard isChunked else {
+            return (status, String(decoding: try await stream.readExactly(length, deadline: deadline), as: UTF8.self))
+        }
         var text: [UInt8] = []
-        while let bytes = try await stream.read(atMost: 65_536, deadline: deadline) { text += bytes }
+        // The last chunk has the size 0. Without it the service has cut the answer, and reading throws.
+        while true {
+            let size = try await stream.readLine(limit: 64, deadline: deadline).flatMap { Int($0, radix: 16) }
+            guard let size, text.count + size <= longestAnswer else { throw TandemError(.closed, "the answer was cut") }
+            if size == 0 { break }
+            text += try await stream.readExactly(size, deadline: deadline)
+            _ = try await stream.readExactly(2, deadline: deadline)
+        }
         return (status, String(decoding: text, as: UTF8.self))
     }
 }

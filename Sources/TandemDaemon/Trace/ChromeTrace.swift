@@ -3,81 +3,71 @@ internal import Tandem
 /// A recording as a trace that Perfetto and chrome://tracing open.
 ///
 /// The thread of each hub has one row. Its polls and its turns tile the window; jobs lie in turns, and slices of green threads in jobs.
-/// Requests, fetches and waits have rows of their own, because they go on while the thread does something else. An arrow leads from the code
-/// that woke a task to the job in which that task went on.
-struct ChromeTrace {
-    private let recording: FlightRecording
+/// Requests, fetches and waits have rows of their own, because they go on while the thread does something else. An arrow leads from the
+/// place where a task was woken to the job in which that task went on.
+struct ChromeTrace: Sendable {
+    private static let eventsPerPiece = 512
+
     private let service: String
     private let process: Int
+    private let otherData: JSON
     private var events: [TraceEvent] = []
-    private var lastID: UInt64 = 0
 
-    /// Makes the trace of a recording. Takes up to a second: do not call it on a hub.
+    /// Makes the trace of a recording. Takes up to some seconds on a busy machine: do not call it on a hub.
     ///
     /// - Parameters:
     ///   - service: The name and version of the service.
     ///   - process: The number of the process.
     init(_ recording: FlightRecording, service: String, process: Int) {
-        self.recording = recording
         self.service = service
         self.process = process
-        events.append(
-            TraceEvent(
-                phase: .metadata, name: "process_name", category: "", time: 0, thread: 0,
-                arguments: [.init(name: "name", value: .string(service))]))
-        for (index, hub) in recording.hubs.enumerated() { add(hub, sortedAt: index) }
-        // The viewers read events in order. Of those with the same time, the longer comes first, because it encloses the others.
-        events.sort { ($0.time, $1.length) < ($1.time, $0.length) }
-    }
-
-    /// The trace as JSON text, in pieces. It has at most 64 MiB: what comes later is left out.
-    var pieces: [[UInt8]] {
-        var pieces: [[UInt8]] = []
-        var piece = Array(#"{"displayTimeUnit":"ns","traceEvents":["#.utf8)
-        var size = 0
-        var isCut = false
-        for (index, event) in events.enumerated() {
-            if index > 0 { piece += ",\n".utf8 }
-            event.write(to: &piece, process: process)
-            guard piece.count >= 65_536 else { continue }
-            size += piece.count
-            pieces.append(piece)
-            piece.removeAll(keepingCapacity: true)
-            isCut = size >= Self.mostBytes
-            if isCut { break }
-        }
-        piece += #"],"otherData":"#.utf8
-        piece += otherData(isTruncated: recording.isTruncated || isCut).bytes
-        piece += "}\n".utf8
-        return pieces + [piece]
-    }
-
-    private static let mostBytes = 64 << 20
-
-    private func otherData(isTruncated: Bool) -> JSON {
-        [
+        otherData = [
             "service": .string(service),
             "clock": "CLOCK_MONOTONIC",
             "startNanoseconds": .integer(Int(recording.began)),
             "windowNanoseconds": .integer(Int(recording.ended - recording.began)),
-            "truncated": .boolean(isTruncated),
+            "truncated": .boolean(recording.isTruncated),
             "lostRecords": .object(
                 recording.hubs.map { .init(name: $0.name, value: .integer(Int(clamping: $0.lost))) }),
         ]
+        events.append(
+            TraceEvent(
+                phase: .metadata, name: "process_name", category: .none, time: 0, thread: 0, detail: .text("name", service)))
+        var lastID: UInt64 = 0
+        for (index, hub) in recording.hubs.enumerated() {
+            let thread = Int32(truncatingIfNeeded: hub.thread)
+            for (name, detail) in [
+                ("thread_name", TraceEvent.Detail.text("name", hub.name)), ("thread_sort_index", .number("sort_index", index)),
+            ] {
+                events.append(
+                    TraceEvent(phase: .metadata, name: name, category: .none, time: 0, thread: thread, detail: detail))
+            }
+            var hubEvents = HubTrace(
+                thread: thread, from: recording.began, to: recording.ended, clock: recording.clock, lastID: lastID)
+            hubEvents.add(hub)
+            events += hubEvents.events
+            lastID = hubEvents.lastID
+        }
+        // The viewers read events in order. Of those with the same time, the longer comes first, because it encloses the others.
+        events.sort { ($0.time, $1.length, $0.depth) < ($1.time, $0.length, $1.depth) }
     }
 
-    // MARK: One hub
+    /// The number of pieces of the JSON text.
+    var pieceCount: Int { events.count / Self.eventsPerPiece + 2 }
 
-    private mutating func add(_ hub: FlightRecording.HubEvents, sortedAt index: Int) {
-        for (name, value) in [("thread_name", JSON.string(hub.name)), ("thread_sort_index", .integer(index))] {
-            events.append(
-                TraceEvent(
-                    phase: .metadata, name: name, category: "", time: 0, thread: hub.thread,
-                    arguments: [.init(name: name == "thread_name" ? "name" : "sort_index", value: value)]))
+    /// Returns a piece of the JSON text: some 50 KB.
+    func piece(_ index: Int) -> [UInt8] {
+        if index == 0 { return Array(#"{"displayTimeUnit":"ns","traceEvents":["#.utf8) }
+        var text: [UInt8] = []
+        let first = (index - 1) * Self.eventsPerPiece
+        for position in first..<min(first + Self.eventsPerPiece, events.count) {
+            if position > 0 { text += ",\n".utf8 }
+            events[position].write(to: &text, process: process)
         }
-        var row = HubRow(thread: hub.thread, from: recording.began, to: recording.ended, clock: recording.clock, lastID: lastID)
-        row.replay(hub)
-        events += row.events
-        lastID = row.lastID
+        guard index == pieceCount - 1 else { return text }
+        text += #"],"otherData":"#.utf8
+        text += otherData.bytes
+        text += "}\n".utf8
+        return text
     }
 }

@@ -64,16 +64,25 @@ actor Stopper {
 
 @MainActor func stopOnMainActor(_ group: HubGroup) async { await group.shutdown() }
 
-/// Whether blocking code stays on its hub and its thread while it awaits what other threads resume.
+enum Local {
+    @TaskLocal static var number = 0
+}
+
+/// Whether blocking code stays on its hub and its thread while it awaits what other threads resume, also with a task-local bound
+/// around the waits.
 nonisolated(nonsending) func staysInBlockingCode(_ threads: Threads) async throws -> Bool {
     try await blocking {
         let (hub, thread) = (Hub.current, GreenThreadIdentity.osThread)
-        for _ in 0..<5 {
-            try awaiting { await viaContinuation(threads) }
-            try sleep(for: .milliseconds(1))
-            guard hub != nil, Hub.current === hub, GreenThreadIdentity.osThread == thread else { return false }
+        return try Local.$number.withValue(7) {
+            for _ in 0..<5 {
+                try awaiting { await viaContinuation(threads) }
+                try sleep(for: .milliseconds(1))
+                guard hub != nil, Hub.current === hub, GreenThreadIdentity.osThread == thread, Local.number == 7 else {
+                    return false
+                }
+            }
+            return true
         }
-        return true
     }
 }
 

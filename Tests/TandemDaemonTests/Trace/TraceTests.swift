@@ -28,13 +28,14 @@ struct TraceTests {
     ) async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: environment)
         let client = try await daemon.client()
+        let own = "http%3A%2F%2Flocalhost%3A\(try await daemon.port())%2Fasync%2Fplaintext"
+        let paths = [
+            "/blocking/bridge?depth=3", "/async/plaintext", "/blocking/sleep?ms=2", "/async/bridge", "/async/sleep?ms=2",
+            "/blocking/fetch?url=\(own)", "/async/fetch?url=\(own)",
+        ]
         let load = Task { () async throws in
             while !Task.isCancelled {
-                for path in [
-                    "/blocking/bridge?depth=3", "/async/plaintext", "/blocking/sleep?ms=2", "/async/bridge", "/async/sleep?ms=2",
-                ] {
-                    #expect(try await client.get(path).status == .ok)
-                }
+                for path in paths { #expect(try await client.get(path).status == .ok) }
             }
         }
         try await body(daemon, client)
@@ -51,6 +52,9 @@ struct TraceTests {
             #expect(try await trace.wait() == 0, "\(trace.errors)")
             let checked = try await check(trace.output, mixed: true)
             #expect(checked.status == 0, "\(checked.errors)")
+            // Each fetch has its end.
+            #expect(checked.text.contains(/, [1-9]\d* fetch,/), "\(checked.text)")
+            #expect(trace.output.contains(/"ph":"e","name":"http:\/\/localhost:\d+","cat":"fetch"[^\n]*"status":200/))
             #expect(checked.text.contains(/tandemd-0: \d+ slices, \d+\.\d\d % covered, 0 records lost/), "\(checked.text)")
             for name in [
                 "blocking · GET \\/blocking\\/sleep", "async · GET \\/async\\/plaintext", "GET \\/async\\/sleep",
@@ -79,11 +83,30 @@ struct TraceTests {
         #expect(try await daemon.wait() == 0)
     }
 
+    @Test func `a hub that was held before the trace began has a slice for it`() async throws {
+        let environment = environment.merging(["TANDEM_LEGACY_PATCH": "false"]) { $1 }
+        let daemon = try Daemon("serve", "--port", "0", environment: environment)
+        let client = try await daemon.client()
+        for milliseconds in [1_300, 3_000] {
+            let holder = Task { try await client.get("/blocking/legacy/sleep?ms=\(milliseconds)") }
+            try await Task.sleep(for: .milliseconds(200))
+            let trace = try Daemon("trace", "--seconds", "2", environment: environment)
+            #expect(try await trace.wait() == 0, "\(trace.errors)")
+            let checked = try await check(trace.output)
+            #expect(checked.status == 0, "\(checked.errors)")
+            #expect(trace.output.contains("a job that began before the trace"))
+            #expect(try await holder.value.status == .ok)
+        }
+        await client.close()
+        daemon.send(SIGTERM)
+        #expect(try await daemon.wait() == 0)
+    }
+
     @Test func `a length that is no number from 1 to 30 is refused, and two traces at once are not recorded`() async throws {
         let daemon = try Daemon("serve", "--port", "0", environment: environment)
         let client = try await daemon.client()
         let admin = TestClient(to: .unix(directory.path + "/admin"))
-        for text in ["0", "31", "x", "", "-1", "1.5"] {
+        for text in ["0", "31", "x", "", "-1", "1.5", "%2B1", "01"] {
             let answer = try await admin.get("/debug/trace?seconds=\(text)")
             #expect(
                 answer.status == .badRequest && answer.text.hasPrefix("seconds: expected a number from 1 to 30, found "),
@@ -91,6 +114,8 @@ struct TraceTests {
         }
         async let first = admin.get("/debug/trace?seconds=2")
         try await Task.sleep(for: .milliseconds(300))
+        let head = try await admin.execute(.head, "/debug/trace?seconds=1")
+        #expect(head.status == .ok, "HEAD does not record")
         let second = try await admin.get("/debug/trace?seconds=1")
         #expect(second.status == .serviceUnavailable, "\(second.text)")
         let answer = try await first
@@ -120,7 +145,7 @@ struct TraceTests {
         #expect(try await daemon.wait() == 0)
         #expect(daemon.errors.contains("the job that holds it: GET /blocking/legacy/sleep, for 1"), "\(daemon.errors)")
         #expect(
-            daemon.errors.contains(/\d+\.\d\d\d ms before: GET \/async\/plaintext, async, ran \d+\.\d\d\d ms/), "\(daemon.errors)"
+            daemon.errors.contains(/\d+\.\d\d\d ms before the report: GET \/async\/plaintext, async, ran \d+\.\d\d\d ms/), "\(daemon.errors)"
         )
     }
 

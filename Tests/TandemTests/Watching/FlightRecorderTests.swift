@@ -141,8 +141,8 @@ struct FlightRecorderTests {
             let connection = try #require(events.first { $0.kind == .task && $0.name == "connection" }).subject
             var replay = FlightReplay(FlightClock())
             let names = events.compactMap { replay.slice(endingWith: $0) }.filter { $0.subject == connection }.map(\.name)
-            // The job in which the request ended is of the request, too. The job in which the task ends has no name any more.
-            #expect(names == ["connection", "GET /a", "GET /a", "GET /a", "connection", nil])
+            // The job in which the request ended is of the request, too.
+            #expect(names == ["connection", "GET /a", "GET /a", "GET /a", "connection", "connection"])
         }
     }
 
@@ -238,7 +238,7 @@ struct FlightRecorderTests {
         }
         let report = try #require(reports.first(.stalled, "async code has held the hub for"))
         #expect(report.before.first?.hasPrefix("the job that holds it: the holder, for ") == true, "\(report.before)")
-        #expect(report.before.contains { $0.contains("before: GET /before, blocking, ran ") }, "\(report.before)")
+        #expect(report.before.contains { $0.contains("before the report: GET /before, blocking, ran ") }, "\(report.before)")
         #expect(report.description.hasSuffix(report.before.last!))
         #expect(!FlightRecorder.isRecording, "a hub with the setting has ended")
     }
