@@ -70,5 +70,5 @@ private let encoder = {
 /// level of the text: more than 128 KiB for 64 levels in a debug build.
 private func onLargeStack<Success>(_ body: () throws -> Success) throws -> Success {
     guard GreenThreadIdentity.current != nil else { return try body() }
-    return try awaiting { try body() }
+    return try awaiting(line: 0) { try body() }  // not a bridge of the service
 }

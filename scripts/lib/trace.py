@@ -129,7 +129,8 @@ def check(trace, is_mixed):
             expect(counts[category], f"the traffic had {category}, and the trace has none")
         expect(flows, "the trace has no wake-up")
         directions = {event["name"] for event in events if event.get("cat") == "bridge"}
-        expect(directions == {"→ async", "→ blocking"}, f"bridges: {directions}")
+        for direction in ("→ async", "→ blocking"):
+            expect(direction in directions, f"the trace has no call of a bridge {direction}")
     return "\n".join(lines)
 
 

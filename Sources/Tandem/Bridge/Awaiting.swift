@@ -104,7 +104,7 @@ func hand(
     let borrowed = BorrowedClosure.borrow(operation)
     if let fiber = tandem_current_fiber() {
         guard fiber.pointee.task == tandem_current_task() else { throw .wrongTask("awaiting", file, line) }
-        if tandem_watches_bridges() { Hub.current?.watchBridge(.toAsync, file.utf8Start, line, fiber.pointee.name) }
+        if line != 0, tandem_watches_bridges() { Hub.current?.watchBridge(.toAsync, file.utf8Start, line, fiber.pointee.name) }
         fiber.operation.initialize(to: borrowed)
         tandem_fiber_suspend(fiber, .awaiting)
     } else if tandem_current_hub() != nil || tandem_current_task() != nil {

@@ -71,7 +71,7 @@ struct RunningService: Sendable {
             }
             guard answer.status == 200 else {
                 let hint = answer.status == 404 ? ": if the daemon has an admin listener, this configuration must name it" : ""
-                let reason = answer.status == 503 ? ": \(answer.text)" : ""
+                let reason = answer.status == 503 && !answer.text.isEmpty ? ": \(answer.text)" : ""
                 throw DaemonError("\(place) answers \(answer.status)\(hint)\(reason)")
             }
             return answer.text

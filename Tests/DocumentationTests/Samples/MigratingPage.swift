@@ -6,6 +6,7 @@ import Tandem
 import TandemFetch
 import TandemHTTP
 import TandemJSON
+import TandemTesting
 import Testing
 
 private let client = FetchClient()
@@ -64,6 +65,14 @@ struct ApplicationMigration {
 
     func fourthStep(_ router: Router) {
         router.migrate(.get, "/users/{id}", from: oldUser, to: newUser, .shadow(sample: 1))
+    }
+
+    func eachHandler(_ router: Router, _ test: (TestClient) async throws -> Void) async throws {
+        for mode in [Migration.old, .new] {
+            var configuration = HTTPServerConfiguration()
+            configuration.migrations.routes = [RouteMigration(.get, "/users/{id}", mode)]
+            try await withTestServer(router, configuration: configuration, test)
+        }
     }
 
     func report(_ router: Router) {

@@ -145,7 +145,8 @@ struct TraceTests {
         #expect(try await daemon.wait() == 0)
         #expect(daemon.errors.contains("the job that holds it: GET /blocking/legacy/sleep, for 1"), "\(daemon.errors)")
         #expect(
-            daemon.errors.contains(/\d+\.\d\d\d ms before the report: GET \/async\/plaintext, async, ran \d+\.\d\d\d ms/), "\(daemon.errors)"
+            daemon.errors.contains(/\d+\.\d\d\d ms before the report: GET \/async\/plaintext, async, ran \d+\.\d\d\d ms/),
+            "\(daemon.errors)"
         )
     }
 
