@@ -42,7 +42,7 @@ struct DocumentedTestsTests {
 
     /// The source of each suite by its file's name. If two targets have a suite of the same name, the sources of both.
     private static let suites = {
-        files(below: "\(root)/Tests").filter { $0.hasSuffix("Tests.swift") }
+        (files(below: "\(root)/Tests") + files(below: "\(root)/Examples/embed/Tests")).filter { $0.hasSuffix("Tests.swift") }
             .reduce(into: [String: String]()) { suites, path in
                 suites[String(path.split(separator: "/").last!.dropLast(6)), default: ""] += (try? read(path)) ?? ""
             }
