@@ -129,6 +129,10 @@ public struct FetchConfiguration: Sendable {
     /// The minimum version of TLS. 1.2: older versions are insecure (RFC 8996).
     public var minimumTLSVersion = TLSVersion.tls12
 
+    /// Whether requests have spans and metrics. False for a client that exports them, whose requests would cause further ones. Such
+    /// clients have connections of their own on each hub, which no metric counts.
+    package var isObserved = true
+
     /// Creates a configuration with the defaults.
     public init() {}
 }

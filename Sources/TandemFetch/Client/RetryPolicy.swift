@@ -49,7 +49,7 @@ public struct RetryPolicy: Sendable, Hashable {
 
     /// Returns the delay that a `Retry-After` asks for, in seconds or as a date (RFC 9110 section 10.2.3). Returns nil for any
     /// other value.
-    static func delay(asked value: String) -> Duration? {
+    package static func delay(asked value: String) -> Duration? {
         if let seconds = Int(value) { return seconds >= 0 ? .seconds(min(seconds, 1_000_000_000)) : nil }
         let date = curl_getdate(value, nil)
         return date < 0 ? nil : .seconds(max(0, date - time(nil)))

@@ -55,7 +55,7 @@ final class Exchange {
         isShadow = Shadow.isActive
         self.request = request
         if isShadow { try self.request.becomeShadow() }
-        pool = try UpstreamPool.on(hub)
+        pool = try settings.configuration.isObserved ? UpstreamPool.on(hub) : UpstreamPool.unobserved(on: hub)
         deadline = FetchDeadline(request.deadline, settings, on: hub)
         url = try TargetURL(settings.configuration.canonicalTarget(of: request.url))
         origin = pool.origin(of: url, settings.configuration.retry)

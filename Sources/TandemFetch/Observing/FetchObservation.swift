@@ -13,7 +13,7 @@ struct FetchObservation {
     /// Begins the observation of a request that is about to be sent.
     init(_ request: borrowing FetchRequest, _ url: TargetURL, _ origin: UpstreamOrigin, resend: Int) {
         method = request.method
-        span = FetchSpan(request, url, resend: resend)
+        span = origin.pool.isObserved ? FetchSpan(request, url, resend: resend) : nil
         began = origin.series == nil ? 0 : origin.hub.clockTime
         origin.series?.requestBegan(method)
         recordedNumber = FlightRecorder.isRecording ? Self.recordBeginning(origin) : 0

@@ -5,6 +5,8 @@ internal import Tandem
 final class UpstreamPool: DumpedLocal {
     /// The hub, which owns the pool.
     unowned let hub: Hub
+    /// Whether requests have spans and metrics.
+    let isObserved: Bool
     /// The metrics; nil if nothing is counted.
     let metrics: FetchMetrics?
     /// The multi handle that makes HTTP/1.1 connections.
@@ -34,9 +36,25 @@ final class UpstreamPool: DumpedLocal {
         try hub.local(UpstreamPool.self) { try UpstreamPool(on: hub) }
     }
 
-    private init(on hub: Hub) throws(FetchError) {
+    /// Returns the pool for clients of `hub` whose requests have no spans and metrics. The first call creates it. Throws
+    /// `unavailable`.
+    static func unobserved(on hub: Hub) throws -> UpstreamPool {
+        try hub.local(Unobserved.self) { Unobserved(try UpstreamPool(on: hub, isObserved: false)) }.pool
+    }
+
+    /// The place of the second pool, because a hub keeps one object per class.
+    private final class Unobserved: DumpedLocal {
+        let pool: UpstreamPool
+
+        init(_ pool: UpstreamPool) { self.pool = pool }
+
+        func dumpLines(limit: Int) -> [String] { pool.dumpLines(limit: limit) }
+    }
+
+    private init(on hub: Hub, isObserved: Bool = true) throws(FetchError) {
         self.hub = hub
-        metrics = FetchMetrics()
+        self.isObserved = isObserved
+        metrics = isObserved ? FetchMetrics() : nil
         dialer = try CurlMulti(on: hub, metrics)
         // Unowned, because the hub owns the pool and the timer must not keep the pool alive.
         sweep = HubTimer(on: hub) { [unowned self] in closeExpired() }

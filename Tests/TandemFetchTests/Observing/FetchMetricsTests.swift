@@ -1,9 +1,11 @@
 import CoreMetrics
 import HTTPTypes
+import InMemoryTracing
 import MetricsTestKit
 import Tandem
 import TandemFetch
 import Testing
+import Tracing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FetchMetricsTests {
@@ -38,6 +40,29 @@ struct FetchMetricsTests {
             #expect(
                 try metrics.expectMeter("http.client.open_connections").lastValue == Double(FetchStatistics(of: hub).connections))
         }
+    }
+
+    @Test func `a client that is not observed has no span, no metric and connections of its own`() async throws {
+        let (metrics, tracer) = (TestMetrics(), InMemoryTracer())
+        let url = upstream.url("/fixed")
+        var configuration = FetchConfiguration()
+        configuration.isObserved = false
+        let client = FetchClient(configuration: configuration)
+        try await onThread {
+            try Hub.run {
+                try await withMetricsFactory(metrics) {
+                    try await withTracer(tracer) {
+                        _ = try await client.get(url)
+                        #expect(metrics.timers.isEmpty && metrics.meters.isEmpty && metrics.counters.isEmpty)
+                        #expect(FetchStatistics(of: Hub.current!).connections == 0)
+                        _ = try await FetchClient().get(url)
+                        let fetches = FetchStatistics(of: Hub.current!)
+                        #expect(fetches.connections == 1 && fetches.reusedConnections == 0)
+                    }
+                }
+            }
+        }
+        #expect(tracer.popFinishedSpans().count == 1)
     }
 
     @Test func `waits, refusals and retries are counted`() async throws {
