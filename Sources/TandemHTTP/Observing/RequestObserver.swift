@@ -32,7 +32,9 @@ final class RequestObserver {
         observation.begin(head, route: route, id: id, now: now)
         observation.active = metrics?.requestBegan(head, route: route, isSecure: peer.isSecure)
         if tandem_is_recording() { observation.recordBeginning() }
-        if let spans { observation.span = spans.start(head, route: route?.object, peer: peer.address, isSecure: peer.isSecure) }
+        if let spans {
+            observation.span = spans.start(head, route: route?.object, id: id, peer: peer.address, isSecure: peer.isSecure)
+        }
     }
 
     /// The number of bytes in one request and its answer.

@@ -21,13 +21,15 @@ final class RequestSpans {
     }
 
     /// Starts the span of a request, a child of the span that the request's fields name.
-    func start(_ head: RequestHead, route: Route?, peer: SocketAddress, isSecure: Bool) -> any Span {
+    func start(_ head: RequestHead, route: Route?, id: RequestID, peer: SocketAddress, isSecure: Bool) -> any Span {
         var context = ServiceContext.current ?? .topLevel
         instrument.extract(head, into: &context, using: HeadExtractor())
         let span = tracer.startSpan(name(head, route), context: context, ofKind: .server)
         guard span.isRecording else { return span }
         let method = KnownMethods.name(of: head.method, route)
         span.updateAttributes { attributes in
+            // The name that the field has in logs.
+            attributes["request.id"] = id.description
             attributes["http.request.method"] = method
             if method == KnownMethods.other { attributes["http.request.method_original"] = head.method.rawValue }
             attributes["url.scheme"] = isSecure ? "https" : "http"

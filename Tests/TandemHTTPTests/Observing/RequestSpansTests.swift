@@ -34,6 +34,8 @@ extension ServerTests {
                 "http.response.status_code": 200,
             ]
             for (name, value) in expected { #expect(span.attributes.get(name) == value, "\(name)") }
+            guard case .string(let id)? = span.attributes.get("request.id") else { return #expect(Bool(false), "no request.id") }
+            #expect(id.wholeMatch(of: /[0-9a-f]{16}/) != nil)
         }
 
         @Test(arguments: Style.allCases)
