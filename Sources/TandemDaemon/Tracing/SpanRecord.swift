@@ -21,9 +21,13 @@ struct SpanRecord: Sendable {
     var status: SpanStatus?
     var attributes: SpanAttributes = [:]
     var events: [SpanEvent] = []
+    /// The number of events beyond `mostEvents`.
+    var droppedEvents = 0
     /// Spans other than the parent, of this trace or another, that this span refers to: for example those whose messages it
     /// handles in a batch.
     var links: [(target: TraceContext, attributes: SpanAttributes)] = []
+    /// The number of links beyond `mostLinks`.
+    var droppedLinks = 0
 
     init(name: String, kind: SpanKind, trace: TraceContext, parentID: UInt64?, began: UInt64) {
         self.name = name

@@ -34,8 +34,8 @@ final class W3CSpan: Span {
 
     func addEvent(_ event: SpanEvent) {
         record.withLock { record in
-            guard let count = record?.events.count, count < SpanRecord.mostEvents else { return }
-            record?.events.append(event)
+            guard let count = record?.events.count else { return }
+            if count < SpanRecord.mostEvents { record?.events.append(event) } else { record?.droppedEvents += 1 }
         }
     }
 
@@ -43,8 +43,12 @@ final class W3CSpan: Span {
     func addLink(_ link: SpanLink) {
         guard let target = link.context.traceContext else { return }
         record.withLock { record in
-            guard let count = record?.links.count, count < SpanRecord.mostLinks else { return }
-            record?.links.append((target, link.attributes))
+            guard let count = record?.links.count else { return }
+            if count < SpanRecord.mostLinks {
+                record?.links.append((target, link.attributes))
+            } else {
+                record?.droppedLinks += 1
+            }
         }
     }
 

@@ -8,6 +8,8 @@ struct ParsedFamily: Decodable {
         let labels: [String: String]
         /// The value as Python prints it: "1.0", "inf".
         let value: String
+        /// The labels of the exemplar.
+        let exemplar: [String: String]?
     }
 
     let name: String
@@ -30,7 +32,8 @@ func parsePrometheus(_ text: [UInt8], openMetrics: Bool = false) throws -> [Stri
         from prometheus_client.\(openMetrics ? "openmetrics.parser" : "parser") import text_string_to_metric_families
         families = list(text_string_to_metric_families(sys.stdin.buffer.read().decode()))
         json.dump([dict(name=f.name, type=f.type, help=f.documentation, unit=f.unit,
-            samples=[dict(name=s.name, labels=s.labels, value=str(float(s.value))) for s in f.samples]) for f in families],
+            samples=[dict(name=s.name, labels=s.labels, value=str(float(s.value)),
+                exemplar=s.exemplar and s.exemplar.labels) for s in f.samples]) for f in families],
             sys.stdout)
         """
     let packages = try output(of: [packageRoot + "/scripts/lib/python-packages"]).trimmingCharacters(in: .newlines)
@@ -41,7 +44,7 @@ func parsePrometheus(_ text: [UInt8], openMetrics: Bool = false) throws -> [Stri
 }
 
 /// Returns the output of a command. Fails the test if the command fails.
-private func output(of command: [String], input: Data = Data(), environment: [String: String] = [:]) throws -> String {
+func output(of command: [String], input: Data = Data(), environment: [String: String] = [:]) throws -> String {
     let (process, stdin, stdout) = (Process(), Pipe(), Pipe())
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = command
