@@ -55,22 +55,31 @@ struct Exposition {
         for sample in family.samples.sorted(by: { $0.labels.text < $1.labels.text }) {
             switch sample.value {
             case .number(let value): line(isCounter ? name + "_total" : name, sample.labels.text, number(value))
-            case .histogram(let bounds, let counts, let sum): add(name, sample.labels.text, bounds, counts, sum)
+            case .histogram(let bounds, let counts, let sum, let exemplars):
+                add(name, sample.labels.text, bounds, counts, sum, exemplars)
             }
         }
     }
 
-    private mutating func add(_ name: String, _ labels: String, _ bounds: [Double], _ counts: [UInt64], _ sum: Double) {
+    private mutating func add(
+        _ name: String, _ labels: String, _ bounds: [Double], _ counts: [UInt64], _ sum: Double, _ exemplars: [MetricExemplar?]
+    ) {
         let rest = labels.isEmpty ? "" : "," + labels
         var count: UInt64 = 0
-        for (bound, inBucket) in zip(bounds, counts) {
-            count += inBucket
-            line(name + "_bucket", "le=\"\(number(bound))\"" + rest, String(count))
+        for (index, bound) in (bounds + [.infinity]).enumerated() {
+            count += counts[index]
+            // Prometheus's own format has no exemplars. The clocks of metrics and spans differ by microseconds, so a value at a bound
+            // may be counted in the next bucket.
+            let exemplar = format == .openMetrics && count > 0 && !exemplars.isEmpty ? exemplars[index] : nil
+            line(name + "_bucket", "le=\"\(number(bound))\"" + rest, String(count) + (exemplar.map(text) ?? ""))
         }
-        count += counts[bounds.count]
-        line(name + "_bucket", "le=\"+Inf\"" + rest, String(count))
         line(name + "_sum", labels, number(sum))
         line(name + "_count", labels, String(count))
+    }
+
+    private func text(_ exemplar: MetricExemplar) -> String {
+        let labels = #"trace_id="\#(exemplar.traceID)",span_id="\#(exemplar.spanID)""#
+        return " # {\(labels)} \(number(exemplar.value)) \(number(exemplar.time))"
     }
 
     private mutating func line(_ name: String, _ labels: String, _ value: String) {

@@ -14,9 +14,19 @@ struct MetricSample: Sendable {
     let value: MetricValue
 }
 
+/// A recorded value of a histogram, with the ids of the span that took that long.
+struct MetricExemplar: Sendable {
+    let value: Double
+    let traceID: String
+    let spanID: String
+    /// The time of the value, in seconds since 1970.
+    let time: Double
+}
+
 /// The value of a series.
 enum MetricValue: Sendable {
     case number(Double)
     /// The count of each bucket, where the last bucket has no upper bound, and the sum of the recorded values.
-    case histogram(bounds: [Double], counts: [UInt64], sum: Double)
+    /// `exemplars` is empty, or has an element per bucket.
+    case histogram(bounds: [Double], counts: [UInt64], sum: Double, exemplars: [MetricExemplar?] = [])
 }

@@ -54,6 +54,8 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     let labels: MetricLabels
     private let bounds: [Double]
     private let sum = AtomicDouble()
+    /// The newest exemplar of each bucket; empty without any. Recording does not use them.
+    private let exemplars = Mutex<[MetricExemplar?]>([])
     /// The counts, one more than there are bounds. Allocated for the lifetime of the series.
     private nonisolated(unsafe) let counts: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -70,7 +72,17 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     }
 
     var value: MetricValue {
-        .histogram(bounds: bounds, counts: (0...bounds.count).map { counts[$0].load(ordering: .relaxed) }, sum: sum.value)
+        .histogram(
+            bounds: bounds, counts: (0...bounds.count).map { counts[$0].load(ordering: .relaxed) }, sum: sum.value,
+            exemplars: exemplars.withLock { $0 })
+    }
+
+    /// Keeps an exemplar of its bucket, in place of an earlier one. It does not count as a recorded value.
+    func exemplify(_ exemplar: MetricExemplar) {
+        exemplars.withLock { exemplars in
+            if exemplars.isEmpty { exemplars = Array(repeating: nil, count: bounds.count + 1) }
+            exemplars[bounds.firstIndex { exemplar.value <= $0 } ?? bounds.count] = exemplar
+        }
     }
 
     func record(_ value: Int64) { record(Double(value)) }

@@ -91,6 +91,15 @@ final class MetricsRegistry: MetricsFactory {
         }
     }
 
+    // MARK: Exemplars
+
+    /// Keeps an exemplar of a timer. Does nothing if there is no such series.
+    func exemplify(timer label: String, dimensions: [(String, String)], _ exemplar: MetricExemplar) {
+        let (name, labels) = (MetricDescription(of: label, isTimer: true).name, MetricLabels(dimensions).text)
+        let series = families.withLock { $0[name]?.entries[labels]?.series as? HistogramSeries }
+        series?.exemplify(exemplar)
+    }
+
     // MARK: Reading
 
     /// Returns the current values of all families. A value recorded during the call may or may not be included.

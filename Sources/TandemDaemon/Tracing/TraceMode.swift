@@ -4,6 +4,6 @@ enum TraceMode: String, Sendable, CaseIterable {
     case off
     /// Requests whose client sends a well-formed `traceparent`.
     case join
-    /// All requests. A request without `traceparent` starts a trace, which is sampled if spans are logged.
+    /// All requests. A request without `traceparent` starts a trace, which is sampled if spans are logged or exported.
     case start
 }

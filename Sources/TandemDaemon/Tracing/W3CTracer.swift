@@ -2,7 +2,7 @@ internal import Synchronization
 internal import TandemHTTP
 internal import Tracing
 
-/// A tracer for W3C Trace Context, without an exporter: it continues the trace of the client, gives each span an id, passes both
+/// A tracer for W3C Trace Context: it continues the trace of the client, gives each span an id, passes both
 /// on to upstreams, and passes ended spans to a sink if there is one.
 ///
 /// A span is recorded if its trace is sampled and there is a sink. Otherwise it only carries ids. The service that started the
