@@ -44,13 +44,27 @@ struct Configured: Sendable {
     }
 
     /// Reads the files that the values name, as the daemon does when it starts. Blocks while it reads. Throws a `TLSError`, which
-    /// names the file.
+    /// names the file, or a `ConfigurationError`.
     ///
     /// - Returns: Warnings: problems that need attention but are not errors.
     func checkFiles() throws -> [String] {
+        _ = try collectorHeaders()
         // A daemon without TLS needs no certificate.
         guard let tls = values.http.tls, !tls.certificates.isEmpty else { return [] }
         return try tls.check()
+    }
+
+    /// Reads the header fields for the collector. Blocks while it reads.
+    func collectorHeaders() throws(ConfigurationError) -> HTTPFields {
+        guard let file = values.collector.headersFile else { return [:] }
+        do {
+            return try CollectorHeaders.read(file)
+        } catch {
+            let key = "trace.otlp-headers-file"
+            let problem = ConfigurationError.Problem(
+                code: .unacceptableValue, place: places[key] ?? key, message: "\(key): \(file): \(error.message)")
+            throw ConfigurationError(problems: [problem])
+        }
     }
 }
 

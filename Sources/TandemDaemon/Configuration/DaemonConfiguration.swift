@@ -16,6 +16,22 @@ struct DaemonConfiguration: Sendable {
         var client = FetchConfiguration()
     }
 
+    /// The collector that gets ended spans of sampled traces.
+    struct Collector: Sendable {
+        /// The URL that spans are sent to; nil for no export.
+        var endpoint: FetchURL?
+        /// The file with header fields for each request, which may hold secrets.
+        var headersFile: String?
+        /// The maximum number of spans that wait to be exported.
+        var queue = 2_048
+        /// The maximum number of spans per request.
+        var batch = 512
+        /// The maximum time that a span waits for its batch to fill.
+        var interval: Duration = .seconds(1)
+        /// The maximum time of one request.
+        var timeout: Duration = .seconds(10)
+    }
+
     /// The server, its limits, and its hubs.
     var http = HTTPServerConfiguration()
     /// The maximum time for which one piece of code may hold a hub before the log names it. Zero: no limit, and no watchdog.
@@ -44,6 +60,8 @@ struct DaemonConfiguration: Sendable {
     var traceMode = TraceMode.off
     /// Whether ended spans of sampled traces are written to standard output.
     var logsSpans = false
+    /// The collector that gets ended spans.
+    var collector = Collector()
 
     /// The defaults.
     init() {

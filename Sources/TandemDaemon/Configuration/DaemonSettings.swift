@@ -46,8 +46,11 @@ enum DaemonSettings {
                 holds the hubs that serve. Without it nothing is counted, and the service itself answers /healthz.
                 """),
         Group(
-            key: "trace", note: "Tracing by W3C Trace Context: the fields traceparent and tracestate, in requests and in fetches."
-        ),
+            key: "trace",
+            note: """
+                Tracing by W3C Trace Context: the fields traceparent and tracestate, in requests and in fetches. Ended spans can go to \
+                standard output, and to an OpenTelemetry collector.
+                """),
     ]
 
     private static let day = Setting.day
@@ -521,7 +524,44 @@ enum DaemonSettings {
             "trace.log-spans", \.logsSpans, .restart,
             """
             Whether ended spans are written to standard output, as JSON, one per line. Only those of sampled traces; a trace that \
-            begins here is sampled when this is true.
+            begins here is sampled when this is true, or when trace.otlp-endpoint is set.
+            """),
+        .text(
+            "trace.otlp-endpoint", \.collector.endpoint,
+            expecting: "an http or https URL without a query, like http://127.0.0.1:4318/v1/traces, or nothing", .restart,
+            """
+            The URL of an OpenTelemetry collector that gets ended spans of sampled traces, by OTLP over HTTP in JSON; "" for none. A \
+            URL without a path gets /v1/traces. Without trace.mode it has no effect. The exporter may reach this origin, and handlers \
+            may not unless fetch.allow lists it. It uses fetch.ca-file and the other keys of fetch for TLS.
+            """,
+            parse: { text in text.isEmpty ? .some(nil) : SpanExporter.endpoint(text).map { .some($0) } },
+            render: { $0?.text ?? "" }),
+        .file(
+            "trace.otlp-headers-file", \.collector.headersFile, .nextFetch,
+            """
+            A file of header fields for the collector, one per line, such as Authorization: Bearer TOKEN; empty for none. A file, so \
+            that the token appears neither in check-config nor in a list of processes. Each reload reads it again.
+            """),
+        .integer(
+            "trace.otlp-queue", \.collector.queue, 1...1_000_000, unit: "spans", .restart,
+            """
+            Spans that may wait for the collector; further ones are dropped and counted. 2048, the default of OpenTelemetry's SDKs: \
+            about 4 MB.
+            """),
+        .integer(
+            "trace.otlp-batch", \.collector.batch, 1...100_000, unit: "spans", .restart,
+            "Spans per request to the collector; a request also ends at 1 MiB. 512, the default of OpenTelemetry's SDKs."),
+        .milliseconds(
+            "trace.otlp-interval-ms", \.collector.interval, timeouts, .restart,
+            """
+            How long a span waits for its batch to fill. 1 second: whoever debugs finds the trace of a request soon after it has \
+            ended.
+            """),
+        .milliseconds(
+            "trace.otlp-timeout-ms", \.collector.timeout, timeouts, .restart,
+            """
+            The time for one request to the collector. 10 seconds, the default of OTLP. Failed requests are repeated with growing \
+            pauses, five attempts in all.
             """),
     ]
 }

@@ -45,7 +45,7 @@ struct Daemon<Service: DaemonService> {
         ProcessSetup.prepare()
         patchLegacyCode()
         let signals = try Signals()
-        let observability = try Observability(values, log: log)
+        let observability = try Observability(values, log: log, exporter: try makeExporter())
         try observability.start()
         defer { observability.finish() }
         let supervisor = Supervisor(
@@ -57,8 +57,36 @@ struct Daemon<Service: DaemonService> {
         supervising.onReport = report
         supervising.servesMainActor = values.http.hub.takesOverGlobalExecutor
         try Hub.run(supervising) {
-            try await supervisor.run { try await start(observability, supervisor) }
+            try await exporting(observability) {
+                try await supervisor.run { try await start(observability, supervisor) }
+            }
         }
+    }
+
+    /// Creates the exporter of spans; returns nil without a collector or without traces.
+    private func makeExporter() throws(ConfigurationError) -> SpanExporter? {
+        let collector = values.collector
+        guard values.traceMode != .off, let endpoint = collector.endpoint else { return nil }
+        return SpanExporter(
+            SpanExporter.Settings(
+                endpoint: endpoint, batch: collector.batch, interval: collector.interval, timeout: collector.timeout),
+            queue: SpanQueue(limit: collector.queue, batch: collector.batch),
+            resource: OTLPRequest.Resource(
+                service: Service.name, version: Service.version, host: hostName(), processID: getpid()),
+            fetch: values.fetch.client, headers: try configured.collectorHeaders(), logger: logger)
+    }
+
+    /// Runs `body` while the exporter runs, and then exports the remaining spans. On the supervising hub.
+    private func exporting(_ observability: Observability, _ body: () async throws -> Void) async throws {
+        guard let exporter = observability.exporter else { return try await body() }
+        let running = spawn(name: "span exporter") { await exporter.run { observability.exemplify($0) } }
+        do {
+            try await body()
+        } catch {
+            await exporter.finish(running)
+            throw error
+        }
+        await exporter.finish(running)
     }
 
     /// Makes blocking calls of libc park green threads, as far as the executable is linked for it.
@@ -86,8 +114,12 @@ struct Daemon<Service: DaemonService> {
         context.use(server)
         let reloader = Reloader(loader, configured, logger: logger) { [self] new in
             try new.checkMigrations(routes, server.check)
-            _ = try await offload { try new.checkFiles() }
+            let headers = try await offload {
+                _ = try new.checkFiles()
+                return try new.collectorHeaders()
+            }
             try await context.reload(new) { try server.reload(http(new.values, observability)) }
+            observability.exporter?.reload(new.values.fetch.client, headers)
             level.value = new.values.logLevel
         }
         let admin = values.adminListen.map { address in
@@ -113,6 +145,13 @@ struct Daemon<Service: DaemonService> {
     }
 
     private var report: @Sendable (HubReport) -> Void { { [logger] in logger.warning("\($0)") } }
+}
+
+/// Returns the name of this machine; an empty text if it has none.
+private func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
 extension Router {

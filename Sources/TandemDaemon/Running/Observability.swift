@@ -16,9 +16,13 @@ struct Observability: Sendable {
     private let registry: MetricsRegistry?
     private let tracer: W3CTracer?
     private let accessLog: LineAccessLog
+    /// The exporter of spans; nil if there is no collector.
+    let exporter: SpanExporter?
 
     /// Creates the parts that the configuration enables. Throws if the kernel refuses the writer's eventfds.
-    init(_ configuration: DaemonConfiguration, log: LogOutput) throws(TandemError) {
+    ///
+    /// - Parameter exporter: The exporter of spans, which `Daemon` runs.
+    init(_ configuration: DaemonConfiguration, log: LogOutput, exporter: SpanExporter?) throws(TandemError) {
         self.log = log
         let format = configuration.accessFormat.format(for: STDOUT_FILENO)
         let logsSpans = configuration.traceMode != .off && configuration.logsSpans
@@ -27,12 +31,19 @@ struct Observability: Sendable {
         self.lines = lines
         accessLog = LineAccessLog(writer: lines, format: format)
         registry = configuration.adminListen == nil ? nil : MetricsRegistry()
-        let sink: (@Sendable (SpanRecord) -> Void)? = { span in
-            lines.write(hub: Hub.current?.index ?? 0) { span.append(&$1, to: &$0) }
-        }
+        self.exporter = exporter
+        let sink = Self.sink(lines: logsSpans ? lines : nil, queue: exporter?.queue)
         tracer =
-            configuration.traceMode == .off
-            ? nil : W3CTracer(startsTraces: configuration.traceMode == .start, sink: logsSpans ? sink : nil)
+            configuration.traceMode == .off ? nil : W3CTracer(startsTraces: configuration.traceMode == .start, sink: sink)
+    }
+
+    /// Returns a sink that writes each ended span to the log and adds it to the queue of the exporter; nil without both.
+    private static func sink(lines: LineWriter?, queue: SpanQueue?) -> (@Sendable (SpanRecord) -> Void)? {
+        if lines == nil, queue == nil { return nil }
+        return { span in
+            lines?.write(hub: Hub.current?.index ?? 0) { span.append(&$1, to: &$0) }
+            queue?.add(span)
+        }
     }
 
     /// Installs the process's metrics and tracing, and starts the writer. Call it once, before any server runs.
@@ -48,6 +59,13 @@ struct Observability: Sendable {
     /// Sets or removes the access log of a server's configuration.
     func observe(_ http: inout HTTPServerConfiguration, logsAccess: Bool) { http.accessLog = logsAccess ? accessLog : nil }
 
+    /// Keeps exemplars of the durations of requests, from spans that are about to be exported. So an exemplar leads to a trace that
+    /// the collector has, and costs the serving hubs nothing.
+    func exemplify(_ spans: [SpanRecord]) {
+        guard let registry else { return }
+        RequestExemplars.of(spans) { registry.exemplify(timer: "http.server.request.duration", dimensions: $0, $1) }
+    }
+
     /// Returns all metrics except those of the hubs.
     func metrics() -> [MetricFamily] {
         let dropped = MetricFamily(
@@ -59,6 +77,6 @@ struct Observability: Sendable {
                 MetricSample(labels: MetricLabels([("log", "service")]), value: .number(Double(log.droppedLines))),
             ])
         return (registry?.snapshot() ?? []) + ProcessMetrics.families()
-            + LegacyMetrics.families(TandemPatch.report()) + [dropped]
+            + LegacyMetrics.families(TandemPatch.report()) + [dropped] + (exporter?.metrics() ?? [])
     }
 }

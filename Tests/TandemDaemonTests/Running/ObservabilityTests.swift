@@ -30,7 +30,8 @@ struct ObservabilityTests {
     }
 
     @Test func `the page on observability lists every metric`() async throws {
-        try await withDaemon { service, admin, _ in
+        let tracing = ["TANDEM_TRACE_MODE": "start", "TANDEM_TRACE_OTLP_ENDPOINT": "http://127.0.0.1:1"]
+        try await withDaemon(tracing) { service, admin, _ in
             #expect(try await service.get("/blocking/legacy/sleep?ms=0").status == .ok)
             try await service.withConnection { connection in
                 try await connection.send("NONSENSE\r\n\r\n")

@@ -12,7 +12,7 @@ let packageRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingL
     .deletingLastPathComponent().path()
 
 /// A file with this text, deleted with its object.
-final class TemporaryFile {
+final class TemporaryFile: Sendable {
     let path: String
 
     init(_ text: String) throws {
