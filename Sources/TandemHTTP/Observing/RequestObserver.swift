@@ -33,7 +33,9 @@ final class RequestObserver {
         observation.active = metrics?.requestBegan(head, route: route, isSecure: peer.isSecure)
         if tandem_is_recording() { observation.recordBeginning() }
         if let spans {
-            observation.span = spans.start(head, route: route?.object, id: id, peer: peer.address, isSecure: peer.isSecure)
+            // Not `id`, which an untraced request would then retain once more.
+            observation.span = spans.start(
+                head, route: route?.object, id: observation.scope.id, peer: peer.address, isSecure: peer.isSecure)
         }
     }
 
