@@ -125,7 +125,7 @@ struct OTLPRequest {
         var all: [(String, SpanAttribute)] = []
         attributes.forEach { all.append(($0, $1)) }
         guard !all.isEmpty else { return }
-        all.sort { $0.0 < $1.0 }
+        if all.count > Self.mostAttributes { all.sort { $0.0 < $1.0 } }
         bytes += #","attributes":["#.utf8
         list(all.prefix(Self.mostAttributes)) { $0.attribute($1.0, $1.1) }
         bytes.append(UInt8(ascii: "]"))
@@ -189,10 +189,12 @@ struct OTLPRequest {
 
     /// Appends a text as a JSON string, at most `longestText` bytes of it.
     private mutating func text(_ text: String) {
-        guard text.utf8.count > Self.longestText else { return LogText.appendQuoted(text, to: &bytes) }
-        var end = text.utf8.index(text.startIndex, offsetBy: Self.longestText)
-        // Whole characters only.
-        while text.utf8[end] & 0xC0 == 0x80 { end = text.utf8.index(before: end) }
-        LogText.appendQuoted(String(text[..<end]), to: &bytes)
+        var text = text
+        text.withUTF8 { utf8 in
+            var end = min(utf8.count, Self.longestText)
+            // Whole characters only.
+            while end < utf8.count, utf8[end] & 0xC0 == 0x80 { end -= 1 }
+            LogText.appendQuoted(UnsafeBufferPointer(rebasing: utf8[..<end]), to: &bytes)
+        }
     }
 }

@@ -146,9 +146,7 @@ final class SpanExporter: Sendable {
             queue.bell.reset()
             // Read first: spans that end after `finish` may be lost, those that ended before may not.
             let isLast = ending.outcome != nil
-            let spans = queue.take()
-            look(spans)
-            await export(spans)
+            await exportAll(look)
             if isLast { break }
         }
     }
@@ -170,7 +168,9 @@ final class SpanExporter: Sendable {
         if lost > 0 { logger.warning("spans were not exported before the stop", metadata: ["spans": "\(lost)"]) }
     }
 
-    private func export(_ spans: [SpanRecord]) async {
+    private func exportAll(_ look: ([SpanRecord]) -> Void) async {
+        var spans = queue.take()
+        look(spans)
         var next = 0
         while next < spans.count {
             var request = OTLPRequest(resource)
@@ -182,7 +182,7 @@ final class SpanExporter: Sendable {
             await send(request.finished(), count)
             queue.release(count)
         }
-        queue.reuse(spans)
+        queue.reuse(&spans)
     }
 
     private func send(_ body: [UInt8], _ count: Int) async {

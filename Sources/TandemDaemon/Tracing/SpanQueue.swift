@@ -69,8 +69,8 @@ final class SpanQueue: Sendable {
     /// Makes room for as many new spans, which `take` has returned before.
     func release(_ count: Int) { state.withLock { $0.taken -= count } }
 
-    /// Returns the memory of spans that `take` has returned, for reuse. It destroys the spans outside the lock.
-    func reuse(_ spans: consuming [SpanRecord]) {
+    /// Destroys spans that `take` has returned, outside the lock, and keeps their memory for reuse. The caller must have no copy.
+    func reuse(_ spans: inout [SpanRecord]) {
         spans.removeAll(keepingCapacity: true)
         state.withLock { swap(&$0.spare, &spans) }
     }
