@@ -60,7 +60,7 @@ struct Observability: Sendable {
     func observe(_ http: inout HTTPServerConfiguration, logsAccess: Bool) { http.accessLog = logsAccess ? accessLog : nil }
 
     /// Keeps exemplars of the durations of requests, from spans that are about to be exported. So an exemplar leads to a trace that
-    /// the collector has, and costs the serving hubs nothing.
+    /// the collector gets, unless the export fails, and costs the serving hubs nothing.
     func exemplify(_ spans: [SpanRecord]) {
         guard let registry else { return }
         RequestExemplars.of(spans) { registry.exemplify(timer: "http.server.request.duration", dimensions: $0, $1) }

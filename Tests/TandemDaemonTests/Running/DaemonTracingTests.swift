@@ -104,7 +104,6 @@ struct DaemonTracingTests {
                 return result
             }
             let (works, hangs) = (try await cost(.accepts), try await cost(.hangs))
-            print("collector works: \(works), hangs: \(hangs)")
             #expect(hangs.dropped == 310)
             #expect(abs(hangs.parks - works.parks) <= 5 && abs(hangs.jobs - works.jobs) <= 30)
         }
