@@ -122,7 +122,8 @@ struct ReloaderTests {
         // These are not the server's: the daemon applies the first three at a reload, and reads the others once at the start.
         case "hub.stall-threshold-ms", "log.level", "log.access": #expect(fixed == [] && setting.effect != .restart)
         case "hub.dead-after-ms", "legacy.patch", "legacy.files", "log.format", "log.access-format", "admin.listen", "trace.mode",
-            "trace.log-spans":
+            "trace.log-spans", "trace.otlp-endpoint", "trace.otlp-queue", "trace.otlp-batch", "trace.otlp-interval-ms",
+            "trace.otlp-timeout-ms":
             #expect(fixed == [] && setting.effect == .restart)
         default: #expect(fixed.isEmpty == (setting.effect != .restart), "\(key): \(fixed)")
         }
