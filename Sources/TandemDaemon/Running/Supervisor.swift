@@ -113,8 +113,9 @@ final class Supervisor: Sendable {
         guard let server = parts.withLock({ $0?.server }), server.phase < .leaving else { _exit(128 + signal) }
         let http = server.configuration
         let planned = http.stopDelay + http.stopGrace + http.cleanupTimeout + Self.margin
-        logger.notice("stopping: requests in flight have \(http.stopDelay + http.stopGrace) to end")
+        // First: whoever reads the log then finds the daemon not ready.
         server.stop()
+        logger.notice("stopping: requests in flight have \(http.stopDelay + http.stopGrace) to end")
         let hub = Hub.current!
         hub.spawn(name: "stopping") { [self] in
             await notifier?.send(.stopping, .status("stopping"), .extendTimeout(planned))
