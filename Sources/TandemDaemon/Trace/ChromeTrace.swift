@@ -8,7 +8,6 @@ internal import Tandem
 struct ChromeTrace: Sendable {
     private static let eventsPerPiece = 512
 
-    private let service: String
     private let process: Int
     private let otherData: JSON
     private var events: [TraceEvent] = []
@@ -19,7 +18,6 @@ struct ChromeTrace: Sendable {
     ///   - service: The name and version of the service.
     ///   - process: The number of the process.
     init(_ recording: FlightRecording, service: String, process: Int) {
-        self.service = service
         self.process = process
         otherData = [
             "service": .string(service),

@@ -3,8 +3,8 @@ internal import Tracing
 
 /// A request to an OpenTelemetry collector: `ExportTraceServiceRequest` in the JSON of OTLP 1.
 ///
-/// That is the JSON mapping of Protocol Buffers with two exceptions: ids of traces and spans are hexadecimal, and enumerations are
-/// numbers. 64-bit integers are strings. https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+/// OTLP uses the JSON mapping of Protocol Buffers, in which 64-bit integers are strings, with two exceptions: the ids of traces and spans
+/// are hexadecimal, and enumerations are numbers. https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 struct OTLPRequest {
     /// The process that the spans come from.
     struct Resource: Sendable {

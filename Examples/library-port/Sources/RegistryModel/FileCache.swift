@@ -7,7 +7,7 @@ public struct FileCache: Sendable {
     /// Creates a cache in a directory that exists.
     public init(directory: String) { self.directory = directory }
 
-    /// Returns the archive with this checksum. Returns nil if there is none, and if the file was damaged.
+    /// Returns the archive with this checksum; nil if there is no such file, or if the file is damaged.
     public func read(_ checksum: String) -> [UInt8]? {
         guard let data = try? Data(contentsOf: file(checksum)), sha256(of: [UInt8](data)) == checksum else { return nil }
         return [UInt8](data)
