@@ -14,11 +14,8 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that does not split the mapping */
 #endif
 
-enum {
-  STACKS_PER_SLAB = 64,
-  /* A frame larger than the guard can skip it. Guards use address space, not memory. */
-  GUARD_SIZE = 64 * 1024,
-};
+/* A frame larger than the guard can skip it. Guards use address space, not memory. */
+enum { GUARD_SIZE = 64 * 1024 };
 
 typedef struct tandem_slab {
   struct tandem_slab *next;     /* in its pool */
@@ -68,7 +65,7 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
   tandem_slab *slab = calloc(1, sizeof *slab);
   if (!slab) return ENOMEM;
   slab->pitch = pitch;
-  slab->base = mmap(NULL, pitch * STACKS_PER_SLAB, PROT_READ | PROT_WRITE,
+  slab->base = mmap(NULL, pitch * TANDEM_STACKS_PER_SLAB, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (slab->base == MAP_FAILED) {
     int error = errno;
@@ -77,12 +74,12 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
     return error;
   }
   /* A huge page would make each parked green thread resident in 2 MiB steps. */
-  madvise(slab->base, pitch * STACKS_PER_SLAB, MADV_NOHUGEPAGE);
-  for (size_t i = 0; i < STACKS_PER_SLAB; i++) {
+  madvise(slab->base, pitch * TANDEM_STACKS_PER_SLAB, MADV_NOHUGEPAGE);
+  for (size_t i = 0; i < TANDEM_STACKS_PER_SLAB; i++) {
     char *guard = slab->base + i * pitch;
     if (madvise(guard, GUARD_SIZE, MADV_GUARD_INSTALL) != 0 && mprotect(guard, GUARD_SIZE, PROT_NONE) != 0) {
       int error = errno;
-      munmap(slab->base, pitch * STACKS_PER_SLAB);
+      munmap(slab->base, pitch * TANDEM_STACKS_PER_SLAB);
       free(slab);
       errno = error;
       return error;
@@ -92,7 +89,7 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
   pool->slabs = slab;
   publish(slab);
   /* Linked from the last to the first, so that the first is used first. Touched only now: one page per stack. */
-  for (size_t i = STACKS_PER_SLAB; i-- > 0;) {
+  for (size_t i = TANDEM_STACKS_PER_SLAB; i-- > 0;) {
     tandem_fiber *fiber = fiber_at(slab, i);
     fiber->low = (uintptr_t)slab->base + i * pitch + GUARD_SIZE;
     fiber->high = (uintptr_t)fiber;
@@ -101,16 +98,16 @@ int tandem_stack_pool_grow(tandem_stack_pool *pool) {
     fiber->next_free = pool->free;
     pool->free = fiber;
   }
-  pool->total += STACKS_PER_SLAB;
+  pool->total += TANDEM_STACKS_PER_SLAB;
   return 0;
 }
 
 void tandem_stack_pool_destroy(tandem_stack_pool *pool) {
   for (tandem_slab *slab = pool->slabs; slab;) {
     tandem_slab *next = slab->next;
-    for (size_t i = 0; i < STACKS_PER_SLAB; i++) tandem_fiber_forget(fiber_at(slab, i));
+    for (size_t i = 0; i < TANDEM_STACKS_PER_SLAB; i++) tandem_fiber_forget(fiber_at(slab, i));
     unpublish(slab);
-    munmap(slab->base, slab->pitch * STACKS_PER_SLAB);
+    munmap(slab->base, slab->pitch * TANDEM_STACKS_PER_SLAB);
     free(slab);
     slab = next;
   }
@@ -141,12 +138,32 @@ bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit) {
 size_t tandem_stack_pool_lent(const tandem_stack_pool *pool, tandem_fiber **fibers, size_t limit) {
   size_t count = 0;
   for (const tandem_slab *slab = pool->slabs; slab; slab = slab->next) {
-    for (size_t i = 0; i < STACKS_PER_SLAB && count < limit; i++) {
+    for (size_t i = 0; i < TANDEM_STACKS_PER_SLAB && count < limit; i++) {
       tandem_fiber *fiber = fiber_at(slab, i);
       if (fiber->is_lent) fibers[count++] = fiber;
     }
   }
   return count;
+}
+
+size_t tandem_slab_lent(tandem_slab **slab, tandem_fiber **fibers) {
+  size_t count = 0;
+  for (size_t i = 0; i < TANDEM_STACKS_PER_SLAB; i++) {
+    tandem_fiber *fiber = fiber_at(*slab, i);
+    if (fiber->is_lent) fibers[count++] = fiber;
+  }
+  *slab = (*slab)->next;
+  return count;
+}
+
+tandem_fiber *tandem_stack_pool_find(const tandem_stack_pool *pool, uint64_t number) {
+  for (const tandem_slab *slab = pool->slabs; slab; slab = slab->next) {
+    uint64_t first = fiber_at(slab, 0)->number;
+    if (number < first || number - first >= TANDEM_STACKS_PER_SLAB) continue;
+    tandem_fiber *fiber = fiber_at(slab, number - first);
+    return fiber->is_lent ? fiber : NULL;
+  }
+  return NULL;
 }
 
 /* MARK: overflow */
@@ -176,7 +193,7 @@ static void put_number(line *line, size_t number) {
 static void report_overflow(uintptr_t address) {
   for (tandem_slab *slab = all_slabs; slab; slab = slab->next_any) {
     uintptr_t base = (uintptr_t)slab->base;
-    if (address < base || address >= base + slab->pitch * STACKS_PER_SLAB) continue;
+    if (address < base || address >= base + slab->pitch * TANDEM_STACKS_PER_SLAB) continue;
     if ((address - base) % slab->pitch >= GUARD_SIZE) return; /* inside a stack, not in a guard */
     tandem_fiber *fiber = fiber_at(slab, (address - base) / slab->pitch);
     line line = {.length = 0};

@@ -63,6 +63,16 @@ bool tandem_stack_pool_trim(tandem_stack_pool *pool, size_t limit);
 size_t tandem_stack_pool_lent(
     const tandem_stack_pool *pool, tandem_fiber *_Nullable *_Nonnull fibers, size_t limit);
 
+/// The maximum number of stacks in a slab.
+enum { TANDEM_STACKS_PER_SLAB = 64 };
+
+/// Writes the fibers of `*slab` that are in use to `fibers`, which has room for TANDEM_STACKS_PER_SLAB, and sets `*slab` to the next
+/// slab; null after the last. Begin with `pool->slabs`. A slab stays valid as long as its pool. Returns how many were written.
+size_t tandem_slab_lent(struct tandem_slab *_Nullable *_Nonnull slab, tandem_fiber *_Nullable *_Nonnull fibers);
+
+/// Returns the fiber in use with this number; null if there is none.
+tandem_fiber *_Nullable tandem_stack_pool_find(const tandem_stack_pool *pool, uint64_t number);
+
 /// Gives this OS thread an alternate signal stack, and the process a handler of SIGSEGV and SIGBUS. If the fault is in the guard
 /// of a stack, the handler writes to standard error which green thread overflowed and which setting to raise. Then it passes the
 /// signal to the previous handler, or to the default action. Returns 0, or an errno.

@@ -44,6 +44,28 @@ struct StackPool {
     /// The number of stacks that are mapped, in use or free.
     var mapped: Int { Int(pool.pointee.total) }
 
+    /// Returns the fiber in use with this number; nil if there is none.
+    func fiber(numbered number: Int) -> Fiber? { tandem_stack_pool_find(pool, UInt64(clamping: number)) }
+
+    /// A walk over the fibers in use, which may go on after the hub has run other jobs: it then misses stacks that were mapped since.
+    struct Walk {
+        fileprivate var slab: OpaquePointer?
+
+        /// Calls `body` with the fibers in use of the next slabs, which have at least `limit` stacks together. Returns false at the end.
+        mutating func next(atLeast limit: Int, _ body: (Fiber) -> Void) -> Bool {
+            let room = Int(TANDEM_STACKS_PER_SLAB)
+            withUnsafeTemporaryAllocation(of: Fiber?.self, capacity: room) { buffer in
+                for _ in 0..<(limit + room - 1) / room where slab != nil {
+                    for fiber in buffer[..<tandem_slab_lent(&slab, buffer.baseAddress!)] { body(fiber!) }
+                }
+            }
+            return slab != nil
+        }
+    }
+
+    /// Begins a walk over the fibers in use.
+    var walk: Walk { Walk(slab: pool.pointee.slabs) }
+
     /// The fibers whose stacks are in use.
     var fibers: [Fiber] {
         let count = inUse

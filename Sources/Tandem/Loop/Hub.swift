@@ -170,7 +170,8 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         preconditionOnThread()
         return HubStatistics(
             greenThreads: stacks.inUse, greenThreadsHighWater: stacks.highWater, stacksMapped: stacks.mapped, tasks: tasks.count,
-            waits: waits.count, timers: waits.timerCount, descriptors: registrations.count, turns: loop.turns,
+            waits: waits.count, timers: waits.timerCount, descriptors: registrations.count,
+            readyJobs: Int(clamping: ready.count), turns: loop.turns,
             jobs: pulse.pointee.jobs, bridgesToBlocking: pulse.pointee.started, bridgesToAsync: pulse.pointee.awaited,
             parks: pulse.pointee.parked, stalls: tandem_pulse_stalls(pulse), loopDelays: LoopDelays(pulse.pointee))
     }

@@ -47,6 +47,9 @@ struct ReadyJobs {
 
     var isEmpty: Bool { state.pointee.woken.head == nil && state.pointee.others.head == nil }
 
+    /// The number of jobs in both queues.
+    var count: UInt64 { state.pointee.woken.count + state.pointee.others.count }
+
     /// The number of jobs in the queue `woken`.
     var wokenCount: UInt64 { state.pointee.woken.count }
 

@@ -50,10 +50,18 @@ struct WaitPool {
     }
 
     /// Calls `body` with each wait in use that is not a `HubTimer`.
-    func forEachCall(_ body: (Wait) -> Void) {
-        for slab in slabs {
-            for index in 0..<WaitPool.perSlab where slab[index].what != nil && slab[index].timer == nil { body(slab + index) }
-        }
+    func forEachCall(_ body: (Wait) -> Void) { for slab in slabs { WaitPool.forEachCall(in: slab, body) } }
+
+    /// Calls `body` in the same way for the slabs from number `first` on, which have at least `limit` waits together. Returns the number
+    /// of the next slab; nil at the end. Slabs are never freed, so the walk may go on after the hub has run other jobs.
+    func forEachCall(from first: Int, atLeast limit: Int, _ body: (Wait) -> Void) -> Int? {
+        let next = min(slabs.count, first + (limit + WaitPool.perSlab - 1) / WaitPool.perSlab)
+        for slab in slabs[min(first, next)..<next] { WaitPool.forEachCall(in: slab, body) }
+        return next < slabs.count ? next : nil
+    }
+
+    private static func forEachCall(in slab: Wait, _ body: (Wait) -> Void) {
+        for index in 0..<perSlab where slab[index].what != nil && slab[index].timer == nil { body(slab + index) }
     }
 
     private mutating func recycle(_ wait: Wait) {

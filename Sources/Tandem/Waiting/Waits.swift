@@ -178,12 +178,17 @@ struct Waits {
     /// The number of deadlines that are armed.
     var timerCount: Int { state.pointee.timers.count }
 
-    /// The calls that wait now. A `HubTimer` is not a call.
-    func snapshot() -> [WaitSnapshot] {
+    /// The calls that wait now and that `isWanted` accepts. A `HubTimer` is not a call.
+    func snapshot(where isWanted: (Wait) -> Bool = { _ in true }) -> [WaitSnapshot] {
         let now = tandem_real_nanoseconds()
         var found: [WaitSnapshot] = []
-        state.pointee.pool.forEachCall { found.append(WaitSnapshot($0.pointee, now: now)) }
+        state.pointee.pool.forEachCall { if isWanted($0) { found.append(WaitSnapshot($0.pointee, now: now)) } }
         return found
+    }
+
+    /// Walks over the calls that wait, in steps: see `WaitPool.forEachCall(from:atLeast:_:)`.
+    func forEachCall(from first: Int, atLeast limit: Int, _ body: (Wait) -> Void) -> Int? {
+        state.pointee.pool.forEachCall(from: first, atLeast: limit, body)
     }
 
     // MARK: End

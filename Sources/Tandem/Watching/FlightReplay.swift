@@ -42,7 +42,8 @@ package struct FlightReplay {
     /// The key of the text that names a task which serves requests and has no name. No address of a string is so small.
     private static let connection: UInt64 = 1
 
-    private let clock: FlightClock
+    /// Converts the ticks of the events. A newer reading of the clocks is more exact for later events.
+    package var clock: FlightClock
     private var subjects: [UInt64: Subject] = [:]
     private var texts: [UInt64: String] = [connection: "connection"]
     /// The end of the last job or poll. The next one does not begin before it.

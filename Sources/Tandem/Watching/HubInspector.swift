@@ -19,15 +19,12 @@ extension Hub {
 struct HubInspector {
     private let hub: Hub
     private let fibers: [Fiber]
-    /// The names of the tasks that the hub has started.
-    private let names: [UnsafeRawPointer: String]
     /// The fibers that run now, each with the fiber that runs on top of it. The innermost fiber maps to itself.
     private let running: [Fiber: Fiber]
 
     init(_ hub: Hub) {
         self.hub = hub
         fibers = hub.stacks.fibers
-        names = hub.tasks.running.mapValues { "\($0.name)" }
         running = HubInspector.runningFibers()
     }
 
@@ -43,8 +40,12 @@ struct HubInspector {
         return running
     }
 
+    /// The names of the tasks that the hub has started.
+    private var names: [UnsafeRawPointer: String] { hub.tasks.running.mapValues { "\($0.name)" } }
+
     /// Returns what `Hub.dump` does.
     func dump(limit: Int) -> HubDump {
+        let names = names
         let owned = Set(fibers.compactMap { $0.pointee.task })
         var awaited: [UnsafeRawPointer: WaitSnapshot] = [:]
         var waiting: [HubDump.TaskEntry] = []
@@ -64,16 +65,24 @@ struct HubInspector {
             if waiting.count == limit { omitted += 1; continue }
             waiting.append(.init(name: name, state: "is ready, or waits for a child task, an actor, or another executor"))
         }
-        let threads = fibers.prefix(limit).map { fiber in
-            HubDump.GreenThreadEntry(
-                number: Int(fiber.pointee.number), name: fiber.pointee.name.map { String(cString: $0) } ?? "",
-                state: running[fiber] != nil ? "runs" : state(fiber, fiber.pointee.task.flatMap { awaited[$0] }),
-                stack: stack(fiber))
-        }
+        let threads = fibers.prefix(limit).map { fiber in entry(fiber, fiber.pointee.task.flatMap { awaited[$0] }) }
         return HubDump(
             hubName: hub.configuration.name, hubIndex: hub.index, statistics: hub.statistics, greenThreads: threads,
             tasks: waiting,
             locals: hub.locals.dumpLines(limit: limit), calls: ForeignWait.callLines(), omitted: omitted)
+    }
+
+    /// Returns what `Hub.greenThread(numbered:)` does.
+    func greenThread(numbered number: Int) -> HubDump.GreenThreadEntry? {
+        guard let fiber = hub.stacks.fiber(numbered: number) else { return nil }
+        let wait = hub.waits.snapshot { $0.pointee.task == fiber.pointee.task }.first
+        return entry(fiber, wait)
+    }
+
+    private func entry(_ fiber: Fiber, _ wait: WaitSnapshot?) -> HubDump.GreenThreadEntry {
+        HubDump.GreenThreadEntry(
+            number: Int(fiber.pointee.number), name: fiber.pointee.name.map { String(cString: $0) } ?? "",
+            state: running[fiber] != nil ? "runs" : state(fiber, wait), stack: stack(fiber))
     }
 
     /// Returns the names of these tasks with their kind, for messages.

@@ -38,6 +38,11 @@ public struct HubReport: Sendable, CustomStringConvertible {
     public let message: String
     /// The stack of the code that holds the hub; nil for other kinds, and if it could not be read.
     public let stack: StackTrace?
+    /// The code that holds or held the hub: a green thread with its number and name, or "async code"; nil for kinds other than `stalled`
+    /// and `stallEnded`.
+    public let holder: String?
+    /// How long the code has held the hub; nil if `holder` is, and for `Hub.sighting()`.
+    public let held: Duration?
     /// What the hub did in the second before the stall, a line each: first the job that holds it, then the jobs and green threads that
     /// ran longest. Empty for other kinds, and while hubs do not record (`HubConfiguration.recordsAlways`).
     public let before: [String]
@@ -50,13 +55,15 @@ public struct HubReport: Sendable, CustomStringConvertible {
 
     init(
         _ kind: Kind, _ configuration: HubConfiguration, index: Int, _ message: String, stack: StackTrace? = nil,
-        before: [String] = []
+        holder: String? = nil, held: Duration? = nil, before: [String] = []
     ) {
         self.kind = kind
         hubName = configuration.name
         hubIndex = index
         self.message = message
         self.stack = stack
+        self.holder = holder
+        self.held = held
         self.before = before
     }
 

@@ -14,6 +14,8 @@ public struct HubStatistics: Hashable, Sendable {
     public var timers: Int
     /// Descriptors that are registered.
     public var descriptors: Int
+    /// Jobs that are ready to run.
+    public var readyJobs: Int
     /// Turns of the loop since the start.
     public var turns: UInt64
     /// Jobs run since the start.

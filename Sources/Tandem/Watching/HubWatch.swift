@@ -37,9 +37,16 @@ final class HubWatch {
     private func begin(_ threshold: Duration) {
         let (configuration, index) = (configuration, index)
         let forbadeInterrupts = tandem_pulse_allow_interrupts(true)
-        let key = Watchdog.shared.add(pulse, recorder, threshold: threshold) { kind, message, stack, before in
-            HubReport(kind, configuration, index: index, message, stack: stack, before: before?.lines ?? []).deliver(
-                configuration)
+        let key = Watchdog.shared.add(pulse, recorder, threshold: threshold) { seen in
+            let (kind, message): (HubReport.Kind, String) =
+                switch seen.phase {
+                case .began(let doing, _, _): (.stalled, "\(seen.holder) has held the hub for \(seen.held) and \(doing)")
+                case .ended: (.stallEnded, "\(seen.holder) released the hub after \(seen.held)")
+                }
+            HubReport(
+                kind, configuration, index: index, message, stack: seen.stack, holder: seen.holder, held: seen.held,
+                before: seen.before?.lines ?? []
+            ).deliver(configuration)
         }
         registration = Registration(threshold: threshold, key: key, forbadeInterrupts: forbadeInterrupts)
     }
@@ -78,7 +85,7 @@ extension Hub {
         precondition(!isCurrent, "sighting() cannot be called on the hub's own thread: use dump()")
         guard !hasEnded, !tandem_pulse_is_polling(pulse), let seen = Watchdog.shared.sight(pulse) else { return nil }
         return HubReport(
-            .stalled, configuration, index: index, "does not answer: \(seen.holder) holds it and \(seen.doing)", stack: seen.stack
-        )
+            .stalled, configuration, index: index, "does not answer: \(seen.holder) holds it and \(seen.doing)", stack: seen.stack,
+            holder: seen.holder)
     }
 }

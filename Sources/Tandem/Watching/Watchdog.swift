@@ -8,7 +8,24 @@ internal import Synchronization
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
-    typealias Report = @Sendable (HubReport.Kind, String, StackTrace?, FlightSnapshot?) -> Void
+    /// A stall that the watchdog reports.
+    struct Stall {
+        enum Phase {
+            /// The code has held the hub for longer than the threshold. `doing` says what it does.
+            case began(doing: String, StackTrace?, FlightSnapshot?)
+            /// The code has released the hub.
+            case ended
+        }
+
+        let holder: String
+        let held: Duration
+        let phase: Phase
+
+        var stack: StackTrace? { if case .began(_, let stack, _) = phase { stack } else { nil } }
+        var before: FlightSnapshot? { if case .began(_, _, let before) = phase { before } else { nil } }
+    }
+
+    typealias Report = @Sendable (Stall) -> Void
 
     // @unchecked: `pulse` and `recorder` are valid until `remove` has returned, and are used only under the lock.
     private struct Subject: @unchecked Sendable {
@@ -94,7 +111,7 @@ final class Watchdog: Sendable {
             subject.beats = beats
             subject.alive = now
             guard let holder = subject.holder.take() else { return [] }
-            return [{ report(.stallEnded, "\(holder) released the hub after \(held)", nil, nil) }]
+            return [{ report(Stall(holder: holder, held: held, phase: .ended)) }]
         }
         if overslept, subject.holder == nil { subject.alive = now }
         guard subject.holder == nil, now - subject.alive >= subject.threshold else { return [] }
@@ -105,7 +122,7 @@ final class Watchdog: Sendable {
         subject.holder = seen.holder
         let before = FlightRecorder.isRecording ? FlightSnapshot(of: subject.recorder) : nil
         return [
-            { report(.stalled, "\(seen.holder) has held the hub for \(held) and \(seen.doing)", seen.stack, before) }
+            { report(Stall(holder: seen.holder, held: held, phase: .began(doing: seen.doing, seen.stack, before))) }
         ]
     }
 

@@ -29,6 +29,8 @@ struct WatchdogTests {
             #expect(Hub.counts.stalls >= 1)
         }
         let held = try #require(reports.first(.stalled, "\"GET /legacy/report\" has held the hub for"))
+        #expect(held.holder?.hasSuffix("\"GET /legacy/report\"") == true)
+        #expect(try #require(held.held) > .zero)
         #expect(held.hubIndex == 0)
         #expect(held.message.hasSuffix(" and runs"))
         // The thread sanitizer delays signals until the code calls a function that it intercepts.
@@ -110,7 +112,7 @@ struct WatchdogTests {
                         }
                         var keys: [Int] = []
                         for _ in 0..<100_000 {
-                            keys.append(Watchdog.shared.add(pulse, recorder, threshold: .milliseconds(2)) { _, _, _, _ in })
+                            keys.append(Watchdog.shared.add(pulse, recorder, threshold: .milliseconds(2)) { _ in })
                             if keys.count == 4 { Watchdog.shared.remove(keys.removeFirst()) }
                         }
                         keys.forEach(Watchdog.shared.remove)
