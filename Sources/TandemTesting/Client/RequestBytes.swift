@@ -6,7 +6,7 @@ enum RequestBytes {
         _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields, _ body: TestBody?
     ) -> [UInt8] {
         var text = "\(method.rawValue) \(path) HTTP/1.1\r\n"
-        if headers[HTTPField.Name("Host")!] == nil { text += "Host: test\r\n" }
+        if headers[HTTPField.Name("Host")!] == nil { text += "Host: localhost\r\n" }
         for field in headers { text += "\(field.name.rawName): \(field.value)\r\n" }
         switch body {
         case nil:
