@@ -25,6 +25,7 @@ let daemonOnly = TargetDependencyCondition.when(traits: ["Daemon"])
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration", condition: daemonOnly)
 let yams = Target.Dependency.product(name: "Yams", package: "Yams", condition: daemonOnly)
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser", condition: daemonOnly)
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift", condition: daemonOnly)
 
 let package = Package(
     name: "tandem",
@@ -59,6 +60,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .target(name: "CTandem"),
@@ -88,9 +90,10 @@ let package = Package(
         .target(
             name: "TandemDaemon",
             dependencies: [
-                "CTandem", "Tandem", "TandemPatch", "HTTPWire", "TandemHTTP", "TandemFetch", logging, metrics, tracing,
-                configuration, yams, argumentParser,
+                "CTandem", "COpenSSL", "Tandem", "TandemPatch", "HTTPWire", "TandemHTTP", "TandemJSON", "TandemFetch", logging,
+                metrics, tracing, configuration, yams, argumentParser, histogram,
             ],
+            resources: [.embedInCode("Dashboard/Page")],
             swiftSettings: house),
         .target(name: "CLegacyFetch", dependencies: ["CCurl"]),
         .executableTarget(
@@ -147,7 +150,7 @@ let package = Package(
             name: "TandemDaemonTests",
             dependencies: [
                 "TandemTesting", "TandemDaemon", "tandemd", "Tandem", "HTTPWire", "TandemHTTP", "TandemFetch", httpTypes, logging,
-                metrics, tracing, configuration,
+                metrics, tracing, configuration, histogram,
             ],
             exclude: ["Clients/aiohttp_client.py", "Clients/nginx_client.py", "Clients/requests_client.py"],
             swiftSettings: house),

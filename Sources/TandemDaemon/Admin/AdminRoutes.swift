@@ -3,7 +3,7 @@ internal import TandemHTTP
 internal import TandemPatch
 
 /// The endpoints for operators and their tools: `/livez`, `/healthz`, `/readyz`, `/metrics`, `/debug/hub`,
-/// `/debug/bridges`, `/debug/migration` and `/debug/trace`.
+/// `/debug/bridges`, `/debug/migration`, `/debug/trace`, and those of the dashboard.
 ///
 /// A separate server on the supervising hub answers them, so they work even while the serving hubs are busy.
 struct AdminRoutes: Sendable {
@@ -24,33 +24,52 @@ struct AdminRoutes: Sendable {
     let metrics: @Sendable () -> [MetricFamily]
     /// Returns the state of the service's migrating routes.
     let migrations: @Sendable () async -> MigrationReport
+    /// Decides who may read, except probes.
+    let access: AdminAccess
     private let inquiry: HubInquiry
     private let trace: TraceRoute
+    private let dashboard: Dashboard?
 
     /// Creates the endpoints of `service`, its name and version.
+    ///
+    /// - Parameter sources: What the dashboard shows; nil for no dashboard.
     init(
         of service: String, readiness: @escaping @Sendable () -> Readiness, deadHubs: @escaping @Sendable () -> [Hub],
         hubs: @escaping @Sendable () -> [Hub],
-        metrics: @escaping @Sendable () -> [MetricFamily], migrations: @escaping @Sendable () async -> MigrationReport
+        metrics: @escaping @Sendable () -> [MetricFamily], migrations: @escaping @Sendable () async -> MigrationReport,
+        access: AdminAccess, dashboard sources: StateReader.Sources? = nil
     ) {
         self.readiness = readiness
         self.deadHubs = deadHubs
         self.hubs = hubs
         self.metrics = metrics
         self.migrations = migrations
-        inquiry = HubInquiry()
+        self.access = access
+        let inquiry = HubInquiry()
+        self.inquiry = inquiry
         trace = TraceRoute(service: service, hubs: hubs, asking: inquiry)
+        dashboard = sources.map { sources in
+            Dashboard(
+                sources, asking: inquiry, migration: { MigrationText.json(await migrations()).bytes },
+                bridges: { await Self.bridges(hubs(), inquiry).json.bytes })
+        }
     }
 
     func addRoutes(to router: Router) {
         router.get("/healthz") { _ async in Self.ok }
         router.get("/livez", isAlive)
         router.get("/readyz", isReady)
-        router.get("/metrics", exposition)
-        router.get("/debug/hub", dump)
-        router.get("/debug/bridges", bridges)
-        router.get("/debug/migration", migration)
-        router.get("/debug/trace", trace.answer)
+        let guarded = router.group("")
+        guarded.use { [access] request, next in
+            try access.check(request)
+            return try await next(request)
+        }
+        guarded.get("/metrics", exposition)
+        guarded.get("/debug/hub", dump)
+        guarded.get("/debug/bridges", bridges)
+        guarded.get("/debug/migration", migration)
+        guarded.get("/debug/trace", trace.answer)
+        dashboard?.addRoutes(to: guarded)
     }
 
     /// The response of a healthy process.
@@ -92,9 +111,12 @@ struct AdminRoutes: Sendable {
 
     @Sendable private func bridges(_ request: Request) async throws -> Response {
         let asJSON = try wantsJSON(request)
-        let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.bridgeSites }
-        let bridges = BridgesText(answers.map { ($0.hub.shownName, $0.answer) })
+        let bridges = await Self.bridges(hubs(), inquiry)
         return asJSON ? Response(jsonBytes: bridges.json.bytes) : Response(text: bridges.text)
+    }
+
+    private static func bridges(_ hubs: [Hub], _ inquiry: HubInquiry) async -> BridgesText {
+        BridgesText(await inquiry.ask(hubs, within: patience) { $0.bridgeSites }.map { ($0.hub.shownName, $0.answer) })
     }
 
     /// Whether the query asks for JSON instead of text.

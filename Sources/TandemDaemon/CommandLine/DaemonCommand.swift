@@ -8,8 +8,8 @@ struct DaemonCommand<Service: DaemonService>: ParsableCommand {
             commandName: Service.name, abstract: Service.summary, version: Service.version,
             subcommands: [
                 ServeCommand<Service>.self, CheckConfigCommand<Service>.self, SettingsCommand<Service>.self,
-                RoutesCommand<Service>.self, TraceCommand<Service>.self, HealthCheckCommand<Service>.self,
-                DoctorCommand<Service>.self, VersionCommand<Service>.self,
+                RoutesCommand<Service>.self, TopCommand<Service>.self, TraceCommand<Service>.self,
+                HealthCheckCommand<Service>.self, DoctorCommand<Service>.self, VersionCommand<Service>.self,
             ],
             defaultSubcommand: ServeCommand<Service>.self)
     }

@@ -30,7 +30,9 @@ struct RoutesCommand<Service: DaemonService>: ParsableCommand {
             try configured.checkMigrations(router.routes, router.check)
             let routes = router.routes.filter { !left || $0.style == .blocking || $0.migration != nil }
             print(Self.table(routes, configured.values.http.migrations), terminator: "")
-            if left { print("\n" + (try Self.bridges(configured.values)), terminator: "") }
+            if left {
+                print("\n" + (try RunningService(adminOf: configured).get("/debug/bridges")), terminator: "")
+            }
         } catch let error as ConfigurationError {
             complain(Service.name, "\(error)")
             throw ExitCode(EX_CONFIG)
@@ -38,14 +40,6 @@ struct RoutesCommand<Service: DaemonService>: ParsableCommand {
             complain(Service.name, "\(error)")
             throw ExitCode.failure
         }
-    }
-
-    /// Returns the calls across the bridges that the running daemon has counted, as text.
-    private static func bridges(_ values: DaemonConfiguration) throws -> String {
-        guard let address = values.adminListen else {
-            throw DaemonError("calls across the bridges are counted by a daemon with an admin listener: set admin.listen")
-        }
-        return try RunningService(at: address).get("/debug/bridges")
     }
 
     private static func table(_ routes: [RouteDescription], _ migrations: MigrationConfiguration) -> String {

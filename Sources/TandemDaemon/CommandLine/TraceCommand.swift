@@ -25,14 +25,11 @@ struct TraceCommand<Service: DaemonService>: ParsableCommand {
     }
 
     func run() throws {
-        let values = try options.load().values
+        let configured = try options.load()
         do {
-            guard let address = values.adminListen else {
-                throw DaemonError("a trace comes from the admin listener: set admin.listen")
-            }
             // The daemon sends up to 64 MiB after the recording.
             let patience = Duration.seconds(seconds + 30)
-            print(try RunningService(at: address).get("/debug/trace?seconds=\(seconds)", within: patience), terminator: "")
+            print(try RunningService(adminOf: configured).get("/debug/trace?seconds=\(seconds)", within: patience), terminator: "")
         } catch {
             complain(Service.name, "\(error)")
             throw ExitCode.failure

@@ -49,6 +49,7 @@ struct Configured: Sendable {
     /// - Returns: Warnings: problems that need attention but are not errors.
     func checkFiles() throws -> [String] {
         _ = try collectorHeaders()
+        _ = try adminToken()
         // A daemon without TLS needs no certificate.
         guard let tls = values.http.tls, !tls.certificates.isEmpty else { return [] }
         return try tls.check()
@@ -56,11 +57,21 @@ struct Configured: Sendable {
 
     /// Reads the header fields for the collector. Blocks while it reads.
     func collectorHeaders() throws(ConfigurationError) -> HTTPFields {
-        guard let file = values.collector.headersFile else { return [:] }
+        try read(values.collector.headersFile, of: "trace.otlp-headers-file", CollectorHeaders.read) ?? [:]
+    }
+
+    /// Reads the token for the admin listener; nil without one. Blocks while it reads.
+    func adminToken() throws(ConfigurationError) -> String? {
+        try read(values.adminTokenFile, of: "admin.token-file", AdminToken.read)
+    }
+
+    private func read<Content>(
+        _ file: String?, of key: String, _ read: (String) throws(FileReadingError) -> Content
+    ) throws(ConfigurationError) -> Content? {
+        guard let file else { return nil }
         do {
-            return try CollectorHeaders.read(file)
+            return try read(file)
         } catch {
-            let key = "trace.otlp-headers-file"
             let problem = ConfigurationError.Problem(
                 code: .unacceptableValue, place: places[key] ?? key, message: "\(key): \(file): \(error.message)")
             throw ConfigurationError(problems: [problem])

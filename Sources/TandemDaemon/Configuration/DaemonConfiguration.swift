@@ -56,6 +56,12 @@ struct DaemonConfiguration: Sendable {
     /// The address of the admin listener; nil for no listener and no metrics. By default there is no listener, because it tells a lot
     /// about the service, and because a second daemon on the machine should not fail over a port that is in use.
     var adminListen: ListenAddress?
+    /// The names by which clients may call the admin listener, besides IP addresses and localhost.
+    var adminHosts: [String] = []
+    /// The file with the token that clients of the admin listener must send; nil for none.
+    var adminTokenFile: String?
+    /// Whether the admin listener has the dashboard. It does by default: it costs nothing until somebody looks.
+    var hasDashboard = true
     /// The requests that are traced. None by default: tracing costs, and helps only those who collect traces.
     var traceMode = TraceMode.off
     /// Whether ended spans of sampled traces are written to standard output.
@@ -68,6 +74,13 @@ struct DaemonConfiguration: Sendable {
         // The library's default would come from the environment, which is a source of settings here.
         http.hub.poller = .epoll
         fetch.client.maxRedirects = 5
+    }
+
+    /// The admin listener's address, if other machines can reach it; nil otherwise.
+    var exposedAdmin: ListenAddress? {
+        guard let address = adminListen, let host = address.host else { return nil }
+        guard let ip = IPAddress(host == "localhost" ? "127.0.0.1" : host), ip.scope != .loopback else { return nil }
+        return address
     }
 
     /// `http.tls`, whose keys form a separate group. It has no effect without certificates.

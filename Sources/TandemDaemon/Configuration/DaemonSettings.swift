@@ -42,8 +42,8 @@ enum DaemonSettings {
         Group(
             key: "admin",
             note: """
-                The admin listener: /livez, /healthz, /readyz, /metrics, /debug/hub and /debug/migration. It answers also while code \
-                holds the hubs that serve. Without it nothing is counted, and the service itself answers /healthz.
+                The admin listener: probes, /metrics, the dashboard at /debug/ui, and what else is below /debug. It answers also while \
+                code holds the hubs that serve. Without it nothing is counted, and the service itself answers /healthz.
                 """),
         Group(
             key: "trace",
@@ -503,14 +503,30 @@ enum DaemonSettings {
             "admin.listen", \.adminListen,
             expecting: "an address like 127.0.0.1:8081, [::1]:8081, unix:PATH or systemd:NAME, without tls, or nothing", .restart,
             """
-            The address, written as in http.listen; "" for none. The admin listener has no access control and tells what the service \
-            is doing: keep it on this machine, or in a network of your own.
+            The address, written as in http.listen; "" for none. The admin listener tells what the service is doing: keep it on this \
+            machine, or in a network of your own, or set admin.token-file.
             """,
             parse: { text in
                 guard !text.isEmpty else { return .some(nil) }
                 guard let address = ListenAddress(text), !address.isTLS else { return nil }
                 return .some(address)
-            }, render: { $0?.description ?? "" })
+            }, render: { $0?.description ?? "" }),
+        .boolean(
+            "admin.dashboard", \.hasDashboard, .restart,
+            "Whether the admin listener has the dashboard, /debug/ui. It only reads, and costs nothing until somebody looks."),
+        .list(
+            "admin.allowed-hosts", \.adminHosts, expecting: "a list of host names, without ports", .nextRequest,
+            """
+            Names by which clients call the admin listener, such as "shop.monitoring.svc". IP addresses and localhost are always allowed; \
+            other names are refused with 421, except for probes, so that no web site can read the listener through a browser (DNS rebinding).
+            """,
+            parse: { $0.isEmpty || $0.contains { ":/ ".contains($0) } ? nil : $0 }, render: \.self),
+        .file(
+            "admin.token-file", \.adminTokenFile, .nextRequest,
+            """
+            A file with a token of 16 to 512 characters, which clients of the admin listener must send, except probes: as Authorization: \
+            Bearer TOKEN, or as the password in a browser. Empty for none. Each reload reads it again.
+            """),
     ]
 
     private static let trace: [Setting] = [

@@ -121,15 +121,16 @@ struct Doctor {
                 subject: "admin listener", message: "there is none: nothing is counted, and no probe sees a hub that is held",
                 remedy: "admin.listen: \"127.0.0.1:8081\", or a unix socket")
         }
-        guard let host = address.host, let ip = IPAddress(host == "localhost" ? "127.0.0.1" : host) else {
+        guard values.exposedAdmin != nil, values.adminTokenFile == nil else {
             return Finding(subject: "admin listener", message: "\(address)", remedy: nil)
         }
-        guard ip.scope != .loopback else { return Finding(subject: "admin listener", message: "\(address)", remedy: nil) }
         return Finding(
             subject: "admin listener",
-            message:
-                "\(address) can be reached from other machines; it has no access control and tells what the service is doing",
-            remedy: "listen on 127.0.0.1 or a unix socket, or let only your monitoring reach it (a NetworkPolicy, a firewall)")
+            message: "\(address) can be reached from other machines without a token, and tells what the service is doing",
+            remedy: """
+                listen on 127.0.0.1 or a unix socket, set admin.token-file, or let only your monitoring reach it (a NetworkPolicy, a \
+                firewall)
+                """)
     }
 
     private func listening() -> Finding {

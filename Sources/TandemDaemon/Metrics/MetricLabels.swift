@@ -2,6 +2,11 @@
 struct MetricLabels: Sendable, Hashable {
     /// The labels as `name="value",other="value"`, escaped; empty if there are none.
     let text: String
+    /// The values, not escaped.
+    private let values: [String: String]
+
+    /// The value of a label; nil if there is none.
+    subscript(name: String) -> String? { values[name] }
 
     /// Converts names to valid Prometheus names. The values of names that become equal are joined by ";", as OpenTelemetry
     /// requires.
@@ -11,13 +16,15 @@ struct MetricLabels: Sendable, Hashable {
             let name = Self.name(name)
             values[name] = values[name].map { "\($0);\(value)" } ?? value
         }
+        self.values = values
         text = values.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
     }
 
     /// Appends one label to other labels.
     init(_ labels: MetricLabels, adding more: (String, String)) {
-        let added = MetricLabels([more]).text
-        text = labels.text.isEmpty ? added : labels.text + "," + added
+        let added = MetricLabels([more])
+        values = labels.values.merging(added.values) { $1 }
+        text = labels.text.isEmpty ? added.text : labels.text + "," + added.text
     }
 
     /// Returns a valid label name: letters, digits and underscores, without a leading digit. `le` and `quantile` are reserved, so

@@ -56,11 +56,14 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     private let sum = AtomicDouble()
     /// The newest exemplar of each bucket; empty without any. Recording does not use them.
     private let exemplars = Mutex<[MetricExemplar?]>([])
+    /// The durations of the last minute; nil for a histogram that nobody watches closely.
+    let recent: RecentDurations?
     /// The counts, one more than there are bounds. Allocated for the lifetime of the series.
     private nonisolated(unsafe) let counts: UnsafeMutablePointer<Atomic<UInt64>>
 
-    init(labels: MetricLabels, bounds: [Double]) {
+    init(labels: MetricLabels, bounds: [Double], recent: RecentDurations? = nil) {
         self.labels = labels
+        self.recent = recent
         self.bounds = bounds
         counts = .allocate(capacity: bounds.count + 1)
         for index in 0...bounds.count { (counts + index).initialize(to: Atomic(0)) }
@@ -94,6 +97,7 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
         while index < bounds.count, value > bounds[index] { index += 1 }
         counts[index].wrappingAdd(1, ordering: .relaxed)
         sum.add(value)
+        recent?.record(value)
     }
 
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) * 1e-9) }

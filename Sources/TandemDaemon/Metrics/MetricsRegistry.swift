@@ -19,6 +19,8 @@ final class MetricsRegistry: MetricsFactory {
     }
 
     private let families = Mutex<[String: Family]>([:])
+    /// Whether somebody watches the durations of requests.
+    let watch = Watch()
 
     // MARK: Making
 
@@ -45,7 +47,10 @@ final class MetricsRegistry: MetricsFactory {
 
     private func histogram(_ label: String, _ dimensions: [(String, String)], isTimer: Bool) -> HistogramSeries {
         let bounds = MetricDescription(of: label, isTimer: isTimer).bounds
-        return series(label, dimensions, .histogram, isTimer: isTimer) { HistogramSeries(labels: $0, bounds: bounds) }
+        let isWatched = label == Self.requestDuration
+        return series(label, dimensions, .histogram, isTimer: isTimer) {
+            HistogramSeries(labels: $0, bounds: bounds, recent: isWatched ? RecentDurations(watch) : nil)
+        }
     }
 
     private func series<Series: MetricSeries>(
@@ -101,6 +106,25 @@ final class MetricsRegistry: MetricsFactory {
     }
 
     // MARK: Reading
+
+    /// The label of the timer whose recent durations can be watched.
+    static let requestDuration = "http.server.request.duration"
+
+    /// Returns the series of a timer.
+    func timers(_ label: String) -> [HistogramSeries] {
+        let name = MetricDescription(of: label, isTimer: true).name
+        return families.withLock { $0[name]?.entries.values.compactMap { $0.series as? HistogramSeries } ?? [] }
+    }
+
+    /// Returns the sum of all series of a counter or a gauge.
+    func sum(_ label: String) -> Double {
+        let name = MetricDescription(of: label).name
+        return families.withLock { families in
+            (families[name]?.entries.values).map { entries in
+                entries.reduce(0) { if case .number(let value) = $1.series.value { $0 + value } else { $0 } }
+            } ?? 0
+        }
+    }
 
     /// Returns the current values of all families. A value recorded during the call may or may not be included.
     func snapshot() -> [MetricFamily] {

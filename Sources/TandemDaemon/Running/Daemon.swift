@@ -13,6 +13,8 @@ struct Daemon<Service: DaemonService> {
     private let logger: Logger
     private let log = LogOutput(STDERR_FILENO)
     private let level: SharedLevel
+    /// The stalls, for the dashboard.
+    private let stalls = StallLog()
 
     private var values: DaemonConfiguration { configured.values }
 
@@ -112,22 +114,37 @@ struct Daemon<Service: DaemonService> {
         try configured.checkMigrations(routes, server.check)
         server.onListening { context.outbound.serverListens(on: $0) }
         context.use(server)
+        let token = try configured.adminToken()
+        if let exposed = values.exposedAdmin, token == nil {
+            logger.warning(
+                "admin.listen: other machines can reach \(exposed), which tells what the service is doing: set admin.token-file")
+        }
+        let access = AdminAccess(hosts: values.adminHosts, token: token, isLocal: values.adminListen?.path != nil)
         let reloader = Reloader(loader, configured, logger: logger) { [self] new in
             try new.checkMigrations(routes, server.check)
-            let headers = try await offload {
+            let (headers, token) = try await offload {
                 _ = try new.checkFiles()
-                return try new.collectorHeaders()
+                return (try new.collectorHeaders(), try new.adminToken())
             }
             try await context.reload(new) { try server.reload(http(new.values, observability)) }
             observability.exporter?.reload(new.values.fetch.client, headers)
+            access.reload(hosts: new.values.adminHosts, token: token)
             level.value = new.values.logLevel
         }
         let admin = values.adminListen.map { address in
+            let readiness: @Sendable () -> Readiness = {
+                Readiness(phase: "\(server.phase)", isReady: server.phase.isReady)
+            }
+            let dashboard = (values.hasDashboard ? observability.registry : nil).map { registry in
+                StateReader.Sources(
+                    service: Service.name, version: Service.version, routes: routes, readiness: readiness,
+                    deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, migrations: { await server.migrationReport() },
+                    registry: registry, stalls: stalls, losses: { observability.losses })
+            }
             let routes = AdminRoutes(
-                of: "\(Service.name) \(Service.version)",
-                readiness: { Readiness(phase: "\(server.phase)", isReady: server.phase.isReady) },
+                of: "\(Service.name) \(Service.version)", readiness: readiness,
                 deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, metrics: { observability.metrics() },
-                migrations: { await server.migrationReport() })
+                migrations: { await server.migrationReport() }, access: access, dashboard: dashboard)
             return AdminServer(address, routes, logger: logger)
         }
         return Supervisor.Parts(server: server, admin: admin, reloader: reloader)
@@ -144,7 +161,12 @@ struct Daemon<Service: DaemonService> {
         return http
     }
 
-    private var report: @Sendable (HubReport) -> Void { { [logger] in logger.warning("\($0)") } }
+    private var report: @Sendable (HubReport) -> Void {
+        { [logger, stalls] report in
+            stalls.add(report)
+            logger.warning("\(report)")
+        }
+    }
 }
 
 /// Returns the name of this machine; an empty text if it has none.

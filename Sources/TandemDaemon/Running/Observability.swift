@@ -13,7 +13,8 @@ struct Observability: Sendable {
     /// The writer of the access log and of spans.
     private let lines: LineWriter
     private let log: LogOutput
-    private let registry: MetricsRegistry?
+    /// The metrics; nil without an admin listener.
+    let registry: MetricsRegistry?
     private let tracer: W3CTracer?
     private let accessLog: LineAccessLog
     /// The exporter of spans; nil if there is no collector.
@@ -63,7 +64,15 @@ struct Observability: Sendable {
     /// the collector gets, unless the export fails, and costs the serving hubs nothing.
     func exemplify(_ spans: [SpanRecord]) {
         guard let registry else { return }
-        RequestExemplars.of(spans) { registry.exemplify(timer: "http.server.request.duration", dimensions: $0, $1) }
+        RequestExemplars.of(spans) { registry.exemplify(timer: MetricsRegistry.requestDuration, dimensions: $0, $1) }
+    }
+
+    /// The numbers of log lines and of spans that were dropped.
+    var losses: (lines: Int, spans: Int) {
+        (
+            Int(clamping: lines.droppedLines) + Int(clamping: log.droppedLines),
+            exporter.map { Int(clamping: $0.queue.dropped) } ?? 0
+        )
     }
 
     /// Returns all metrics except those of the hubs.

@@ -17,11 +17,25 @@ struct RunningService: Sendable {
     }
 
     private let address: Address
+    /// The token to send; nil for none.
+    private let token: String?
+
+    /// Creates the admin listener of the service that runs with this configuration. Blocks while it reads the token.
+    ///
+    /// - Throws: `DaemonError` if there is no admin listener, or a socket that the service inherits; `ConfigurationError` if the token
+    ///   cannot be read.
+    init(adminOf configured: Configured) throws {
+        guard let address = configured.values.adminListen else {
+            throw DaemonError("the daemon tells this at its admin listener: set admin.listen")
+        }
+        try self.init(at: address, token: try configured.adminToken())
+    }
 
     /// Creates the service at an address.
     ///
     /// - Throws: `DaemonError` if the address is a socket that the service inherits.
-    init(at address: ListenAddress) throws(DaemonError) {
+    init(at address: ListenAddress, token: String? = nil) throws(DaemonError) {
+        self.token = token
         if let path = address.path {
             self.address = .unix(path)
         } else if let host = address.host, let port = address.port {
@@ -33,7 +47,10 @@ struct RunningService: Sendable {
     }
 
     /// Creates the service at an origin, such as http://127.0.0.1:8080.
-    init(origin: String) { address = .origin(origin) }
+    init(origin: String) {
+        address = .origin(origin)
+        token = nil
+    }
 
     /// Returns the host to connect to: the loopback address if the service listens on every address.
     private static func reachable(_ host: String) -> String {
@@ -59,12 +76,12 @@ struct RunningService: Sendable {
     @available(*, noasync)
     func get(_ target: String, within patience: Duration = patience) throws -> String {
         let place = place(of: target)
-        return try Hub.run { [address] in
+        return try Hub.run { [address, token] in
             let answer: (status: Int, text: String)
             do {
                 switch address {
-                case .origin(let origin): answer = try await Self.fetch(origin + target, within: patience)
-                case .unix(let path): answer = try await Self.ask(target, at: path, within: patience)
+                case .origin(let origin): answer = try await Self.fetch(origin + target, token, within: patience)
+                case .unix(let path): answer = try await Self.ask(target, token, at: path, within: patience)
                 }
             } catch {
                 throw DaemonError("\(place) does not answer: \(error)")
@@ -78,9 +95,12 @@ struct RunningService: Sendable {
         }
     }
 
-    private static func fetch(_ url: String, within patience: Duration) async throws -> (status: Int, text: String) {
+    private static func fetch(
+        _ url: String, _ token: String?, within patience: Duration
+    ) async throws -> (status: Int, text: String) {
         var request = FetchRequest(url: url)
         request.deadline = .after(patience)
+        if let token { request.headers[.authorization] = "Bearer \(token)" }
         var configuration = FetchConfiguration()
         configuration.verifiesCertificates = false
         configuration.maxResponseBytes = longestAnswer
@@ -90,13 +110,15 @@ struct RunningService: Sendable {
     }
 
     /// Sends a GET request over a unix socket.
-    private static func ask(_ target: String, at path: String, within patience: Duration) async throws -> (
-        status: Int, text: String
-    ) {
+    private static func ask(
+        _ target: String, _ token: String?, at path: String, within patience: Duration
+    ) async throws -> (status: Int, text: String) {
         let deadline = Deadline.after(patience)
         let stream = try await UnixStream.connect(path: path, deadline: deadline)
         defer { stream.close() }
-        try await stream.write("GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", deadline: deadline)
+        let field = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
+        try await stream.write(
+            "GET \(target) HTTP/1.1\r\nHost: localhost\r\n\(field)Connection: close\r\n\r\n", deadline: deadline)
         // "HTTP/1.1 200 OK"
         guard let line = try await stream.readLine(limit: 4_096, deadline: deadline), line.hasPrefix("HTTP/1."),
             let status = Int(line.dropFirst(9).prefix(3))

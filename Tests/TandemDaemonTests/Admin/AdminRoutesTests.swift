@@ -12,36 +12,14 @@ import Testing
 /// The admin endpoints, served by one server on behalf of another.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 final class AdminRoutesTests: Sendable {
-    private let isServing = ReadinessFlag()
-    private let dead = Mutex(false)
+    private let fixture = AdminFixture()
+    private var isServing: ReadinessFlag { fixture.isServing }
 
     /// Runs a service with these routes and an admin server for it while `body` acts as the clients of both.
     private func withAdmin(
         routes: (Router) -> Void = { _ in }, _ body: (_ service: TestClient, _ admin: TestClient) async throws -> Void
     ) async throws {
-        let registry = MetricsRegistry()
-        let router = Router()
-        routes(router)
-        var configuration = HTTPServerConfiguration()
-        configuration.port = 0
-        configuration.hub.name = "serving"
-        configuration.hub.countsBridges = true
-        try await withMetricsFactory(registry) {
-            try await withServer(router, configuration) { port, server in
-                let admin = Router()
-                AdminRoutes(
-                    of: "a service", readiness: { [self] in isServing.readiness },
-                    deadHubs: { [self] in dead.withLock { $0 } ? server.hubs : [] },
-                    hubs: { server.hubs }, metrics: { registry.snapshot() }, migrations: { await server.migrationReport() }
-                ).addRoutes(to: admin)
-                var configuration = HTTPServerConfiguration()
-                configuration.observing.recordsMetrics = false
-                // Longer than any test: the test decides when the service answers.
-                let service = TestClient(to: .tcp(port: port), TestConnectionOptions(timeout: .seconds(600)))
-                try await withTestServer(admin, .live, configuration: configuration) { try await body(service, $0) }
-                await service.close()
-            }
-        }
+        try await fixture.run(routes: routes, body)
     }
 
     @Test func `readiness follows the phase`() async throws {
@@ -94,11 +72,11 @@ final class AdminRoutesTests: Sendable {
     @Test func `a service with a dead hub is not ready, and names the hub`() async throws {
         try await withAdmin { _, admin in
             isServing.set(true)
-            dead.withLock { $0 = true }
+            fixture.dead.withLock { $0 = true }
             let answer = try await admin.get("/readyz")
             #expect(answer.status == .serviceUnavailable)
             #expect(answer.text.hasPrefix(#"{"phase":"serving","dead":["serving-0""#), "\(answer.text)")
-            dead.withLock { $0 = false }
+            fixture.dead.withLock { $0 = false }
             #expect(try await admin.get("/readyz").status == .ok)
         }
     }
@@ -106,12 +84,12 @@ final class AdminRoutesTests: Sendable {
     @Test func `liveness fails while a hub is dead, and names it`() async throws {
         try await withAdmin { _, admin in
             #expect(try await admin.get("/livez").text == "ok")
-            dead.withLock { $0 = true }
+            fixture.dead.withLock { $0 = true }
             let answer = try await admin.get("/livez")
             #expect(answer.status == .serviceUnavailable && answer.text.hasPrefix("dead: serving-0: "), "\(answer.text)")
             // /healthz only shows that the process responds.
             #expect(try await admin.get("/healthz").status == .ok)
-            dead.withLock { $0 = false }
+            fixture.dead.withLock { $0 = false }
             #expect(try await admin.get("/livez").status == .ok)
         }
     }

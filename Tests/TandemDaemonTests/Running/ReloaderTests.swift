@@ -121,7 +121,8 @@ struct ReloaderTests {
         case _ where key.hasPrefix("fetch."): #expect(fixed == [] && setting.effect == .nextFetch)
         // These are not the server's: the daemon applies the first three at a reload, and reads the others once at the start.
         case "hub.stall-threshold-ms", "log.level", "log.access": #expect(fixed == [] && setting.effect != .restart)
-        case "hub.dead-after-ms", "legacy.patch", "legacy.files", "log.format", "log.access-format", "admin.listen", "trace.mode",
+        case "hub.dead-after-ms", "legacy.patch", "legacy.files", "log.format", "log.access-format", "admin.listen",
+            "admin.dashboard", "trace.mode",
             "trace.log-spans", "trace.otlp-endpoint", "trace.otlp-queue", "trace.otlp-batch", "trace.otlp-interval-ms",
             "trace.otlp-timeout-ms":
             #expect(fixed == [] && setting.effect == .restart)
