@@ -5,6 +5,7 @@
 #ifndef TANDEM_RECORDER_H
 #define TANDEM_RECORDER_H
 
+#include "linux.h"
 #include "wait.h"
 
 TANDEM_NONNULL_BEGIN
@@ -19,7 +20,8 @@ TANDEM_NONNULL_BEGIN
 /// | TO_ASYNC, TO_BLOCKING | at a call of a bridge | | task | file | line |
 /// | WAIT | when a wait is woken | nanoseconds, turn's precision | task that waits | what it waits for | job that wakes it; 0 for the kernel, a timer or another thread |
 /// | TASK | when a task that the hub knows begins, and ends | | task | name of the task; null at its end | |
-/// | REQUEST, ANSWER | when a request begins, and ends | | job | route; null if it has none | for REQUEST the number of its id, 0 if the client gave the id; for ANSWER the status |
+/// | REQUEST | when a request begins | | job | route; null if it has none | number of its id; 0 if the client gave the id |
+/// | ANSWER | when a request ends | | job | | status |
 /// | FETCH, FETCHED | when a fetch begins, and ends | | | origin; null for FETCHED | number of the fetch; for FETCHED also the status << 48, 0 without an answer |
 /// | STALL | after a job that the watchdog has reported | ticks | job | | |
 enum : uint32_t {
@@ -52,8 +54,8 @@ typedef struct tandem_record {
 enum { TANDEM_RECORDS = 65536 };
 
 typedef struct tandem_recorder {
-  /// Mapped by the hub's thread before the first job that is recorded.
-  tandem_record *_Nullable records;
+  /// The ring, of TANDEM_RECORDS.
+  tandem_record *records;
   /// The number of records written since the start. A reader may use it on any thread, atomically.
   uint64_t written;
   /// The job that runs, and the ticks at which it began. The job is 0 between jobs, and for one that began before recording did. Atomic.
@@ -89,9 +91,25 @@ void tandem_count_bridges(void);
 void tandem_start_recording(void);
 void tandem_stop_recording(void);
 
+#if defined(__x86_64__)
+/// Whether the time-stamp counter runs at the same constant rate on all CPUs: the kernel lists it only then. Use `tandem_ticks`.
+extern bool tandem_counter_is_steady __attribute__((visibility("hidden")));
+
+/// Returns `tandem_real_nanoseconds`. It preserves the registers, so callers that read the counter save none for this call.
+__attribute__((preserve_most, cold, noinline, visibility("hidden"))) uint64_t tandem_ticks_of_kernel(void);
+#endif
+
 /// Returns the time on the clock of records: the CPU's counter, or CLOCK_MONOTONIC where the kernel does not trust the counter. It may
 /// be used once `tandem_start_recording` or `tandem_instant_now` has been called.
-uint64_t tandem_ticks(void);
+static inline uint64_t tandem_ticks(void) {
+#if defined(__x86_64__)
+  return __builtin_expect(tandem_counter_is_steady, 1) ? __builtin_ia32_rdtsc() : tandem_ticks_of_kernel();
+#elif defined(__aarch64__)
+  uint64_t count;
+  __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+  return count;
+#endif
+}
 
 /// The present time on both clocks.
 typedef struct tandem_instant {
@@ -111,28 +129,85 @@ static inline uint64_t tandem_recorder_running(const tandem_recorder *recorder, 
   return __atomic_load_n(&recorder->job, __ATOMIC_RELAXED);
 }
 
-/// Frees the ring. No reader may be left.
-void tandem_recorder_free(tandem_recorder *recorder);
-
 /// Copies the records from number `from` on, at most `count`, into `records`. Returns how many it has copied. Sets `*first` to the
 /// number of the first of them, which is larger than `from` if the ring has lost records. Any thread.
 size_t tandem_recorder_read(const tandem_recorder *recorder, uint64_t from, tandem_record *records, size_t count, uint64_t *first);
 
-/* The following functions write a record on the hub of the calling thread, and do nothing on other threads. Call them only if
-   `tandem_is_recording`. */
+/* The following functions write records. Call them only on the recorder's hub, and only if `tandem_is_recording`. They are inline,
+   because a call and its frame would add a third to the instructions of a record. */
 
-void tandem_record_poll(uint64_t began, uint64_t events, bool could_wait);
-void tandem_record_slice(const tandem_fiber *fiber, uint64_t began);
-void tandem_record_wait(const tandem_wait *wait);
-/// Writes a record of an event that has no beginning.
-void tandem_record_mark(uint32_t event, const void *_Nullable subject, const char *_Nullable name, uint64_t detail);
-/// Writes such a record for the running job.
-void tandem_record_mark_of_job(uint32_t event, const char *_Nullable name, uint64_t detail);
+/// Writes a record of the event, with the present time.
+static inline void tandem_record_event(tandem_recorder *recorder, tandem_record event) {
+  uint64_t number = recorder->written;
+  tandem_record *record = recorder->records + (number & (TANDEM_RECORDS - 1));
+  event.ticks = tandem_ticks();
+  /* The words of this record become visible after the number of the last one: see tandem_recorder_read. */
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  __atomic_store_n(&record->ticks, event.ticks, __ATOMIC_RELAXED);
+  __atomic_store_n(&record->began, event.began, __ATOMIC_RELAXED);
+  __atomic_store_n(&record->subject, event.subject, __ATOMIC_RELAXED);
+  __atomic_store_n(&record->name, event.name, __ATOMIC_RELAXED);
+  __atomic_store_n(&record->detail, event.detail, __ATOMIC_RELAXED);
+  __atomic_store_n(&record->event, event.event, __ATOMIC_RELAXED);
+  __atomic_store_n(&recorder->written, number + 1, __ATOMIC_RELEASE);
+}
+
+/// Called when the kernel has answered.
+static inline void tandem_record_poll(tandem_recorder *recorder, uint64_t began, size_t events, bool could_wait) {
+  tandem_record_event(recorder, (tandem_record){.began = began, .detail = events << 1 | could_wait, .event = TANDEM_EVENT_POLL});
+}
 
 /// Called before a job runs.
-void tandem_record_job_begins(const void *job);
+static inline void tandem_record_job_begins(tandem_recorder *recorder, const void *job) {
+  __atomic_store_n(&recorder->job, (uintptr_t)job, __ATOMIC_RELAXED);
+  __atomic_store_n(&recorder->job_began, tandem_ticks(), __ATOMIC_RELAXED);
+}
+
+/// Records that the watchdog has reported the job that ends.
+void tandem_record_stall(tandem_recorder *recorder, uint64_t stalls);
+
 /// Called when the job has ended. `stalls` is the number of stalls of the hub so far.
-void tandem_record_job_ended(uint64_t stalls);
+static inline void tandem_record_job_ended(tandem_recorder *recorder, uint64_t stalls) {
+  if (__builtin_expect(recorder->stalls != stalls, 0)) tandem_record_stall(recorder, stalls);
+  uint64_t job = recorder->job;
+  __atomic_store_n(&recorder->job, 0, __ATOMIC_RELAXED);
+  tandem_record_event(recorder, (tandem_record){.began = recorder->job_began, .subject = job, .event = TANDEM_EVENT_JOB});
+}
+
+/* The following functions use the recorder of the calling thread's hub. On a thread without a hub they do nothing. */
+
+/// Called when the green thread has returned control.
+static inline void tandem_record_slice(const tandem_fiber *fiber, uint64_t began) {
+  tandem_recorder *recorder = tandem_this_thread.recorder;
+  if (!recorder) return;
+  tandem_record_event(
+      recorder, (tandem_record){
+                    .began = began,
+                    .subject = (uintptr_t)fiber->task,
+                    .name = (uintptr_t)fiber->name,
+                    .detail = fiber->signal | fiber->number << 8,
+                    .event = TANDEM_EVENT_SLICE});
+}
+
+/// Called when the wait is woken. Not inline, because waits are woken in many places.
+void tandem_record_wait(const tandem_wait *wait);
+
+/// Writes a record of an event that has no beginning.
+static inline void tandem_record_mark(
+    uint32_t event, const void *_Nullable subject, const char *_Nullable name, uint64_t detail) {
+  tandem_recorder *recorder = tandem_this_thread.recorder;
+  if (!recorder) return;
+  tandem_record_event(
+      recorder, (tandem_record){.subject = (uintptr_t)subject, .name = (uintptr_t)name, .detail = detail, .event = event});
+}
+
+/// Writes such a record for the running job.
+static inline void tandem_record_mark_of_job(uint32_t event, const char *_Nullable name, uint64_t detail) {
+  tandem_recorder *recorder = tandem_this_thread.recorder;
+  if (!recorder) return;
+  tandem_record_event(
+      recorder, (tandem_record){.subject = recorder->job, .name = (uintptr_t)name, .detail = detail, .event = event});
+}
 
 TANDEM_NONNULL_END
 #endif

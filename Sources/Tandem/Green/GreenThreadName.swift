@@ -3,7 +3,7 @@ internal import Synchronization
 /// The name of a green thread or task, for messages. The text is never freed, so a crash handler can read it.
 public struct GreenThreadName: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     // A C string that is never freed.
-    nonisolated(unsafe) let pointer: UnsafePointer<CChar>
+    nonisolated(unsafe) package let pointer: UnsafePointer<CChar>
 
     /// Creates a name from a literal, without copying it.
     public init(stringLiteral value: StaticString) {

@@ -64,7 +64,7 @@ public final class Hub: TaskExecutor, @unchecked Sendable {
         recorder = FlightRecorder(isAlwaysOn: configuration.recordsAlways)
         watch = HubWatch(pulse, recorder, configuration, index: index)
         loop = HubLoop(
-            budget: configuration.jobsPerTurn, pulse, inbox, clock, ready, waits, registrations, share, turnEnds,
+            budget: configuration.jobsPerTurn, pulse, recorder.ring, inbox, clock, ready, waits, registrations, share, turnEnds,
             Idleness(configuration, pulse, stacks, waits, registrations))
         serialExecutor = HubExecutor(hub: self)
         loop.attach(to: self)

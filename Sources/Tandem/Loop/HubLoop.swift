@@ -4,6 +4,7 @@ internal import CTandem
 /// thread.
 final class HubLoop {
     private let pulse: UnsafeMutablePointer<tandem_pulse>
+    private let recorder: UnsafeMutablePointer<tandem_recorder>
     private let inbox: UnsafeMutablePointer<tandem_inbox>
     private let clock: LoopClock
     private let ready: ReadyJobs
@@ -28,12 +29,13 @@ final class HubLoop {
     ///
     /// - Parameter budget: The maximum number of jobs per queue and turn.
     init(
-        budget: Int, _ pulse: UnsafeMutablePointer<tandem_pulse>, _ inbox: UnsafeMutablePointer<tandem_inbox>, _ clock: LoopClock,
-        _ ready: ReadyJobs, _ waits: Waits, _ registrations: Registrations, _ share: JobShare, _ turnEnds: TurnEndList,
-        _ idleness: Idleness
+        budget: Int, _ pulse: UnsafeMutablePointer<tandem_pulse>, _ recorder: UnsafeMutablePointer<tandem_recorder>,
+        _ inbox: UnsafeMutablePointer<tandem_inbox>, _ clock: LoopClock, _ ready: ReadyJobs, _ waits: Waits,
+        _ registrations: Registrations, _ share: JobShare, _ turnEnds: TurnEndList, _ idleness: Idleness
     ) {
         self.budget = budget
         self.pulse = pulse
+        self.recorder = recorder
         self.inbox = inbox
         self.clock = clock
         self.ready = ready
@@ -80,7 +82,7 @@ final class HubLoop {
     /// Makes the hub the calling thread's current hub. The thread must have no other hub.
     private func bind() {
         precondition(tandem_current_hub() == nil, "this thread already runs a hub")
-        tandem_set_current_hub(Unmanaged.passUnretained(hub).toOpaque(), clock.virtualTime, hub.recorder.ring)
+        tandem_set_current_hub(Unmanaged.passUnretained(hub).toOpaque(), clock.virtualTime, recorder)
     }
 
     /// Ends `bind`: the thread runs code outside the hub until the next `bind`.
@@ -221,9 +223,9 @@ final class HubLoop {
     /// Runs a job, and records when it ran.
     @inline(never)
     private func record(_ job: Job) {
-        tandem_record_job_begins(job)
+        tandem_record_job_begins(recorder, job)
         perform(job)
-        tandem_record_job_ended(tandem_pulse_stalls(pulse))
+        tandem_record_job_ended(recorder, tandem_pulse_stalls(pulse))
     }
 
     @inline(__always)
@@ -236,10 +238,15 @@ final class HubLoop {
         switch kind {
         case TANDEM_JOB_PREFERRED: unowned.runSynchronously(on: taskExecutor)
         case TANDEM_JOB_ISOLATED: unowned.runSynchronously(isolatedTo: serialExecutor, taskExecutor: taskExecutor)
-        case TANDEM_JOB_MAIN: unowned.runSynchronously(on: MainActorExecutor.shared.asUnownedSerialExecutor())
+        case TANDEM_JOB_MAIN: performOnMainActor(unowned)
         // With the hub as its task executor, the task would change executors at each call of an async function.
         default: unowned.runSynchronously(on: GlobalExecutor.noExecutor)
         }
+    }
+
+    @inline(never)  // rare, and needs registers that `record` would save for each job
+    private func performOnMainActor(_ job: UnownedJob) {
+        job.runSynchronously(on: MainActorExecutor.shared.asUnownedSerialExecutor())
     }
 
     // MARK: The kernel
@@ -250,7 +257,7 @@ final class HubLoop {
         let began = pulse.pointee.turn_began
         let answer = poller.wait(nanoseconds: limit)
         tandem_pulse_did_poll(pulse)
-        if tandem_is_recording() { tandem_record_poll(began, UInt64(answer.count), nanoseconds != 0) }
+        if tandem_is_recording() { tandem_record_poll(recorder, began, answer.count, nanoseconds != 0) }
         jobsSincePoll = 0
         for index in 0..<answer.count { registrations.deliver(poller.event(index), on: waits) }
         if share.isWaitedFor { share.wakeAll(on: waits) }

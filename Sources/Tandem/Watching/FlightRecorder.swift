@@ -12,13 +12,15 @@ package struct FlightRecorder: @unchecked Sendable {
     init(isAlwaysOn: Bool) {
         self.isAlwaysOn = isAlwaysOn
         ring = .allocate(capacity: 1)
-        ring.initialize(to: tandem_recorder())
+        // The kernel provides the memory of the records when the hub first writes them.
+        ring.initialize(
+            to: tandem_recorder(records: .allocate(capacity: Self.capacity), written: 0, job: 0, job_began: 0, stalls: 0))
         if isAlwaysOn { FlightRecorder.start() }
     }
 
     func deallocate() {
         if isAlwaysOn { FlightRecorder.stop() }
-        tandem_recorder_free(ring)
+        ring.pointee.records.deallocate()
         ring.deallocate()
     }
 

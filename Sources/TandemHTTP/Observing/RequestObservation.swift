@@ -1,3 +1,4 @@
+internal import CTandem
 internal import HTTPTypes
 internal import HTTPWire
 internal import Logging
@@ -86,7 +87,7 @@ final class RequestObservation {
     func recordBeginning() {
         isRecorded = true
         hasExtras = true
-        FlightRecorder.mark(.request, named: scope.route?.name, scope.id.number)
+        tandem_record_mark_of_job(TANDEM_EVENT_REQUEST, scope.route?.name.pointer, scope.id.number)
     }
 
     /// Ends the observation of the request. Returns its head unless something holds the logger; the holder keeps the scope too.
@@ -98,7 +99,7 @@ final class RequestObservation {
     }
 
     private func endExtras() {
-        if isRecorded { FlightRecorder.mark(.answer, named: scope.route?.name, UInt64(status)) }
+        if isRecorded { tandem_record_mark_of_job(TANDEM_EVENT_ANSWER, nil, UInt64(status)) }
         isRecorded = false
         hasExtras = false
         if isTraced || hasFailed { dropSpanAndError() }
