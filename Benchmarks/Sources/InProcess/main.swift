@@ -145,6 +145,11 @@ try Hub.run {
     await measure("spawn a Task on the hub and wait for it", count: 50_000) { count in
         for index in 0..<count { _ = await Task(executorPreference: Hub.current!) { index }.value }
     }
+    tandem_start_recording()
+    await measure("a record of the flight recorder", .must(20), count: 2_000_000) { count in
+        for number in 0..<count { tandem_record_mark_of_job(TANDEM_EVENT_FETCH, nil, UInt64(number)) }
+    }
+    tandem_stop_recording()
 }
 
 /// Passes a value that belongs to the hub's thread to a green thread of the same hub.
