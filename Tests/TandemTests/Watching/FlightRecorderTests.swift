@@ -133,7 +133,7 @@ struct FlightRecorderTests {
                     FlightRecorder.mark(.request, named: "GET /a", 1)
                     await Task.yield()
                     await Task.yield()
-                    FlightRecorder.mark(.answer, named: "GET /a", 1)
+                    FlightRecorder.mark(.answer, 200)
                     await Task.yield()
                     await Task.yield()
                 }.value
