@@ -85,7 +85,8 @@ extension Hub {
         precondition(!isCurrent, "sighting() cannot be called on the hub's own thread: use dump()")
         guard !hasEnded, !tandem_pulse_is_polling(pulse), let seen = Watchdog.shared.sight(pulse) else { return nil }
         return HubReport(
-            .stalled, configuration, index: index, "does not answer: \(seen.holder) holds it and \(seen.doing)", stack: seen.stack,
+            .stalled, configuration, index: index, "does not answer: \(seen.holder) holds it and \(seen.doing)",
+            stack: seen.stack,
             holder: seen.holder)
     }
 }

@@ -62,7 +62,8 @@ final class AdminAccess: Sendable {
         guard host == "localhost" || IPAddress(host) != nil || rules.hosts.contains(host) else {
             throw HTTPError(
                 .misdirectedRequest,
-                "\(quoted(host)) is no name of this listener: use its IP address or localhost, or add the name to admin.allowed-hosts")
+                "\(quoted(host)) is no name of this listener: use its IP address or localhost, or add the name to admin.allowed-hosts"
+            )
         }
     }
 
@@ -81,7 +82,9 @@ final class AdminAccess: Sendable {
         switch words[0].lowercased() {
         case "bearer": return [UInt8](words[1].utf8)
         case "basic":
-            guard let pair = decodeBase64(String(words[1])), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+            guard let pair = decodeBase64(String(words[1])), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
+                return nil
+            }
             return [UInt8](pair[(colon + 1)...])
         default: return nil
         }

@@ -20,6 +20,8 @@ struct AdminServer: Sendable {
         configuration.maxBodyBytes = 0
         // A client that never completes its head must not take a place from a probe for long.
         configuration.headerTimeout = .seconds(2)
+        // A browser that closes an event stream gives its place back after this. Longer than any answer but a trace takes.
+        configuration.halfCloseGrace = .milliseconds(500)
         configuration.observing.recordsMetrics = false
         configuration.observing.tracesRequests = false
         server = HTTPServer(router: router, configuration: configuration, logger: logger)

@@ -6,7 +6,8 @@ internal import TandemJSON
 struct TopCommand<Service: DaemonService>: ParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "top", abstract: "Show what the running daemon does: what wants attention, its hubs and its busiest routes.",
+            commandName: "top",
+            abstract: "Show what the running daemon does: what wants attention, its hubs and its busiest routes.",
             discussion: """
                 The same numbers as the dashboard at /debug/ui of the admin listener. Control-C ends it. Without a terminal, one reading is \
                 printed after another.

@@ -29,7 +29,8 @@ struct TraceCommand<Service: DaemonService>: ParsableCommand {
         do {
             // The daemon sends up to 64 MiB after the recording.
             let patience = Duration.seconds(seconds + 30)
-            print(try RunningService(adminOf: configured).get("/debug/trace?seconds=\(seconds)", within: patience), terminator: "")
+            print(
+                try RunningService(adminOf: configured).get("/debug/trace?seconds=\(seconds)", within: patience), terminator: "")
         } catch {
             complain(Service.name, "\(error)")
             throw ExitCode.failure

@@ -30,7 +30,9 @@ struct AttentionList {
             items.append(
                 Attention(
                     key: "dead \(hub)", severity: .critical, title: "\(hub) is dead: it has run no job for hub.dead-after-ms",
-                    remedy: "/livez answers 503, so that an orchestrator restarts the process. The stack of what holds the hub is below."))
+                    remedy:
+                        "/livez answers 503, so that an orchestrator restarts the process. The stack of what holds the hub is below."
+                ))
         }
     }
 
@@ -42,7 +44,8 @@ struct AttentionList {
             Attention(
                 key: "stall \(stall.hub) \(stall.holder)", severity: stall.isHolding ? .critical : .warning,
                 title: "\(stall.hub) \(stall.isHolding ? "is held by" : "was held by") \(stall.holder)",
-                detail: "\(stall.isHolding ? "so far" : "last") \(Self.text(held)), longest \(Self.text(max(held, stall.longest)))",
+                detail:
+                    "\(stall.isHolding ? "so far" : "last") \(Self.text(held)), longest \(Self.text(max(held, stall.longest)))",
                 remedy: """
                     While code holds a hub, all its other requests wait. The stack names the call: move it into offload { }, or make it a \
                     call that parks.
@@ -57,7 +60,8 @@ struct AttentionList {
                 Attention(
                     key: "rollback \(name)", severity: .critical, title: "\(name) was rolled back to its old handler",
                     detail: "\(route.rollbacks) \(route.rollbacks == 1 ? "time" : "times")",
-                    remedy: "The guard saw more errors or longer times with the new handler: see Migration. A reload tries again."))
+                    remedy: "The guard saw more errors or longer times with the new handler: see Migration. A reload tries again."
+                ))
         } else if route.verdict == .differs {
             let parts = route.parts.filter { $0.verdict == .differs }.map { "\($0.part)" }
             items.append(
@@ -82,7 +86,9 @@ struct AttentionList {
                 Attention(
                     key: "ping-pong \(key)", severity: .notice,
                     title: "\(parts[0]) calls async code \(perRequest) times per request at \(parts[1])",
-                    remedy: "Each call costs two switches of stacks. Put the loop inside one awaiting { }, or make the handler async."))
+                    remedy:
+                        "Each call costs two switches of stacks. Put the loop inside one awaiting { }, or make the handler async."
+                ))
         }
     }
 
@@ -93,13 +99,17 @@ struct AttentionList {
                 "/metrics has them by reason. Raise http.max-connections or http.max-connections-per-peer, or add a replica."
             ),
             ("log lines", "log lines are dropped", "Standard output or standard error is read too slowly."),
-            ("spans", "spans are dropped", "The collector is too slow or does not answer: see trace.otlp-endpoint and trace.otlp-queue."),
+            (
+                "spans", "spans are dropped",
+                "The collector is too slow or does not answer: see trace.otlp-endpoint and trace.otlp-queue."
+            ),
         ]
         for text in texts {
             guard let (value, secondsAgo) = grown[text.name] else { continue }
             items.append(
                 Attention(
-                    key: text.name, severity: .warning, title: text.title, detail: "\(value) since the start", remedy: text.remedy,
+                    key: text.name, severity: .warning, title: text.title, detail: "\(value) since the start",
+                    remedy: text.remedy,
                     count: value, lastSecondsAgo: secondsAgo))
         }
     }

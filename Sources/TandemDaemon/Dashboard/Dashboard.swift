@@ -122,7 +122,8 @@ extension WaitingReader.Query {
 
     private static func number(_ name: String, _ text: String?, _ range: ClosedRange<Int>) throws -> Int? {
         guard let text else { return nil }
-        guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int(text), range ~= number else {
+        guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int(text), range ~= number
+        else {
             throw HTTPError(
                 .badRequest, "\(name): expected a number from \(range.lowerBound) to \(range.upperBound), found \(quoted(text))")
         }

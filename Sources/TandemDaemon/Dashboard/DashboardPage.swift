@@ -25,7 +25,8 @@ struct DashboardPage: Sendable {
     /// Allows this style and this script, and nothing else that a page could load or run.
     private static func policy(style: [UInt8], script: [UInt8]) -> String {
         [
-            "default-src 'none'", "script-src 'sha256-\(hash(script))'", "style-src 'sha256-\(hash(style))'", "connect-src 'self'",
+            "default-src 'none'", "script-src 'sha256-\(hash(script))'", "style-src 'sha256-\(hash(style))'",
+            "connect-src 'self'",
             "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
         ].joined(separator: "; ")
     }

@@ -25,13 +25,17 @@ final class EventStream: Sendable {
     private final class Viewer: Sendable {
         private static let count = Atomic<Int>(0)
 
-        init() throws {
-            guard Self.count.wrappingAdd(1, ordering: .relaxed).oldValue < EventStream.mostViewers else {
-                Self.count.wrappingSubtract(1, ordering: .relaxed)
+        private init() {}
+
+        /// Takes a place. An initializer must not throw here: `deinit` would run, and give back a place that was not taken.
+        static func take() throws(HTTPError) -> Viewer {
+            guard count.wrappingAdd(1, ordering: .relaxed).oldValue < EventStream.mostViewers else {
+                count.wrappingSubtract(1, ordering: .relaxed)
                 throw HTTPError(
                     .serviceUnavailable, "\(EventStream.mostViewers) viewers are connected already: close one of them",
                     headers: [.retryAfter: "5"])
             }
+            return Viewer()
         }
 
         deinit { Self.count.wrappingSubtract(1, ordering: .relaxed) }
@@ -64,7 +68,7 @@ final class EventStream: Sendable {
     @Sendable func answer(_ request: Request) async throws -> Response {
         let topics = try Self.topics(try request.query["topics"])
         let interval = try Self.interval(try request.query["every"])
-        let viewer = try Viewer()
+        let viewer = try Viewer.take()
         let fields: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-store", HTTPField.Name("X-Accel-Buffering")!: "no",
         ]
@@ -118,7 +122,8 @@ final class EventStream: Sendable {
         let all = Topic.allCases.map(\.rawValue).joined(separator: ", ")
         let topics = try names.map { name in
             guard let topic = Topic(rawValue: String(name)) else {
-                throw HTTPError(.badRequest, "topics: expected some of \(all), separated by commas, found \(quoted(String(name)))")
+                throw HTTPError(
+                    .badRequest, "topics: expected some of \(all), separated by commas, found \(quoted(String(name)))")
             }
             return topic
         }

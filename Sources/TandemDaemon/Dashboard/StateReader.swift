@@ -39,8 +39,9 @@ final class StateReader: Sendable {
 
     /// Returns the present state.
     func state() async throws -> DashboardState {
+        async let report = sources.migrations()
         let answers = await inquiry.ask(sources.hubs(), within: Self.patience) { ($0.statistics, $0.bridgeSites) }
-        let migrations = await sources.migrations()
+        let migrations = await report
         let dead = sources.deadHubs().map(\.shownName)
         // Adds up histograms, looks at the threads of hubs that do not answer, and looks up symbols: nothing for a hub.
         return try await offload { [self] in
@@ -68,10 +69,12 @@ final class StateReader: Sendable {
 
     /// Returns the traffic of the routes.
     func routes() async throws -> RoutesState {
+        async let report = sources.migrations()
         let answers = await inquiry.ask(sources.hubs(), within: Self.patience) { $0.bridgeSites }
-        let migrations = await sources.migrations()
+        let migrations = await report
         let modes = Dictionary(
-            migrations.routes.map { ("\($0.method.rawValue) \($0.path)", Self.mode(of: $0, migrations)) }, uniquingKeysWith: { $1 })
+            migrations.routes.map { ("\($0.method.rawValue) \($0.path)", Self.mode(of: $0, migrations)) },
+            uniquingKeysWith: { $1 })
         return try await offload { [self] in
             traffic().state(modes: modes, bridges: answers.flatMap { $0.answer ?? [] })
         }

@@ -27,13 +27,15 @@ struct TopScreen {
 
     /// The screen: the service, what wants attention, and tables of hubs and routes.
     var text: String {
-        ([header] + attention + ["", requests, ""] + table(hubs) + [""] + table(routes)).map { Self.printable($0) + "\n" }.joined()
+        ([header] + attention + ["", requests, ""] + table(hubs) + [""] + table(routes)).map { Self.printable($0) + "\n" }
+            .joined()
     }
 
     private var header: String {
         let state = now.state
         let up = state.uptimeMicroseconds / 1_000_000
-        let clock = "\(up / 86_400) d \(Self.twoDigits(up / 3_600 % 24)):\(Self.twoDigits(up / 60 % 60)):\(Self.twoDigits(up % 60))"
+        let clock =
+            "\(up / 86_400) d \(Self.twoDigits(up / 3_600 % 24)):\(Self.twoDigits(up / 60 % 60)):\(Self.twoDigits(up % 60))"
         return "\(state.service) \(state.version)  \(state.phase)  up \(clock)  pid \(state.pid)"
     }
 
@@ -50,7 +52,8 @@ struct TopScreen {
         let (old, new) = (before.state.requests, now.state.requests)
         let (blocking, async) = (new.blocking - old.blocking, new.async - old.async)
         let share = blocking + async == 0 ? "" : "  blocking \(Self.percent(blocking, of: blocking + async))"
-        return "requests/s \(rate(old.total, new.total))  p50 \(Self.time(new.p50Microseconds))  p99 \(Self.time(new.p99Microseconds))"
+        return
+            "requests/s \(rate(old.total, new.total))  p50 \(Self.time(new.p50Microseconds))  p99 \(Self.time(new.p99Microseconds))"
             + "  5xx \(Self.percent(new.serverErrors - old.serverErrors, of: new.total - old.total))  active \(new.active)\(share)"
             + "  connections \(now.state.connections.active)"
     }

@@ -97,10 +97,13 @@ final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
         while index < bounds.count, value > bounds[index] { index += 1 }
         counts[index].wrappingAdd(1, ordering: .relaxed)
         sum.add(value)
-        recent?.record(value)
     }
 
-    func recordNanoseconds(_ duration: Int64) { record(Double(duration) * 1e-9) }
+    func recordNanoseconds(_ duration: Int64) {
+        let seconds = Double(duration) * 1e-9
+        record(seconds)
+        recent?.record(seconds)
+    }
 }
 
 /// A floating-point number that any thread may change.

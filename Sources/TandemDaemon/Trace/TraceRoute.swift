@@ -19,10 +19,14 @@ final class TraceRoute: Sendable {
     private final class Turn: Sendable {
         private static let isTaken = Atomic<Bool>(false)
 
-        init() throws {
-            guard !Self.isTaken.exchange(true, ordering: .relaxed) else {
+        private init() {}
+
+        /// Takes the right. An initializer must not throw here: `deinit` would run, and give back what another request has.
+        static func take() throws(HTTPError) -> Turn {
+            guard !isTaken.exchange(true, ordering: .relaxed) else {
                 throw HTTPError(.serviceUnavailable, "another request records or reads a trace: there is one at a time")
             }
+            return Turn()
         }
 
         deinit { Self.isTaken.store(false, ordering: .relaxed) }
@@ -48,7 +52,7 @@ final class TraceRoute: Sendable {
     @Sendable func answer(_ request: Request) async throws -> Response {
         let seconds = try request.query["seconds"].map(Self.seconds) ?? 5
         guard request.method != .head else { return Response(headers: Self.fields) }
-        let turn = try Turn()
+        let turn = try Turn.take()
         let recording = try await FlightRecording.record(hubs(), for: .seconds(seconds), asking: inquiry)
         let service = service
         // Takes seconds on a busy machine, so it must not run on a hub.

@@ -2,11 +2,17 @@ internal import Tandem
 internal import TandemHTTP
 internal import TandemJSON
 
-/// `whoami` answers where the handler runs: on the same hub and OS thread in both styles, and on a green thread in blocking style.
+/// `whoami` answers where the handler runs: on the same hub and OS thread in both styles, and on a green thread in blocking style. The
+/// two handlers of the migrating route `/moved/whoami` therefore differ, for trying out what a comparison finds.
 struct WhoAmI {
     func addRoutes(to router: Router) {
         router.get("/blocking/whoami") { _ in try Response(json: Place(style: "blocking")) }
         router.get("/async/whoami") { _ async throws in try Response(json: Place(style: "async")) }
+        router.migrate(
+            .get, "/moved/whoami",
+            from: { _ in try Response(json: Place(style: "blocking")) },
+            to: { _ async throws in try Response(json: Place(style: "async")) },
+            comparing: .json)
     }
 
     private struct Place: Encodable {

@@ -23,7 +23,12 @@ final class DashboardTests: Sendable {
 
     private func addRoutes(_ router: Router) {
         router.get("/async/{id}") { _ async in ok }
-        router.get("/blocking") { _ in Response(text: try awaiting { await Task.yield(); return "ok" }) }
+        router.get("/blocking") { _ in
+            Response(
+                text: try awaiting {
+                    await Task.yield(); return "ok"
+                })
+        }
         router.get("/fails") { _ async throws in throw HTTPError(.badGateway, "no") }
     }
 
@@ -45,7 +50,8 @@ final class DashboardTests: Sendable {
             #expect(state.hubs.count == 1 && hub.hub == "serving-0" && hub.answers && hub.thread > 0)
             let families = try parsePrometheus(try await admin.get("/metrics").body)
             let labels = ["hub": "serving-0"]
-            #expect(hub.greenThreadsHighWater.map(Double.init) == families["tandem_hub_green_threads_high_water"]?.value("", labels))
+            #expect(
+                hub.greenThreadsHighWater.map(Double.init) == families["tandem_hub_green_threads_high_water"]?.value("", labels))
             #expect(hub.bridgesToAsync == 1 && hub.bridgesToBlocking == 1)
             #expect(try #require(hub.delays).reduce(0, +) > 0 && hub.heldMicroseconds == nil)
             #expect(try #require(hub.busyMicroseconds) > 0)
@@ -105,7 +111,8 @@ final class DashboardTests: Sendable {
                 repeat { state = try await read(admin, "/debug/threads?what=event.WAIT&name=SLOW") } while state.groups.isEmpty
                 #expect(state.greenThreads == 5 && state.silentHubs.isEmpty && state.next == nil && state.groupCount == 1)
                 let found = try #require(state.groups.first)
-                #expect(found.name == "GET /slow/{id}" && found.what == "Event.wait" && found.style == "blocking" && found.count == 5)
+                #expect(
+                    found.name == "GET /slow/{id}" && found.what == "Event.wait" && found.style == "blocking" && found.count == 5)
                 let none: WaitingState = try await read(admin, "/debug/threads?name=nothing")
                 #expect(none.groups.isEmpty && none.greenThreads == 5)
                 let all: WaitingState = try await read(admin, "/debug/threads?sort=oldest")
@@ -150,12 +157,15 @@ final class DashboardTests: Sendable {
 
     @Test func `a held hub and the code that holds it want attention`() async throws {
         let (started, mayEnd) = (Event<Void>(), DispatchSemaphore(value: 0))
-        try await fixture.run(stallThreshold: .milliseconds(50), routes: { router in
-            // A call that blocks the OS thread.
-            router.get("/held") { _ in
-                started.send(()); mayEnd.wait(); return ok
+        try await fixture.run(
+            stallThreshold: .milliseconds(50),
+            routes: { router in
+                // A call that blocks the OS thread.
+                router.get("/held") { _ in
+                    started.send(()); mayEnd.wait(); return ok
+                }
             }
-        }) { service, admin in
+        ) { service, admin in
             fixture.isServing.set(true)
             async let held = service.get("/held").status
             defer { mayEnd.signal() }
@@ -199,7 +209,9 @@ final class DashboardTests: Sendable {
             #expect(state.attention.map(\.severity) == [.warning, .notice])
             #expect(state.attention[0].key == "differs GET /moved")
             let loop = state.attention[1]
-            #expect(loop.title.hasPrefix("GET /loop calls async code 60 times per request at TandemDaemonTests/DashboardTests.swift:"))
+            #expect(
+                loop.title.hasPrefix("GET /loop calls async code 60 times per request at TandemDaemonTests/DashboardTests.swift:")
+            )
         }
     }
 

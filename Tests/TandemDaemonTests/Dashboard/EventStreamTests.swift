@@ -89,8 +89,11 @@ final class EventStreamTests: Sendable {
                 _ = try await viewer.receive(until: "data: ")
                 viewers.append(viewer)
             }
-            let refused = try await client.get("/events")
-            #expect(refused.status == .serviceUnavailable && refused.text == "8 viewers are connected already: close one of them\n")
+            for _ in 0..<3 {
+                let refused = try await client.get("/events")
+                #expect(refused.status == .serviceUnavailable)
+                #expect(refused.text == "8 viewers are connected already: close one of them\n")
+            }
             try await viewers.removeLast().close()
             try await client.withConnection { connection in
                 while true {
@@ -118,7 +121,8 @@ final class EventStreamTests: Sendable {
             while String(decoding: text, as: UTF8.self).split(separator: "data:").count < 3 {
                 text += try #require(try await slow.receivePiece()).filter { $0 != UInt8(ascii: " ") }
             }
-            let second = try #require(String(decoding: text, as: UTF8.self).firstMatch(of: /data:1\n\nid:2\nevent:state\ndata:([0-9]+)/))
+            let second = try #require(
+                String(decoding: text, as: UTF8.self).firstMatch(of: /data:1\n\nid:2\nevent:state\ndata:([0-9]+)/))
             #expect(try #require(Int(second.1)) >= 4)
             try await slow.close()
         }

@@ -9,12 +9,15 @@ struct TopScreenTests {
         routes: [RoutesState.Route] = []
     ) -> TopScreen.Reading {
         var counts = DashboardState.Requests()
-        (counts.total, counts.serverErrors, counts.blocking, counts.async) = (requests, requests / 100, requests / 4, requests / 2)
+        (counts.total, counts.serverErrors, counts.blocking, counts.async) = (
+            requests, requests / 100, requests / 4, requests / 2
+        )
         (counts.p50Microseconds, counts.p99Microseconds) = (900, 7_150)
         return TopScreen.Reading(
             state: DashboardState(
                 time: 0, uptimeMicroseconds: seconds * 1_000_000, service: "shop", version: "1.2", pid: 7, instance: instance,
-                phase: "serving", isReady: true, requests: counts, connections: .init(active: 3, accepted: 9, refused: 0), hubs: hubs,
+                phase: "serving", isReady: true, requests: counts, connections: .init(active: 3, accepted: 9, refused: 0),
+                hubs: hubs,
                 attention: attention),
             routes: RoutesState(windowSeconds: 60, routes: routes))
     }
@@ -39,11 +42,13 @@ struct TopScreenTests {
         let text = lines(before, now)
         #expect(text[0] == "shop 1.2  serving  up 0 d 00:01:42  pid 7")
         #expect(
-            text[2] == "requests/s 1000  p50 900 µs  p99 7.1 ms  5xx 1.0 %  active 0  blocking 33.3 %  connections 3", "\(text[2])")
+            text[2] == "requests/s 1000  p50 900 µs  p99 7.1 ms  5xx 1.0 %  active 0  blocking 33.3 %  connections 3",
+            "\(text[2])")
         // 0.8 s of 2 s; turns of less than 2^14 ns; 80 calls in 2 s.
-        #expect(text[5].split(separator: " ").map(String.init) == [
-            "shop-0", "12", "40.0", "%", "16", "µs", "1", "5", "(9)", "0", "0", "0", "40",
-        ], "\(text[5])")
+        #expect(
+            text[5].split(separator: " ").map(String.init) == [
+                "shop-0", "12", "40.0", "%", "16", "µs", "1", "5", "(9)", "0", "0", "0", "40",
+            ], "\(text[5])")
     }
 
     @Test func `after a restart there are no rates, and none is negative`() {
@@ -77,7 +82,9 @@ struct TopScreenTests {
     @Test func `control characters are replaced`() {
         let route = RoutesState.Route(method: "GET", path: "/\u{1b}[2J\u{9b}\u{7}", style: "async", migration: nil, requests: 1)
         let text = TopScreen(
-            reading(seconds: 1, requests: 0), reading(seconds: 2, requests: 0, routes: [route]), routeLimit: 5).text
-        #expect(text.contains("/?[2J??") && !text.unicodeScalars.contains { $0.value == 0x1b || $0.value == 0x9b || $0.value == 7 })
+            reading(seconds: 1, requests: 0), reading(seconds: 2, requests: 0, routes: [route]), routeLimit: 5
+        ).text
+        #expect(
+            text.contains("/?[2J??") && !text.unicodeScalars.contains { $0.value == 0x1b || $0.value == 0x9b || $0.value == 7 })
     }
 }

@@ -64,7 +64,8 @@ struct DaemonDashboardTests {
         #expect(try await admin.get("/metrics", headers: [.authorization: "Bearer \(Self.token)"]).status == .unauthorized)
         #expect(try await admin.get("/metrics", headers: [.authorization: "Bearer another-token-of-some-length"]).status == .ok)
         var later = environment
-        later["TANDEM_ADMIN_LISTEN"] = "127.0.0.1:\(try #require(daemon.errors.firstMatch(of: /admin listener on http:\/\/[^ \n]*:([0-9]+)/)).1)"
+        later["TANDEM_ADMIN_LISTEN"] =
+            "127.0.0.1:\(try #require(daemon.errors.firstMatch(of: /admin listener on http:\/\/[^ \n]*:([0-9]+)/)).1)"
         let top = try Daemon(["top", "--once"], environment: later)
         #expect(try await top.wait() == 0, "\(top.errors)")
         await admin.close()

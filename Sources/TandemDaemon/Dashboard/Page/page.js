@@ -923,8 +923,13 @@ const bridges = {
 class Stream {
   attempts = 0;
 
+  /** Whoever goes through the tabs opens one stream: a closed one keeps its place among the viewers for a moment. */
   open(topics, every) {
     this.close();
+    this.timer = setTimeout(() => this.start(topics, every), 100);
+  }
+
+  start(topics, every) {
     const source = (this.source = new EventSource(`events?topics=${topics.join(",")}&every=${every}`));
     for (const topic of topics) source.addEventListener(topic, (event) => this.received(topic, event));
     source.addEventListener("error", () => this.failed(source));
@@ -1058,6 +1063,7 @@ function selectSection() {
   if (previous !== current) {
     previous.table.clearRows();
     previous.differences?.clearRows();
+    timeline.listed = 0;
     rendered.clear();
   }
   renderAll();
