@@ -12,11 +12,12 @@ import dashboard_live
 import dashboard_load
 import dashboard_page
 import dashboard_server
+import dashboard_trace
 from dashboard_run import Failure, Run
 
 # By name, in their order.
 CHECKS = {
-    name.replace("_", "-"): function for module in (dashboard_server, dashboard_live, dashboard_page)
+    name.replace("_", "-"): function for module in (dashboard_server, dashboard_live, dashboard_trace, dashboard_page)
     for name, function in vars(module).items() if hasattr(function, "needs_daemon")
 }
 
@@ -48,6 +49,7 @@ def main():
     parser.add_argument("--minutes", type=arguments.positive, default=1)
     parser.add_argument("--screenshots")
     parser.add_argument("--axe")
+    parser.add_argument("--viewers")
     options = parser.parse_args()
     # Ends the daemon and the browser, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("check/dashboard: ended by SIGTERM"))

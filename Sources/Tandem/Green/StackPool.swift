@@ -63,7 +63,7 @@ struct StackPool {
         }
     }
 
-    /// Begins a walk over the fibers in use.
+    /// A walk over the fibers in use, at its beginning.
     var walk: Walk { Walk(slab: pool.pointee.slabs) }
 
     /// The fibers whose stacks are in use.

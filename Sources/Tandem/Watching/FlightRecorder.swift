@@ -1,4 +1,5 @@
 internal import CTandem
+internal import Glibc
 
 /// The flight recorder of a hub: a ring into which the hub's thread writes what it does, while somebody watches.
 ///
@@ -12,20 +13,26 @@ package struct FlightRecorder: @unchecked Sendable {
     init(isAlwaysOn: Bool) {
         self.isAlwaysOn = isAlwaysOn
         ring = .allocate(capacity: 1)
-        // The kernel provides the memory of the records when the hub first writes them.
+        // The kernel provides the memory of the records when the hub first writes them. malloc might use memory that has pages already.
+        let records = mmap(nil, Self.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let records, records != MAP_FAILED else { fatalError("no address space for the flight recorder of a hub") }
         ring.initialize(
-            to: tandem_recorder(records: .allocate(capacity: Self.capacity), written: 0, job: 0, job_began: 0, stalls: 0))
+            to: tandem_recorder(
+                records: records.bindMemory(to: tandem_record.self, capacity: Self.capacity), written: 0, job: 0, job_began: 0,
+                stalls: 0))
         if isAlwaysOn { FlightRecorder.start() }
     }
 
     func deallocate() {
         if isAlwaysOn { FlightRecorder.stop() }
-        ring.pointee.records.deallocate()
+        munmap(ring.pointee.records, Self.length)
         ring.deallocate()
     }
 
     /// The number of events that the ring keeps.
     package static let capacity = Int(TANDEM_RECORDS)
+    /// The size of a ring in bytes.
+    private static let length = capacity * MemoryLayout<tandem_record>.stride
 
     // MARK: Recording
 

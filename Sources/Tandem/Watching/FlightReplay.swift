@@ -56,7 +56,12 @@ package struct FlightReplay {
     ///   - names: The names of tasks that began before the events did, by their addresses.
     package init(_ clock: FlightClock, names: [UInt64: String] = [:]) {
         self.clock = clock
-        for (task, name) in names {
+        learn(names)
+    }
+
+    /// Takes in the names of tasks that began before the events did, by their addresses.
+    package mutating func learn(_ names: [UInt64: String]) {
+        for (task, name) in names where subjects[task] == nil {
             // A key that is not the address of another name: tasks are aligned, and no name begins inside a task.
             let key = task | 1
             texts[key] = name

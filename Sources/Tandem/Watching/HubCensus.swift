@@ -10,7 +10,7 @@ public struct HubCensus: Sendable {
         case blocking
     }
 
-    /// Green threads or tasks with one name that wait for the same.
+    /// Green threads or tasks with one name that wait for the same thing.
     public struct Group: Sendable {
         /// The style of the code that waits.
         public let style: Style
@@ -38,21 +38,23 @@ public struct HubCensus: Sendable {
     public let groups: [Group]
     /// The number of green threads.
     public let greenThreads: Int
-    /// The number of tasks that wait and have no stack, and of those that the hub has started and that wait for something it cannot see.
+    /// The number of tasks: those that wait on this hub without a stack, and those that this hub has started and that are ready or wait
+    /// for something the hub cannot see.
     public let tasks: Int
     /// The number of green threads and tasks that are in no group, because there are 1,000 groups already.
     public let omitted: Int
     /// The time that the census took on the hub's thread.
-    public let cost: Duration
+    public fileprivate(set) var cost: Duration
 }
 
 extension Hub {
-    /// Counts the green threads and tasks of this hub by name and by what they wait for. Must be called on the hub's thread.
+    /// Counts the green threads and tasks of this hub by name and by what they wait for. May be called from any task.
     ///
     /// Looks at 1,000 of them at a time, and lets other jobs run in between. It makes no strings and reads no stacks until the end: 10,000
     /// green threads take 2 to 3 milliseconds altogether. What changes meanwhile may be counted as it was or as it is.
-    public func census() async -> HubCensus {
-        preconditionOnThread()
+    public func census() async -> HubCensus { await visit { await takeCensus() } }
+
+    private func takeCensus() async -> HubCensus {
         var groups: [CensusEntry.Key: (count: Int, began: UInt64)] = [:]
         var omitted = 0
         let (greenThreads, tasks, cost) = await CensusWalk(self).forEach { entry in
@@ -65,22 +67,29 @@ extension Hub {
             }
             return true
         }
-        let others = self.tasks.count - tasks.registered
+        // Without the task that takes the census.
+        let isOwn = self.tasks.running[tandem_current_task()!] != nil
+        let others = self.tasks.count - tasks.registered - (isOwn ? 1 : 0)
         return HubCensus(groups, greenThreads: greenThreads, tasks: tasks.waiting, others: max(0, others), omitted: omitted, cost)
     }
 
-    /// Lists the members of a group, from number `first` on, at most `limit`, and says whether there are more. Must be called on the hub's
-    /// thread.
+    /// Lists the members of a group, from number `first` on, at most `limit`; says whether there are more, and how long it took on
+    /// the hub. May be called from any task.
     package func members(
         style: HubCensus.Style, name: String, state: String, from first: Int, atMost limit: Int
-    ) async -> (members: [HubCensus.Member], hasMore: Bool) {
-        preconditionOnThread()
+    ) async -> (members: [HubCensus.Member], hasMore: Bool, cost: Duration) {
+        await visit { await listMembers(style, name, state, first, limit) }
+    }
+
+    private func listMembers(
+        _ style: HubCensus.Style, _ name: String, _ state: String, _ first: Int, _ limit: Int
+    ) async -> (members: [HubCensus.Member], hasMore: Bool, cost: Duration) {
         var known: [CensusEntry.Key: Bool] = [:]
         var position = 0
         var members: [HubCensus.Member] = []
         var hasMore = false
         let now = tandem_real_nanoseconds()
-        _ = await CensusWalk(self).forEach { entry in
+        let walk = await CensusWalk(self).forEach { entry in
             let isMember =
                 known[entry.key] ?? (entry.key.style == style && entry.key.nameText == name && entry.key.state == state)
             known[entry.key] = isMember
@@ -91,7 +100,7 @@ extension Hub {
             if !hasMore { members.append(entry.member(now: now)) }
             return !hasMore
         }
-        return (members, hasMore)
+        return (members, hasMore, walk.cost)
     }
 
     /// Describes one green thread, with its stack; nil if none in use has this number. Must be called on the hub's thread.
@@ -170,7 +179,7 @@ private struct CensusWalk {
     private mutating func run(_ body: (CensusEntry) -> Bool) async {
         owners.reserveCapacity(hub.stacks.inUse)
         var fibers = hub.stacks.walk
-        while measured({ walk in fibers.next(atLeast: Self.step) { walk.visit($0, body) } }) { await Task.yield() }
+        while !isDone, measured({ walk in fibers.next(atLeast: Self.step) { walk.visit($0, body) } }) { await Task.yield() }
         var slab: Int? = 0
         while let first = slab, !isDone {
             await Task.yield()
@@ -178,8 +187,8 @@ private struct CensusWalk {
                 walk.hub.waits.forEachCall(from: first, atLeast: Self.step) { walk.visit($0, body) }
             }
         }
-        // What these wait for is not known to the hub.
-        for fiber in awaiting.values {
+        // What these wait for is not known to the hub. Others have ended since.
+        for (task, fiber) in awaiting where fiber.pointee.task == task && fiber.pointee.signal == .awaiting {
             emit(CensusEntry(Self.key(fiber, nil, isAwaiting: true), fiber: fiber, nil), body)
         }
     }
@@ -211,6 +220,7 @@ private struct CensusWalk {
             guard fiber.pointee.task == task else { return }
             return emit(CensusEntry(Self.key(fiber, wait, isAwaiting: true), fiber: fiber, wait), body)
         }
+        if wait.pointee.woken_by != 0 { return }
         if let task, owners.contains(task) { return }
         let entry = task.flatMap { hub.tasks.running[$0] }
         if entry != nil { tasks.registered += 1 }
@@ -233,7 +243,7 @@ extension HubCensus {
         _ entries: [CensusEntry.Key: (count: Int, began: UInt64)], greenThreads: Int, tasks: Int, others: Int, omitted: Int,
         _ cost: Duration
     ) {
-        let now = tandem_real_nanoseconds()
+        let began = tandem_real_nanoseconds()
         var groups: [[String]: Group] = [:]
         for (key, value) in entries {
             let (name, state) = (key.nameText, key.state)
@@ -241,7 +251,7 @@ extension HubCensus {
                 groups[[key.style.rawValue, name, state]]
                 ?? Group(style: key.style, name: name, state: state, count: 0, longest: nil)
             group.count += value.count
-            if let time = Self.wholeMilliseconds(value.began, now) { group.longest = max(group.longest ?? .zero, time) }
+            if let time = Self.wholeMilliseconds(value.began, began) { group.longest = max(group.longest ?? .zero, time) }
             groups[[key.style.rawValue, name, state]] = group
         }
         var all = Array(groups.values)
@@ -250,7 +260,8 @@ extension HubCensus {
             all.append(Group(style: .async, name: "task", state: state, count: others, longest: nil))
         }
         self.groups = all.sorted { ($1.count, $0.name, $0.state) < ($0.count, $1.name, $1.state) }
-        (self.greenThreads, self.tasks, self.omitted, self.cost) = (greenThreads, tasks + others, omitted, cost)
+        (self.greenThreads, self.tasks, self.omitted) = (greenThreads, tasks + others, omitted)
+        self.cost = cost + .nanoseconds(Int64(clamping: tandem_real_nanoseconds() - began))
     }
 
     /// The time since a wait began, which is known only to the turn of the loop; nil for a wait that has not begun.

@@ -38,9 +38,24 @@ public struct HubReport: Sendable, CustomStringConvertible {
     public let message: String
     /// The stack of the code that holds the hub; nil for other kinds, and if it could not be read.
     public let stack: StackTrace?
-    /// The code that holds or held the hub: a green thread with its number and name, or "async code"; nil for kinds other than `stalled`
-    /// and `stallEnded`.
-    public let holder: String?
+    /// The code that holds or has held a hub.
+    public enum Holder: Hashable, Sendable, CustomStringConvertible {
+        /// A green thread, with the number of its stack and its name.
+        case greenThread(number: Int, name: String)
+        /// Code on the hub's own stack.
+        case asyncCode
+
+        /// The holder as text, such as `green thread 4 "GET /report"` or `async code`.
+        public var description: String {
+            switch self {
+            case .greenThread(let number, let name): "green thread \(number) \"\(name)\""
+            case .asyncCode: "async code"
+            }
+        }
+    }
+
+    /// The code that holds or held the hub; nil for kinds other than `stalled` and `stallEnded`.
+    public let holder: Holder?
     /// How long the code has held the hub; nil if `holder` is, and for `Hub.sighting()`.
     public let held: Duration?
     /// What the hub did in the second before the stall, a line each: first the job that holds it, then the jobs and green threads that
@@ -55,7 +70,7 @@ public struct HubReport: Sendable, CustomStringConvertible {
 
     init(
         _ kind: Kind, _ configuration: HubConfiguration, index: Int, _ message: String, stack: StackTrace? = nil,
-        holder: String? = nil, held: Duration? = nil, before: [String] = []
+        holder: Holder? = nil, held: Duration? = nil, before: [String] = []
     ) {
         self.kind = kind
         hubName = configuration.name

@@ -17,7 +17,7 @@ final class Watchdog: Sendable {
             case ended
         }
 
-        let holder: String
+        let holder: HubReport.Holder
         let held: Duration
         let phase: Phase
 
@@ -37,7 +37,7 @@ final class Watchdog: Sendable {
         /// The time when the watchdog last saw the hub make progress.
         var alive: UInt64
         /// The code that holds the hub, once that has been reported.
-        var holder: String?
+        var holder: HubReport.Holder?
     }
 
     private struct State {
@@ -67,8 +67,13 @@ final class Watchdog: Sendable {
         }
     }
 
-    /// Stops watching a hub. After it has returned, the hub's pulse is no longer read.
-    func remove(_ key: Int) { state.withLock { _ = $0.subjects.removeValue(forKey: key) } }
+    /// Stops watching a hub. After it has returned, the hub's pulse is no longer read. If a stall was reported and its end was not, reports
+    /// the end.
+    func remove(_ key: Int) {
+        guard let subject = state.withLock({ $0.subjects.removeValue(forKey: key) }), let holder = subject.holder else { return }
+        let held = Duration.milliseconds(Int64(clamping: (tandem_real_nanoseconds() - subject.alive) / 1_000_000))
+        subject.report(Stall(holder: holder, held: held, phase: .ended))
+    }
 
     private static func startThread() -> Bool {
         tandem_start_watchdog_thread { _ in
@@ -129,7 +134,7 @@ final class Watchdog: Sendable {
     /// The activity of a hub's thread.
     struct Sighting {
         /// The code that holds the hub: a green thread by name, or async code.
-        let holder: String
+        let holder: HubReport.Holder
         let doing: String
         let stack: StackTrace?
     }
@@ -151,7 +156,7 @@ final class Watchdog: Sendable {
             StackTrace($0.assumingMemoryBound(to: UInt.self)[..<sighting.count], startsWithCounter: true)
         }
         return Sighting(
-            holder: sighting.name.map { "green thread \(sighting.number) \"\(String(cString: $0))\"" } ?? "async code",
+            holder: sighting.name.map { .greenThread(number: Int(sighting.number), name: String(cString: $0)) } ?? .asyncCode,
             doing: sighting.is_running ? "runs" : "is blocked in a system call", stack: stack.addresses.isEmpty ? nil : stack)
     }
 }

@@ -35,7 +35,7 @@ final class AdminAccess: Sendable {
     }
 
     private static func rules(_ hosts: [String], _ token: String?) -> Rules {
-        Rules(hosts: Set(hosts.map { $0.lowercased() }), token: token.map { sha256([UInt8]($0.utf8)) })
+        Rules(hosts: Set(hosts.map(host)), token: token.map { sha256([UInt8]($0.utf8)) })
     }
 
     /// Returns if the request is allowed.
@@ -44,14 +44,21 @@ final class AdminAccess: Sendable {
     func check(_ request: Request) throws(HTTPError) {
         let rules = rules.withLock { $0 }
         if !isLocal { try checkHost(request, rules) }
-        if request[.secFetchSite] == "cross-site", request[.secFetchMode] != "navigate" {
-            throw HTTPError(.forbidden, "this request was caused by another site")
-        }
+        try checkSite(request)
         guard let token = rules.token else { return }
         guard let given = Self.token(in: request), Self.areEqual(sha256(given), token) else {
             throw HTTPError(
                 .unauthorized, "a token is needed: Authorization: Bearer TOKEN, or Basic with the token as the password",
-                headers: [.wwwAuthenticate: #"Basic realm="admin", charset="UTF-8""#])
+                headers: [.cacheControl: "no-store", .wwwAuthenticate: #"Basic realm="admin", charset="UTF-8""#])
+        }
+    }
+
+    /// Refuses requests that another site causes, also in frames. Browsers do not send these fields to HTTP on other addresses than loopback.
+    private func checkSite(_ request: Request) throws(HTTPError) {
+        guard let site = request[.secFetchSite], site != "same-origin", site != "none" else { return }
+        let isLink = request[.secFetchMode] == "navigate" && request[.secFetchDest] == "document"
+        guard isLink, ["/", "/debug/ui"].contains(request.path) else {
+            throw HTTPError(.forbidden, "this request was caused by another site")
         }
     }
 
@@ -62,7 +69,7 @@ final class AdminAccess: Sendable {
         guard host == "localhost" || IPAddress(host) != nil || rules.hosts.contains(host) else {
             throw HTTPError(
                 .misdirectedRequest,
-                "\(quoted(host)) is no name of this listener: use its IP address or localhost, or add the name to admin.allowed-hosts"
+                "unknown host \(quoted(host)): use the IP address or localhost, or add the name to admin.allowed-hosts"
             )
         }
     }
@@ -107,5 +114,6 @@ final class AdminAccess: Sendable {
 
 extension HTTPField.Name {
     fileprivate static let secFetchSite = Self("Sec-Fetch-Site")!
+    fileprivate static let secFetchDest = Self("Sec-Fetch-Dest")!
     fileprivate static let secFetchMode = Self("Sec-Fetch-Mode")!
 }

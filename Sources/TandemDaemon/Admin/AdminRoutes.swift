@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import Tandem
 internal import TandemHTTP
 internal import TandemPatch
@@ -27,6 +28,7 @@ struct AdminRoutes: Sendable {
     /// Decides who may read, except probes.
     let access: AdminAccess
     private let inquiry: HubInquiry
+    private let pace: Pace
     private let trace: TraceRoute
     private let dashboard: Dashboard?
 
@@ -45,12 +47,12 @@ struct AdminRoutes: Sendable {
         self.metrics = metrics
         self.migrations = migrations
         self.access = access
-        let inquiry = HubInquiry()
-        self.inquiry = inquiry
+        let (inquiry, pace) = (HubInquiry(), Pace())
+        (self.inquiry, self.pace) = (inquiry, pace)
         trace = TraceRoute(service: service, hubs: hubs, asking: inquiry)
         dashboard = sources.map { sources in
             Dashboard(
-                sources, asking: inquiry, migration: { MigrationText.json(await migrations()).bytes },
+                sources, pace: pace, asking: inquiry, migration: { MigrationText.json(await migrations()).bytes },
                 bridges: { await Self.bridges(hubs(), inquiry).json.bytes })
         }
     }
@@ -62,7 +64,9 @@ struct AdminRoutes: Sendable {
         let guarded = router.group("")
         guarded.use { [access] request, next in
             try access.check(request)
-            return try await next(request)
+            var response = try await next(request)
+            for (name, value) in Self.isolation { response.headers[name] = value }
+            return response
         }
         guarded.get("/metrics", exposition)
         guarded.get("/debug/hub", dump)
@@ -71,6 +75,12 @@ struct AdminRoutes: Sendable {
         guarded.get("/debug/trace", trace.answer)
         dashboard?.addRoutes(to: guarded)
     }
+
+    /// Fields that keep other sites from showing an answer, or from using it as a script or a picture.
+    private static let isolation: [(HTTPField.Name, String)] = [
+        (.xContentTypeOptions, "nosniff"), (HTTPField.Name("Cross-Origin-Resource-Policy")!, "same-origin"),
+        (HTTPField.Name("X-Frame-Options")!, "DENY"),
+    ]
 
     /// The response of a healthy process.
     static let ok = Response(text: "ok")
@@ -130,23 +140,16 @@ struct AdminRoutes: Sendable {
 
     @Sendable private func dump(_ request: Request) async throws -> Response {
         let asJSON = try wantsJSON(request)
-        let answers = await inquiry.ask(hubs(), within: Self.patience) { $0.dump(limit: Self.listed) }
-        let dumps = answers.map { ($0.hub.shownName, $0.answer) }
+        let dumps = try await pace.run {
+            let answers = await inquiry.ask(hubs(), within: Self.patience) { hub in
+                let began = ContinuousClock.now
+                return (dump: hub.dump(limit: Self.listed), cost: ContinuousClock.now - began)
+            }
+            let cost = answers.compactMap(\.answer?.cost).max() ?? .zero
+            return (answers.map { ($0.hub.shownName, $0.answer?.dump) }, cost: cost)
+        }
         // Symbol lookup takes milliseconds, so it must not run on a hub.
         if asJSON { return Response(jsonBytes: try await offload { DumpText.json(dumps, TandemPatch.report()).bytes }) }
         return Response(text: try await offload { DumpText.text(dumps, TandemPatch.report(), upTo: Self.longestDump) })
     }
-}
-
-/// The phase and the readiness of the service, for `/readyz`.
-struct Readiness: Sendable {
-    /// The name of the phase: "starting", "serving", "draining", …
-    let phase: String
-    /// Whether load balancers should send requests to the service.
-    let isReady: Bool
-}
-
-extension Hub {
-    /// The name of the hub's thread, such as "tandemd-0".
-    var shownName: String { "\(configuration.name)-\(index)" }
 }

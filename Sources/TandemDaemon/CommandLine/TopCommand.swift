@@ -33,7 +33,13 @@ struct TopCommand<Service: DaemonService>: ParsableCommand {
             var before = try Self.read(service)
             repeat {
                 sleep(UInt32(every))
-                let now = try Self.read(service)
+                let now: TopScreen.Reading
+                do { now = try Self.read(service) } catch  where !once {
+                    // The daemon may restart.
+                    print("\(error)")
+                    fflush(nil)
+                    continue
+                }
                 let height = Self.terminalHeight
                 let limit = height.map { max(3, $0 - 10 - now.state.hubs.count - 2 * now.state.attention.count) }
                 let text = TopScreen(before, now, routeLimit: limit ?? 20).text

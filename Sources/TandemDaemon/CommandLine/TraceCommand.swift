@@ -8,7 +8,7 @@ struct TraceCommand<Service: DaemonService>: ParsableCommand {
             commandName: "trace",
             abstract: "Record what the hubs of the daemon that runs with this configuration do, and print the trace.",
             discussion: """
-                The trace is JSON that https://ui.perfetto.dev and chrome://tracing open. Redirect it to a file. The daemon needs an admin \
+                The trace is JSON that https://ui.perfetto.dev opens. Redirect it to a file. The daemon needs an admin \
                 listener.
                 """)
     }

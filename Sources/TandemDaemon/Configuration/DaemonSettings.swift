@@ -42,7 +42,7 @@ enum DaemonSettings {
         Group(
             key: "admin",
             note: """
-                The admin listener: probes, /metrics, the dashboard at /debug/ui, and what else is below /debug. It answers also while \
+                The admin listener: probes, /metrics, the dashboard at /debug/ui, and the other endpoints under /debug. It answers also while \
                 code holds the hubs that serve. Without it nothing is counted, and the service itself answers /healthz.
                 """),
         Group(
@@ -513,14 +513,18 @@ enum DaemonSettings {
             }, render: { $0?.description ?? "" }),
         .boolean(
             "admin.dashboard", \.hasDashboard, .restart,
-            "Whether the admin listener has the dashboard, /debug/ui. It only reads, and costs nothing until somebody looks."),
+            "Whether the admin listener has the dashboard, /debug/ui. It only reads, and costs next to nothing until a viewer connects."
+        ),
         .list(
             "admin.allowed-hosts", \.adminHosts, expecting: "a list of host names, without ports", .nextRequest,
             """
             Names by which clients call the admin listener, such as "shop.monitoring.svc". IP addresses and localhost are always allowed; \
             other names are refused with 421, except for probes, so that no web site can read the listener through a browser (DNS rebinding).
             """,
-            parse: { $0.isEmpty || $0.contains { ":/ ".contains($0) } ? nil : $0 }, render: \.self),
+            parse: { name in
+                let isName = name.utf8.allSatisfy { $0.isHostNameByte }
+                return isName && !name.isEmpty ? name : nil
+            }, render: \.self),
         .file(
             "admin.token-file", \.adminTokenFile, .nextRequest,
             """
@@ -580,4 +584,15 @@ enum DaemonSettings {
             pauses, five attempts in all.
             """),
     ]
+}
+
+extension UInt8 {
+    /// Whether the byte may be in a host name: letters, digits, "-", "_" and ".".
+    fileprivate var isHostNameByte: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: self == UInt8(ascii: "-") || self == UInt8(ascii: "_") || self == UInt8(ascii: ".")
+        }
+    }
 }

@@ -12,11 +12,13 @@ struct AttentionList {
     private static let crossingsPerRequest = 50
 
     init(
-        readiness: Readiness, deadHubs: [String], stalls: [StallLog.Entry], traffic: RouteTraffic, bridges: [BridgeSite],
-        migrations: MigrationReport, grown: [String: (value: Int, secondsAgo: Int)]
+        readiness: Readiness, deadHubs: [String], stalls: [StallLog.Entry], traffic: RouteTraffic,
+        hung: [ProgressLog.Hung], bridges: [BridgeSite],
+        migrations: MigrationReport, grown: [GrowthLog.Loss: GrowthLog.Growth]
     ) {
         add(deadHubs)
         for stall in stalls { add(stall) }
+        for route in hung { add(route) }
         for route in migrations.routes { add(route) }
         add(bridges, traffic.requestsByName)
         add(grown)
@@ -31,7 +33,7 @@ struct AttentionList {
                 Attention(
                     key: "dead \(hub)", severity: .critical, title: "\(hub) is dead: it has run no job for hub.dead-after-ms",
                     remedy:
-                        "/livez answers 503, so that an orchestrator restarts the process. The stack of what holds the hub is below."
+                        "/livez answers 503, so that an orchestrator restarts the process. The stall of that hub, below, has the stack."
                 ))
         }
     }
@@ -53,8 +55,20 @@ struct AttentionList {
                 count: stall.count, lastSecondsAgo: stall.isHolding ? 0 : Int(ago / .seconds(1)), stack: stall.stack?.lines))
     }
 
+    private mutating func add(_ hung: ProgressLog.Hung) {
+        items.append(
+            Attention(
+                key: "hung \(hung.route)", severity: hung.hasAnswered ? .warning : .notice,
+                title: "requests of \(hung.route) do not end",
+                detail: "\(hung.active) active, none was answered for \(hung.seconds) s",
+                remedy: """
+                    See Waiting for what they wait for, and where. If none of them is past a Semaphore.acquire, a permit was not given \
+                    back: use withPermit, or release in a defer. Endless streams are no fault.
+                    """))
+    }
+
     private mutating func add(_ route: MigrationReport.Route) {
-        let name = "\(route.method.rawValue) \(route.path)"
+        let name = route.shownName
         if route.isRolledBack {
             items.append(
                 Attention(
@@ -72,45 +86,55 @@ struct AttentionList {
         }
     }
 
+    /// A place from which a route calls async code.
+    private struct Crossing: Hashable {
+        let route: String
+        let place: String
+    }
+
     private mutating func add(_ bridges: [BridgeSite], _ requests: [String: Int]) {
-        var calls: [String: UInt64] = [:]
+        var calls: [Crossing: Int] = [:]
         for site in bridges where site.direction == .toAsync {
-            calls["\(site.greenThread)\0\(site.file):\(site.line)", default: 0] += site.calls
+            calls[Crossing(route: site.greenThread, place: "\(site.file):\(site.line)"), default: 0] += Int(clamping: site.calls)
         }
-        for (key, count) in calls.sorted(by: { $0.key < $1.key }) {
-            let parts = key.split(separator: "\0")
-            guard parts.count == 2, let served = requests[String(parts[0])], served >= 10 else { continue }
-            let perRequest = Int(clamping: count) / served
-            guard perRequest >= Self.crossingsPerRequest else { continue }
+        for (crossing, count) in calls.sorted(by: { ($0.key.route, $0.key.place) < ($1.key.route, $1.key.place) }) {
+            guard let served = requests[crossing.route], served >= 10, count / served >= Self.crossingsPerRequest else {
+                continue
+            }
             items.append(
                 Attention(
-                    key: "ping-pong \(key)", severity: .notice,
-                    title: "\(parts[0]) calls async code \(perRequest) times per request at \(parts[1])",
-                    remedy:
-                        "Each call costs two switches of stacks. Put the loop inside one awaiting { }, or make the handler async."
-                ))
+                    key: "ping-pong \(crossing.route) \(crossing.place)", severity: .notice,
+                    title: "\(crossing.route) calls async code in a loop at \(crossing.place)",
+                    detail: "\(count / served) times per request",
+                    remedy: """
+                        If the called code waits, the waits add up one after the other: fetch everything at once, or let the calls run at \
+                        the same time (GreenPool, a task group). If it does not, put the loop inside one awaiting { }.
+                        """))
         }
     }
 
-    private mutating func add(_ grown: [String: (value: Int, secondsAgo: Int)]) {
-        let texts: [(name: String, title: String, remedy: String)] = [
-            (
-                "connections refused", "connections are refused",
-                "/metrics has them by reason. Raise http.max-connections or http.max-connections-per-peer, or add a replica."
-            ),
-            ("log lines", "log lines are dropped", "Standard output or standard error is read too slowly."),
-            (
-                "spans", "spans are dropped",
-                "The collector is too slow or does not answer: see trace.otlp-endpoint and trace.otlp-queue."
-            ),
-        ]
-        for text in texts {
-            guard let (value, secondsAgo) = grown[text.name] else { continue }
+    private mutating func add(_ grown: [GrowthLog.Loss: GrowthLog.Growth]) {
+        for loss in GrowthLog.Loss.allCases {
+            guard let growth = grown[loss] else { continue }
+            let (title, remedy) =
+                switch loss {
+                case .connections:
+                    (
+                        "connections are refused",
+                        "/metrics has them by reason. Raise http.max-connections or http.max-connections-per-peer, or add a replica."
+                    )
+                case .logLines: ("log lines are dropped", "Standard output or standard error is read too slowly.")
+                case .spans:
+                    (
+                        "spans are dropped",
+                        "The collector is too slow or does not answer: see trace.otlp-endpoint and trace.otlp-queue."
+                    )
+                }
             items.append(
                 Attention(
-                    key: text.name, severity: .warning, title: text.title, detail: "\(value) since the start",
-                    remedy: text.remedy,
-                    count: value, lastSecondsAgo: secondsAgo))
+                    key: loss.rawValue, severity: .warning, title: title, detail: "\(growth.total) since the start",
+                    remedy: remedy,
+                    lastSecondsAgo: growth.secondsAgo))
         }
     }
 

@@ -11,19 +11,23 @@ final class Dashboard: Sendable {
     private let state: StateReader
     private let waiting: WaitingReader
     private let timeline: Timeline
-    /// Returns the answer of `/debug/migration` and of `/debug/bridges`.
+    /// Returns the answer of `/debug/migration`.
     private let migration: @Sendable () async -> [UInt8]
+    /// Returns the answer of `/debug/bridges`, as JSON.
     private let bridges: @Sendable () async -> [UInt8]
 
     init(
-        _ sources: StateReader.Sources, asking inquiry: HubInquiry, migration: @escaping @Sendable () async -> [UInt8],
+        _ sources: StateReader.Sources, pace: Pace, asking inquiry: HubInquiry,
+        migration: @escaping @Sendable () async -> [UInt8],
         bridges: @escaping @Sendable () async -> [UInt8]
     ) {
         (registry, lease) = (sources.registry, sources.lease)
         state = StateReader(sources, asking: inquiry)
-        waiting = WaitingReader(sources.hubs, asking: inquiry)
-        let styles = sources.routes.map { ("\($0.method.rawValue) \($0.path)", $0.style.rawValue) }
-        timeline = Timeline(sources.hubs, styles: Dictionary(styles) { first, _ in first }, lease: sources.lease, asking: inquiry)
+        waiting = WaitingReader(sources.hubs, pool: sources.pool, pace: pace, asking: inquiry)
+        let styles = sources.routes.map { ($0.shownName, $0.style.rawValue) }
+        timeline = Timeline(
+            sources.hubs, styles: Dictionary(styles) { first, _ in first }, lease: sources.lease, pool: sources.pool,
+            asking: inquiry)
         self.migration = migration
         self.bridges = bridges
     }
@@ -63,10 +67,13 @@ final class Dashboard: Sendable {
 
     private func members(_ request: Request) async throws -> Response {
         let query = try WaitingReader.Query(request)
+        for name in ["hub", "what", "name"] where try request.query[name] == nil {
+            throw HTTPError(.badRequest, "\(name): expected that of a group of /debug/threads, found none")
+        }
         guard let style = HubCensus.Style(rawValue: query.style) else {
             throw HTTPError(.badRequest, "style: expected blocking or async, found \(quoted(query.style))")
         }
-        guard let rows = await waiting.members(query, style: style) else { throw Self.noAnswer(query.hub) }
+        guard let rows = try await waiting.members(query, style: style) else { throw Self.noAnswer(query.hub) }
         return Self.json(try encodeJSON(rows))
     }
 
@@ -76,27 +83,28 @@ final class Dashboard: Sendable {
         guard let thread = Int(query["thread"] ?? ""), thread > 0 else {
             throw HTTPError(.badRequest, "thread: expected the number of a green thread, found \(quoted(query["thread"] ?? ""))")
         }
-        guard let stack = try await waiting.stack(hub: hub, thread: thread) else {
-            throw HTTPError(.notFound, "\(quoted(hub)) has no green thread \(thread), or does not answer")
-        }
+        guard let stack = try await waiting.stack(hub: hub, thread: thread) else { throw Self.noAnswer(hub) }
         return Self.json(try encodeJSON(stack))
     }
 
     private static func noAnswer(_ hub: String) -> HTTPError {
-        HTTPError(.notFound, "there is no hub \(quoted(hub)), or it does not answer")
+        HTTPError(
+            .serviceUnavailable, "\(quoted(hub)) does not answer: code holds it, or it is busy", headers: [.retryAfter: "1"])
     }
 
     private static func json(_ bytes: [UInt8]) -> Response {
         var response = Response(jsonBytes: bytes)
         response.headers[.cacheControl] = "no-store"
-        response.headers[.xContentTypeOptions] = "nosniff"
         return response
     }
 
-    /// Leads a browser to the page, and others to the list of endpoints.
+    /// Redirects browsers to the page, and returns the list of endpoints to other clients.
     private static func redirect(_ request: Request) -> Response {
         guard request[.accept]?.contains("text/html") == true else {
-            return Response(text: "/debug/ui is the dashboard. /livez /readyz /healthz /metrics /debug/hub /debug/trace\n")
+            return Response(
+                text:
+                    "/debug/ui is the dashboard. /livez /readyz /healthz /metrics /debug/hub /debug/bridges /debug/migration /debug/trace\n"
+            )
         }
         return Response(status: .found, headers: [.location: "/debug/ui", .cacheControl: "no-store"])
     }
@@ -108,6 +116,9 @@ extension WaitingReader.Query {
         let query = try request.query
         hub = query["hub"] ?? ""
         style = query["style"] ?? ""
+        guard style.isEmpty || HubCensus.Style(rawValue: style) != nil else {
+            throw HTTPError(.badRequest, "style: expected blocking or async, found \(quoted(style))")
+        }
         what = query["what"] ?? ""
         name = query["name"] ?? ""
         if let text = query["sort"] {

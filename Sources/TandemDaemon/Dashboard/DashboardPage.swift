@@ -17,8 +17,7 @@ struct DashboardPage: Sendable {
             headers: [
                 .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
                 .contentSecurityPolicy: Self.policy(style: style, script: script),
-                HTTPField.Name("Cross-Origin-Resource-Policy")!: "same-origin", HTTPField.Name("Referrer-Policy")!: "no-referrer",
-                .xContentTypeOptions: "nosniff",
+                HTTPField.Name("Referrer-Policy")!: "no-referrer",
             ], body: [UInt8](page.utf8))
     }
 
@@ -39,11 +38,4 @@ struct DashboardPage: Sendable {
         let length = EVP_EncodeBlock(&text, digest, CInt(digest.count))
         return String(decoding: text[..<Int(length)], as: UTF8.self)
     }
-}
-
-/// Returns the SHA-256 of the bytes.
-func sha256(_ bytes: [UInt8]) -> [UInt8] {
-    var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    _ = SHA256(bytes, bytes.count, &digest)
-    return digest
 }

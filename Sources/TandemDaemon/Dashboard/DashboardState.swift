@@ -9,7 +9,7 @@ struct DashboardState: Codable, Sendable {
         var active = 0
         /// Requests of routes by the style of their handlers.
         var blocking = 0, async = 0
-        /// Of the last minute, as far as somebody has watched; nil without requests in it.
+        /// Percentiles of the last minute, recorded only while a viewer is connected; nil without requests.
         var p50Microseconds: Int?, p99Microseconds: Int?
     }
 
@@ -31,8 +31,8 @@ struct DashboardState: Codable, Sendable {
         var bridgesToBlocking: Int?, bridgesToAsync: Int?, parks: Int?, stalls: Int?
         /// The numbers of turns by duration: `LoopDelays.counts`.
         var delays: [UInt64]?
-        /// Of a hub that does not answer: for how long code has held it, which, and its stack, as far as the watchdog knows.
-        var heldMicroseconds: Int?, holder: String?, stack: [String]?
+        /// Only of a hub that does not answer: how long it has been held, and the code that holds it; nil without a watchdog.
+        var heldMicroseconds: Int?, holder: String?
     }
 
     /// Milliseconds since 1970.
@@ -41,7 +41,7 @@ struct DashboardState: Codable, Sendable {
     let service: String
     let version: String
     let pid: Int
-    /// A text that is another one after a restart.
+    /// An identifier of the process, different after each restart.
     let instance: String
     let phase: String
     let isReady: Bool

@@ -5,7 +5,8 @@ internal import TandemHTTP
 
 /// `/debug/events`: the dashboard's data as server-sent events (HTML Living Standard, section 9.2), for as long as the client reads.
 ///
-/// All viewers share one reading of each topic per tick. A client that reads slowly gets the newest state, and misses those in between.
+/// All viewers share one reading of each topic per tick. Once the buffers of the kernel are full, a client that reads slowly gets the newest
+/// state, and misses those in between.
 final class EventStream: Sendable {
     /// A kind of events.
     enum Topic: String, CaseIterable, Sendable {
@@ -21,24 +22,29 @@ final class EventStream: Sendable {
     /// The seconds after which a comment shows that the connection is alive.
     private static let silence = 15
 
+    /// The number of viewers.
+    private final class Count: Sendable {
+        let number = Atomic<Int>(0)
+    }
+
     /// A place among the viewers. It is given back with the last reference.
     private final class Viewer: Sendable {
-        private static let count = Atomic<Int>(0)
+        private let count: Count
 
-        private init() {}
+        private init(_ count: Count) { self.count = count }
 
         /// Takes a place. An initializer must not throw here: `deinit` would run, and give back a place that was not taken.
-        static func take() throws(HTTPError) -> Viewer {
-            guard count.wrappingAdd(1, ordering: .relaxed).oldValue < EventStream.mostViewers else {
-                count.wrappingSubtract(1, ordering: .relaxed)
+        static func take(_ count: Count) throws(HTTPError) -> Viewer {
+            guard count.number.wrappingAdd(1, ordering: .relaxed).oldValue < EventStream.mostViewers else {
+                count.number.wrappingSubtract(1, ordering: .relaxed)
                 throw HTTPError(
                     .serviceUnavailable, "\(EventStream.mostViewers) viewers are connected already: close one of them",
                     headers: [.retryAfter: "5"])
             }
-            return Viewer()
+            return Viewer(count)
         }
 
-        deinit { Self.count.wrappingSubtract(1, ordering: .relaxed) }
+        deinit { count.number.wrappingSubtract(1, ordering: .relaxed) }
     }
 
     /// The last reading of a topic.
@@ -47,6 +53,7 @@ final class EventStream: Sendable {
         var text: [UInt8] = []
     }
 
+    private let viewers = Count()
     private let whileViewed: @Sendable () -> Void
     private let read: @Sendable (Topic) async throws -> [UInt8]
     private let readings = Mutex<[Topic: Reading]>([:])
@@ -68,7 +75,7 @@ final class EventStream: Sendable {
     @Sendable func answer(_ request: Request) async throws -> Response {
         let topics = try Self.topics(try request.query["topics"])
         let interval = try Self.interval(try request.query["every"])
-        let viewer = try Viewer.take()
+        let viewer = try Viewer.take(viewers)
         let fields: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-store", HTTPField.Name("X-Accel-Buffering")!: "no",
         ]

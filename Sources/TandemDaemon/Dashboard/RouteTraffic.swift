@@ -12,7 +12,8 @@ struct RoutesState: Codable, Sendable {
         let style: String
         /// The mode of a migrating route; nil for other routes.
         let migration: String?
-        var requests = 0
+        /// Requests that have ended, and those that are being answered.
+        var requests = 0, active = 0
         /// Answers with a status of 500 or more, and of 400 to 499.
         var serverErrors = 0, clientErrors = 0
         /// The number of requests of the last minute, as far as somebody has watched, and their durations; nil without requests.
@@ -33,6 +34,9 @@ struct RouteTraffic: Sendable {
         let path: String
     }
 
+    /// The status of requests whose client left before the answer.
+    private static let clientLeft = 499
+
     private let routes: [RouteDescription]
     private var counts: [Key: RouteCounts] = [:]
     private let age: Duration
@@ -47,26 +51,45 @@ struct RouteTraffic: Sendable {
         self.routes = routes
         age = registry.watch.age
         let answersHead = Set(routes.filter { $0.method == .get }.map(\.path))
+        // A route for GET also answers HEAD.
+        func key(_ labels: MetricLabels) -> Key {
+            let (method, path) = (labels["http_request_method"] ?? "", labels["http_route"] ?? "")
+            return Key(method: method == "HEAD" && answersHead.contains(path) ? "GET" : method, path: path)
+        }
+        for (labels, value) in registry.values("http.server.active_requests") {
+            counts[key(labels), default: RouteCounts()].active += Int(value)
+        }
         for series in registry.timers(MetricsRegistry.requestDuration) {
             guard case .histogram(_, let buckets, _, _) = series.value else { continue }
-            let path = series.labels["http_route"] ?? ""
-            let method = series.labels["http_request_method"] ?? ""
-            // A route for GET also answers HEAD.
-            let key = Key(method: method == "HEAD" && answersHead.contains(path) ? "GET" : method, path: path)
+            let key = key(series.labels)
             let requests = Int(clamping: buckets.reduce(0, +))
-            var sum = counts[key] ?? RouteCounts()
-            sum.requests += requests
-            switch Int(series.labels["http_response_status_code"] ?? "") ?? 0 {
-            case 500...: sum.serverErrors += requests
-            case 400...: sum.clientErrors += requests
+            counts[key, default: RouteCounts()].requests += requests
+            let status = Int(series.labels["http_response_status_code"] ?? "") ?? 0
+            if status != Self.clientLeft { counts[key]!.answered += requests }
+            switch status {
+            case 500...: counts[key]!.serverErrors += requests
+            case 400...: counts[key]!.clientErrors += requests
             default: break
             }
-            series.recent?.add(to: &sum.recent, now: now)
-            counts[key] = sum
+            series.recent?.add(to: &counts[key]!.recent, now: now)
         }
     }
 
-    /// The sums over all routes, without `active`.
+    /// The progress of one route.
+    struct Progress {
+        let route: String
+        /// Requests that were answered since the start, and those that are being answered.
+        let answered: Int, active: Int
+    }
+
+    /// The progress of all routes with requests.
+    var progress: [Progress] {
+        counts.filter { !$0.key.path.isEmpty }.map {
+            Progress(route: "\($0.key.method) \($0.key.path)", answered: $0.value.answered, active: $0.value.active)
+        }
+    }
+
+    /// The sums over all routes.
     var total: DashboardState.Requests {
         var total = DashboardState.Requests()
         var recent = RecentDurations.empty()
@@ -99,7 +122,7 @@ struct RouteTraffic: Sendable {
     ///   - bridges: The calls across the bridges.
     func state(modes: [String: String], bridges: [BridgeSite]) -> RoutesState {
         let named = routes.map { route in
-            let name = "\(route.method.rawValue) \(route.path)"
+            let name = route.shownName
             var state = RoutesState.Route(
                 method: route.method.rawValue, path: route.path, style: route.style.rawValue, migration: modes[name])
             for site in bridges where site.greenThread == name {
@@ -123,6 +146,9 @@ struct RouteTraffic: Sendable {
 /// The requests of one route.
 private struct RouteCounts {
     var requests = 0
+    var active = 0
+    /// Those of `requests` whose client did not leave.
+    var answered = 0
     var serverErrors = 0
     var clientErrors = 0
     var recent = RecentDurations.empty()
@@ -131,6 +157,7 @@ private struct RouteCounts {
 extension DashboardState.Requests {
     fileprivate static func += (sum: inout Self, counts: RouteCounts) {
         sum.total += counts.requests
+        sum.active += counts.active
         sum.serverErrors += counts.serverErrors
         sum.clientErrors += counts.clientErrors
     }
@@ -139,6 +166,7 @@ extension DashboardState.Requests {
 extension RoutesState.Route {
     fileprivate mutating func add(_ counts: RouteCounts?) {
         guard let counts else { return }
+        active = counts.active
         (requests, serverErrors, clientErrors) = (counts.requests, counts.serverErrors, counts.clientErrors)
         recent = Int(clamping: counts.recent.totalCount)
         guard recent > 0 else { return }

@@ -18,18 +18,24 @@ final class StateReader: Sendable {
         let stalls: StallLog
         /// The numbers of log lines and of spans that were dropped.
         let losses: @Sendable () -> (lines: Int, spans: Int)
-        /// How long the service records for the dashboard after somebody has looked.
+        /// Runs what takes too long for a hub. A pool of its own, which the service's code cannot fill.
+        let pool: OffloadPool
+        /// How long the service records for the dashboard after a viewer has read.
         var lease = Duration.seconds(10)
     }
 
     /// The time that a hub has to answer: as for `/metrics`.
     static let patience = Duration.milliseconds(250)
+    /// The time limit of work on the pool.
+    static let limit = Duration.seconds(5)
 
     private let sources: Sources
     private let inquiry: HubInquiry
     private let started = ContinuousClock.now
     private let instance: String
     private let growth = GrowthLog()
+    private let progress = ProgressLog()
+    private let bridges = BridgeCounts()
 
     init(_ sources: Sources, asking inquiry: HubInquiry) {
         self.sources = sources
@@ -44,22 +50,22 @@ final class StateReader: Sendable {
         let migrations = await report
         let dead = sources.deadHubs().map(\.shownName)
         // Adds up histograms, looks at the threads of hubs that do not answer, and looks up symbols: nothing for a hub.
-        return try await offload { [self] in
+        return try await sources.pool.run(deadline: .after(Self.limit)) { [self] in
             let traffic = traffic()
-            var requests = traffic.total
-            requests.active = Int(sources.registry.sum("http.server.active_requests"))
             let stalls = sources.stalls.all
             let readiness = sources.readiness()
             let connections = connections()
             let (lines, spans) = sources.losses()
             let attention = AttentionList(
                 readiness: readiness, deadHubs: dead, stalls: stalls, traffic: traffic,
-                bridges: answers.flatMap { $0.answer?.1 ?? [] }, migrations: migrations,
-                grown: growth.note(["connections refused": connections.refused, "log lines": lines, "spans": spans]))
+                hung: progress.hung(traffic.progress), bridges: bridges.latest(answers.map { ($0.hub, $0.answer?.1) }),
+                migrations: migrations,
+                grown: growth.note([.connections: connections.refused, .logLines: lines, .spans: spans]))
             return DashboardState(
                 time: Self.now(), uptimeMicroseconds: Int((ContinuousClock.now - started) / .microseconds(1)),
                 service: sources.service, version: sources.version, pid: Int(getpid()), instance: instance,
-                phase: readiness.phase, isReady: readiness.isReady && dead.isEmpty, requests: requests, connections: connections,
+                phase: readiness.phase, isReady: readiness.isReady && dead.isEmpty, requests: traffic.total,
+                connections: connections,
                 hubs: answers.map { hub, answer in
                     answer.map { DashboardState.Hub(hub, $0.0) } ?? DashboardState.Hub(held: hub, stalls)
                 },
@@ -73,10 +79,10 @@ final class StateReader: Sendable {
         let answers = await inquiry.ask(sources.hubs(), within: Self.patience) { $0.bridgeSites }
         let migrations = await report
         let modes = Dictionary(
-            migrations.routes.map { ("\($0.method.rawValue) \($0.path)", Self.mode(of: $0, migrations)) },
+            migrations.routes.map { ($0.shownName, Self.mode(of: $0, migrations)) },
             uniquingKeysWith: { $1 })
-        return try await offload { [self] in
-            traffic().state(modes: modes, bridges: answers.flatMap { $0.answer ?? [] })
+        return try await sources.pool.run(deadline: .after(Self.limit)) { [self] in
+            traffic().state(modes: modes, bridges: bridges.latest(answers))
         }
     }
 
@@ -121,48 +127,16 @@ extension DashboardState.Hub {
         delays = statistics.loopDelays.counts
     }
 
-    /// The state of a hub that has not answered. Blocks for up to 50 ms.
+    /// The state of a hub that has not answered, with what the watchdog has reported.
     fileprivate init(held hub: Hub, _ log: [StallLog.Entry]) {
         self.init(hub: hub.shownName, thread: hub.threadID, answers: false)
-        guard let seen = hub.sighting() else { return }
-        holder = seen.holder
-        stack = seen.stack?.lines
-        let open = log.first { $0.hub == hub.shownName && $0.isHolding }
-        heldMicroseconds = open.map { Int((ContinuousClock.now - $0.began) / .microseconds(1)) }
+        guard let stall = log.first(where: { $0.hub == hub.shownName && $0.isHolding }) else { return }
+        holder = stall.holder
+        heldMicroseconds = Int((ContinuousClock.now - stall.began) / .microseconds(1))
     }
 }
 
 extension StackTrace {
     /// The names of the functions, a line per call. Looks up symbols.
     var lines: [String] { description.split(separator: "\n").map(String.init) }
-}
-
-/// Counters that matter only while they grow. Any thread.
-final class GrowthLog: Sendable {
-    /// How long a counter counts as growing.
-    private static let memory = Duration.seconds(60)
-
-    private struct Entry {
-        var value: Int
-        var grew: ContinuousClock.Instant?
-    }
-
-    private let entries = Mutex<[String: Entry]>([:])
-
-    /// Notes the present values, and returns those that have grown in the last minute, with the seconds since then.
-    func note(_ values: [String: Int]) -> [String: (value: Int, secondsAgo: Int)] {
-        let now = ContinuousClock.now
-        return entries.withLock { entries in
-            var grown: [String: (value: Int, secondsAgo: Int)] = [:]
-            for (name, value) in values {
-                var entry = entries[name] ?? Entry(value: 0)
-                if value > entry.value { entry.grew = now }
-                entry.value = value
-                entries[name] = entry
-                guard let grew = entry.grew, now - grew < Self.memory else { continue }
-                grown[name] = (value, Int((now - grew) / .seconds(1)))
-            }
-            return grown
-        }
-    }
 }

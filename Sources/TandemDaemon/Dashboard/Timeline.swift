@@ -49,6 +49,8 @@ final class Timeline: Sendable {
     private struct State {
         var positions: [ObjectIdentifier: UInt64] = [:]
         var bins: [ObjectIdentifier: TimelineBins] = [:]
+        /// The hubs whose names of tasks were lost with events.
+        var nameless: Set<ObjectIdentifier> = []
     }
 
     private let hubs: @Sendable () -> [Hub]
@@ -58,35 +60,38 @@ final class Timeline: Sendable {
     private let state = Mutex(State())
     private let watch = Watch()
     private let lease: Duration
+    private let pool: OffloadPool
 
     /// - Parameters:
     ///   - hubs: Returns the hubs.
     ///   - styles: The styles of routes by name.
     ///   - lease: How long the hubs record after the last reading.
+    ///   - pool: Runs what takes too long for a hub.
     ///   - inquiry: Asks the hubs.
     init(
-        _ hubs: @escaping @Sendable () -> [Hub], styles: [String: String], lease: Duration, asking inquiry: HubInquiry
+        _ hubs: @escaping @Sendable () -> [Hub], styles: [String: String], lease: Duration, pool: OffloadPool,
+        asking inquiry: HubInquiry
     ) {
         self.hubs = hubs
+        self.pool = pool
         self.lease = lease
         self.styles = styles
         self.inquiry = inquiry
     }
 
-    /// Returns what the hubs did since the last reading. The first reading starts the recorders; they stop after the last.
+    /// Returns what the hubs did since the last reading. The first reading starts the recorders, which stop when the lease ends.
     func read() async throws -> TimelineState {
-        if !watch.isOn { FlightRecorder.start() }
-        watch.renew(for: lease) { [self] in
+        watch.renew(for: lease, onBegin: FlightRecorder.start) { [self] in
             FlightRecorder.stop()
             state.withLock { $0 = State() }
         }
-        let known = state.withLock { Set($0.bins.keys) }
+        let known = state.withLock { Set($0.bins.keys).subtracting($0.nameless) }
         // A hub that waits in the kernel wakes up, so that its wait is recorded up to now.
         let names = await inquiry.ask(hubs(), within: .milliseconds(50)) { hub in
             known.contains(ObjectIdentifier(hub)) ? [:] : hub.taskNames
         }
         // Takes milliseconds under load.
-        return try await offload { [self] in
+        return try await pool.run(deadline: .after(StateReader.limit)) { [self] in
             state.withLock { state in
                 read(names.map { ($0.hub, $0.answer ?? [:]) }, &state)
             }
@@ -101,18 +106,21 @@ final class Timeline: Sendable {
             let recorder = hub.flightRecorder
             let count = recorder.count
             var position = state.positions[key] ?? count
-            var bins = state.bins[key] ?? TimelineBins(clock, now: now, names: names)
-            bins.use(clock)
+            var bins = state.bins[key] ?? TimelineBins(clock, now: now)
+            bins.prepare(clock, names)
             var lost: UInt64 = 0
             if count - position > Self.mostEvents {
                 lost = count - Self.mostEvents - position
                 position = count - Self.mostEvents
-                bins = TimelineBins(clock, now: now, names: [:])
             }
             while position < count {
                 let (events, overwritten) = recorder.read(from: &position, atMost: 8_192)
                 lost += overwritten
-                if overwritten > 0 { bins = TimelineBins(clock, now: now, names: [:]) }
+                if lost > 0, let first = events.first, overwritten > 0 || !bins.isAfterLoss {
+                    // What comes after the loss begins here. The names of tasks are asked for again.
+                    bins = TimelineBins(clock, now: clock.nanoseconds(first.ticks))
+                    bins.isAfterLoss = true
+                }
                 for event in events { bins.add(event, clock) }
                 if events.isEmpty { break }
             }
@@ -127,8 +135,10 @@ final class Timeline: Sendable {
                     hub: hub.shownName, name: slice.name ?? "task", style: slice.kind == .green ? "blocking" : "async",
                     began: Int(slice.began / 1_000), microseconds: Int(slice.length / 1_000))
             }
+            bins.isAfterLoss = false
             state.positions[key] = position
             state.bins[key] = bins
+            if lost > 0 { state.nameless.insert(key) } else { state.nameless.remove(key) }
             return TimelineState.Hub(
                 hub: hub.shownName, lost: Int(clamping: lost), first: Int(first), bins: values, running: running)
         }

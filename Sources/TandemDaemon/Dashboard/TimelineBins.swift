@@ -35,17 +35,22 @@ struct TimelineBins {
     private var known: UInt64
     /// The end of the last green slice of the running job, to find jobs that are more than that slice.
     private var greenTime: UInt64 = 0
+    /// Whether these bins have begun in this reading, after a loss of events.
+    var isAfterLoss = false
     /// The longest slices since the last reading.
     private(set) var longest: [FlightSlice] = []
 
-    /// Begins now, in nanoseconds of CLOCK_MONOTONIC. `names` are those of the tasks that run already.
-    init(_ clock: FlightClock, now: UInt64, names: [UInt64: String]) {
-        replay = FlightReplay(clock, names: names)
+    /// Begins at a time, in nanoseconds of CLOCK_MONOTONIC.
+    init(_ clock: FlightClock, now: UInt64) {
+        replay = FlightReplay(clock)
         (known, next) = (now, now / Self.length + 1)
     }
 
-    /// Uses a newer reading of the clocks.
-    mutating func use(_ clock: FlightClock) { replay.clock = clock }
+    /// Takes in a newer reading of the clocks, and the names of tasks that were not known.
+    mutating func prepare(_ clock: FlightClock, _ names: [UInt64: String]) {
+        replay.clock = clock
+        replay.learn(names)
+    }
 
     /// Returns the name of a task.
     mutating func name(of job: UInt64) -> String? { replay.name(of: job) }

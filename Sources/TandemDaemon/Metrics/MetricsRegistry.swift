@@ -116,15 +116,15 @@ final class MetricsRegistry: MetricsFactory {
         return families.withLock { $0[name]?.entries.values.compactMap { $0.series as? HistogramSeries } ?? [] }
     }
 
-    /// Returns the sum of all series of a counter or a gauge.
-    func sum(_ label: String) -> Double {
+    /// Returns the labels and values of all series of a counter or a gauge.
+    func values(_ label: String) -> [(labels: MetricLabels, value: Double)] {
         let name = MetricDescription(of: label).name
-        return families.withLock { families in
-            (families[name]?.entries.values).map { entries in
-                entries.reduce(0) { if case .number(let value) = $1.series.value { $0 + value } else { $0 } }
-            } ?? 0
-        }
+        let series = families.withLock { $0[name]?.entries.values.map(\.series) ?? [] }
+        return series.compactMap { if case .number(let value) = $0.value { ($0.labels, value) } else { nil } }
     }
+
+    /// Returns the sum of all series of a counter or a gauge.
+    func sum(_ label: String) -> Double { values(label).reduce(0) { $0 + $1.value } }
 
     /// Returns the current values of all families. A value recorded during the call may or may not be included.
     func snapshot() -> [MetricFamily] {

@@ -2,13 +2,14 @@ internal import Histogram
 internal import Synchronization
 internal import Tandem
 
-/// The distribution of a timer's values of the last minute, precise to 1 %. It is recorded only while somebody watches. Any thread.
+/// The distribution of a timer's values of the last minute, precise to 1 %, recorded only while a viewer is connected. It takes up to 83
+/// KiB. Any thread.
 ///
 /// The buckets of `/metrics` are too coarse to show a p99.
 final class RecentDurations: Sendable {
     typealias Distribution = Histogram<UInt32>
 
-    /// The length of the window. A slice of it is dropped as a whole, so it is one slice shorter after that.
+    /// The length of the window. Values are dropped in slices of 10 seconds, so it covers 50 to 60 seconds.
     static let window: Duration = .seconds(60)
     private static let sliceCount = 6
     /// An hour, in microseconds: longer values count as this.
@@ -38,7 +39,7 @@ final class RecentDurations: Sendable {
     private let window = Mutex(Window())
     private let watch: Watch
 
-    /// - Parameter watch: Whether somebody watches.
+    /// - Parameter watch: The lease of the viewers.
     init(_ watch: Watch) { self.watch = watch }
 
     /// Returns a distribution of durations in microseconds without values.
@@ -46,7 +47,7 @@ final class RecentDurations: Sendable {
         Distribution(highestTrackableValue: longest, numberOfSignificantValueDigits: .two)
     }
 
-    /// Records a duration in seconds, if somebody watches. It never waits: while another thread uses the window, the value is dropped.
+    /// Records a duration in seconds while a viewer is connected. It never waits: while another thread uses the window, the value is dropped.
     func record(_ seconds: Double) {
         guard watch.isOn else { return }
         let microseconds = UInt64(min(max(0, seconds * 1e6), Double(Self.longest)))

@@ -131,15 +131,17 @@ struct Daemon<Service: DaemonService> {
             access.reload(hosts: new.values.adminHosts, token: token)
             level.value = new.values.logLevel
         }
-        let admin = values.adminListen.map { address in
+        let admin = try values.adminListen.map { address in
             let readiness: @Sendable () -> Readiness = {
                 Readiness(phase: "\(server.phase)", isReady: server.phase.isReady)
             }
-            let dashboard = (values.hasDashboard ? observability.registry : nil).map { registry in
+            // Symbols and histograms, for one viewer at a time.
+            let dashboard = try (values.hasDashboard ? observability.registry : nil).map { registry in
                 StateReader.Sources(
                     service: Service.name, version: Service.version, routes: routes, readiness: readiness,
                     deadHubs: { supervisor.deadHubs() }, hubs: { server.hubs }, migrations: { await server.migrationReport() },
-                    registry: registry, stalls: stalls, losses: { observability.losses })
+                    registry: registry, stalls: stalls, losses: { observability.losses },
+                    pool: try OffloadPool(threads: 2, queueLimit: 64, name: "admin"))
             }
             let routes = AdminRoutes(
                 of: "\(Service.name) \(Service.version)", readiness: readiness,

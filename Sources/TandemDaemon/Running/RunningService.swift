@@ -26,7 +26,7 @@ struct RunningService: Sendable {
     ///   cannot be read.
     init(adminOf configured: Configured) throws {
         guard let address = configured.values.adminListen else {
-            throw DaemonError("the daemon tells this at its admin listener: set admin.listen")
+            throw DaemonError("this command asks the admin listener, and none is configured: set admin.listen")
         }
         try self.init(at: address, token: try configured.adminToken())
     }
@@ -87,9 +87,11 @@ struct RunningService: Sendable {
                 throw DaemonError("\(place) does not answer: \(error)")
             }
             guard answer.status == 200 else {
-                let hint = answer.status == 404 ? ": if the daemon has an admin listener, this configuration must name it" : ""
-                let reason = answer.status == 503 && !answer.text.isEmpty ? ": \(answer.text)" : ""
-                throw DaemonError("\(place) answers \(answer.status)\(hint)\(reason)")
+                let hint =
+                    answer.status == 404
+                    ? ": if the daemon has an admin listener, this configuration must name it, and admin.dashboard must not be false"
+                    : answer.text.isEmpty ? "" : ": \(answer.text)"
+                throw DaemonError("\(place) answers \(answer.status)\(hint)")
             }
             return answer.text
         }
@@ -126,7 +128,7 @@ struct RunningService: Sendable {
         var length = 0
         var isChunked = false
         while let field = try await stream.readLine(deadline: deadline)?.lowercased(), !field.isEmpty {
-            if field.hasPrefix("content-length: ") { length = Int(field.dropFirst(16)) ?? 0 }
+            if field.hasPrefix("content-length: ") { length = min(max(0, Int(field.dropFirst(16)) ?? 0), longestAnswer) }
             if field == "transfer-encoding: chunked" { isChunked = true }
         }
         guard isChunked else {
@@ -136,7 +138,7 @@ struct RunningService: Sendable {
         // The last chunk has the size 0. Without it the service has cut the answer, and reading throws.
         while true {
             let size = try await stream.readLine(limit: 64, deadline: deadline).flatMap { Int($0, radix: 16) }
-            guard let size, text.count + size <= longestAnswer else { throw TandemError(.closed, "the answer was cut") }
+            guard let size, 0...(longestAnswer - text.count) ~= size else { throw TandemError(.closed, "the answer was cut") }
             if size == 0 { break }
             text += try await stream.readExactly(size, deadline: deadline)
             _ = try await stream.readExactly(2, deadline: deadline)

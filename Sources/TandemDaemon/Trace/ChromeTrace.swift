@@ -1,6 +1,6 @@
 internal import Tandem
 
-/// A recording as a trace that Perfetto and chrome://tracing open.
+/// A recording as a trace that Perfetto opens.
 ///
 /// The thread of each hub has one row. Its polls and its turns tile the window; jobs lie in turns, and slices of green threads in jobs.
 /// Requests, fetches and waits have rows of their own, because they go on while the thread does something else. An arrow leads from the
@@ -47,7 +47,8 @@ struct ChromeTrace: Sendable {
             lastID = hubEvents.lastID
         }
         // The viewers read events in order. Of those with the same time, the longer comes first, because it encloses the others.
-        events.sort { ($0.time, $1.length, $0.depth) < ($1.time, $0.length, $1.depth) }
+        // An arrow, which has an id, comes behind the instant at which it begins.
+        events.sort { ($0.time, $1.length, $0.depth, $0.id) < ($1.time, $0.length, $1.depth, $1.id) }
     }
 
     /// The number of pieces of the JSON text.

@@ -194,6 +194,8 @@ struct HubTrace {
             slice.ended <= to,
             slice.began < slice.ended
         else { return }
+        // Perfetto begins an arrow at the slice that began last, also if that has ended: at this instant.
+        append(.instant, "wakes", .flow, wake.time)
         append(.flowStart, "wakes", .flow, wake.time, id: wake.id)
         append(.flowEnd, "wakes", .flow, slice.began, id: wake.id)
     }

@@ -1,4 +1,4 @@
-/// An event of Chrome's trace format (Trace Event Format, "JSON Object Format"), which Perfetto and chrome://tracing open.
+/// An event of Chrome's trace format (Trace Event Format, "JSON Object Format"), which Perfetto opens.
 struct TraceEvent: Sendable {
     /// The letter that says what the event is.
     enum Phase: String {

@@ -110,7 +110,8 @@ final class ServerMetrics {
             ?? Active(
                 key: key, series,
                 factory.makeMeter(
-                    label: "http.server.active_requests", dimensions: [method(head, route), scheme(key & 2 != 0)]))
+                    label: "http.server.active_requests",
+                    dimensions: [method(head, route), scheme(key & 2 != 0)] + pattern(of: route)))
         if !all.active.contains(where: { $0 === active }) { all.active.append(active) }
         all.lastActive = Unretained(active)
         return Unretained(active)
@@ -129,11 +130,11 @@ final class ServerMetrics {
 
     private func makeEnded(_ key: UInt32, _ scope: RequestScope, _ status: Int) -> Ended {
         let route = scope.route
-        var dimensions = [
-            method(scope.head!, route), ("http.response.status_code", String(status)), scheme(key & 2 != 0),
-            ("network.protocol.version", key & 1 != 0 ? "1.1" : "1.0"),
-        ]
-        if let route { dimensions.append(("http.route", route.pattern.description)) }
+        let dimensions =
+            [
+                method(scope.head!, route), ("http.response.status_code", String(status)), scheme(key & 2 != 0),
+                ("network.protocol.version", key & 1 != 0 ? "1.1" : "1.0"),
+            ] + pattern(of: route)
         return Ended(
             key: key, duration: factory.makeTimer(label: "http.server.request.duration", dimensions: dimensions),
             requestBody: factory.makeRecorder(
@@ -152,6 +153,10 @@ final class ServerMetrics {
 
     private func method(_ head: RequestHead, _ route: Route?) -> (String, String) {
         ("http.request.method", KnownMethods.name(of: head.method, route))
+    }
+
+    private func pattern(of route: Route?) -> [(String, String)] {
+        route.map { [("http.route", $0.pattern.description)] } ?? []
     }
 
     private func scheme(_ isSecure: Bool) -> (String, String) { ("url.scheme", isSecure ? "https" : "http") }

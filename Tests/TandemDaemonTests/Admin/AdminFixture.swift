@@ -44,7 +44,7 @@ final class AdminFixture: Sendable {
                     dashboard: StateReader.Sources(
                         service: "shop", version: "1.2.3", routes: listing, readiness: readiness, deadHubs: deadHubs,
                         hubs: { server.hubs }, migrations: { await server.migrationReport() }, registry: registry, stalls: stalls,
-                        losses: { (0, 0) }, lease: .seconds(1))
+                        losses: { (0, 0) }, pool: try OffloadPool(threads: 2, queueLimit: 64, name: "admin"), lease: .seconds(1))
                 ).addRoutes(to: admin)
                 var configuration = HTTPServerConfiguration()
                 configuration.observing.recordsMetrics = false

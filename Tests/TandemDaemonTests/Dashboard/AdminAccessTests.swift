@@ -8,9 +8,11 @@ import Testing
 struct AdminAccessTests {
     private let token = "0123456789abcdef-secret"
 
-    private func refusal(_ access: AdminAccess, _ headers: HTTPFields) -> HTTPResponse.Status? {
+    private func refusal(
+        _ access: AdminAccess, _ headers: HTTPFields, path: String = "/metrics"
+    ) -> HTTPResponse.Status? {
         do throws(HTTPError) {
-            try access.check(Request(path: "/metrics", headers: headers))
+            try access.check(Request(path: path, headers: headers))
             return nil
         } catch {
             return error.status
@@ -22,8 +24,11 @@ struct AdminAccessTests {
         "shop.monitoring.svc", "Shop.Monitoring.SVC:8081",
     ])
     func `an IP address, localhost and configured names are accepted as the host`(host: String) {
-        let access = AdminAccess(hosts: ["shop.monitoring.svc"], token: nil, isLocal: false)
-        #expect(refusal(access, [.host: host]) == nil)
+        // A dot at the end is that of a fully qualified name.
+        for name in ["shop.monitoring.svc", "SHOP.monitoring.svc."] {
+            let access = AdminAccess(hosts: [name], token: nil, isLocal: false)
+            #expect(refusal(access, [.host: host]) == nil)
+        }
     }
 
     @Test(arguments: [
@@ -43,10 +48,19 @@ struct AdminAccessTests {
         let access = AdminAccess(hosts: [], token: nil, isLocal: false)
         let site = HTTPField.Name("Sec-Fetch-Site")!
         let mode = HTTPField.Name("Sec-Fetch-Mode")!
-        #expect(refusal(access, [site: "cross-site", mode: "no-cors"]) == .forbidden)
-        #expect(refusal(access, [site: "cross-site"]) == .forbidden)
-        #expect(refusal(access, [site: "cross-site", mode: "navigate"]) == nil)
-        #expect(refusal(access, [site: "same-origin", mode: "cors"]) == nil)
+        let destination = HTTPField.Name("Sec-Fetch-Dest")!
+        for site in [[site: "cross-site"], [site: "same-site"], [site: "CROSS-SITE"]] as [HTTPFields] {
+            for other in [[:], [mode: "no-cors"], [mode: "navigate"], [mode: "navigate", destination: "iframe"]] as [HTTPFields] {
+                for path in ["/metrics", "/debug/ui", "/debug/events"] {
+                    #expect(refusal(access, HTTPFields(Array(site) + Array(other)), path: path) == .forbidden)
+                }
+            }
+            let link = HTTPFields(
+                Array(site) + [.init(name: mode, value: "navigate"), .init(name: destination, value: "document")])
+            #expect(refusal(access, link, path: "/debug/ui") == nil && refusal(access, link, path: "/") == nil)
+            #expect(refusal(access, link, path: "/debug/events") == .forbidden)
+        }
+        #expect(refusal(access, [site: "same-origin", mode: "cors"]) == nil && refusal(access, [site: "none"]) == nil)
     }
 
     @Test func `with a token, only requests that have it are answered`() {

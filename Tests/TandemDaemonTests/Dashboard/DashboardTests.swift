@@ -131,7 +131,7 @@ final class DashboardTests: Sendable {
                 goOn.send(())
             }
             #expect(try await admin.get("/debug/threads/stack?hub=serving-0&thread=999999").status == .notFound)
-            #expect(try await admin.get("/debug/threads/rows?hub=nowhere&style=async").status == .notFound)
+            #expect(try await admin.get("/debug/threads/rows?hub=nowhere&style=async&what=a&name=b").status == .notFound)
         }
     }
 
@@ -140,7 +140,8 @@ final class DashboardTests: Sendable {
         ("/debug/threads?limit=201", "limit: expected a number from 1 to 200, found \"201\""),
         ("/debug/threads?after=-1", "after: expected a number from 0 to 10000000, found \"-1\""),
         ("/debug/threads?sort=name", "sort: expected count or oldest, found \"name\""),
-        ("/debug/threads/rows?hub=serving-0", "style: expected blocking or async, found \"\""),
+        ("/debug/threads/rows?hub=serving-0&what=a&name=b", "style: expected blocking or async, found \"\""),
+        ("/debug/threads/rows?hub=serving-0&style=async", "what: expected that of a group of /debug/threads, found none"),
         ("/debug/threads/stack?hub=serving-0&thread=x", "thread: expected the number of a green thread, found \"x\""),
         (
             "/debug/events?topics=state,all",
@@ -177,7 +178,7 @@ final class DashboardTests: Sendable {
             #expect(item.title == #"serving-0 is held by green thread "GET /held""# && item.count == 1)
             #expect(item.stack?.contains { $0.contains("DashboardTests") || $0.contains("semaphore") } == true, "\(item)")
             let hub = try #require(state.hubs.first)
-            #expect(!hub.answers && hub.turns == nil && hub.holder?.hasSuffix(#""GET /held""#) == true)
+            #expect(!hub.answers && hub.turns == nil && hub.holder == #"green thread "GET /held""#)
             #expect(try #require(hub.heldMicroseconds) >= 50_000)
             let waiting: WaitingState = try await read(admin, "/debug/threads")
             #expect(waiting.silentHubs == ["serving-0"])
@@ -209,9 +210,8 @@ final class DashboardTests: Sendable {
             #expect(state.attention.map(\.severity) == [.warning, .notice])
             #expect(state.attention[0].key == "differs GET /moved")
             let loop = state.attention[1]
-            #expect(
-                loop.title.hasPrefix("GET /loop calls async code 60 times per request at TandemDaemonTests/DashboardTests.swift:")
-            )
+            #expect(loop.title.hasPrefix("GET /loop calls async code in a loop at TandemDaemonTests/DashboardTests.swift:"))
+            #expect(loop.detail == "60 times per request")
         }
     }
 

@@ -58,7 +58,8 @@ final class EventStreamTests: Sendable {
                     """
                 #expect(text.hasPrefix(beginning), "\(text)")
                 let counts = ["state", "timeline"].map { text.components(separatedBy: "event: \($0)\n").count - 1 }
-                #expect(2...4 ~= counts[0] && 5...10 ~= counts[1], "\(counts)")
+                // At most one per second, and four: fewer on a busy machine.
+                #expect(2...4 ~= counts[0] && counts[0] < counts[1] && counts[1] <= 10, "\(counts)")
             }
         }
     }
@@ -76,7 +77,8 @@ final class EventStreamTests: Sendable {
                 }
                 try await group.waitForAll()
             }
-            #expect(3...5 ~= count(.state), "\(count(.state))")
+            // One per second for all six, which read three each.
+            #expect(3...9 ~= count(.state), "\(count(.state))")
         }
     }
 

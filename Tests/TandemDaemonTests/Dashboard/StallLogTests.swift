@@ -25,13 +25,6 @@ struct StallLogTests {
         await group.shutdown()
         let entry = try #require(log.all.first)
         #expect(log.all.count == 1 && entry.hub == "held-0" && entry.holder == #"green thread "GET /slow""# && entry.count == 2)
-        #expect(!entry.isHolding && entry.longest >= .milliseconds(10) && entry.stack != nil)
-    }
-
-    @Test func `what grows is told for a minute, with the seconds since`() {
-        let log = GrowthLog()
-        #expect(log.note(["a": 0, "b": 3]).mapValues(\.value) == ["b": 3])
-        #expect(log.note(["a": 0, "b": 3])["b"]?.secondsAgo == 0)
-        #expect(log.note(["a": 1])["a"]?.value == 1)
+        #expect(!entry.isHolding && entry.longest >= .milliseconds(20) && entry.stack != nil)
     }
 }

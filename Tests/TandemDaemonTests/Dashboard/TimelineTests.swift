@@ -13,7 +13,8 @@ struct TimelineTests {
         let watched = group.hubs[0]
         try await onNewHub { _ in
             let timeline = Timeline(
-                { [watched] }, styles: ["GET /blocking": "blocking"], lease: .seconds(1), asking: HubInquiry())
+                { [watched] }, styles: ["GET /blocking": "blocking"], lease: .seconds(1),
+                pool: try OffloadPool(threads: 1, queueLimit: 8, name: "test"), asking: HubInquiry())
             try await body(timeline, watched)
             // The recorders stop when nobody has read for the lease.
             while FlightRecorder.isRecording { try await sleep(for: .milliseconds(10)) }
@@ -83,12 +84,19 @@ struct TimelineTests {
         }
     }
 
-    @Test func `a reader that is too slow is told how many events it has lost`() async throws {
+    @Test func `a reader that is too slow is told how many events it has lost, and sees the newest`() async throws {
         try await withTimeline { timeline, hub in
             _ = try await timeline.read()
-            try await hub.spawn { for _ in 0..<40_000 { await Task.yield() } }.value
+            try await hub.spawn(name: "yields") {
+                for _ in 0..<40_000 {
+                    Self.spin(.microseconds(10))
+                    await Task.yield()
+                }
+            }.value
             let state = try await timeline.read()
             #expect(state.hubs[0].lost > 0)
+            // What comes after the loss is shown: 16,000 jobs of at least 10 µs.
+            #expect(state.hubs[0].bins.count { $0[1] >= 50 } >= 5, "\(state.hubs[0].bins)")
             let next = try await timeline.read()
             #expect(next.hubs[0].lost == 0 && next.hubs[0].first >= state.hubs[0].first)
         }

@@ -47,7 +47,7 @@ struct TopScreenTests {
         // 0.8 s of 2 s; turns of less than 2^14 ns; 80 calls in 2 s.
         #expect(
             text[5].split(separator: " ").map(String.init) == [
-                "shop-0", "12", "40.0", "%", "16", "µs", "1", "5", "(9)", "0", "0", "0", "40",
+                "shop-0", "12", "40.0", "%", "16", "µs", "16", "µs", "1", "5", "(9)", "0", "0", "0", "40",
             ], "\(text[5])")
     }
 
@@ -86,5 +86,34 @@ struct TopScreenTests {
         ).text
         #expect(
             text.contains("/?[2J??") && !text.unicodeScalars.contains { $0.value == 0x1b || $0.value == 0x9b || $0.value == 7 })
+    }
+
+    @Test(arguments: [Int.min, -1, 0, 1, .max])
+    func `any number that another program may answer is shown`(number: Int) {
+        func extreme(_ number: Int, seconds: Int) -> TopScreen.Reading {
+            var counts = DashboardState.Requests()
+            (counts.total, counts.serverErrors, counts.blocking, counts.async) = (number, number, number, number)
+            (counts.p50Microseconds, counts.p99Microseconds, counts.active) = (number, number, number)
+            var hub = DashboardState.Hub(hub: "shop-0", thread: number, answers: true)
+            (hub.busyMicroseconds, hub.bridgesToAsync, hub.bridgesToBlocking) = (number, number, number)
+            hub.delays = Array(repeating: UInt64(bitPattern: Int64(number)), count: 80)
+            var held = DashboardState.Hub(hub: "shop-1", thread: 1, answers: false)
+            held.heldMicroseconds = number
+            let route = RoutesState.Route(
+                method: "GET", path: "/", style: "async", migration: nil, requests: number, active: number, serverErrors: number,
+                recent: number, p50Microseconds: number)
+            return TopScreen.Reading(
+                state: DashboardState(
+                    time: number, uptimeMicroseconds: seconds, service: "shop", version: "1", pid: number, instance: "1",
+                    phase: "serving", isReady: true, requests: counts,
+                    connections: .init(active: number, accepted: number, refused: number), hubs: [hub, held], attention: []),
+                routes: RoutesState(windowSeconds: number, routes: [route]))
+        }
+        for other in [Int.min, 0, .max] {
+            for (first, second) in [(0, 1), (Int.min, Int.max), (Int.max, Int.min), (5, 5)] {
+                let text = TopScreen(extreme(other, seconds: first), extreme(number, seconds: second), routeLimit: 5).text
+                #expect(text.contains("shop-0"))
+            }
+        }
     }
 }

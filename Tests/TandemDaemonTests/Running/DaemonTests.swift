@@ -140,7 +140,7 @@ struct DaemonTests {
         let environment = ["TANDEM_ADMIN_LISTEN": "unix:\(directory.path)/admin"]
         let without = try Daemon("routes", "--left")
         #expect(try await without.wait() == 1)
-        #expect(without.errors.hasSuffix("the daemon tells this at its admin listener: set admin.listen\n"))
+        #expect(without.errors.hasSuffix("this command asks the admin listener, and none is configured: set admin.listen\n"))
         let early = try Daemon("routes", "--left", environment: environment)
         #expect(try await early.wait() == 1)
         #expect(early.errors.hasPrefix("tandemd: unix:\(directory.path)/admin does not answer: "))

@@ -131,7 +131,7 @@ struct TraceTests {
         #expect(wrong.errors.contains("--seconds: expected 1 to 30"))
         let without = try Daemon("trace")
         #expect(try await without.wait() == 1)
-        #expect(without.errors.hasSuffix("the daemon tells this at its admin listener: set admin.listen\n"))
+        #expect(without.errors.hasSuffix("this command asks the admin listener, and none is configured: set admin.listen\n"))
     }
 
     @Test func `a report of a stall says what happened before if the hub always records`() async throws {

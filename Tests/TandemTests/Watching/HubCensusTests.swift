@@ -72,7 +72,7 @@ struct HubCensusTests {
             // 5,000 stacks and 5,000 waits, at most some 1,000 per step.
             #expect(turns >= 9, "\(turns)")
             #expect(group(census, "waits", "Event.wait")?.count == count)
-            #expect(census.cost > .zero && census.cost < .milliseconds(200), "\(census.cost)")
+            #expect(census.cost > .zero)
             other.cancel()
             event.send(())
             for thread in threads { try await thread.wait() }

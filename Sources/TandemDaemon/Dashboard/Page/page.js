@@ -313,8 +313,9 @@ const overview = {
       textColumn("hub", "hub", { className: "wrap", text: hubTitle }),
       numberColumn("thread", "thread", { text: String }),
       numberColumn("busyMicroseconds", "busy, last 60 s", { render: (cell, hub) => showBusy(cell, hub, this.samplesOf(hub)) }),
-      numberColumn("delays", "loop delay p99", {
-        value: (hub) => (hub.answers ? this.delay99(hub) : NaN), text: (nanoseconds) => duration(nanoseconds / 1_000),
+      numberColumn("delays", "loop delay p99 / max", {
+        value: (hub) => (hub.answers ? this.delay(hub, 0.99) : NaN),
+        text: (p99, hub) => [p99, this.delay(hub, 1)].map((nanoseconds) => duration(nanoseconds / 1_000)).join(" / "),
       }),
       numberColumn("ready"),
       numberColumn("greenThreads", "green (high)", {
@@ -370,10 +371,10 @@ const overview = {
     byId("bar-async").style.flexGrow = async || 0;
   },
 
-  /** The 99th percentile of the last turns of a hub, in nanoseconds: the upper end of its bucket. */
-  delay99(hub) {
+  /** A quantile of the last turns of a hub, in nanoseconds: the upper end of its bucket. */
+  delay(hub, quantile) {
     const turns = hub.delays.map((_, index) => this.samplesOf(hub).increase(firstDelay + index, delaySeconds));
-    const wanted = 0.99 * sum(turns);
+    const wanted = quantile * sum(turns);
     let seen = 0;
     const bucket = turns.findIndex((number) => number > 0 && (seen += number) >= wanted);
     return bucket < 0 ? NaN : 2 ** bucket;
@@ -1052,7 +1053,7 @@ function reconnect() {
 }
 
 function selectSection() {
-  const name = location.hash.slice(1) in sections ? location.hash.slice(1) : "overview";
+  const name = Object.hasOwn(sections, location.hash.slice(1)) ? location.hash.slice(1) : "overview";
   const previous = current;
   current = sections[name];
   for (const key of Object.keys(sections)) byId(key).hidden = key !== name;
