@@ -79,8 +79,7 @@ class Expected:
                 add(pairs[event["cat"]], begins, -nanoseconds(event) if begins else nanoseconds(event))
         self.slices = sorted([*key, *sums] for key, sums in slices.items())
         self.pairs = sorted([category, *sums] for category, sums in pairs.items())
-        self.wakes = wakes(events, "sf")
-        self.perfetto_wakes = wakes(events, "")
+        self.wakes = wakes(events)
         self.flows = sum(self.wakes.values())
         self.window = trace["otherData"]["windowNanoseconds"]
 
@@ -90,19 +89,17 @@ def add(sums, count, length):
     sums[1] += length
 
 
-def wakes(events, closing):
-    """Returns the number of wake-ups by the categories, as "FROM to TO", of the slices in which they begin and end.
+def wakes(events):
+    """Returns the number of wake-ups by the categories, as "FROM to TO", of the slices or instants in which they begin and end.
 
-    Slices and instants close the slices that have ended before. With "sf" as `closing`, ends of wake-ups do so, too, which is what
-    the format means. Perfetto's FlowTracker does not: there, a wake-up in a turn begins in the job before it, if that was the last
-    slice.
+    A wake-up begins or ends in what began last on its thread. Slices and instants close the slices that have ended before.
     """
     stacks, begins, counts = collections.defaultdict(list), {}, collections.Counter()
     for event in events:
         stack, now, phase = stacks[event["tid"]], nanoseconds(event), event["ph"]
-        while phase in ("X", "i", *closing) and stack and stack[-1][0] <= now:
-            stack.pop()
-        if phase == "X" or (phase == "i" and not closing):
+        if phase in "Xi":
+            while stack and stack[-1][0] <= now:
+                stack.pop()
             stack.append((now + (nanoseconds(event, "dur") if phase == "X" else 0), event["cat"]))
         elif phase == "s":
             begins[event["id"]] = stack[-1][1]
@@ -164,6 +161,8 @@ def trace(run):
     expect(SECONDS * 1e9 <= window <= 1.5 * SECONDS * 1e9, f"the trace of {SECONDS} s has a window of {window} ns")
     events = found["traceEvents"]
     expect(any(event.get("cat") == "fetch" for event in events), "the trace has no fetch")
+    # Each begins at an instant of its own, and ends in the job that went on.
+    equal("ends of wake-ups", ["flow to async"], sorted(wakes(events)))
     expect(any(event.get("cat") == "async" and "shadow" in event["name"] for event in events), "the trace has no shadow")
     open_in_viewers(run.browser, run.options.viewers, text)
 
@@ -220,7 +219,7 @@ def check_perfetto(page, expected):
     equal("Perfetto: pairs by category, and their nanoseconds", expected.pairs, rows(
         f"select category, count(*), sum(dur) {source} group by 1 order by 1"))
     equal("Perfetto: pairs without an end", [[0]], rows(f"select count(*) {source} where dur < 0"))
-    equal("Perfetto: wake-ups", expected.perfetto_wakes, dict(rows("""
+    equal("Perfetto: wake-ups", expected.wakes, dict(rows("""
         select o.category || ' to ' || i.category, count(*) from flow join slice o on o.id = slice_out join slice i on i.id = slice_in
         group by 1
         """)))

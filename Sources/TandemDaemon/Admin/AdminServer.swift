@@ -20,9 +20,9 @@ struct AdminServer: Sendable {
         configuration.maxBodyBytes = 0
         // A client that never completes its head must not take a place from a probe for long.
         configuration.headerTimeout = .seconds(2)
-        // A browser that closes an event stream gives its place among the viewers back after this. Answers while a hub is held take longer
-        // than AdminRoutes.patience.
-        configuration.halfCloseGrace = .milliseconds(1_500)
+        // A browser that closes an event stream gives its place among the viewers back after this. A client that half-closes its
+        // connection loses an answer that takes longer, as that of /debug/hub does while code holds a hub.
+        configuration.halfCloseGrace = .milliseconds(500)
         configuration.observing.recordsMetrics = false
         configuration.observing.tracesRequests = false
         server = HTTPServer(router: router, configuration: configuration, logger: logger)

@@ -314,7 +314,7 @@ const overview = {
       numberColumn("thread", "thread", { text: String }),
       numberColumn("busyMicroseconds", "busy, last 60 s", { render: (cell, hub) => showBusy(cell, hub, this.samplesOf(hub)) }),
       numberColumn("delays", "loop delay p99 / max", {
-        value: (hub) => (hub.answers ? this.delay(hub, 0.99) : NaN),
+        value: (hub) => this.delay(hub, 0.99),
         text: (p99, hub) => [p99, this.delay(hub, 1)].map((nanoseconds) => duration(nanoseconds / 1_000)).join(" / "),
       }),
       numberColumn("ready"),
@@ -373,7 +373,7 @@ const overview = {
 
   /** A quantile of the last turns of a hub, in nanoseconds: the upper end of its bucket. */
   delay(hub, quantile) {
-    const turns = hub.delays.map((_, index) => this.samplesOf(hub).increase(firstDelay + index, delaySeconds));
+    const turns = (hub.delays ?? []).map((_, index) => this.samplesOf(hub).increase(firstDelay + index, delaySeconds));
     const wanted = quantile * sum(turns);
     let seen = 0;
     const bucket = turns.findIndex((number) => number > 0 && (seen += number) >= wanted);
