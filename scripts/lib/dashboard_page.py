@@ -240,7 +240,7 @@ def heap(run):
     part = max(len(heaps) // 4, 1)
     growth = statistics.median(heaps[-part:]) - statistics.median(heaps[:part])
     bound = SLACK + SLACK_PER_MINUTE * minutes
-    print(f"heap: from {heaps[0]:.0f} to {heaps[-1]:.0f} KiB in {minutes} min; {nodes[0]} to {nodes[-1]} nodes", flush=True)
+    print(f"heap: the median has grown by {growth:.0f} KiB in {minutes} min; {nodes[0]} to {nodes[-1]} nodes", flush=True)
     shown = ", ".join(f"{value:.0f}" for value in heaps)
     expect(growth <= bound, f"the heap has grown by {growth:.0f} KiB in {minutes} min, more than {bound}: {shown}")
     expect(max(nodes[-part:]) <= max(nodes[:part]) + 500, f"the number of nodes has grown: {nodes}")

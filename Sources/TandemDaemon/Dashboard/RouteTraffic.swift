@@ -16,7 +16,7 @@ struct RoutesState: Codable, Sendable {
         var requests = 0, active = 0
         /// Answers with a status of 500 or more, and of 400 to 499.
         var serverErrors = 0, clientErrors = 0
-        /// The number of requests of the last minute, as far as somebody has watched, and their durations; nil without requests.
+        /// The number of requests of the last minute, counted only while a viewer is connected, and their durations; nil without requests.
         var recent = 0
         var p50Microseconds: Int?, p99Microseconds: Int?, maximumMicroseconds: Int?
         /// The calls across the bridges by the route's green threads.

@@ -39,7 +39,7 @@ struct TimelineState: Codable, Sendable {
     let longest: [Slice]
 }
 
-/// Reads the flight recorders of the hubs while somebody looks at the timeline. Must be used on the supervising hub.
+/// Reads the flight recorders of the hubs while a viewer is at the timeline. Must be used on the supervising hub.
 final class Timeline: Sendable {
     /// The time between two readings.
     static let interval = Duration.milliseconds(250)

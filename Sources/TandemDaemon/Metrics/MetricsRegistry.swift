@@ -19,7 +19,7 @@ final class MetricsRegistry: MetricsFactory {
     }
 
     private let families = Mutex<[String: Family]>([:])
-    /// Whether somebody watches the durations of requests.
+    /// The lease of the viewers of the durations of requests.
     let watch = Watch()
 
     // MARK: Making

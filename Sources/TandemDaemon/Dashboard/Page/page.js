@@ -924,7 +924,7 @@ const bridges = {
 class Stream {
   attempts = 0;
 
-  /** Whoever goes through the tabs opens one stream: a closed one keeps its place among the viewers for a moment. */
+  /** One stream for fast changes of tabs: a closed one keeps its place among the viewers for a moment. */
   open(topics, every) {
     this.close();
     this.timer = setTimeout(() => this.start(topics, every), 100);
