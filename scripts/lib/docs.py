@@ -106,7 +106,8 @@ class Assembly:
             # DocC does not show markup inside the text of such a link.
             return f"[{words}]({reference})"
 
-        return LINK.sub(link, text)
+        # DocC finds images by their names, without a directory.
+        return LINK.sub(link, re.sub(r"(!\[[^\]]*\]\()images/", r"\1", text))
 
     def guides(self, catalog):
         catalog.mkdir(parents=True)
@@ -114,6 +115,8 @@ class Assembly:
             if name == "Guides":
                 continue
             (catalog / f"{name}.md").write_text(self.rewrite(path, inside=True))
+        for image in (GUIDES / "images").iterdir():
+            shutil.copy(image, catalog)
         (catalog / "Guides.md").write_text(self.front(GUIDES / "README.md"))
 
     def front(self, path):
