@@ -118,7 +118,7 @@ class Daemon:
     async def scrape(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.admin)
         try:
-            writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             text = (await asyncio.wait_for(reader.read(), PATIENCE)).decode()
         finally:
             writer.close()
