@@ -70,7 +70,7 @@ enum { TANDEM_STACKS_PER_SLAB = 64 };
 /// slab; null after the last. Begin with `pool->slabs`. A slab stays valid as long as its pool. Returns how many were written.
 size_t tandem_slab_lent(struct tandem_slab *_Nullable *_Nonnull slab, tandem_fiber *_Nullable *_Nonnull fibers);
 
-/// Returns the fiber in use with this number; null if there is none.
+/// Returns the fiber with this number; null if no fiber in use has it.
 tandem_fiber *_Nullable tandem_stack_pool_find(const tandem_stack_pool *pool, uint64_t number);
 
 /// Gives this OS thread an alternate signal stack, and the process a handler of SIGSEGV and SIGBUS. If the fault is in the guard

@@ -44,7 +44,7 @@ struct StackPool {
     /// The number of stacks that are mapped, in use or free.
     var mapped: Int { Int(pool.pointee.total) }
 
-    /// Returns the fiber in use with this number; nil if there is none.
+    /// Returns the fiber with this number; nil if no fiber in use has it.
     func fiber(numbered number: Int) -> Fiber? { tandem_stack_pool_find(pool, UInt64(clamping: number)) }
 
     /// A walk over the fibers in use, which may go on after the hub has run other jobs: it then misses stacks that were mapped since.

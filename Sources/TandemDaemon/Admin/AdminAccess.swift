@@ -11,7 +11,7 @@ internal import TandemHTTP
 final class AdminAccess: Sendable {
     private struct Rules {
         var hosts: Set<String>
-        /// The SHA-256 of the token; nil if there is none.
+        /// The SHA-256 of the token; nil if clients need no token.
         var token: [UInt8]?
     }
 

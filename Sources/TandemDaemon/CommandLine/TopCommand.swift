@@ -61,7 +61,7 @@ struct TopCommand<Service: DaemonService>: ParsableCommand {
         return TopScreen.Reading(state: try get("/debug/state"), routes: try get("/debug/routes"))
     }
 
-    /// The number of lines of the terminal; nil if standard output is none.
+    /// The number of lines of the terminal; nil if standard output is not a terminal.
     private static var terminalHeight: Int? {
         var size = winsize()
         guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }

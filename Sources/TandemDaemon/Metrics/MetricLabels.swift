@@ -5,7 +5,7 @@ struct MetricLabels: Sendable, Hashable {
     /// The values, not escaped.
     private let values: [String: String]
 
-    /// The value of a label; nil if there is none.
+    /// The value of a label; nil if the series does not have the label.
     subscript(name: String) -> String? { values[name] }
 
     /// Converts names to valid Prometheus names. The values of names that become equal are joined by ";", as OpenTelemetry

@@ -30,7 +30,8 @@ extension ServerTests {
             let expected: [String: SpanAttribute] = [
                 "http.request.method": "GET", "http.route": "/users/{id}", "url.path": "/users/7",
                 "url.query": "q=1&Signature=REDACTED",
-                "url.scheme": "http", "network.protocol.version": "1.1", "server.address": "localhost", "user_agent.original": "test",
+                "url.scheme": "http", "network.protocol.version": "1.1", "server.address": "localhost",
+                "user_agent.original": "test",
                 "http.response.status_code": 200,
             ]
             for (name, value) in expected { #expect(span.attributes.get(name) == value, "\(name)") }
